@@ -1,0 +1,164 @@
+"""Every message with its owner and who reads it: the single source of the topology.
+
+Streams, durables, broker permissions, the AsyncAPI document, docs/messages.md and the contract tests are all made from
+here; nothing of it is written a second time.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from contracts import aggregator, gateway, intake, notifier, operations, outcomes, outreach
+from contracts.message import Kind, Message, Topic
+
+SERVICES: Final = ("gateway", "intake", "outcomes", "outreach", "aggregator", "notifier")
+OPERATOR: Final = "operator"
+"""The command line: it may ask anything, give any command, and publish no event."""
+UPSTREAM: Final = "upstream"
+"""A publisher outside, pinned to one tenant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A message in the topology.
+
+    Attributes:
+        message: its class.
+        readers: the services that consume it (event, command) or answer it (request).
+        senders: who publishes it; for an event its owner alone.
+    """
+
+    message: type[Message]
+    topic: Topic
+    readers: tuple[str, ...]
+    senders: tuple[str, ...]
+
+
+def _event(message: type[Message], *readers: str) -> Entry:
+    # The aggregator stores every event there is.
+    everyone = tuple(service for service in SERVICES if service in readers or service == "aggregator")
+    return Entry(message, message.topic, everyone, (message.topic.owner,))
+
+
+def _order(message: type[Message], *senders: str) -> Entry:
+    return Entry(message, message.topic, (message.topic.owner,), (*senders, OPERATOR))
+
+
+_DECLARED: Final = (
+    _event(gateway.TenantChanged, *SERVICES),
+    _order(gateway.CreateTenant),
+    _order(gateway.ListTenants),
+    _order(gateway.CreateApiKey),
+    _order(gateway.RevokeApiKey),
+    _order(gateway.CreateSignInLink),
+    _order(intake.SubmitLead, UPSTREAM),
+    _order(intake.SubmitLeadNow, "gateway"),
+    _order(intake.GetLead, "gateway"),
+    _order(intake.ListLeads, "gateway"),
+    _order(intake.GetSubmissions, UPSTREAM),
+    _event(intake.LeadAccepted, "outcomes", "outreach"),
+    _event(intake.LeadUpdated, "outcomes", "outreach"),
+    _event(intake.LeadDuplicated, "outcomes"),
+    _event(intake.LeadRejected, "outcomes"),
+    _order(outcomes.RecordOutcome, UPSTREAM),
+    _order(outcomes.RecordOutcomes, UPSTREAM),
+    _order(outcomes.RecordOutcomesNow, "gateway"),
+    _order(outcomes.OutcomeHistory, "gateway"),
+    _order(outcomes.LeadState, "gateway"),
+    _order(outcomes.MissingOutcomes, "gateway", "notifier"),
+    _order(outcomes.GetRecordings, UPSTREAM),
+    _event(outcomes.OutcomeRecorded),
+    _event(outcomes.OutcomeRefused),
+    _order(outreach.CreateCampaign, "gateway"),
+    _order(outreach.ListCampaigns, "gateway"),
+    _order(outreach.PauseCampaign, "gateway"),
+    _order(outreach.ResumeCampaign, "gateway"),
+    _event(outreach.CampaignCreated),
+    _event(outreach.CampaignPaused),
+    _event(outreach.CampaignResumed),
+    _event(outreach.MessageQueued),
+    _event(outreach.MessageSent, "outcomes"),
+    _event(outreach.MessageFailed),
+    _order(aggregator.WinRates, "gateway"),
+    _order(aggregator.WeeklyWinRates, "gateway"),
+    _order(aggregator.ListEvents, "gateway"),
+    _order(aggregator.Replay),
+    _order(notifier.ListAlerts, "gateway"),
+    _order(notifier.DismissAlert, "gateway"),
+    _event(notifier.AlertRaised),
+    _event(notifier.AlertResolved),
+    _event(notifier.AlertDismissed),
+)
+
+
+def _for_each_service(message: type[Message]) -> Iterator[Entry]:
+    for service in SERVICES:
+        topic = message.topic.owned_by(service)
+        if topic.kind is Kind.EVENT:
+            yield Entry(message, topic, ("aggregator",), (service,))
+        else:
+            yield Entry(message, topic, (service,), (OPERATOR,))
+
+
+CATALOGUE: Final = (*_DECLARED, *(entry for message in operations.MESSAGES for entry in _for_each_service(message)))
+
+
+@cache
+def by_type() -> dict[str, Entry]:
+    """Every entry under its CloudEvents type."""
+    return {entry.topic.type: entry for entry in CATALOGUE}
+
+
+def read_by(service: str, kind: Kind) -> list[Entry]:
+    """What a service consumes or answers, of one kind, in the catalogue's order."""
+    return [entry for entry in CATALOGUE if entry.topic.kind is kind and service in entry.readers]
+
+
+def sent_by(sender: str) -> list[Entry]:
+    """What a service, the operator or an upstream may publish."""
+    return [entry for entry in CATALOGUE if sender in entry.senders]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A JetStream stream: its name, its subjects, and whether a message is gone once its owner acknowledged it."""
+
+    name: str
+    kind: Kind
+
+    @property
+    def subject(self) -> str:
+        return f"*.{self.kind}.>"
+
+    @property
+    def work_queue(self) -> bool:
+        return self.kind is Kind.COMMAND
+
+
+@dataclass(frozen=True, slots=True)
+class Durable:
+    """A durable consumer: one per service and stream, filtered to what the service reads."""
+
+    stream: Stream
+    service: str
+    filters: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.service
+
+
+EVENTS: Final = Stream("EVENTS", Kind.EVENT)
+COMMANDS: Final = Stream("COMMANDS", Kind.COMMAND)
+STREAMS: Final = (EVENTS, COMMANDS)
+
+
+def durables_of(service: str) -> list[Durable]:
+    """The durables a service pulls from."""
+    found = []
+    for stream in STREAMS:
+        filters = tuple(entry.topic.every_tenant for entry in read_by(service, stream.kind))
+        if filters:
+            found.append(Durable(stream, service, filters))
+    return found

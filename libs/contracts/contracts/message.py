@@ -1,0 +1,237 @@
+"""What a message is: its topic, its envelope, and what makes one unreadable.
+
+An envelope is CloudEvents 1.0 in binary mode: the attributes travel as NATS headers (``ce-*``), the body is the
+model's JSON. The tenant is the subject's last token, because the broker's permissions pin it there.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from hashlib import sha1
+from typing import Any, ClassVar, Final, Generic, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+TENANT_PATTERN: Final = r"^[a-z0-9-]{1,63}$"
+PLATFORM: Final = "_"
+"""Takes the tenant's place in the subject of a message that concerns the installation; no tenant can be called so."""
+EACH_SERVICE: Final = "*"
+"""The owner of a message that every service has under its own name (dead letters, jobs, health)."""
+
+_TENANT = re.compile(TENANT_PATTERN)
+_IDS_FROM_CONTENT: Final = UUID("6a2f3d0e-5b86-4a55-9a52-6d1d3c1c7f10")
+
+
+class Kind(StrEnum):
+    EVENT = "event"
+    """A fact, in the past tense, published by its owner only."""
+    COMMAND = "command"
+    """An order to its owner, from anyone who is allowed to give it."""
+    REQUEST = "request"
+    """A question or an order whose caller waits for the typed reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """Where a message is published: ``<owner>.<kind>.<name>.v<major>.<tenant>``."""
+
+    owner: str
+    kind: Kind
+    name: str
+    major: int = 1
+
+    @property
+    def type(self) -> str:
+        """The CloudEvents type: the subject without its tenant."""
+        return f"{self.owner}.{self.kind}.{self.name}.v{self.major}"
+
+    @property
+    def every_tenant(self) -> str:
+        """The subject filter that matches this topic for every tenant."""
+        return f"{self.type}.*"
+
+    def subject(self, tenant: str) -> str:
+        """The subject for one tenant.
+
+        Raises:
+            ValueError: the tenant is no slug of 1 to 63 lower-case letters, digits and hyphens.
+        """
+        if tenant != PLATFORM and not _TENANT.match(tenant):
+            raise ValueError(f"tenant {tenant!r} is not a slug: 1 to 63 lower-case letters, digits and hyphens")
+        return f"{self.type}.{tenant}"
+
+    def owned_by(self, service: str) -> "Topic":
+        """This topic as one service has it, where each service has its own."""
+        return Topic(service, self.kind, self.name, self.major) if self.owner == EACH_SERVICE else self
+
+
+class Message(BaseModel):
+    """Anything that travels between services; ``topic`` is its stable name, whatever the class is called."""
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="null")
+    topic: ClassVar[Topic]
+
+
+class Event(Message):
+    """A fact. Unknown fields are ignored, so that a producer may add optional ones (tolerant reader)."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class Command(Message):
+    """An order. Unknown fields are refused: a misspelt one would be an order not carried out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Reply(BaseModel):
+    """What a request is answered with. Unknown fields are ignored, as in an event."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+R = TypeVar("R", bound=Reply)
+
+
+class Request(Message, Generic[R]):
+    """A question whose caller waits. Unknown fields are refused, as in a command."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @classmethod
+    def reply_type(cls) -> type[R]:
+        """The class of the reply.
+
+        Raises:
+            TypeError: the request was declared without one.
+        """
+        for base in cls.__mro__:
+            arguments = getattr(base, "__pydantic_generic_metadata__", {}).get("args", ())
+            if arguments:
+                reply: type[R] = arguments[0]
+                return reply
+        raise TypeError(f"{cls.__name__} must be declared as Request[SomeReply]")
+
+
+class ProblemCode(StrEnum):
+    """Why a request was not carried out; the gateway translates each to one HTTP status."""
+
+    INVALID = "invalid"
+    NOT_FOUND = "not_found"
+    CONFLICT = "conflict"
+    FORBIDDEN = "forbidden"
+    UNAVAILABLE = "unavailable"
+    INTERNAL = "internal"
+
+
+class Problem(Reply):
+    """The typed error of a request: what was wrong, where, and what to do. It never quotes what was submitted."""
+
+    code: ProblemCode
+    message: str
+    field: str | None = None
+
+
+class ProblemError(Exception):
+    """Raised by whoever answers a request to refuse it, and at the caller when it was refused."""
+
+    def __init__(self, code: ProblemCode, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.problem = Problem(code=code, message=message, field=field)
+
+
+class UnreadableError(Exception):
+    """The message can never be handled: its envelope or its body breaks the contract. ``str()`` holds no content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What is known of a message besides its body.
+
+    Attributes:
+        id: identity; the same id is the same message, whatever its body.
+        type: the topic's type, e.g. ``intake.event.lead_accepted.v1``.
+        tenant: from the subject, which the broker's permissions pin.
+        time: when it was published (UTC).
+        correlation_id: shared by everything that follows from one cause outside.
+        causation_id: the message that led to this one.
+        traceparent: W3C trace context.
+    """
+
+    id: UUID
+    type: str
+    tenant: str
+    time: datetime
+    correlation_id: UUID
+    causation_id: UUID | None = None
+    traceparent: str | None = None
+
+    @property
+    def subject(self) -> str:
+        return f"{self.type}.{self.tenant}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The NATS headers: CloudEvents attributes, its correlation extensions, and the de-duplication id."""
+        headers = {
+            "Nats-Msg-Id": str(self.id),
+            "ce-specversion": "1.0",
+            "ce-id": str(self.id),
+            "ce-type": self.type,
+            "ce-source": f"/leadloop/{self.type.partition('.')[0]}",
+            "ce-time": self.time.isoformat(),
+            "ce-tenantid": self.tenant,
+            "content-type": "application/json",
+            "correlationid": str(self.correlation_id),
+        }
+        if self.causation_id:
+            headers["causationid"] = str(self.causation_id)
+        if self.traceparent:
+            headers["traceparent"] = self.traceparent
+        return headers
+
+    @classmethod
+    def read(cls, subject: str, headers: Mapping[str, str] | None, body: bytes, received: datetime) -> "Envelope":
+        """Read the envelope of a received message.
+
+        A message without headers is complete: its id is derived from its subject and body, its time is `received`.
+
+        Raises:
+            UnreadableError: the subject is not ours, a header is malformed, or a header disagrees with the subject.
+        """
+        type_, _, tenant = subject.rpartition(".")
+        if not (_TENANT.match(tenant) or tenant == PLATFORM):
+            raise UnreadableError(f"the subject's last token is not a tenant: {type_}")
+        headers = headers or {}
+        try:
+            given = headers.get("ce-id") or headers.get("Nats-Msg-Id")
+            id_ = UUID(given) if given else id_from_content(subject, body)
+            time = datetime.fromisoformat(headers["ce-time"]) if "ce-time" in headers else received
+            correlation = UUID(headers["correlationid"]) if "correlationid" in headers else id_
+            causation = UUID(headers["causationid"]) if "causationid" in headers else None
+        except ValueError:
+            raise UnreadableError("a header is malformed: ids must be UUIDs, ce-time RFC 3339") from None
+        if time.tzinfo is None:
+            raise UnreadableError("ce-time has no time zone")
+        if headers.get("ce-tenantid", tenant) != tenant:
+            raise UnreadableError("the header ce-tenantid disagrees with the subject's tenant")
+        if headers.get("ce-type", type_) != type_:
+            raise UnreadableError("the header ce-type disagrees with the subject")
+        return cls(id_, type_, tenant, time, correlation, causation, headers.get("traceparent"))
+
+
+def id_from_content(*parts: str | bytes) -> UUID:
+    """A UUIDv5 of the parts: the same content has the same id, wherever and whenever it is made (RFC 9562)."""
+    framed = b"".join(
+        len(part).to_bytes(8, "big") + part
+        for part in (part.encode() if isinstance(part, str) else part for part in parts)
+    )
+    return UUID(bytes=sha1(_IDS_FROM_CONTENT.bytes + framed, usedforsecurity=False).digest()[:16], version=5)
+
+
+def schema_of(message: type[BaseModel]) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a message or reply, as its readers see it."""
+    return message.model_json_schema(mode="validation")

@@ -1,0 +1,73 @@
+"""Messages of the notifier: alerts."""
+
+from datetime import datetime
+from typing import Annotated, Any, ClassVar
+from uuid import UUID
+
+from pydantic import Field
+
+from contracts.message import Event, Kind, Reply, Request, Topic
+from contracts.taxonomy import AlertCategory, Severity
+from contracts.values import Actor
+
+
+class AlertRaised(Event):
+    """A condition began; it has one open alert however often it is found."""
+
+    topic: ClassVar = Topic("notifier", Kind.EVENT, "alert_raised")
+    alert_id: UUID
+    category: AlertCategory
+    code: str
+    severity: Severity
+    occurred_at: datetime
+
+
+class AlertResolved(Event):
+    """The condition of an open alert ended by itself."""
+
+    topic: ClassVar = Topic("notifier", Kind.EVENT, "alert_resolved")
+    alert_id: UUID
+    code: str
+    occurred_at: datetime
+
+
+class AlertDismissed(Event):
+    topic: ClassVar = Topic("notifier", Kind.EVENT, "alert_dismissed")
+    alert_id: UUID
+    code: str
+    dismissed_by: Actor
+    occurred_at: datetime
+
+
+class AlertView(Reply):
+    alert_id: UUID
+    category: AlertCategory
+    code: str
+    severity: Severity
+    title: str
+    message: str
+    evidence: dict[str, Any]
+    raised_at: datetime
+    resolved_at: datetime | None = None
+    dismissed_at: datetime | None = None
+    dismissed_by: str | None = None
+
+
+class AlertPage(Reply):
+    alerts: list[AlertView]
+    next_cursor: str | None = None
+
+
+class ListAlerts(Request[AlertPage]):
+    """Alerts, newest first; only open ones unless `all`."""
+
+    topic: ClassVar = Topic("notifier", Kind.REQUEST, "list_alerts")
+    all: bool = False
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+
+
+class DismissAlert(Request[AlertView]):
+    topic: ClassVar = Topic("notifier", Kind.REQUEST, "dismiss_alert")
+    alert_id: UUID
+    dismissed_by: Actor

@@ -1,0 +1,221 @@
+"""Messages of outcomes: what became of a lead, and how much of it was recorded."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from contracts.message import Command, Event, Kind, Reply, Request, Topic
+from contracts.taxonomy import Band, OutcomeType, Stage, Tier, Timeline
+from contracts.values import Actor, Attribution, Currency, LeadRef, Slug
+
+MAX_OUTCOMES_PER_COMMAND = 100
+
+
+class OutcomeVerdict(StrEnum):
+    RECORDED = "recorded"
+    DUPLICATE = "duplicate"
+    BLOCKED = "blocked"
+    """The sequence rules forbid it."""
+    REFUSED = "refused"
+    """It can never be recorded: in the future, or its lead was rejected or never came."""
+    WAITING = "waiting"
+    """Its lead is not known yet; it waits up to 24 hours."""
+
+
+class Refusal(StrEnum):
+    """Why an outcome was not recorded."""
+
+    WON_AFTER_LOST = "won_after_lost"
+    LOST_AFTER_WON = "lost_after_won"
+    IN_FUTURE = "in_future"
+    LEAD_REJECTED = "lead_rejected"
+    LEAD_UNKNOWN = "lead_unknown"
+
+
+class SequenceWarning(StrEnum):
+    APPOINTMENT_BEFORE_CONTACTED = "appointment_before_contacted"
+    AFTER_INVALID = "after_invalid"
+
+
+class Outcome(BaseModel):
+    """One thing that became of a lead.
+
+    `occurred_at` defaults to the lead's `created_at`. An outcome is recorded once per (tenant, lead, type,
+    occurred_at, idempotency_key). `override_reason` lets an admin record what the sequence rules block.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: OutcomeType
+    occurred_at: AwareDatetime | None = None
+    value: Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=2)] | None = None
+    currency: Currency | None = None
+    reason_code: Slug | None = None
+    notes: Annotated[str, Field(max_length=20_000)] | None = None
+    idempotency_key: Annotated[str, Field(max_length=200)] = ""
+    override_reason: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+
+
+class OutcomeBatch(BaseModel):
+    """Outcomes of one lead, in the order they are to be recorded."""
+
+    lead: LeadRef
+    outcomes: Annotated[list[Outcome], Field(min_length=1, max_length=MAX_OUTCOMES_PER_COMMAND)]
+    recorded_by: Actor = "upstream"
+
+
+class RecordOutcomes(OutcomeBatch, Command):
+    topic: ClassVar = Topic("outcomes", Kind.COMMAND, "record_outcomes")
+
+
+class RecordOutcome(Command):
+    topic: ClassVar = Topic("outcomes", Kind.COMMAND, "record_outcome")
+    lead: LeadRef
+    outcome: Outcome
+    recorded_by: Actor = "upstream"
+
+
+class OutcomeResult(BaseModel):
+    """The verdict on one outcome of a batch, in the batch's order."""
+
+    verdict: OutcomeVerdict
+    type: OutcomeType
+    outcome_id: UUID | None = None
+    refusal: Refusal | None = None
+    warnings: list[SequenceWarning] = []
+
+
+class OutcomeResults(Reply):
+    results: list[OutcomeResult]
+
+
+class RecordOutcomesNow(OutcomeBatch, Request[OutcomeResults]):
+    """Record outcomes and wait for the verdict on each; an unknown lead is `not_found`."""
+
+    topic: ClassVar = Topic("outcomes", Kind.REQUEST, "record_outcomes")
+
+
+class OutcomeRecorded(Event):
+    """An outcome was recorded; `sequence` counts a lead's outcomes in the order they were recorded, from 1."""
+
+    topic: ClassVar = Topic("outcomes", Kind.EVENT, "outcome_recorded")
+    outcome_id: UUID
+    lead_id: UUID
+    sequence: int
+    type: OutcomeType
+    stage: Stage
+    occurred_at: datetime
+    recorded_at: datetime
+    recorded_by: Actor
+    attribution: Attribution
+    value: Decimal | None = None
+    currency: Currency | None = None
+    value_band: Band | None = None
+    reason_code: Slug | None = None
+    warnings: list[SequenceWarning] = []
+    overridden: bool = False
+    command_id: UUID | None = None
+
+
+class OutcomeRefused(Event):
+    """An outcome was not recorded and never will be by itself."""
+
+    topic: ClassVar = Topic("outcomes", Kind.EVENT, "outcome_refused")
+    lead_id: UUID | None = None
+    type: OutcomeType
+    occurred_at: datetime | None = None
+    refusal: Refusal
+    command_id: UUID | None = None
+
+
+class OutcomeView(BaseModel):
+    outcome_id: UUID
+    sequence: int
+    type: OutcomeType
+    stage: Stage
+    occurred_at: datetime
+    recorded_at: datetime
+    recorded_by: str
+    attribution: Attribution
+    value: Decimal | None = None
+    currency: str | None = None
+    value_band: Band | None = None
+    reason_code: str | None = None
+    notes: str | None = None
+    warnings: list[SequenceWarning] = []
+    overridden: bool = False
+
+
+class OutcomeHistoryView(Reply):
+    lead_id: UUID
+    outcomes: list[OutcomeView]
+
+
+class OutcomeHistory(Request[OutcomeHistoryView]):
+    """A lead's outcomes in state order: by occurred_at, then as recorded."""
+
+    topic: ClassVar = Topic("outcomes", Kind.REQUEST, "outcome_history")
+    lead_id: UUID
+
+
+class LeadStateView(Reply):
+    """Where a lead stands, derived from its outcomes; empty while it has none."""
+
+    lead_id: UUID
+    stage: Stage | None = None
+    last_outcome: OutcomeType | None = None
+    last_outcome_at: datetime | None = None
+    won: bool = False
+    lost: bool = False
+    invalid: bool = False
+
+
+class LeadState(Request[LeadStateView]):
+    topic: ClassVar = Topic("outcomes", Kind.REQUEST, "lead_state")
+    lead_id: UUID
+
+
+class MissingOutcome(BaseModel):
+    lead_id: UUID
+    source_key: str | None
+    geo_key: str | None
+    tier: Tier
+    timeline: Timeline
+    last_activity_at: datetime
+    days_stale: int
+
+
+class MissingOutcomesView(Reply):
+    """At most 100 leads, the stalest first; `count` is how many there are in all."""
+
+    leads: list[MissingOutcome]
+    count: int
+
+
+class MissingOutcomes(Request[MissingOutcomesView]):
+    """Leads of tier A or B due within 90 days, quiet for more than seven days, with no outcome beyond contacted."""
+
+    topic: ClassVar = Topic("outcomes", Kind.REQUEST, "missing_outcomes")
+
+
+class RecordingView(BaseModel):
+    """The verdicts on one command, in its order."""
+
+    command_id: UUID
+    correlation_id: UUID
+    results: list[OutcomeResult]
+
+
+class RecordingList(Reply):
+    """The verdicts known so far; a command that is not listed has not been handled yet."""
+
+    recordings: list[RecordingView]
+
+
+class GetRecordings(Request[RecordingList]):
+    topic: ClassVar = Topic("outcomes", Kind.REQUEST, "get_recordings")
+    command_ids: Annotated[list[UUID], Field(max_length=1000)]

@@ -1,0 +1,149 @@
+"""Every word the services share, spelled once.
+
+The words come from the outcome-capture plan (outcomes, funnel stages, bands, timelines, tiers), the event-sourced
+dashboard (outreach events, system status) and the lead-distribution plan (queues). Nothing else may spell them.
+"""
+
+import re
+import unicodedata
+from decimal import Decimal
+from enum import StrEnum
+
+UNKNOWN = "unknown"
+"""The key of a group whose attribute was never given."""
+
+
+class Channel(StrEnum):
+    EMAIL = "email"
+    LINKEDIN = "linkedin"
+    SMS = "sms"
+    PHONE = "phone"
+
+
+class OutcomeType(StrEnum):
+    CONTACTED = "contacted"
+    APPOINTMENT_SET = "appointment_set"
+    LISTING_SIGNED = "listing_signed"
+    BUYER_AGREEMENT = "buyer_agreement"
+    CLOSED_WON = "closed_won"
+    CLOSED_LOST = "closed_lost"
+    INVALID = "invalid"
+
+
+class Stage(StrEnum):
+    TOP_OF_FUNNEL = "top_of_funnel"
+    MID_FUNNEL = "mid_funnel"
+    WON = "won"
+    LOST = "lost"
+    INVALID = "invalid"
+
+
+STAGE_OF: dict[OutcomeType, Stage] = {
+    OutcomeType.CONTACTED: Stage.TOP_OF_FUNNEL,
+    OutcomeType.APPOINTMENT_SET: Stage.MID_FUNNEL,
+    OutcomeType.LISTING_SIGNED: Stage.MID_FUNNEL,
+    OutcomeType.BUYER_AGREEMENT: Stage.MID_FUNNEL,
+    OutcomeType.CLOSED_WON: Stage.WON,
+    OutcomeType.CLOSED_LOST: Stage.LOST,
+    OutcomeType.INVALID: Stage.INVALID,
+}
+
+
+class Intent(StrEnum):
+    BUYER = "buyer"
+    SELLER = "seller"
+
+
+class Timeline(StrEnum):
+    """Days until the person means to act."""
+
+    DAYS_0_30 = "0-30"
+    DAYS_31_90 = "31-90"
+    DAYS_91_180 = "91-180"
+    DAYS_180_PLUS = "180+"
+
+
+class Band(StrEnum):
+    """A price or a budget, in thousands of the tenant's currency."""
+
+    BELOW_200K = "<200k"
+    FROM_200K = "200k-300k"
+    FROM_300K = "300k-500k"
+    FROM_500K = "500k+"
+
+
+class Tier(StrEnum):
+    A = "A"
+    B = "B"
+    C = "C"
+    D = "D"
+
+
+class QueueType(StrEnum):
+    UNSIGNED_USERS = "unsigned_users"
+    REQUIREMENTS_OUTSTANDING = "requirements_outstanding"
+    NONE = "none"
+
+
+class OutreachEventType(StrEnum):
+    MESSAGE_QUEUED = "message_queued"
+    MESSAGE_SENT = "message_sent"
+    MESSAGE_FAILED = "message_failed"
+    REPLY_RECEIVED = "reply_received"
+    REPLY_CLASSIFIED = "reply_classified"
+    FOLLOWUP_SCHEDULED = "followup_scheduled"
+    FOLLOWUP_SENT = "followup_sent"
+    CAMPAIGN_PAUSED = "campaign_paused"
+    CAMPAIGN_RESUMED = "campaign_resumed"
+    AUTOMATION_THROTTLED = "automation_throttled"
+    AUTOMATION_RESUMED = "automation_resumed"
+    CAPTCHA_DETECTED = "captcha_detected"
+    MANUAL_ACTION_REQUIRED = "manual_action_required"
+
+
+class AlertCategory(StrEnum):
+    OPS = "ops"
+    DATA_QUALITY = "data_quality"
+    PERFORMANCE = "performance"
+
+
+class Severity(StrEnum):
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class SystemStatus(StrEnum):
+    HEALTHY = "Healthy"
+    THROTTLED = "Throttled"
+    PAUSED = "Paused"
+    ERROR = "Error"
+
+
+_OTHER_CHARACTERS = re.compile(r"[\W_]+")
+
+
+def key(text: str) -> str:
+    """The grouping key of a free text: lower case, accents stripped, every other run of characters an underscore.
+
+    Underscores at either end are dropped; a text without a letter or digit has the key ``""``.
+
+    >>> key("Dublin, OH"), key(" São  Paulo! ")
+    ('dublin_oh', 'sao_paulo')
+    """
+    if text.isascii():
+        plain = text
+    else:
+        plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return _OTHER_CHARACTERS.sub("_", plain.lower()).strip("_")
+
+
+def band(amount: Decimal | int | float) -> Band:
+    """The band of an amount in whole units of currency; a bound belongs to the band it opens."""
+    if amount < 200_000:
+        return Band.BELOW_200K
+    if amount < 300_000:
+        return Band.FROM_200K
+    if amount < 500_000:
+        return Band.FROM_300K
+    return Band.FROM_500K

@@ -1,0 +1,56 @@
+"""The values that messages of several owners carry: references, attribution, and the shapes of their fields."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from contracts.taxonomy import Band, Intent, Tier, Timeline
+
+Tenant = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,63}$")]
+Key = Annotated[str, Field(max_length=200)]
+"""A grouping key as `contracts.taxonomy.key` makes it."""
+Actor = Annotated[str, Field(pattern=r"^[A-Za-z0-9:_.-]{1,100}$")]
+"""Who acted, as a user, key or service id; never a name or an e-mail address."""
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,100}$")]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+"""ISO 4217."""
+SourceSystem = Annotated[str, Field(min_length=1, max_length=100)]
+SourceId = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Attribution(BaseModel):
+    """What an outcome is credited to; frozen into it as the lead was at that moment (outcome-capture plan)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source_key: Key | None = None
+    geo_key: Key | None = None
+    intent: Intent | None = None
+    timeline: Timeline | None = None
+    price_band: Band | None = None
+    budget_band: Band | None = None
+    tier: Tier | None = None
+    product_interest: Key | None = None
+    partner: Key | None = None
+
+
+class LeadRef(BaseModel):
+    """Which lead is meant: by our id, or by the id its source gave it.
+
+    `submission_id` names the message that submitted the lead: what refers to it waits for that submission's verdict
+    and sees the lead as that submission left it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lead_id: UUID | None = None
+    source_system: SourceSystem | None = None
+    source_id: SourceId | None = None
+    submission_id: UUID | None = None
+
+    @model_validator(mode="after")
+    def _names_one_lead(self) -> "LeadRef":
+        if (self.lead_id is None) == (self.source_system is None or self.source_id is None):
+            raise ValueError("give either lead_id, or source_system and source_id")
+        return self
