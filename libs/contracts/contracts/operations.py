@@ -83,7 +83,7 @@ class Republish(Request[Republished]):
     since: datetime
 
 
-class JobRunView(BaseModel):
+class JobRunView(Reply):
     job: str
     slot: datetime
     state: str
