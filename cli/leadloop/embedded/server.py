@@ -1,0 +1,54 @@
+"""What the embedded servers have in common: each is one process, which a test or a tool can run by itself."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from leadloop.process import Child, ChildSpec
+
+START_TIMEOUT = 30.0
+"""Seconds; a database that recovers from a crash may need several."""
+
+
+class Server(ABC):
+    """One server, not running yet. Its output goes to `log`.
+
+    `leadloop up` gives its `spec` to the supervisor; `start` and `stop` are for the ones who run it themselves.
+    """
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+        self._child: Child | None = None
+
+    @property
+    @abstractmethod
+    def spec(self) -> ChildSpec:
+        """How to run the server."""
+
+    @property
+    def pid(self) -> int:
+        """The process id of the server that `start` started."""
+        return self._running.pid
+
+    async def start(self) -> None:
+        """Starts the server and waits until it works. Raises StartFailed when it does not."""
+        self._child = await Child.spawn(self.spec, self.log)
+        try:
+            await self._child.until_ready(START_TIMEOUT)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stops the server in order; nothing happens when it does not run."""
+        if self._child is not None:
+            await self._child.stop()
+
+    async def kill(self) -> None:
+        """Ends the server with SIGKILL, as a crash would; `start` brings it back with the same data."""
+        await self._running.kill()
+
+    @property
+    def _running(self) -> Child:
+        if self._child is None:
+            raise RuntimeError(f"{self.spec.name} has not been started")
+        return self._child
