@@ -5,7 +5,8 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from contracts.message import Command, Event, Kind, Reply, Request, Topic
 from contracts.taxonomy import Intent, Tier
@@ -15,8 +16,26 @@ Text = Annotated[str, Field(max_length=500)]
 Amount = Annotated[str, Field(max_length=100)] | int | float
 Scalar = str | int | float | bool | None
 
+_SUBMISSION: JsonDict = {
+    "source_system": "crm",
+    "source_id": "L-1042",
+    "full_name": "Ada Example",
+    "phone": "(614) 555-0142",
+    "email": "ada@example.com",
+    "source": "Open house",
+    "geo": "Dublin, OH",
+    "intent": "buyer",
+    "timeline": "31-90",
+    "budget": "$350k",
+    "tier": "A",
+    "created_at": "2026-11-02T09:30:00Z",
+    "metadata": {"utm_source": "newsletter"},
+}
+
 
 class LeadVerdict(StrEnum):
+    """What became of a submission."""
+
     ACCEPTED = "accepted"
     UPDATED = "updated"
     DUPLICATE = "duplicate"
@@ -27,8 +46,11 @@ class Flaw(BaseModel):
     """What was wrong with one field of a submission; never its value."""
 
     field: str
+    """The field's name, as the submission spells it."""
     code: str
+    """What was wrong, as a word for programs."""
     message: str
+    """What was wrong and what to do, for people."""
 
 
 class LeadSubmission(BaseModel):
@@ -38,25 +60,40 @@ class LeadSubmission(BaseModel):
     value differs. `price` and `budget` are amounts or texts such as ``$350k``.
     """
 
+    model_config = ConfigDict(json_schema_extra={"examples": [_SUBMISSION]})
+
     source_system: SourceSystem
     source_id: SourceId
     full_name: Text | None = None
+    """The person's name; sealed in the vault."""
     phone: Text | None = None
+    """In any notation; a national number is read by the tenant's region. Sealed in the vault."""
     email: Text | None = None
+    """An e-mail address; sealed in the vault."""
     linkedin_url: Text | None = None
+    """A LinkedIn profile; sealed in the vault."""
     source: Text | None = None
+    """Where the lead came from, e.g. a campaign or a portal; becomes `source_key`."""
     geo: Text | None = None
+    """The place, e.g. ``Dublin, OH``; becomes `geo_key`."""
     intent: Text | None = None
     timeline: Text | None = None
     price: Amount | None = None
+    """What the person asks for what they sell; only its band goes on."""
     budget: Amount | None = None
+    """What the person can spend; only its band goes on."""
     tier: Text | None = None
     product_interest: Text | None = None
+    """What the person is interested in; becomes a key."""
     partner: Text | None = None
+    """Who referred the lead; becomes a key."""
     created_at: AwareDatetime | None = None
+    """When the source got the lead; when it reached us, if empty."""
     last_activity_at: AwareDatetime | None = None
     notes: Annotated[str, Field(max_length=20_000)] | None = None
+    """Free text; sealed in the vault."""
     metadata: Annotated[dict[str, Any], Field(max_length=200)] = {}
+    """Anything else; what the tenant does not allow in events is sealed in the vault."""
 
 
 class SubmitLead(LeadSubmission, Command):
@@ -66,10 +103,11 @@ class SubmitLead(LeadSubmission, Command):
 
 
 class Submitted(Reply):
-    """The verdict on a submission. `lead_id` is empty when it was rejected."""
+    """The verdict on a submission."""
 
     verdict: LeadVerdict
     lead_id: UUID | None = None
+    """The lead; empty when the submission was rejected."""
     version: int | None = None
     warnings: list[Flaw] = []
 
@@ -91,8 +129,11 @@ class _LeadSnapshot(Event):
     person_id: UUID
     attribution: Attribution
     phone_token: str | None = None
+    """The phone number under the tenant's key: equal numbers have equal tokens, and no number can be read from one."""
     email_token: str | None = None
+    """The e-mail address under the tenant's key."""
     linkedin_token: str | None = None
+    """The LinkedIn profile under the tenant's key."""
     created_at: datetime
     last_activity_at: datetime | None = None
     warnings: list[Flaw] = []
@@ -100,14 +141,17 @@ class _LeadSnapshot(Event):
 
 
 class LeadAccepted(_LeadSnapshot):
+    """A lead arrived: clean, tokenised, with its attribution."""
+
     topic: ClassVar = Topic("intake", Kind.EVENT, "lead_accepted")
 
 
 class LeadUpdated(_LeadSnapshot):
-    """The source sent the same lead with other values; `changed` names the fields of the submission that differ."""
+    """The source sent the same lead with other values."""
 
     topic: ClassVar = Topic("intake", Kind.EVENT, "lead_updated")
     changed: list[str]
+    """The fields of the submission that differ."""
 
 
 class LeadDuplicated(Event):
@@ -122,6 +166,8 @@ class LeadDuplicated(Event):
 
 
 class LeadRejected(Event):
+    """A submission was no usable lead; nothing of it was kept."""
+
     topic: ClassVar = Topic("intake", Kind.EVENT, "lead_rejected")
     submission_id: UUID
     source_system: SourceSystem
@@ -139,26 +185,34 @@ class LeadView(Reply):
     person_id: UUID
     attribution: Attribution
     has_phone: bool
+    """Whether a phone number is in the vault."""
     has_email: bool
+    """Whether an e-mail address is in the vault."""
     created_at: datetime
     last_activity_at: datetime | None
     updated_at: datetime
+    """When this version was written."""
     warnings: list[Flaw] = []
     metadata: dict[str, Scalar] = {}
 
 
 class GetLead(Request[LeadView]):
+    """One lead as it is now, without its PII."""
+
     topic: ClassVar = Topic("intake", Kind.REQUEST, "get_lead")
     lead_id: UUID
 
 
 class LeadPage(Reply):
+    """A page of leads."""
+
     leads: list[LeadView]
+    """The leads of this page."""
     next_cursor: str | None = None
 
 
 class ListLeads(Request[LeadPage]):
-    """Leads, newest first, a page at a time: `cursor` is the last page's `next_cursor`."""
+    """Leads that match everything given, newest first, a page at a time."""
 
     topic: ClassVar = Topic("intake", Kind.REQUEST, "list_leads")
     source_key: Key | None = None
@@ -170,6 +224,8 @@ class ListLeads(Request[LeadPage]):
 
 
 class SubmissionView(BaseModel):
+    """The verdict on one submission."""
+
     submission_id: UUID
     verdict: LeadVerdict
     correlation_id: UUID
@@ -180,8 +236,12 @@ class SubmissionList(Reply):
     """The verdicts known so far; a submission that is not listed has not been handled yet."""
 
     submissions: list[SubmissionView]
+    """One verdict for each submission handled."""
 
 
 class GetSubmissions(Request[SubmissionList]):
+    """What became of submissions, by the ids of the messages that carried them."""
+
     topic: ClassVar = Topic("intake", Kind.REQUEST, "get_submissions")
     submission_ids: Annotated[list[UUID], Field(max_length=1000)]
+    """The ids the submissions were published under."""

@@ -7,10 +7,10 @@ model's JSON. The tenant is the subject's last token, because the broker's permi
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha1
-from typing import Any, ClassVar, Final, Generic, TypeVar
+from typing import ClassVar, Final, Generic, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -59,7 +59,7 @@ class Topic:
         Raises:
             ValueError: the tenant is no slug of 1 to 63 lower-case letters, digits and hyphens.
         """
-        if tenant != PLATFORM and not _TENANT.match(tenant):
+        if tenant != PLATFORM and not _TENANT.fullmatch(tenant):
             raise ValueError(f"tenant {tenant!r} is not a slug: 1 to 63 lower-case letters, digits and hyphens")
         return f"{self.type}.{tenant}"
 
@@ -203,7 +203,7 @@ class Envelope:
             UnreadableError: the subject is not ours, a header is malformed, or a header disagrees with the subject.
         """
         type_, _, tenant = subject.rpartition(".")
-        if not (_TENANT.match(tenant) or tenant == PLATFORM):
+        if tenant != PLATFORM and not _TENANT.fullmatch(tenant):
             raise UnreadableError(f"the subject's last token is not a tenant: {type_}")
         headers = headers or {}
         try:
@@ -216,6 +216,10 @@ class Envelope:
             raise UnreadableError("a header is malformed: ids must be UUIDs, ce-time RFC 3339") from None
         if time.tzinfo is None:
             raise UnreadableError("ce-time has no time zone")
+        try:
+            time = time.astimezone(UTC)
+        except OverflowError:
+            raise UnreadableError("ce-time is out of range: it must be within the years 1 to 9999 in UTC") from None
         if headers.get("ce-tenantid", tenant) != tenant:
             raise UnreadableError("the header ce-tenantid disagrees with the subject's tenant")
         if headers.get("ce-type", type_) != type_:
@@ -230,8 +234,3 @@ def id_from_content(*parts: str | bytes) -> UUID:
         for part in (part.encode() if isinstance(part, str) else part for part in parts)
     )
     return UUID(bytes=sha1(_IDS_FROM_CONTENT.bytes + framed, usedforsecurity=False).digest()[:16], version=5)
-
-
-def schema_of(message: type[BaseModel]) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a message or reply, as its readers see it."""
-    return message.model_json_schema(mode="validation")

@@ -32,6 +32,8 @@ class AlertResolved(Event):
 
 
 class AlertDismissed(Event):
+    """Somebody closed an open alert."""
+
     topic: ClassVar = Topic("notifier", Kind.EVENT, "alert_dismissed")
     alert_id: UUID
     code: str
@@ -40,34 +42,47 @@ class AlertDismissed(Event):
 
 
 class AlertView(Reply):
+    """An alert as people see it."""
+
     alert_id: UUID
     category: AlertCategory
     code: str
     severity: Severity
     title: str
     message: str
+    """What is wrong and what to do."""
     evidence: dict[str, Any]
+    """The numbers and ids that show it."""
     raised_at: datetime
+    """When the condition was first found."""
     resolved_at: datetime | None = None
+    """When it ended by itself."""
     dismissed_at: datetime | None = None
+    """When somebody dismissed the alert."""
     dismissed_by: str | None = None
 
 
 class AlertPage(Reply):
+    """A page of alerts."""
+
     alerts: list[AlertView]
+    """The alerts of this page."""
     next_cursor: str | None = None
 
 
 class ListAlerts(Request[AlertPage]):
-    """Alerts, newest first; only open ones unless `all`."""
+    """Alerts, newest first, a page at a time."""
 
     topic: ClassVar = Topic("notifier", Kind.REQUEST, "list_alerts")
     all: bool = False
+    """Those that are no longer open, too."""
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=200)] | None = None
 
 
 class DismissAlert(Request[AlertView]):
+    """Close an open alert by hand."""
+
     topic: ClassVar = Topic("notifier", Kind.REQUEST, "dismiss_alert")
     alert_id: UUID
     dismissed_by: Actor

@@ -20,15 +20,21 @@ class MessageDeadLettered(Event):
 
 
 class ServiceStatus(Reply):
-    """`outbox_oldest_at` is when the oldest event that is not yet published was written; empty when all are."""
+    """How a service is doing."""
 
     outbox_unsent: int
+    """Events written and not yet published."""
     outbox_oldest_at: datetime | None
+    """When the oldest of them was written; empty when there are none."""
     dead_letters: int
+    """Dead letters not yet redriven."""
     now: datetime
+    """The service's clock."""
 
 
 class GetStatus(Request[ServiceStatus]):
+    """How the service is doing."""
+
     topic: ClassVar = Topic(EACH_SERVICE, Kind.REQUEST, "get_status")
 
 
@@ -39,68 +45,98 @@ class GetTenant(Request[TenantView]):
 
 
 class DeadLetterView(BaseModel):
+    """A dead letter, without what it held."""
+
     dead_letter_id: int
+    """Its number within the service."""
     tenant: str
     message_id: UUID
     message_type: str
     reason: str
     size: int
+    """Bytes of its body."""
     received_at: datetime
+    """When the service gave it up."""
     redriven_at: datetime | None
+    """When it was handled again."""
 
 
 class DeadLetterList(Reply):
+    """Dead letters of a service."""
+
     dead_letters: list[DeadLetterView]
+    """Newest first."""
     counts: dict[str, int]
+    """How many there are per reason."""
 
 
 class ListDeadLetters(Request[DeadLetterList]):
-    """Dead letters, newest first, and how many there are per reason; what they held stays sealed."""
+    """Dead letters and how many there are per reason; what they held stays sealed."""
 
     topic: ClassVar = Topic(EACH_SERVICE, Kind.REQUEST, "list_dead_letters")
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
 
 
 class Redriven(Reply):
+    """The dead letters were handled again."""
+
     redriven: int
+    """How many."""
 
 
 class RedriveDeadLetters(Request[Redriven]):
-    """Open the given dead letters (all that were not yet redriven, if none are given) and handle them again."""
+    """Open dead letters and handle them again."""
 
     topic: ClassVar = Topic(EACH_SERVICE, Kind.REQUEST, "redrive_dead_letters")
     dead_letter_ids: Annotated[list[int], Field(max_length=1000)] = []
+    """Which; all that were not yet redriven, if empty."""
 
 
 class Republished(Reply):
+    """The events wait in the outbox again."""
+
     republished: int
+    """How many."""
 
 
 class Republish(Request[Republished]):
-    """Publish again, under the same ids, every event written since a moment: for a broker that lost its disk."""
+    """Publish events again under the same ids: for a broker that lost its disk."""
 
     topic: ClassVar = Topic(EACH_SERVICE, Kind.REQUEST, "republish")
     since: datetime
+    """Every event written from this moment on."""
 
 
 class JobRunView(Reply):
+    """One run of a job."""
+
     job: str
     slot: datetime
+    """The moment the run was due; one run per job and slot."""
     state: str
+    """Whether it runs, is done or failed."""
     started_at: datetime
+    """When a replica claimed it."""
     ended_at: datetime | None
+    """When it ended; empty while it runs."""
     counts: dict[str, Any]
+    """What it did, counted."""
     error: str | None
+    """Why it failed."""
 
 
 class JobList(Reply):
-    """The service's jobs with their schedules, and their latest runs."""
+    """The service's jobs and their latest runs."""
 
     jobs: dict[str, str]
+    """Each job's schedule."""
     runs: list[JobRunView]
+    """Their latest runs."""
 
 
 class ListJobs(Request[JobList]):
+    """The jobs of the service and how they went."""
+
     topic: ClassVar = Topic(EACH_SERVICE, Kind.REQUEST, "list_jobs")
 
 

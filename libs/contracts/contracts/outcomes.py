@@ -16,6 +16,8 @@ MAX_OUTCOMES_PER_COMMAND = 100
 
 
 class OutcomeVerdict(StrEnum):
+    """What became of an order to record an outcome."""
+
     RECORDED = "recorded"
     DUPLICATE = "duplicate"
     BLOCKED = "blocked"
@@ -37,6 +39,8 @@ class Refusal(StrEnum):
 
 
 class SequenceWarning(StrEnum):
+    """What is odd about an outcome's place among the others, though it was recorded."""
+
     APPOINTMENT_BEFORE_CONTACTED = "appointment_before_contacted"
     AFTER_INVALID = "after_invalid"
 
@@ -44,20 +48,23 @@ class SequenceWarning(StrEnum):
 class Outcome(BaseModel):
     """One thing that became of a lead.
 
-    `occurred_at` defaults to the lead's `created_at`. An outcome is recorded once per (tenant, lead, type,
-    occurred_at, idempotency_key). `override_reason` lets an admin record what the sequence rules block.
+    An outcome is recorded once per (tenant, lead, type, occurred_at, idempotency_key).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: OutcomeType
     occurred_at: AwareDatetime | None = None
+    """When it happened; the lead's `created_at`, if empty."""
     value: Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=2)] | None = None
     currency: Currency | None = None
     reason_code: Slug | None = None
     notes: Annotated[str, Field(max_length=20_000)] | None = None
+    """Free text; sealed."""
     idempotency_key: Annotated[str, Field(max_length=200)] = ""
+    """Tells apart outcomes of one lead, type and moment that are not the same."""
     override_reason: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    """Why an admin records what the sequence rules block."""
 
 
 class OutcomeBatch(BaseModel):
@@ -65,22 +72,28 @@ class OutcomeBatch(BaseModel):
 
     lead: LeadRef
     outcomes: Annotated[list[Outcome], Field(min_length=1, max_length=MAX_OUTCOMES_PER_COMMAND)]
+    """What to record, in this order."""
     recorded_by: Actor = "upstream"
 
 
 class RecordOutcomes(OutcomeBatch, Command):
+    """Record outcomes of one lead, in this order, and go on."""
+
     topic: ClassVar = Topic("outcomes", Kind.COMMAND, "record_outcomes")
 
 
 class RecordOutcome(Command):
+    """Record one outcome and go on."""
+
     topic: ClassVar = Topic("outcomes", Kind.COMMAND, "record_outcome")
     lead: LeadRef
     outcome: Outcome
+    """What to record."""
     recorded_by: Actor = "upstream"
 
 
 class OutcomeResult(BaseModel):
-    """The verdict on one outcome of a batch, in the batch's order."""
+    """The verdict on one outcome."""
 
     verdict: OutcomeVerdict
     type: OutcomeType
@@ -90,6 +103,8 @@ class OutcomeResult(BaseModel):
 
 
 class OutcomeResults(Reply):
+    """The verdict on each outcome of a batch."""
+
     results: list[OutcomeResult]
 
 
@@ -100,7 +115,7 @@ class RecordOutcomesNow(OutcomeBatch, Request[OutcomeResults]):
 
 
 class OutcomeRecorded(Event):
-    """An outcome was recorded; `sequence` counts a lead's outcomes in the order they were recorded, from 1."""
+    """An outcome was recorded, with the lead's attribution as it was at that moment."""
 
     topic: ClassVar = Topic("outcomes", Kind.EVENT, "outcome_recorded")
     outcome_id: UUID
@@ -133,6 +148,8 @@ class OutcomeRefused(Event):
 
 
 class OutcomeView(BaseModel):
+    """An outcome as it was recorded."""
+
     outcome_id: UUID
     sequence: int
     type: OutcomeType
@@ -146,17 +163,21 @@ class OutcomeView(BaseModel):
     value_band: Band | None = None
     reason_code: str | None = None
     notes: str | None = None
+    """Free text, opened for the caller."""
     warnings: list[SequenceWarning] = []
     overridden: bool = False
 
 
 class OutcomeHistoryView(Reply):
+    """What became of a lead."""
+
     lead_id: UUID
     outcomes: list[OutcomeView]
+    """By `occurred_at`, then as recorded."""
 
 
 class OutcomeHistory(Request[OutcomeHistoryView]):
-    """A lead's outcomes in state order: by occurred_at, then as recorded."""
+    """A lead's outcomes in state order."""
 
     topic: ClassVar = Topic("outcomes", Kind.REQUEST, "outcome_history")
     lead_id: UUID
@@ -167,19 +188,29 @@ class LeadStateView(Reply):
 
     lead_id: UUID
     stage: Stage | None = None
+    """The stage of the last outcome."""
     last_outcome: OutcomeType | None = None
+    """The last outcome in state order."""
     last_outcome_at: datetime | None = None
+    """When it happened."""
     won: bool = False
+    """Whether it has an outcome `closed_won`."""
     lost: bool = False
+    """Whether it has an outcome `closed_lost`."""
     invalid: bool = False
+    """Whether it has an outcome `invalid`."""
 
 
 class LeadState(Request[LeadStateView]):
+    """Where a lead stands."""
+
     topic: ClassVar = Topic("outcomes", Kind.REQUEST, "lead_state")
     lead_id: UUID
 
 
 class MissingOutcome(BaseModel):
+    """A lead that should have an outcome by now."""
+
     lead_id: UUID
     source_key: str | None
     geo_key: str | None
@@ -187,13 +218,16 @@ class MissingOutcome(BaseModel):
     timeline: Timeline
     last_activity_at: datetime
     days_stale: int
+    """Whole days since the last activity."""
 
 
 class MissingOutcomesView(Reply):
-    """At most 100 leads, the stalest first; `count` is how many there are in all."""
+    """The leads that should have an outcome by now."""
 
     leads: list[MissingOutcome]
+    """At most 100, the stalest first."""
     count: int
+    """How many there are in all."""
 
 
 class MissingOutcomes(Request[MissingOutcomesView]):
@@ -214,8 +248,12 @@ class RecordingList(Reply):
     """The verdicts known so far; a command that is not listed has not been handled yet."""
 
     recordings: list[RecordingView]
+    """One for each command handled."""
 
 
 class GetRecordings(Request[RecordingList]):
+    """What became of orders to record outcomes, by the ids of the commands."""
+
     topic: ClassVar = Topic("outcomes", Kind.REQUEST, "get_recordings")
     command_ids: Annotated[list[UUID], Field(max_length=1000)]
+    """The ids the commands were published under."""

@@ -13,6 +13,8 @@ from contracts.values import Key, Slug
 
 
 class CampaignState(StrEnum):
+    """Whether a campaign sends."""
+
     RUNNING = "running"
     PAUSED = "paused"
 
@@ -26,15 +28,21 @@ class SendState(StrEnum):
     """The worker died between handing the message over and hearing back; nobody sends it again by itself."""
 
 
-class Audience(BaseModel):
+class AudienceView(BaseModel):
     """Which leads a campaign reaches: those that match everything given."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
 
     source_key: Key | None = None
     geo_key: Key | None = None
     intent: Intent | None = None
     tier: Tier | None = None
+
+
+class Audience(AudienceView):
+    """An audience as it is ordered: a misspelt condition is refused, or it would reach everybody."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class _OutreachEvent(Event):
@@ -49,41 +57,59 @@ class _MessageEvent(_OutreachEvent):
 
 
 class MessageQueued(_MessageEvent):
+    """A message to a lead was put into the send queue."""
+
     topic: ClassVar = Topic("outreach", Kind.EVENT, "message_queued")
 
 
 class MessageSent(_MessageEvent):
+    """The provider took a message."""
+
     topic: ClassVar = Topic("outreach", Kind.EVENT, "message_sent")
 
 
 class MessageFailed(_MessageEvent):
+    """A message will not be sent."""
+
     topic: ClassVar = Topic("outreach", Kind.EVENT, "message_failed")
     reason: Slug
+    """Why, as a word for programs."""
 
 
 class CampaignCreated(_OutreachEvent):
+    """A campaign began."""
+
     topic: ClassVar = Topic("outreach", Kind.EVENT, "campaign_created")
     channel: Channel
 
 
 class CampaignPaused(_OutreachEvent):
+    """A campaign stopped sending until it is resumed."""
+
     topic: ClassVar = Topic("outreach", Kind.EVENT, "campaign_paused")
 
 
 class CampaignResumed(_OutreachEvent):
+    """A paused campaign sends again."""
+
     topic: ClassVar = Topic("outreach", Kind.EVENT, "campaign_resumed")
 
 
 class CampaignView(Reply):
+    """A campaign, and how far it has come."""
+
     campaign_id: UUID
     title: str
     channel: Channel
     state: CampaignState
-    audience: Audience
+    audience: AudienceView
     created_at: datetime
     queued: int
+    """Messages waiting to be sent."""
     sent: int
+    """Messages the provider took."""
     failed: int
+    """Messages that will not be sent."""
 
 
 class CreateCampaign(Request[CampaignView]):
@@ -96,18 +122,27 @@ class CreateCampaign(Request[CampaignView]):
 
 
 class CampaignList(Reply):
+    """The campaigns of a tenant."""
+
     campaigns: list[CampaignView]
+    """Every one there is."""
 
 
 class ListCampaigns(Request[CampaignList]):
+    """Every campaign of a tenant."""
+
     topic: ClassVar = Topic("outreach", Kind.REQUEST, "list_campaigns")
 
 
 class PauseCampaign(Request[CampaignView]):
+    """Stop sending until the campaign is resumed."""
+
     topic: ClassVar = Topic("outreach", Kind.REQUEST, "pause_campaign")
     campaign_id: UUID
 
 
 class ResumeCampaign(Request[CampaignView]):
+    """Let a paused campaign send again."""
+
     topic: ClassVar = Topic("outreach", Kind.REQUEST, "resume_campaign")
     campaign_id: UUID

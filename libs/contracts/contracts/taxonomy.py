@@ -13,7 +13,13 @@ UNKNOWN = "unknown"
 """The key of a group whose attribute was never given."""
 
 
+KEY_LENGTH = 200
+"""The most characters a key has."""
+
+
 class Channel(StrEnum):
+    """How a person is reached."""
+
     EMAIL = "email"
     LINKEDIN = "linkedin"
     SMS = "sms"
@@ -21,6 +27,8 @@ class Channel(StrEnum):
 
 
 class OutcomeType(StrEnum):
+    """What became of a lead."""
+
     CONTACTED = "contacted"
     APPOINTMENT_SET = "appointment_set"
     LISTING_SIGNED = "listing_signed"
@@ -31,6 +39,8 @@ class OutcomeType(StrEnum):
 
 
 class Stage(StrEnum):
+    """Where an outcome puts a lead in the funnel."""
+
     TOP_OF_FUNNEL = "top_of_funnel"
     MID_FUNNEL = "mid_funnel"
     WON = "won"
@@ -50,6 +60,8 @@ STAGE_OF: dict[OutcomeType, Stage] = {
 
 
 class Intent(StrEnum):
+    """What the person means to do."""
+
     BUYER = "buyer"
     SELLER = "seller"
 
@@ -73,6 +85,8 @@ class Band(StrEnum):
 
 
 class Tier(StrEnum):
+    """How promising a lead is, A the most."""
+
     A = "A"
     B = "B"
     C = "C"
@@ -80,12 +94,16 @@ class Tier(StrEnum):
 
 
 class QueueType(StrEnum):
+    """Which work queue a lead belongs to."""
+
     UNSIGNED_USERS = "unsigned_users"
     REQUIREMENTS_OUTSTANDING = "requirements_outstanding"
     NONE = "none"
 
 
 class OutreachEventType(StrEnum):
+    """What happens while people are contacted."""
+
     MESSAGE_QUEUED = "message_queued"
     MESSAGE_SENT = "message_sent"
     MESSAGE_FAILED = "message_failed"
@@ -102,18 +120,24 @@ class OutreachEventType(StrEnum):
 
 
 class AlertCategory(StrEnum):
+    """What kind of trouble an alert tells of."""
+
     OPS = "ops"
     DATA_QUALITY = "data_quality"
     PERFORMANCE = "performance"
 
 
 class Severity(StrEnum):
+    """How urgent an alert is."""
+
     INFO = "info"
     WARNING = "warning"
     CRITICAL = "critical"
 
 
 class SystemStatus(StrEnum):
+    """How the whole is doing, as the dashboard shows it."""
+
     HEALTHY = "Healthy"
     THROTTLED = "Throttled"
     PAUSED = "Paused"
@@ -126,7 +150,8 @@ _OTHER_CHARACTERS = re.compile(r"[\W_]+")
 def key(text: str) -> str:
     """The grouping key of a free text: lower case, accents stripped, every other run of characters an underscore.
 
-    Underscores at either end are dropped; a text without a letter or digit has the key ``""``.
+    Underscores at either end are dropped, and so is what goes beyond `KEY_LENGTH`; a text without a letter or digit
+    has the key ``""``.
 
     >>> key("Dublin, OH"), key(" São  Paulo! ")
     ('dublin_oh', 'sao_paulo')
@@ -135,7 +160,7 @@ def key(text: str) -> str:
         plain = text
     else:
         plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return _OTHER_CHARACTERS.sub("_", plain.lower()).strip("_")
+    return _OTHER_CHARACTERS.sub("_", plain.lower()).strip("_")[:KEY_LENGTH].rstrip("_")
 
 
 def band(amount: Decimal | int | float) -> Band:
