@@ -128,8 +128,9 @@ class Stream:
     kind: Kind
 
     @property
-    def subject(self) -> str:
-        return f"*.{self.kind}.>"
+    def subjects(self) -> tuple[str, ...]:
+        """One per owner: a leading wildcard would overlap with the broker's own ``$JS`` subjects, and is refused."""
+        return tuple(f"{service}.{self.kind}.>" for service in SERVICES)
 
     @property
     def work_queue(self) -> bool:

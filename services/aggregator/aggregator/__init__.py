@@ -1,0 +1,1 @@
+"""Every event, and the numbers anyone can recompute from them."""

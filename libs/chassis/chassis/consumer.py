@@ -1,0 +1,149 @@
+"""A durable consumer: pulls batches and handles each in one transaction, in the stream's order.
+
+Order before parallelism: the transaction first takes the durable's advisory lock, and a batch is handled only when all
+that the broker has delivered and not seen acknowledged is in this replica's hands. Replicas so take turns, one batch at
+a time; what a replica leaves behind when it dies comes back before anything newer is handled. Losing the database
+session loses the lock and the transaction together, so there is nothing to fence.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from time import monotonic
+
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+
+from chassis.failures import describe, is_transient
+from chassis.logs import get_logger
+from chassis.metrics import BATCH_SECONDS, LAG
+from chassis.processing import Processor
+from chassis.received import Wire
+from chassis.unit_of_work import Database
+from contracts.catalogue import Durable
+
+log = get_logger("consumer")
+
+BATCH = 500
+ACK_WAIT = timedelta(seconds=15)
+"""How long the broker waits for an acknowledgement or a sign of life before it delivers a message again."""
+_IDLE_SECONDS = 2.0
+_SIGN_OF_LIFE_SECONDS = ACK_WAIT.total_seconds() / 3
+_SUSPICIOUS_DELIVERIES = 4
+"""A message delivered this often may be what takes the process down, so its batch is handled one message at a time."""
+
+
+class Consumer:
+    """Runs one durable until it is cancelled.
+
+    Attributes:
+        last_fetch: `time.monotonic` of the last answer of the broker, empty batches included; 0 before the first.
+    """
+
+    def __init__(self, durable: Durable, client: Client, database: Database, processor: Processor) -> None:
+        self._durable = durable
+        self._client = client
+        self._database = database
+        self._processor = processor
+        self._stopping = asyncio.Event()
+        self.last_fetch = 0.0
+
+    async def run(self) -> None:
+        """Pull and handle batches until `stop`; errors that pass are waited out."""
+        delay = 0.1
+        subscription: JetStreamContext.PullSubscription | None = None
+        while not self._stopping.is_set():
+            try:
+                if subscription is None:
+                    subscription = await self._client.jetstream().pull_subscribe_bind(
+                        consumer=self._durable.name, stream=self._durable.stream.name
+                    )
+                await self._take_turn(subscription)
+                delay = 0.1
+            except Exception as error:
+                log.warning(
+                    "a batch was put back" if is_transient(error) else "the consumer failed",
+                    durable=self._durable.name, stream=self._durable.stream.name, error=describe(error),
+                    exc_info=None if is_transient(error) else error,
+                )  # fmt: skip
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), delay)
+                delay = min(delay * 2, 5.0)
+        if subscription is not None:
+            await subscription.unsubscribe()
+
+    def stop(self) -> None:
+        """Let the batch under way end, and take no other."""
+        self._stopping.set()
+
+    async def _take_turn(self, subscription: JetStreamContext.PullSubscription) -> None:
+        """Wait for the durable's lock, pull a batch, handle it, commit, acknowledge."""
+        held: list[Msg] = []
+        try:
+            async with self._database.begin() as uow:
+                await uow.execute("select pg_advisory_xact_lock(hashtextextended(:name, 0))", name=self._lock)
+                held = await self._fetch(subscription)
+                if not held:
+                    return
+                started = monotonic()
+                async with self._kept_alive(held):
+                    await self._gather_all_unacknowledged(subscription, held)
+                    held.sort(key=lambda message: message.metadata.sequence.stream)
+                    suspicious = any(message.metadata.num_delivered >= _SUSPICIOUS_DELIVERIES for message in held)
+                    await self._processor.handle(uow, [_wire(message) for message in held], one_by_one=suspicious)
+        except BaseException:
+            for message in held:
+                await message.nak()
+            raise
+        for message in held:
+            await message.ack()
+        BATCH_SECONDS.labels(self._database.service, self._durable.stream.name).observe(monotonic() - started)
+
+    async def _fetch(self, subscription: JetStreamContext.PullSubscription) -> list[Msg]:
+        try:
+            messages = await subscription.fetch(BATCH, timeout=_IDLE_SECONDS, heartbeat=_IDLE_SECONDS / 4)
+        except nats.js.errors.FetchTimeoutError:
+            messages = []
+        self.last_fetch = monotonic()
+        return messages
+
+    async def _gather_all_unacknowledged(
+        self, subscription: JetStreamContext.PullSubscription, held: list[Msg]
+    ) -> None:
+        """Wait until nothing delivered and unacknowledged lies anywhere else: with a dead peer, or on its way here."""
+        while True:
+            info = await subscription.consumer_info()
+            unacknowledged = info.num_ack_pending or 0
+            LAG.labels(self._database.service, self._durable.stream.name).set((info.num_pending or 0) + unacknowledged)
+            if unacknowledged <= len({message.metadata.sequence.stream for message in held}):
+                return
+            with suppress(nats.js.errors.FetchTimeoutError, nats.errors.TimeoutError):
+                held += await subscription.fetch(BATCH, timeout=0.1)
+
+    @asynccontextmanager
+    async def _kept_alive(self, held: Sequence[Msg]) -> AsyncIterator[None]:
+        """Tell the broker that the messages are being worked on, while they are."""
+
+        async def tell() -> None:
+            while True:
+                await asyncio.sleep(_SIGN_OF_LIFE_SECONDS)
+                for message in held:
+                    await message.in_progress()
+
+        telling = asyncio.create_task(tell())
+        try:
+            yield
+        finally:
+            telling.cancel()
+
+    @property
+    def _lock(self) -> str:
+        return f"{self._durable.stream.name}/{self._durable.name}"
+
+
+def _wire(message: Msg) -> Wire:
+    return Wire(message.subject, message.headers or {}, message.data, message.metadata.timestamp)

@@ -1,0 +1,84 @@
+"""Messages that can never be handled: they lie sealed with their service until somebody looks into it.
+
+What is told outside is an id, a type, a reason and a count; the content is opened only to handle it again.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from chassis.keys import KeyService
+from chassis.received import Wire
+from chassis.unit_of_work import UnitOfWork
+from contracts.message import PLATFORM, id_from_content
+from contracts.operations import DeadLetterList, DeadLetterView, MessageDeadLettered
+
+
+class DeadLetters:
+    """A service's dead letters, sealed by the key service itself: a poison message may name no tenant."""
+
+    def __init__(self, keys: KeyService) -> None:
+        self._keys = keys
+
+    async def bury(self, uow: UnitOfWork, wire: Wire, reason: str) -> None:
+        """Keep a message that cannot be handled, and publish that it is here."""
+        type_, _, tenant = wire.subject.rpartition(".")
+        message_id = _id_of(wire)
+        content = json.dumps({"subject": wire.subject, "headers": dict(wire.headers)}).encode()
+        sealed = await self._keys.wrap(len(content).to_bytes(4, "big") + content + wire.body, b"dead letter")
+        await uow.execute(
+            """insert into dead_letter (message_id, message_type, tenant, reason, size, sealed)
+               values (:id, :type, :tenant, :reason, :size, :sealed)""",
+            id=message_id, type=type_, tenant=tenant, reason=reason, size=len(wire.body), sealed=sealed,
+        )  # fmt: skip
+        event = MessageDeadLettered(message_id=message_id, message_type=type_, reason=reason)
+        try:
+            uow.publish(tenant, event)
+            event.topic.subject(tenant)
+        except ValueError:
+            uow.publish(PLATFORM, event)
+
+    async def open(self, uow: UnitOfWork, ids: Sequence[int]) -> list[tuple[int, Wire]]:
+        """The messages of the given dead letters, or of every one not yet redriven, oldest first."""
+        rows = await uow.execute(
+            """select dead_letter_id, sealed from dead_letter
+               where redriven_at is null and (cardinality(cast(:ids as bigint[])) = 0 or dead_letter_id = any(:ids))
+               order by dead_letter_id limit 1000 for update skip locked""",
+            ids=list(ids),
+        )
+        opened = []
+        for row in rows.all():
+            content = await self._keys.unwrap(row.sealed, b"dead letter")
+            end = 4 + int.from_bytes(content[:4], "big")
+            envelope = json.loads(content[4:end])
+            opened.append(
+                (row.dead_letter_id, Wire(envelope["subject"], envelope["headers"], content[end:], datetime.now(UTC)))
+            )
+        return opened
+
+
+async def mark_redriven(uow: UnitOfWork, dead_letter_id: int) -> None:
+    await uow.execute("update dead_letter set redriven_at = now() where dead_letter_id = :id", id=dead_letter_id)
+
+
+async def listing(uow: UnitOfWork, limit: int) -> DeadLetterList:
+    """Dead letters, newest first, and how many are open per reason."""
+    rows = await uow.execute(
+        """select dead_letter_id, tenant, message_id, message_type, reason, size, received_at, redriven_at
+           from dead_letter order by dead_letter_id desc limit :limit""",
+        limit=limit,
+    )
+    letters = [DeadLetterView.model_validate(dict(row)) for row in rows.mappings()]
+    counts = await uow.execute(
+        "select reason, count(*) as n from dead_letter where redriven_at is null group by reason order by n desc, reason"
+    )
+    return DeadLetterList(dead_letters=letters, counts={row.reason: row.n for row in counts})
+
+
+def _id_of(wire: Wire) -> UUID:
+    given = wire.headers.get("ce-id") or wire.headers.get("Nats-Msg-Id") or ""
+    try:
+        return UUID(given)
+    except ValueError:
+        return id_from_content(wire.subject, wire.body)

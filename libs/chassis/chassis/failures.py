@@ -1,0 +1,33 @@
+"""Which errors pass by themselves: those cost a message nothing, every other one counts against it."""
+
+import asyncio
+
+import nats.errors
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+_PASSING_SQLSTATES = ("08", "40", "53", "55P03", "57P", "25P03", "25P04")
+"""Connection, rollback (deadlock, serialisation), resources (disk full), lock not available, shutdown, idle time-outs."""
+
+
+class KeysUnavailableError(Exception):
+    """The key service does not answer, or the key is not there: nothing may be stored in clear, so work waits."""
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the cause lies outside the message: database, broker or key service away, or a lost race."""
+    if isinstance(error, DBAPIError):
+        sqlstate = getattr(error.orig, "sqlstate", None) or ""
+        if sqlstate:
+            return sqlstate.startswith(_PASSING_SQLSTATES)
+        return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+    return isinstance(
+        error,
+        KeysUnavailableError | PoolTimeoutError | OSError | asyncio.TimeoutError | TimeoutError | nats.errors.Error,
+    )
+
+
+def describe(error: BaseException) -> str:
+    """The error's class and, from a database, its SQLSTATE: what may be logged, for texts can quote personal data."""
+    sqlstate = getattr(getattr(error, "orig", None), "sqlstate", None)
+    return f"{type(error).__name__}[{sqlstate}]" if sqlstate else type(error).__name__

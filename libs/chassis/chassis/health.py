@@ -1,0 +1,65 @@
+"""Whether a service lives, and whether it can work.
+
+Live: its event loop turns; a watchdog thread ends the process when it does not, for a supervisor to start it again.
+Ready: each durable heard from the broker lately (a connection's own flag can lie), and the database answers.
+"""
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from faststream.asgi import AsgiResponse, get
+from faststream.asgi.types import ASGIApp, Scope
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+_BEAT_SECONDS = 1.0
+_STUCK_SECONDS = 30.0
+_EXIT_STATUS = 70
+
+
+class Watchdog:
+    """Ends the process when the event loop has not turned for half a minute."""
+
+    def __init__(self) -> None:
+        self._beat = time.monotonic()
+
+    async def run(self) -> None:
+        """Keep the loop's pulse; the thread that watches it ends with the process."""
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+        while True:
+            self._beat = time.monotonic()
+            await asyncio.sleep(_BEAT_SECONDS)
+
+    def _watch(self) -> None:
+        missed = 0
+        while True:
+            time.sleep(_STUCK_SECONDS / 3)
+            # Counted rather than measured, so that a process that was stopped and continued is not taken for stuck.
+            missed = missed + 1 if time.monotonic() - self._beat > _STUCK_SECONDS / 3 else 0
+            if missed >= 3:
+                os._exit(_EXIT_STATUS)
+
+
+Check = Callable[[], Awaitable[str]]
+"""Returns what is wrong, or an empty string."""
+
+
+def routes(checks: Sequence[Check]) -> list[tuple[str, ASGIApp]]:
+    """The ASGI routes /healthz, /readyz and /metrics."""
+
+    @get
+    async def healthz(_: Scope) -> AsgiResponse:
+        return AsgiResponse(b"ok\n", 200)
+
+    @get
+    async def readyz(_: Scope) -> AsgiResponse:
+        wrong = [text for text in await asyncio.gather(*(check() for check in checks)) if text]
+        return AsgiResponse(("\n".join(wrong) or "ready").encode() + b"\n", 503 if wrong else 200)
+
+    @get
+    async def metrics(_: Scope) -> AsgiResponse:
+        return AsgiResponse(generate_latest(), 200, headers={"content-type": CONTENT_TYPE_LATEST})
+
+    return [("/healthz", healthz), ("/readyz", readyz), ("/metrics", metrics)]

@@ -1,0 +1,170 @@
+"""Scheduled jobs: APScheduler is the clock, a row per (job, slot) decides which replica runs it.
+
+The claim commits first, with a lease, so that a running job is seen; a dead replica's lease expires and the slot is
+claimed again. Slots missed while nobody ran are caught up at start, the latest of each job only. Every job must be
+idempotent, and each can be run by hand.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.cron import CronTrigger
+from uuid_utils.compat import uuid7
+
+from chassis.failures import describe, is_transient
+from chassis.logs import get_logger
+from chassis.unit_of_work import Database, UnitOfWork
+from contracts.message import ProblemCode, ProblemError
+from contracts.operations import JobList, JobRunView
+
+log = get_logger("jobs")
+
+LEASE = timedelta(minutes=2)
+_HORIZONS = (timedelta(minutes=2), timedelta(hours=1), timedelta(days=1), timedelta(days=8))
+"""How far back a job's latest slot is looked for: near first, so that a frequent job's history is not walked."""
+
+Counts = dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A piece of scheduled work.
+
+    Attributes:
+        name: unique within the service.
+        schedule: five cron fields, UTC.
+        run: does the work for a slot, committing in batches of its own; returns counts for the record.
+    """
+
+    name: str
+    schedule: str
+    run: Callable[[datetime], Awaitable[Counts]]
+
+    @property
+    def trigger(self) -> CronTrigger:
+        return CronTrigger.from_crontab(self.schedule, timezone=UTC)
+
+    def latest_slot(self, now: datetime) -> datetime | None:
+        """The last slot at or before `now`, if there was one within the catch-up horizon."""
+        for horizon in _HORIZONS:
+            slot: datetime | None = None
+            following: datetime | None = self.trigger.get_next_fire_time(None, now - horizon)
+            while following and following <= now:
+                slot, following = following, self.trigger.get_next_fire_time(None, following + timedelta(seconds=1))
+            if slot:
+                return slot
+        return None
+
+
+class Jobs:
+    """A service's jobs, ticking in every replica and run in one."""
+
+    def __init__(self, database: Database, jobs: Sequence[Job]) -> None:
+        self._database = database
+        self._jobs = {job.name: job for job in jobs}
+        self._scheduler = AsyncIOScheduler(timezone=UTC)
+
+    def start(self) -> None:
+        """Start the clock, and catch up what was missed."""
+        for job in self._jobs.values():
+            self._scheduler.add_job(
+                self._tick, job.trigger, args=[job], id=job.name, misfire_grace_time=None, coalesce=True
+            )
+            self._scheduler.add_job(self._tick, args=[job], misfire_grace_time=None)
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+
+    async def _tick(self, job: Job) -> None:
+        slot = job.latest_slot(datetime.now(UTC))
+        if slot is None:
+            return
+        try:
+            await self._run(job, slot)
+        except Exception as error:
+            log.warning("a job was not run", job=job.name, slot=slot.isoformat(), error=describe(error),
+                        exc_info=None if is_transient(error) else error)  # fmt: skip
+
+    async def run_now(self, name: str) -> JobRunView:
+        """Run a job by hand, in a slot of its own, and wait for its end.
+
+        Raises:
+            ProblemError: the service has no such job.
+        """
+        job = self._jobs.get(name)
+        if job is None:
+            known = ", ".join(sorted(self._jobs)) or "none"
+            raise ProblemError(ProblemCode.NOT_FOUND, f"no job is called {name}; this service has: {known}", "job")
+        slot = datetime.now(UTC)
+        await self._run(job, slot)
+        async with self._database.begin() as uow:
+            rows = await uow.execute(f"{_RUNS} where job = :job and slot = :slot", job=name, slot=slot)
+            return JobRunView.model_validate(dict(rows.mappings().one()))
+
+    async def listing(self, uow: UnitOfWork) -> JobList:
+        """The jobs with their schedules, and the latest hundred runs."""
+        rows = await uow.execute(f"{_RUNS} order by started_at desc limit 100")
+        return JobList(
+            jobs={job.name: job.schedule for job in self._jobs.values()},
+            runs=[JobRunView.model_validate(dict(row)) for row in rows.mappings()],
+        )
+
+    async def _run(self, job: Job, slot: datetime) -> None:
+        run_id = await self._claim(job, slot)
+        if run_id is None:
+            return
+        renewing = asyncio.create_task(self._renew(job, slot, run_id))
+        counts: Counts = {}
+        error = None
+        try:
+            counts = await job.run(slot)
+        except Exception as raised:
+            error = describe(raised)
+            log.error("a job failed", job=job.name, slot=slot.isoformat(), exc_info=raised)
+        finally:
+            renewing.cancel()
+            with suppress(asyncio.CancelledError):
+                await renewing
+        async with self._database.begin() as uow:
+            await uow.execute(_END, job=job.name, slot=slot, run_id=run_id, counts=json.dumps(counts), error=error)
+        log.info("a job ended", job=job.name, slot=slot.isoformat(), state="failed" if error else "succeeded")
+
+    async def _claim(self, job: Job, slot: datetime) -> UUID | None:
+        run_id = uuid7()
+        async with self._database.begin() as uow:
+            claimed = await uow.execute(_CLAIM, job=job.name, slot=slot, run_id=run_id, lease=LEASE)
+            return run_id if claimed.first() else None
+
+    async def _renew(self, job: Job, slot: datetime, run_id: UUID) -> None:
+        while True:
+            await asyncio.sleep(LEASE.total_seconds() / 4)
+            async with self._database.begin() as uow:
+                await uow.execute(_RENEW, job=job.name, slot=slot, run_id=run_id, lease=LEASE)
+
+
+_CLAIM = """
+    insert into job_run (job, slot, run_id, state, lease_until, started_at)
+    values (:job, :slot, :run_id, 'running', now() + cast(:lease as interval), now())
+    on conflict (job, slot) do update
+        set run_id = excluded.run_id, lease_until = excluded.lease_until, started_at = excluded.started_at
+        where job_run.state = 'running' and job_run.lease_until < now()
+    returning run_id
+"""
+_RENEW = """
+    update job_run set lease_until = now() + cast(:lease as interval)
+    where job = :job and slot = :slot and run_id = :run_id
+"""
+_END = """
+    update job_run set state = case when cast(:error as text) is null then 'succeeded' else 'failed' end,
+                       ended_at = now(), counts = cast(:counts as jsonb), error = :error
+    where job = :job and slot = :slot and run_id = :run_id
+"""
+_RUNS = "select job, slot, state, started_at, ended_at, counts, error from job_run"

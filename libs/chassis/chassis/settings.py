@@ -1,0 +1,28 @@
+"""How a service is told where things are: environment variables with the prefix ``LEADLOOP_``."""
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What every service needs to start.
+
+    Attributes:
+        database_url: the service's own role, e.g. ``postgresql+asyncpg://leadloop_intake@/leadloop?host=/run/pg``.
+        nats_url: one or several addresses, separated by commas.
+        nats_seed: the nkey seed of the service's credential; none where the broker asks for none.
+        kms_uri: the key that wraps all others: ``file:///path/to/keyset.json``.
+        http_host, http_port: where health and metrics (and the gateway's API) listen.
+        batch: how many messages a durable hands over at once.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="LEADLOOP_", frozen=True, extra="ignore")
+
+    database_url: str
+    nats_url: str = "nats://127.0.0.1:4222"
+    nats_seed: SecretStr | None = None
+    kms_uri: str
+    http_host: str = "127.0.0.1"
+    http_port: int = 0
+    log_level: str = "INFO"
+    batch: int = 500

@@ -1,0 +1,124 @@
+"""The tables every service has in its own schema, and the migration steps that make them.
+
+They carry no tenant policy: they hold envelopes, not a tenant's rows, and are read by the service itself only.
+"""
+
+from alembic.operations import Operations
+from sqlalchemy import MetaData
+
+_CHASSIS = """
+create table inbox (
+    message_id uuid primary key,
+    digest bytea not null,
+    handled_at timestamptz not null default now()
+);
+create index inbox_handled_at on inbox (handled_at);
+
+create table outbox (
+    seq bigint generated always as identity primary key,
+    id uuid not null,
+    type text not null,
+    tenant text not null,
+    time timestamptz not null,
+    correlation_id uuid not null,
+    causation_id uuid,
+    traceparent text,
+    body bytea not null,
+    sent_at timestamptz,
+    parked text
+);
+create index outbox_unsent on outbox (seq) where sent_at is null and parked is null;
+create index outbox_time on outbox (time);
+
+create table dead_letter (
+    dead_letter_id bigint generated always as identity primary key,
+    message_id uuid not null,
+    message_type text not null,
+    tenant text not null,
+    reason text not null,
+    size integer not null,
+    sealed bytea not null,
+    received_at timestamptz not null default now(),
+    redriven_at timestamptz
+);
+create index dead_letter_open on dead_letter (dead_letter_id) where redriven_at is null;
+
+create table attempt (
+    message_id uuid primary key,
+    count integer not null
+);
+
+create table job_run (
+    job text not null,
+    slot timestamptz not null,
+    run_id uuid not null,
+    state text not null check (state in ('running', 'succeeded', 'failed')),
+    lease_until timestamptz not null,
+    started_at timestamptz not null,
+    ended_at timestamptz,
+    counts jsonb not null default '{}',
+    error text,
+    primary key (job, slot)
+);
+
+create table tenant (
+    tenant_id text primary key,
+    version integer not null,
+    settings jsonb not null,
+    created_at timestamptz not null
+);
+
+create table tenant_key (
+    tenant_id text not null,
+    purpose text not null,
+    wrapped bytea not null,
+    created_at timestamptz not null default now(),
+    primary key (tenant_id, purpose)
+);
+"""
+
+CHASSIS_TABLES = frozenset({"inbox", "outbox", "dead_letter", "attempt", "job_run", "tenant", "tenant_key"})
+
+
+def create_chassis_tables(op: Operations) -> None:
+    """The first step of every service's first migration."""
+    for statement in _CHASSIS.split(";\n"):
+        if statement.strip():
+            op.execute(statement)
+
+
+def isolate(op: Operations, *tables: str) -> None:
+    """Let each of these tables show only rows of the tenants a transaction acts for, to its owner as well.
+
+    An ended transaction-local setting reads as '' rather than null, hence the nullif.
+    """
+    for table in tables:
+        op.execute(f"alter table {table} enable row level security")
+        op.execute(f"alter table {table} force row level security")
+        op.execute(
+            f"create policy tenants on {table} using "
+            "(tenant_id = any (nullif(current_setting('app.tenants', true), '')::text[]))"
+        )
+
+
+def append_only(op: Operations, *tables: str) -> None:
+    """Have the database refuse every update and delete of these tables' rows, whoever asks."""
+    op.execute(
+        """
+        create function refuse_change() returns trigger language plpgsql as $$
+        begin
+            raise exception '% is append-only: a row is never changed or deleted', tg_table_name
+                using errcode = 'restrict_violation';
+        end $$
+        """
+    )
+    for table in tables:
+        op.execute(
+            f"create trigger append_only before update or delete or truncate on {table} "
+            "for each statement execute function refuse_change()"
+        )
+
+
+def metadata(schema: str) -> MetaData:
+    """Where a service declares its own tables."""
+    return MetaData(schema=None, info={"service": schema})

@@ -1,0 +1,167 @@
+"""The broker's side of the catalogue: streams, durables and permissions, declared by one step and never by a service."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DiscardPolicy,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+)
+from nats.js.errors import NotFoundError
+
+from chassis.consumer import ACK_WAIT, BATCH
+from chassis.service import inbox_prefix
+from contracts import catalogue
+from contracts.catalogue import OPERATOR, SERVICES, UPSTREAM, Durable, Stream
+from contracts.message import Kind
+
+EVENT_DAYS = 7
+DUPLICATE_SECONDS = 600
+_DAY = 86_400
+_BYTES = 8 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody with a credential at the broker.
+
+    Attributes:
+        name: a service, `operator`, or an upstream's key id; the user's inbox is named after it.
+        public_key: the nkey's public half.
+        tenant: the only tenant an upstream may speak for; none for the others.
+    """
+
+    name: str
+    public_key: str
+    tenant: str | None = None
+
+
+def stream_config(stream: Stream, replicas: int = 1) -> StreamConfig:
+    """How a stream is kept. Nothing unconsumed is ever discarded: a full stream refuses, and the outbox waits."""
+    return StreamConfig(
+        name=stream.name,
+        subjects=list(stream.subjects),
+        storage=StorageType.FILE,
+        retention=RetentionPolicy.WORK_QUEUE if stream.work_queue else RetentionPolicy.LIMITS,
+        discard=DiscardPolicy.NEW,
+        max_age=0 if stream.work_queue else EVENT_DAYS * _DAY,
+        max_bytes=_BYTES,
+        duplicate_window=DUPLICATE_SECONDS,
+        num_replicas=replicas,
+    )
+
+
+def consumer_config(durable: Durable) -> ConsumerConfig:
+    """How a durable is delivered; at most one batch is ever under way."""
+    return ConsumerConfig(
+        durable_name=durable.name,
+        filter_subjects=list(durable.filters),
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=ACK_WAIT.total_seconds(),
+        max_ack_pending=BATCH,
+        max_deliver=-1,
+    )
+
+
+async def declare(client: Client, replicas: int = 1) -> list[str]:
+    """Create what is missing and correct what differs; returns what was done, one line each, empty if nothing."""
+    js = client.jetstream()
+    done = []
+    for stream in catalogue.STREAMS:
+        done += await _declare_stream(js, stream_config(stream, replicas))
+    for service in SERVICES:
+        for durable in catalogue.durables_of(service):
+            done += await _declare_consumer(js, durable)
+    return done
+
+
+async def _declare_stream(js: JetStreamContext, wanted: StreamConfig) -> list[str]:
+    assert wanted.name
+    try:
+        found = (await js.stream_info(wanted.name)).config
+    except NotFoundError:
+        await js.add_stream(wanted)
+        return [f"created stream {wanted.name}"]
+    if drift := _drift(wanted, found):
+        await js.update_stream(wanted)
+        return [f"corrected stream {wanted.name}: {drift}"]
+    return []
+
+
+async def _declare_consumer(js: JetStreamContext, durable: Durable) -> list[str]:
+    wanted = consumer_config(durable)
+    name = f"{durable.stream.name}/{durable.name}"
+    try:
+        found = (await js.consumer_info(durable.stream.name, durable.name)).config
+    except NotFoundError:
+        await js.add_consumer(durable.stream.name, wanted)
+        return [f"created durable {name}"]
+    if found.filter_subject and not found.filter_subjects:
+        found.filter_subjects = [found.filter_subject]
+    if drift := _drift(wanted, found):
+        await js.add_consumer(durable.stream.name, wanted)
+        return [f"corrected durable {name}: {drift}"]
+    return []
+
+
+def _drift(wanted: Any, found: Any) -> str:
+    """The settings in which two configurations differ, of those we care for."""
+    differing = []
+    for field, value in vars(wanted).items():
+        other = getattr(found, field)
+        if (
+            value is not None
+            and value != other
+            and not (isinstance(value, list) and sorted(value) == sorted(other or []))
+        ):
+            differing.append(f"{field} is {other}, not {value}")
+    return ", ".join(differing)
+
+
+def authorization(users: Iterable[User]) -> str:
+    """The ``authorization`` block of a NATS server's configuration: each user's key and what it may do."""
+    blocks = "\n".join(_user_block(user) for user in users)
+    return f"authorization {{\n  timeout: 5\n  users: [\n{blocks}\n  ]\n}}\n"
+
+
+def _user_block(user: User) -> str:
+    publish, subscribe = permissions(user)
+    return (
+        f"    {{ nkey: {user.public_key}, permissions: {{\n"
+        f"        publish: {{ allow: [{_quoted(publish)}] }}\n"
+        f"        subscribe: {{ allow: [{_quoted(subscribe)}] }}\n"
+        f"        allow_responses: true\n"
+        f"    }} }}"
+    )
+
+
+def permissions(user: User) -> tuple[list[str], list[str]]:
+    """The subjects a user may publish to and subscribe to."""
+    subscribe = [f"{inbox_prefix(user.name)}.>"]
+    if user.name == OPERATOR:
+        publish = [entry.topic.every_tenant for entry in catalogue.sent_by(OPERATOR)]
+        return [*publish, "$JS.API.>"], subscribe
+    if user.tenant is not None:
+        return [entry.topic.subject(user.tenant) for entry in catalogue.sent_by(UPSTREAM)], subscribe
+    publish = [entry.topic.every_tenant for entry in catalogue.sent_by(user.name)]
+    for durable in catalogue.durables_of(user.name):
+        stream, name = durable.stream.name, durable.name
+        publish += [
+            f"$JS.API.CONSUMER.INFO.{stream}.{name}",
+            f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}",
+            f"$JS.ACK.{stream}.{name}.>",
+            f"$JS.ACK.*.*.{stream}.{name}.>",
+        ]
+    answered = [entry.topic.every_tenant for entry in catalogue.read_by(user.name, Kind.REQUEST)]
+    return publish, [*subscribe, *(f"{subject} {user.name}" for subject in answered)]
+
+
+def _quoted(subjects: Sequence[str]) -> str:
+    return ", ".join(f'"{subject}"' for subject in subjects)

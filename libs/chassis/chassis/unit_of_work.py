@@ -1,0 +1,143 @@
+"""One unit of work is one transaction: state, outbox and inbox commit together or not at all.
+
+Handlers are given one, write through it and publish into it; only `Database.begin` commits.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CursorResult, Executable, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from uuid_utils.compat import uuid7
+
+from contracts.message import Envelope, Event
+
+_WRITE_OUTBOX = text("""
+    insert into outbox (id, type, tenant, time, correlation_id, causation_id, traceparent, body)
+    select * from unnest(cast(:ids as uuid[]), cast(:types as text[]), cast(:tenants as text[]),
+                         cast(:times as timestamptz[]), cast(:correlations as uuid[]), cast(:causes as uuid[]),
+                         cast(:traces as text[]), cast(:bodies as bytea[]))
+""")
+
+
+class UnitOfWork:
+    """A transaction under way, acting for the tenants it was told.
+
+    Attributes:
+        connection: for statements built with SQLAlchemy; `execute` is the shorter way.
+        now: when the unit began (UTC); the one clock of everything in it.
+    """
+
+    def __init__(self, service: str, connection: AsyncConnection) -> None:
+        self.service = service
+        self.connection = connection
+        self.now = datetime.now(UTC)
+        self._outgoing: list[tuple[Envelope, bytes]] = []
+
+    async def act_for(self, tenants: Iterable[str]) -> None:
+        """Let row-level security show the rows of these tenants, and no others, until the unit ends."""
+        names = "{" + ",".join(sorted(set(tenants))) + "}"  # tenants are slugs: nothing in them needs quoting
+        await self.connection.execute(text("select set_config('app.tenants', :names, true)"), {"names": names})
+
+    async def execute(self, statement: str | Executable, **parameters: Any) -> CursorResult[Any]:
+        """Execute one statement; a string is SQL with ``:named`` parameters."""
+        executable = text(statement) if isinstance(statement, str) else statement
+        return await self.connection.execute(executable, parameters)
+
+    def publish(self, tenant: str, event: Event, cause: Envelope | None = None) -> UUID:
+        """Publish an event once this unit has committed, by way of the outbox; returns the event's id.
+
+        `cause` is the message that led to it; the event joins its correlation and trace.
+        """
+        id_ = uuid7()
+        envelope = Envelope(
+            id=id_,
+            type=event.topic.owned_by(self.service).type,
+            tenant=tenant,
+            time=self.now,
+            correlation_id=cause.correlation_id if cause else id_,
+            causation_id=cause.id if cause else None,
+            traceparent=cause.traceparent if cause else None,
+        )
+        self._outgoing.append((envelope, event.__pydantic_serializer__.to_json(event)))
+        return id_
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Undo what happens inside, published events included, if it raises; the unit itself goes on."""
+        published = len(self._outgoing)
+        try:
+            async with self.connection.begin_nested():
+                yield
+        except BaseException:
+            del self._outgoing[published:]
+            raise
+
+    async def write_outbox(self) -> bool:
+        """Write the events published so far into the outbox; whether there were any."""
+        if not self._outgoing:
+            return False
+        envelopes = [envelope for envelope, _ in self._outgoing]
+        await self.connection.execute(
+            _WRITE_OUTBOX,
+            {
+                "ids": [e.id for e in envelopes],
+                "types": [e.type for e in envelopes],
+                "tenants": [e.tenant for e in envelopes],
+                "times": [e.time for e in envelopes],
+                "correlations": [e.correlation_id for e in envelopes],
+                "causes": [e.causation_id for e in envelopes],
+                "traces": [e.traceparent for e in envelopes],
+                "bodies": [body for _, body in self._outgoing],
+            },
+        )
+        self._outgoing.clear()
+        return True
+
+
+class Database:
+    """A service's own schema. Every transaction is begun, and committed, here."""
+
+    def __init__(self, service: str, url: str, pool_size: int = 8) -> None:
+        self.service = service
+        self.engine: AsyncEngine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=4,
+            pool_timeout=10,
+            hide_parameters=True,  # an error's text must not quote the values it failed on
+            connect_args={
+                "timeout": 5,
+                "command_timeout": 120,
+                "server_settings": {"search_path": service, "application_name": f"leadloop_{service}"},
+            },
+        )
+        self._after_publishing: list[Callable[[], None]] = []
+
+    def after_publishing(self, wake: Callable[[], None]) -> None:
+        """Call `wake` whenever a unit of work that published something has committed."""
+        self._after_publishing.append(wake)
+
+    @asynccontextmanager
+    async def begin(self, *tenants: str) -> AsyncIterator[UnitOfWork]:
+        """A unit of work acting for `tenants`; it commits when the block ends and rolls back when it raises."""
+        async with self.engine.begin() as connection:
+            uow = UnitOfWork(self.service, connection)
+            if tenants:
+                await uow.act_for(tenants)
+            yield uow
+            published = await uow.write_outbox()
+        if published:
+            for wake in self._after_publishing:
+                wake()
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+def columns(rows: Sequence[Mapping[str, Any]], *names: str) -> dict[str, list[Any]]:
+    """Rows turned into one list per column, as ``unnest`` takes them."""
+    return {name: [row[name] for row in rows] for name in names}

@@ -1,0 +1,4 @@
+from aggregator.app import build
+from chassis.settings import Settings
+
+build(Settings()).run()

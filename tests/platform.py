@@ -1,0 +1,125 @@
+"""A provisioned installation for tests: embedded servers, roles, schemas, streams, credentials, and running services."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+
+import asyncpg
+import nats
+import nkeys
+from nats.aio.client import Client
+from uuid_utils.compat import uuid7
+
+from chassis import schema, topology
+from chassis.keys import FileKeyService
+from chassis.received import encode
+from chassis.requests import Caller
+from chassis.service import Service, inbox_prefix
+from chassis.settings import Settings
+from contracts.catalogue import OPERATOR, SERVICES
+from contracts.message import Command, Envelope, Event
+from leadloop import embedded
+from leadloop.embedded import Nats, Postgres
+
+
+@dataclass
+class Platform:
+    """What a test needs of an installation.
+
+    `operator` is connected with the operator's credential; `caller` asks requests over it.
+    """
+
+    path: Path
+    postgres: Postgres
+    broker: Nats
+    seeds: dict[str, str]
+    operator: Client = field(init=False)
+
+    @classmethod
+    @asynccontextmanager
+    async def start(cls, path: Path) -> AsyncIterator["Platform"]:
+        seeds = {name: _new_seed() for name in (*SERVICES, OPERATOR, "admin")}
+        users = [topology.User(name, _public(seed)) for name, seed in seeds.items() if name != "admin"]
+        async with AsyncExitStack() as stack:
+            postgres = await stack.enter_async_context(embedded.postgres(path))
+            broker = await stack.enter_async_context(embedded.nats(path, topology.authorization(users)))
+            platform = cls(path, postgres, broker, seeds)
+            FileKeyService.create(platform.key_file)
+            for service in SERVICES:
+                if (Path(import_module(service).__file__).parent / "migrations").exists():
+                    await schema.prepare(platform.database_url("postgres"), service)
+            async with platform.connect(OPERATOR) as platform.operator:
+                await topology.declare(platform.operator)
+                yield platform
+
+    @property
+    def key_file(self) -> Path:
+        return self.path / "kms.json"
+
+    @property
+    def caller(self) -> Caller:
+        return Caller(self.operator)
+
+    def database_url(self, role: str) -> str:
+        return self.postgres.dsn(role).replace("postgresql://", "postgresql+asyncpg://", 1)
+
+    @asynccontextmanager
+    async def connect(self, user: str) -> AsyncIterator[Client]:
+        """A broker connection with a user's credential."""
+        client = await nats.connect(self.broker.url, nkeys_seed_str=self.seeds[user], inbox_prefix=inbox_prefix(user))
+        try:
+            yield client
+        finally:
+            await client.close()
+
+    async def publish(
+        self, sender: str, tenant: str, message: Event | Command, id_: uuid.UUID | None = None
+    ) -> uuid.UUID:
+        """Publish a message as `sender` would; returns its id."""
+        id_ = id_ or uuid7()
+        envelope = Envelope(id_, message.topic.owned_by(sender).type, tenant, datetime.now(UTC), id_)
+        async with self.connect(sender) as client:
+            await client.jetstream().publish(envelope.subject, encode(message), headers=envelope.headers)
+        return id_
+
+    def settings(self, service: str) -> Settings:
+        return Settings(
+            database_url=self.database_url(schema.role_of(service)),
+            nats_url=self.broker.url,
+            nats_seed=self.seeds[service],
+            kms_uri=f"file://{self.key_file}",
+        )
+
+    def build(self, service: str) -> Service:
+        """A service as its own composition root builds it."""
+        built: Service = import_module(f"{service}.app").build(self.settings(service))
+        return built
+
+    @asynccontextmanager
+    async def running(self, *services: str) -> AsyncIterator[None]:
+        """These services, running in this process."""
+        async with AsyncExitStack() as stack:
+            for service in services:
+                await stack.enter_async_context(self.build(service).running())
+            yield
+
+    @asynccontextmanager
+    async def sql(self, role: str = "postgres") -> AsyncIterator[asyncpg.Connection]:
+        """A database session, the superuser's unless another role is named."""
+        connection = await asyncpg.connect(self.postgres.dsn(role))
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+
+def _new_seed() -> str:
+    return nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER).decode()
+
+
+def _public(seed: str) -> str:
+    public: str = nkeys.from_seed(bytearray(seed.encode())).public_key.decode()
+    return public
