@@ -138,7 +138,8 @@ class Home:
         return self.root / "home.json"
 
     def _create(self) -> None:
-        if not self.root.exists():
+        # A folder that was there keeps its mode: it may be somebody's who has reasons for it.
+        with suppress(FileExistsError):
             self.root.mkdir(parents=True)
             self.root.chmod(_passable())
         for folder in (self.keys, self.logs, self.run):

@@ -1,6 +1,7 @@
 """One process that we keep: how it is started, known to be ready, found again and stopped."""
 
 import asyncio
+import math
 import os
 import shutil
 import signal
@@ -17,8 +18,8 @@ LOG_LIMIT = 10 * 1024 * 1024
 """Bytes of a log file before it becomes `<name>.log.1`."""
 
 
-class StartFailed(Exception):
-    """A process did not become ready; the message has the end of its log."""
+class ProcessFailed(Exception):
+    """A process cannot be started, has ended, or was not ready in time; the message has the end of its log."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,18 @@ class Identity:
         """Seconds since the process started."""
         return time.clock_gettime(time.CLOCK_BOOTTIME) - self.started / os.sysconf("SC_CLK_TCK")
 
+    @property
+    def argv(self) -> list[str]:
+        """The command that the process was started with; empty when it is gone."""
+        try:
+            command = Path(f"/proc/{self.pid}/cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            return []
+        return [os.fsdecode(word) for word in command.removesuffix(b"\0").split(b"\0")]
+
     def runs(self, argv: Sequence[str]) -> bool:
         """Whether the process was started with the command `argv`, possibly through a wrapper such as setpriv."""
-        try:
-            words = Path(f"/proc/{self.pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-        except (FileNotFoundError, ProcessLookupError):
-            return False
-        return words[-len(argv) :] == [os.fsencode(word) for word in argv]
+        return self.argv[-len(argv) :] == list(argv)
 
     def send(self, number: signal.Signals) -> bool:
         """Sends a signal to this process and to no other that got its pid meanwhile; false when it is gone."""
@@ -128,7 +134,7 @@ class Child:
     async def spawn(cls, spec: ChildSpec, log: Path) -> Self:
         """Starts the process, in a session of its own: a terminal's Ctrl-C is for the one who stops them in order.
 
-        Raises StartFailed when the command cannot be run at all.
+        Raises ProcessFailed when the command cannot be run at all.
         """
         # setpriv, not preexec_fn: Python code between fork and exec can deadlock once there are threads.
         wrapper = ["setpriv", f"--pdeathsig={spec.stop_signal.name.removeprefix('SIG')}"]
@@ -148,7 +154,7 @@ class Child:
                     start_new_session=True,
                 )
             except OSError as error:
-                raise StartFailed(f"{spec.name}: cannot run {spec.argv[0]}: {error}") from error
+                raise ProcessFailed(f"{spec.name} cannot be started: {error}") from error
         return cls(spec, log, process)
 
     @property
@@ -174,35 +180,34 @@ class Child:
         except (OSError, TimeoutError):
             return False
 
-    async def until_ready(self, timeout: float) -> None:
+    async def until_ready(self, timeout: float = math.inf) -> None:
         """Waits until the process is ready.
 
-        Raises StartFailed when it ends before, or is not ready after `timeout` seconds.
+        Raises ProcessFailed when it ends before, or is not ready after `timeout` seconds.
         """
         deadline, pause = time.monotonic() + timeout, 0.02
         while not await self.is_ready():
-            if await self.exited(pause):
-                raise StartFailed(self._failure(f"ended with exit status {self.status}"))
-            if time.monotonic() > deadline:
-                raise StartFailed(self._failure(f"was not ready within {timeout:g} s"))
+            if await self.exited(pause) or time.monotonic() > deadline:
+                raise self.failure()
             pause = min(pause * 1.5, 0.25)
 
+    def failure(self) -> ProcessFailed:
+        """What is wrong with a process that has ended, or is not ready."""
+        how = "is not ready" if self.status is None else f"ended with exit status {self.status}"
+        return ProcessFailed(f"{self.spec.name} {how}; the end of {self.log}:\n{tail(self.log)}")
+
     async def stop(self) -> None:
-        """Asks the process to stop; kills it, and all it started, when it has not in time."""
-        if self.status is None:
-            self._process.send_signal(self.spec.stop_signal)
-            if not await self.exited(self.spec.stop_timeout):
-                os.killpg(self.pid, signal.SIGKILL)
-        await self._exit
+        """Asks the process to stop; kills it, and all that it started, when it has not in time."""
+        asked = self.identity is not None and self.identity.send(self.spec.stop_signal)
+        if asked and not await self.exited(self.spec.stop_timeout):
+            os.killpg(self.pid, signal.SIGKILL)
+        await self.exited()
 
     async def kill(self) -> None:
         """Ends the process at once, as a crash would."""
-        if self.status is None:
-            self._process.kill()
-        await self._exit
-
-    def _failure(self, what: str) -> str:
-        return f"{self.spec.name} {what}; the end of {self.log}:\n{tail(self.log)}"
+        if self.identity is not None:
+            self.identity.send(signal.SIGKILL)
+        await self.exited()
 
 
 async def answers_ok(url: str) -> bool:

@@ -30,7 +30,7 @@ class Server(ABC):
         return self._running.pid
 
     async def start(self) -> None:
-        """Starts the server and waits until it works. Raises StartFailed when it does not."""
+        """Starts the server and waits until it works. Raises ProcessFailed when it does not."""
         self._child = await Child.spawn(self.spec, self.log)
         try:
             await self._child.until_ready(START_TIMEOUT)
