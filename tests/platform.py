@@ -1,11 +1,13 @@
 """A provisioned installation for tests: embedded servers, roles, schemas, streams, credentials, and running services."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 import nats
@@ -76,8 +78,8 @@ class Platform:
             await client.close()
 
     async def publish(
-        self, sender: str, tenant: str, message: Event | Command, id_: uuid.UUID | None = None
-    ) -> uuid.UUID:
+        self, sender: str, tenant: str, message: Event | Command, id_: UUID | None = None
+    ) -> UUID:
         """Publish a message as `sender` would; returns its id."""
         id_ = id_ or uuid7()
         envelope = Envelope(id_, message.topic.owned_by(sender).type, tenant, datetime.now(UTC), id_)
