@@ -194,6 +194,10 @@ def test_an_equal_value_has_the_same_digest(field: str, same: Any) -> None:
     assert normal(**WHOLE | {field: same}).digest == normal(**WHOLE).digest
 
 
+def test_a_number_and_a_text_of_other_meaning_differ() -> None:
+    assert normal(full_name="Jane", price=16).digest != normal(full_name="Jane", price="10").digest
+
+
 @pytest.mark.parametrize("field", WHOLE)
 @pytest.mark.parametrize("how", ["other", "gone"])
 def test_an_update_names_the_field_that_changed(field: str, how: str) -> None:

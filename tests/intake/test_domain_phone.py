@@ -40,7 +40,7 @@ def test_a_number_nobody_has_is_none_however_likely_its_length(typed: str) -> No
 
 
 def test_a_number_is_valid_exactly_when_the_library_says_so() -> None:
-    for region in sorted(phonenumbers.SUPPORTED_REGIONS)[::4] + ["US", "CA"]:
+    for region in [*sorted(phonenumbers.SUPPORTED_REGIONS)[::4], "US", "CA"]:
         example = phonenumbers.example_number(region)
         for number in (example, phonenumbers.invalid_example_number(region)):
             if number is not None:

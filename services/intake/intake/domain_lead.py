@@ -1,0 +1,261 @@
+"""A submission made clean: what intake stores of a lead, or why it takes none."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Any, Final, TypeVar
+
+from contracts.gateway import TenantSettings
+from contracts.intake import Flaw, LeadSubmission, Scalar
+from contracts.taxonomy import Intent, Tier, Timeline, key
+from contracts.values import Attribution
+from intake.domain_amount import read_band
+from intake.domain_email import read_email
+from intake.domain_linkedin import read_linkedin
+from intake.domain_name import read_name
+from intake.domain_phone import read_phone
+from intake.domain_pii import looks_like_pii
+from intake.domain_timeline import read_timeline
+from intake.domain_words import read_intent, read_tier
+
+T = TypeVar("T")
+
+CLOCK_SKEW: Final = timedelta(minutes=5)
+"""How far ahead of ours a source's clock may run before its times are taken for mistakes."""
+_EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
+"""No lead is older; what exports write for "never" is (0001-01-01)."""
+_CLEAR_LENGTH: Final = 500
+_SEVEN_DIGITS: Final = 1_000_000
+_FIELDS: Final = tuple(name for name in LeadSubmission.model_fields if name not in ("source_system", "source_id"))
+_canonical_json: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+_MESSAGES: Final = {
+    "no_letters": "{field} holds no letter or digit: write it in words, or leave it out",
+    "not_a_phone": "{field} is no telephone number in use: check it, and write it with its country code",
+    "not_an_email": "{field} is no e-mail address: it takes a name, an at sign and a public domain",
+    "not_a_profile": "{field} is no LinkedIn profile: write it like https://www.linkedin.com/in/name/",
+    "not_an_intent": f"{{field}} is not known: write {' or '.join(Intent)}",
+    "not_a_timeline": f"{{field}} is not known: write {' or '.join(Timeline)}, or days like '45 days'",
+    "not_a_tier": f"{{field}} is not known: write {' or '.join(Tier)}, or hot, warm or cold",
+    "not_an_amount": "{field} is no clear amount above zero: write it like $350,000 or 300k-400k",
+    "pii_in_key": "{field} seems to hold a telephone number or an e-mail address: send those in phone and email only",
+    "pii_in_metadata": "{field} is long, or seems to hold a telephone number or an e-mail address: it is stored sealed",
+    "in_future": "{field} lies in the future: check the clock and the time zone of the source",
+    "too_early": f"{{field}} lies before {_EARLIEST.year}: leave it out where it is not known",
+    "no_contact": "full_name, phone and email are missing or unusable: give at least one of them",
+}
+"""What is wrong with a field and what to do, by the flaw's code; no message quotes the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class NormalLead:
+    """All that intake stores of a submission.
+
+    Attributes:
+        name: PII, like the six that follow it.
+        sealed: the metadata that may not appear in events in clear.
+        metadata: the metadata that may.
+        warnings: what was dropped, and why.
+        digest: 32 bytes; the same for the same submission, whenever it was received.
+        field_digests: 8 bytes for each field of the submission that was given, see `changed_fields`.
+    """
+
+    name: str | None
+    phone: str | None
+    phone_extension: str | None
+    email: str | None
+    linkedin_url: str | None
+    notes: str | None
+    sealed: dict[str, Any]
+    attribution: Attribution
+    created_at: datetime
+    last_activity_at: datetime | None
+    metadata: dict[str, Scalar]
+    warnings: list[Flaw]
+    digest: bytes
+    field_digests: dict[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a submission is no lead: one reason per field, never its value."""
+
+    reasons: list[Flaw]
+
+
+def normalise(
+    submission: LeadSubmission,
+    settings: TenantSettings,
+    received: datetime,
+    *,
+    strict: bool,
+    digest_key: bytes,
+) -> NormalLead | Rejection:
+    """Make a submission clean, or say why it cannot be taken.
+
+    Args:
+        submission: as the source typed it; white space around a text counts for nothing, a blank text as not given.
+        settings: the tenant's, for the region of its phone numbers and the metadata it allows in clear.
+        received: when the submission came in (aware); a lead without `created_at` was created then.
+        strict: refuse the submission for anything unusable in it, as HTTP callers are there to correct it. Otherwise
+            what is unusable is dropped with a warning, and only a lead without name, phone and e-mail is rejected.
+        digest_key: 16 to 64 secret bytes of the tenant's, without which a digest cannot be guessed from its value.
+
+    A time in the future is unusable, but for `CLOCK_SKEW`, which counts as `received`. Metadata that may not appear in
+    clear although the tenant allows its name is sealed with a warning, strict or not: nothing of it is lost.
+
+    Raises:
+        ValueError: the key has another length.
+    """
+    given = dict(_given(submission))
+    flaws: list[Flaw] = []
+
+    def read(field: str, rule: Callable[[Any], T | None], code: str) -> T | None:
+        if field not in given:
+            return None
+        value = rule(given[field])
+        if value is None:
+            flaws.append(_flaw(field, code))
+        return value
+
+    def grouping_key(field: str) -> str | None:
+        return _grouping_key(field, given[field], flaws) if field in given else None
+
+    def time(field: str) -> datetime | None:
+        return _time(field, given[field], received, flaws) if field in given else None
+
+    name = read("full_name", read_name, "no_letters")
+    phone = read("phone", lambda text: read_phone(text, settings.region), "not_a_phone")
+    email = read("email", read_email, "not_an_email")
+    linkedin_url = read("linkedin_url", read_linkedin, "not_a_profile")
+    attribution = Attribution(
+        source_key=grouping_key("source"),
+        geo_key=grouping_key("geo"),
+        intent=read("intent", read_intent, "not_an_intent"),
+        timeline=read("timeline", read_timeline, "not_a_timeline"),
+        price_band=read("price", read_band, "not_an_amount"),
+        budget_band=read("budget", read_band, "not_an_amount"),
+        tier=read("tier", read_tier, "not_a_tier"),
+        product_interest=grouping_key("product_interest"),
+        partner=grouping_key("partner"),
+    )
+    created_at = time("created_at") or received
+    last_activity_at = time("last_activity_at")
+    if not (name or phone or email):
+        flaws.append(_flaw("full_name", "no_contact"))
+        return Rejection(flaws)
+    if strict and flaws:
+        return Rejection(flaws)
+    clear, sealed = _split(given.get("metadata", {}), settings.metadata_allowed, flaws)
+    digest, field_digests = _digests(submission, given, digest_key)
+    return NormalLead(
+        name=name,
+        phone=phone.e164 if phone else None,
+        phone_extension=phone.extension if phone else None,
+        email=email,
+        linkedin_url=linkedin_url,
+        notes=given.get("notes"),
+        sealed=sealed,
+        attribution=attribution,
+        created_at=created_at,
+        last_activity_at=last_activity_at,
+        metadata=clear,
+        warnings=flaws,
+        digest=digest,
+        field_digests=field_digests,
+    )
+
+
+def changed_fields(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[str]:
+    """The fields of the submission that differ between two `field_digests` of one lead, in the contract's order."""
+    return [field for field in _FIELDS if before.get(field) != after.get(field)]
+
+
+def _given(submission: LeadSubmission) -> Iterator[tuple[str, Any]]:
+    for field in _FIELDS:
+        value = getattr(submission, field)
+        if isinstance(value, str):
+            value = value.strip()
+        if value not in (None, "", {}):
+            yield field, value
+
+
+def _flaw(field: str, code: str) -> Flaw:
+    return Flaw(field=field, code=code, message=_MESSAGES[code].format(field=field))
+
+
+def _grouping_key(field: str, text: str, flaws: list[Flaw]) -> str | None:
+    grouping_key = key(text)
+    if looks_like_pii(text):
+        flaws.append(_flaw(field, "pii_in_key"))
+    elif not grouping_key:
+        flaws.append(_flaw(field, "no_letters"))
+    else:
+        return grouping_key
+    return None
+
+
+def _time(field: str, time: datetime, received: datetime, flaws: list[Flaw]) -> datetime | None:
+    if time > received + CLOCK_SKEW:
+        flaws.append(_flaw(field, "in_future"))
+        return None
+    if time < _EARLIEST:
+        flaws.append(_flaw(field, "too_early"))
+        return None
+    return min(time, received).astimezone(UTC)
+
+
+def _split(
+    metadata: Mapping[str, Any], allowed: frozenset[str], flaws: list[Flaw]
+) -> tuple[dict[str, Scalar], dict[str, Any]]:
+    clear: dict[str, Scalar] = {}
+    sealed: dict[str, Any] = {}
+    for name, value in metadata.items():
+        if name in allowed and _may_be_clear(value):
+            clear[name] = value
+            continue
+        sealed[name] = value
+        if name in allowed:
+            flaws.append(_flaw(f"metadata.{name}", "pii_in_metadata"))
+    return clear, sealed
+
+
+def _may_be_clear(value: Any) -> bool:
+    if isinstance(value, str):
+        return len(value) <= _CLEAR_LENGTH and "\0" not in value and not looks_like_pii(value)
+    if isinstance(value, int | float):
+        return abs(value) < _SEVEN_DIGITS
+    return value is None
+
+
+def _digests(submission: LeadSubmission, given: Mapping[str, Any], digest_key: bytes) -> tuple[bytes, dict[str, bytes]]:
+    """Keyed BLAKE2b (RFC 7693) of the submission and of each field given.
+
+    The lead's identity is part of each, so that nobody sees which leads have a value in common.
+    """
+    if not 16 <= len(digest_key) <= 64:
+        raise ValueError("digest_key must have 16 to 64 bytes")
+    identity = f"{len(submission.source_system)}:{submission.source_system}{submission.source_id}\0".encode()
+    of_lead = blake2b(identity, key=digest_key, digest_size=8)
+    field_digests = {}
+    for field, value in given.items():
+        of_field = of_lead.copy()
+        of_field.update(f"{field}\0{_canonical(value)}".encode(errors="surrogatepass"))
+        field_digests[field] = of_field.digest()
+    whole = b"".join(field.encode() + digest for field, digest in field_digests.items())
+    return blake2b(identity + whole, key=digest_key, digest_size=32).digest(), field_digests
+
+
+def _canonical(value: Any) -> str:
+    """One spelling for values that are equal: instants of any time zone, whole numbers with or without a fraction."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, datetime):
+        return repr(value - _EARLIEST)
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+        return (
+            f"\0{int(value):x}"  # The NUL tells the number 16 from the text "10"; hexadecimal has no limit of length.
+        )
+    return _canonical_json(value)
