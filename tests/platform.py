@@ -22,9 +22,12 @@ from chassis.requests import Caller
 from chassis.service import Service, inbox_prefix
 from chassis.settings import Settings
 from contracts.catalogue import OPERATOR, SERVICES
-from contracts.message import Command, Envelope, Event
+from contracts.gateway import TenantChanged, TenantSettings
+from contracts.message import Command, Envelope, Event, ProblemError
+from contracts.operations import GetTenant
 from leadloop import embedded
 from leadloop.embedded import Nats, Postgres
+from tests.waiting import until
 
 
 @dataclass
@@ -77,15 +80,25 @@ class Platform:
         finally:
             await client.close()
 
-    async def publish(
-        self, sender: str, tenant: str, message: Event | Command, id_: UUID | None = None
-    ) -> UUID:
+    async def publish(self, sender: str, tenant: str, message: Event | Command, id_: UUID | None = None) -> UUID:
         """Publish a message as `sender` would; returns its id."""
         id_ = id_ or uuid7()
         envelope = Envelope(id_, message.topic.owned_by(sender).type, tenant, datetime.now(UTC), id_)
         async with self.connect(sender) as client:
             await client.jetstream().publish(envelope.subject, encode(message), headers=envelope.headers)
         return id_
+
+    async def introduce(self, tenant: str, *services: str, **settings: str) -> None:
+        """Make a tenant known to running services, as the gateway's event would; returns when all know it."""
+        await self.publish("gateway", tenant, TenantChanged(version=1, settings=TenantSettings(**settings)))
+        for service in services:
+            await until(lambda service=service: self._knows(service, tenant), what=f"{service} knowing the tenant")
+
+    async def _knows(self, service: str, tenant: str) -> bool:
+        try:
+            return bool(await self.caller.ask(tenant, GetTenant(), of=service))
+        except ProblemError:
+            return False
 
     def settings(self, service: str) -> Settings:
         return Settings(

@@ -7,10 +7,11 @@ session loses the lock and the transaction together, so there is nothing to fenc
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from time import monotonic
+from typing import Any
 
 import nats.errors
 import nats.js.errors
@@ -105,11 +106,23 @@ class Consumer:
 
     async def _fetch(self, subscription: JetStreamContext.PullSubscription) -> list[Msg]:
         try:
-            messages = await subscription.fetch(BATCH, timeout=_IDLE_SECONDS, heartbeat=_IDLE_SECONDS / 4)
+            messages = await self._unless_stopped(
+                subscription.fetch(BATCH, timeout=_IDLE_SECONDS, heartbeat=_IDLE_SECONDS / 4)
+            )
         except nats.js.errors.FetchTimeoutError:
             messages = []
         self.last_fetch = monotonic()
         return messages
+
+    async def _unless_stopped(self, fetching: Coroutine[Any, Any, list[Msg]]) -> list[Msg]:
+        """What is fetched, or nothing once `stop` was called: an idle replica leaves at once."""
+        fetch, stop = asyncio.ensure_future(fetching), asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait((fetch, stop), return_when=asyncio.FIRST_COMPLETED)
+            return fetch.result() if fetch.done() else []
+        finally:
+            fetch.cancel()
+            stop.cancel()
 
     async def _gather_all_unacknowledged(
         self, subscription: JetStreamContext.PullSubscription, held: list[Msg]

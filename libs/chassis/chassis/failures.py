@@ -14,6 +14,10 @@ class KeysUnavailableError(Exception):
     """The key service does not answer, or the key is not there: nothing may be stored in clear, so work waits."""
 
 
+class LostRaceError(Exception):
+    """Another unit of work did the same thing a moment before; tried again, this one will see it."""
+
+
 def is_transient(error: BaseException) -> bool:
     """Whether the cause lies outside the message: database, broker or key service away, or a lost race."""
     if isinstance(error, DBAPIError):
@@ -23,8 +27,20 @@ def is_transient(error: BaseException) -> bool:
         return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
     return isinstance(
         error,
-        KeysUnavailableError | PoolTimeoutError | OSError | asyncio.TimeoutError | TimeoutError | nats.errors.Error,
+        KeysUnavailableError
+        | LostRaceError
+        | PoolTimeoutError
+        | OSError
+        | asyncio.TimeoutError
+        | TimeoutError
+        | nats.errors.Error,
     )
+
+
+def lost_a_race(error: BaseException) -> bool:
+    """Whether trying again at once is all it takes: a deadlock, a serialisation failure, a lost race."""
+    sqlstate = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+    return isinstance(error, LostRaceError) or sqlstate.startswith("40")
 
 
 def describe(error: BaseException) -> str:

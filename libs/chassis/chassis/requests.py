@@ -12,7 +12,7 @@ from nats.aio.client import Client
 from pydantic import ValidationError
 from uuid_utils.compat import uuid7
 
-from chassis.failures import is_transient
+from chassis.failures import is_transient, lost_a_race
 from chassis.logs import get_logger
 from chassis.metrics import REQUESTS
 from chassis.received import Answer, Received, Wire, encode, explain, place
@@ -30,6 +30,8 @@ from contracts.message import (
 
 log = get_logger("requests")
 
+_ATTEMPTS = 3
+"""How often a request is tried that another unit of work got in the way of."""
 _ERROR = "Nats-Service-Error"
 _ERROR_CODE = "Nats-Service-Error-Code"
 R = TypeVar("R", bound=Reply)
@@ -65,8 +67,14 @@ def serve(broker: NatsBroker, database: Database, entry: Entry, answer: Answer) 
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False, include_input=False)[0]
             raise ProblemError(ProblemCode.INVALID, explain(error), place(first["loc"])) from None
-        async with database.begin(envelope.tenant) as uow:
-            return await answer(uow, Received(envelope, body, wire))
+        for attempt in range(_ATTEMPTS):
+            try:
+                async with database.begin(envelope.tenant) as uow:
+                    return await answer(uow, Received(envelope, body, wire))
+            except Exception as error:
+                if not lost_a_race(error) or attempt == _ATTEMPTS - 1:
+                    raise
+        raise AssertionError("unreachable")
 
     broker.subscriber(entry.topic.every_tenant, queue=entry.topic.owner)(respond)
 

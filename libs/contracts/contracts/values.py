@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from contracts.message import TENANT_PATTERN
 from contracts.taxonomy import KEY_LENGTH, Band, Intent, Tier, Timeline
 
+NO_NUL = r"^[^\x00]*$"
+"""PostgreSQL's text holds every character but this one."""
+
 Tenant = Annotated[str, Field(pattern=TENANT_PATTERN, examples=["acme"])]
 Key = Annotated[str, Field(max_length=KEY_LENGTH, examples=["dublin_oh"])]
 """A grouping key as `contracts.taxonomy.key` makes it."""
@@ -17,9 +20,9 @@ Slug = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,100}$", examples=["price_too_
 """A word for programs."""
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["USD"])]
 """ISO 4217."""
-SourceSystem = Annotated[str, Field(min_length=1, max_length=100, examples=["crm"])]
+SourceSystem = Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL, examples=["crm"])]
 """The system a lead comes from, as that system calls itself."""
-SourceId = Annotated[str, Field(min_length=1, max_length=200, examples=["L-1042"])]
+SourceId = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL, examples=["L-1042"])]
 """The lead's id in that system."""
 
 

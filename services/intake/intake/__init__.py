@@ -1,0 +1,1 @@
+"""Leads become clean, private, routed and owned."""

@@ -1,0 +1,22 @@
+"""Intake: leads become clean, private, routed and owned."""
+
+from chassis.keys import TenantKeys, key_service
+from chassis.service import Service
+from chassis.settings import Settings
+from contracts import intake as messages
+from intake.handlers import Handlers
+
+
+def build(settings: Settings) -> Service:
+    handlers = Handlers(TenantKeys(key_service(settings.kms_uri)))
+    return Service(
+        "intake",
+        settings,
+        consumes={messages.SubmitLead: handlers.submit_leads},
+        answers={
+            messages.SubmitLeadNow: handlers.submit_lead_now,
+            messages.GetLead: handlers.get_lead,
+            messages.ListLeads: handlers.list_leads,
+            messages.GetSubmissions: handlers.get_submissions,
+        },
+    )

@@ -1,0 +1,73 @@
+"""What intake does with what it is sent and asked."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from chassis.keys import TenantKeys
+from chassis.received import Received
+from chassis.unit_of_work import UnitOfWork
+from contracts import intake as messages
+from contracts.message import ProblemCode, ProblemError
+from contracts.values import Attribution
+from intake import store
+from intake.submissions import submit
+
+
+class Handlers:
+    """Intake's handlers; they share the tenants' keys."""
+
+    def __init__(self, keys: TenantKeys) -> None:
+        self._keys = keys
+
+    async def submit_leads(self, uow: UnitOfWork, received: Sequence[Received[messages.SubmitLead]]) -> None:
+        by_tenant: dict[str, list[Received[Any]]] = {}
+        for message in received:
+            by_tenant.setdefault(message.tenant, []).append(message)
+        for tenant, submissions in by_tenant.items():
+            await submit(uow, await self._keys.of(uow, tenant), submissions, strict=False)
+
+    async def submit_lead_now(self, uow: UnitOfWork, request: Received[messages.SubmitLeadNow]) -> messages.Submitted:
+        (submitted,) = await submit(uow, await self._keys.of(uow, request.tenant), [request], strict=True)
+        return submitted
+
+    async def get_lead(self, uow: UnitOfWork, request: Received[messages.GetLead]) -> messages.LeadView:
+        row = await store.lead(uow, request.tenant, request.body.lead_id)
+        if row is None:
+            raise ProblemError(ProblemCode.NOT_FOUND, "this tenant has no such lead", "lead_id")
+        return _view(row)
+
+    async def list_leads(self, uow: UnitOfWork, request: Received[messages.ListLeads]) -> messages.LeadPage:
+        ask = request.body
+        filters = ask.model_dump(include={"source_key", "geo_key", "intent", "tier"})
+        rows = await store.page(uow, request.tenant, filters, _cursor(ask.cursor), ask.limit + 1)
+        leads = [_view(row) for row in rows[: ask.limit]]
+        return messages.LeadPage(leads=leads, next_cursor=str(leads[-1].lead_id) if len(rows) > ask.limit else None)
+
+    async def get_submissions(
+        self, uow: UnitOfWork, request: Received[messages.GetSubmissions]
+    ) -> messages.SubmissionList:
+        rows = await store.verdicts(uow, request.tenant, request.body.submission_ids)
+        return messages.SubmissionList(submissions=[messages.SubmissionView.model_validate(dict(row)) for row in rows])
+
+
+def _view(row: Any) -> messages.LeadView:
+    return messages.LeadView(
+        attribution=Attribution.model_validate({name: row[name] for name in Attribution.model_fields}),
+        has_phone=row["phone_token"] is not None,
+        has_email=row["email_token"] is not None,
+        **{
+            name: row[name]
+            for name in messages.LeadView.model_fields
+            if name not in ("attribution", "has_phone", "has_email")
+        },
+    )
+
+
+def _cursor(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        raise ProblemError(
+            ProblemCode.INVALID, "not a cursor; pass the last page's next_cursor as it is", "cursor"
+        ) from None

@@ -1,0 +1,170 @@
+"""Every query of intake, but for the vault's."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+
+from chassis.failures import LostRaceError
+from chassis.unit_of_work import UnitOfWork
+
+_LEAD_TYPES = {
+    "lead_id": "uuid", "source_system": "text", "source_id": "text", "version": "integer", "person_id": "uuid",
+    "submission_id": "uuid", "digest": "bytea", "field_digests": "jsonb", "phone_token": "text", "email_token": "text",
+    "linkedin_token": "text", "source_key": "text", "geo_key": "text", "intent": "text", "timeline": "text",
+    "price_band": "text", "budget_band": "text", "tier": "text", "product_interest": "text", "partner": "text",
+    "created_at": "timestamptz", "last_activity_at": "timestamptz", "updated_at": "timestamptz",
+    "warnings": "jsonb", "metadata": "jsonb",
+}  # fmt: skip
+_LEAD = ", ".join(_LEAD_TYPES)
+_UNNEST_LEADS = ", ".join(f"cast(:{name} as {type_}[])" for name, type_ in _LEAD_TYPES.items())
+_CHANGING = [name for name in _LEAD_TYPES if name not in ("lead_id", "source_system", "source_id")]
+
+_FIND_LEADS = f"""
+    select {_LEAD} from lead
+    where tenant_id = :tenant and (source_system, source_id) in
+          (select * from unnest(cast(:systems as text[]), cast(:ids as text[])))
+    order by lead_id for update
+"""
+_INSERT_LEADS = f"""
+    insert into lead (tenant_id, {_LEAD}) select :tenant, * from unnest({_UNNEST_LEADS})
+    on conflict (tenant_id, source_system, source_id) do nothing
+"""
+_UPDATE_LEADS = f"""
+    update lead set {", ".join(f"{name} = given.{name}" for name in _CHANGING)}
+    from unnest({_UNNEST_LEADS}) as given ({_LEAD})
+    where lead.tenant_id = :tenant and lead.lead_id = given.lead_id
+"""
+_KEEP_SEALED = """
+    insert into vault (tenant_id, lead_id, key_id, sealed)
+    select :tenant, * from unnest(cast(:leads as uuid[]), cast(:keys as uuid[]), cast(:sealed as bytea[]))
+    on conflict (tenant_id, lead_id) do update set key_id = excluded.key_id, sealed = excluded.sealed
+"""
+_KNOWN_TOKENS = """
+    select token, person_id from person_token
+    where tenant_id = :tenant and token = any(cast(:tokens as text[])) order by token for update
+"""
+_KEEP_TOKENS = """
+    insert into person_token (tenant_id, token, person_id)
+    select :tenant, * from unnest(cast(:tokens as text[]), cast(:persons as uuid[]))
+    on conflict do nothing
+"""
+_KEEP_VERDICTS = """
+    insert into submission (tenant_id, submission_id, verdict, lead_id, version, correlation_id, reasons)
+    select :tenant, * from unnest(cast(:ids as uuid[]), cast(:verdicts as text[]), cast(:leads as uuid[]),
+                                  cast(:versions as integer[]), cast(:correlations as uuid[]), cast(:reasons as jsonb[]))
+    on conflict do nothing
+"""
+
+
+async def find_leads(
+    uow: UnitOfWork, tenant: str, keys: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], RowMapping]:
+    """The leads with these (source_system, source_id), locked until the unit ends."""
+    rows = await uow.execute(_FIND_LEADS, tenant=tenant, systems=[k[0] for k in keys], ids=[k[1] for k in keys])
+    return {(row["source_system"], row["source_id"]): row for row in rows.mappings()}
+
+
+async def insert_leads(uow: UnitOfWork, tenant: str, leads: Sequence[Mapping[str, Any]]) -> None:
+    """Insert new leads.
+
+    Raises:
+        LostRaceError: another unit of work inserted one of them a moment before.
+    """
+    if leads:
+        inserted = await uow.execute(_INSERT_LEADS, tenant=tenant, **_columns(leads))
+        if inserted.rowcount < len(leads):
+            raise LostRaceError("a lead was inserted by another unit of work")
+
+
+async def update_leads(uow: UnitOfWork, tenant: str, leads: Sequence[Mapping[str, Any]]) -> None:
+    if leads:
+        await uow.execute(_UPDATE_LEADS, tenant=tenant, **_columns(leads))
+
+
+async def keep_sealed(uow: UnitOfWork, tenant: str, rows: Sequence[tuple[UUID, UUID, bytes]]) -> None:
+    """Keep what is personal about leads: (lead, key, sealed)."""
+    if rows:
+        leads, keys, sealed = (list(column) for column in zip(*rows, strict=True))
+        await uow.execute(_KEEP_SEALED, tenant=tenant, leads=leads, keys=keys, sealed=sealed)
+
+
+async def known_tokens(uow: UnitOfWork, tenant: str, tokens: Sequence[str]) -> dict[str, UUID]:
+    rows = await uow.execute(_KNOWN_TOKENS, tenant=tenant, tokens=sorted(tokens))
+    return {row.token: row.person_id for row in rows}
+
+
+async def keep_tokens(uow: UnitOfWork, tenant: str, tokens: Mapping[str, UUID]) -> None:
+    """Give tokens their persons, in one order everywhere, so that two units of work cannot wait for each other.
+
+    Raises:
+        LostRaceError: another unit of work gave one of them a person a moment before.
+    """
+    if tokens:
+        ordered = sorted(tokens)
+        kept = await uow.execute(_KEEP_TOKENS, tenant=tenant, tokens=ordered, persons=[tokens[t] for t in ordered])
+        if kept.rowcount < len(tokens):
+            raise LostRaceError("a token was linked by another unit of work")
+
+
+async def merge_persons(uow: UnitOfWork, tenant: str, merged: Mapping[UUID, UUID]) -> list[RowMapping]:
+    """Give the leads and tokens of some persons to others; returns the leads that changed hands, one version on."""
+    given_up = {"tenant": tenant, "old": list(merged), "new": list(merged.values())}
+    pairs = "unnest(cast(:old as uuid[]), cast(:new as uuid[])) as pair (old, new)"
+    await uow.execute(
+        f"""update person_token set person_id = pair.new from {pairs}
+            where tenant_id = :tenant and person_id = pair.old""",
+        **given_up,
+    )
+    rows = await uow.execute(
+        f"""update lead set person_id = pair.new, version = version + 1, updated_at = now() from {pairs}
+            where tenant_id = :tenant and person_id = pair.old returning {_LEAD}""",
+        **given_up,
+    )
+    return list(rows.mappings())
+
+
+async def keep_verdicts(uow: UnitOfWork, tenant: str, verdicts: Sequence[tuple[Any, ...]]) -> None:
+    """Keep verdicts: (submission, verdict, lead, version, correlation id, reasons as JSON)."""
+    if verdicts:
+        ids, names, leads, versions, correlations, reasons = (list(column) for column in zip(*verdicts, strict=True))
+        await uow.execute(
+            _KEEP_VERDICTS, tenant=tenant, ids=ids, verdicts=names, leads=leads, versions=versions,
+            correlations=correlations, reasons=reasons,
+        )  # fmt: skip
+
+
+async def verdicts(uow: UnitOfWork, tenant: str, ids: Sequence[UUID]) -> Sequence[RowMapping]:
+    rows = await uow.execute(
+        """select submission_id, verdict, correlation_id, reasons from submission
+           where tenant_id = :tenant and submission_id = any(cast(:ids as uuid[]))""",
+        tenant=tenant, ids=list(ids),
+    )  # fmt: skip
+    return rows.mappings().all()
+
+
+async def lead(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping | None:
+    rows = await uow.execute(
+        f"select {_LEAD} from lead where tenant_id = :tenant and lead_id = :lead_id", tenant=tenant, lead_id=lead_id
+    )
+    return rows.mappings().first()
+
+
+async def page(
+    uow: UnitOfWork, tenant: str, filters: Mapping[str, str | None], before: UUID | None, limit: int
+) -> Sequence[RowMapping]:
+    """Leads that match every given filter, newest first, from before a lead. Ids are UUIDv7, so they order by age."""
+    given = {name: value for name, value in filters.items() if value is not None}
+    conditions = "".join(f" and {name} = :{name}" for name in given)
+    rows = await uow.execute(
+        f"""select {_LEAD} from lead
+            where tenant_id = :tenant and (cast(:before as uuid) is null or lead_id < :before){conditions}
+            order by lead_id desc limit :limit""",
+        tenant=tenant, before=before, limit=limit, **given,
+    )  # fmt: skip
+    return rows.mappings().all()
+
+
+def _columns(leads: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    return {name: [row[name] for row in leads] for name in _LEAD_TYPES}

@@ -1,0 +1,230 @@
+"""Submissions become leads: the one path of every lead, by whatever way it came."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+from uuid_utils.compat import uuid7
+
+from chassis import tenants
+from chassis.keys import TenantKey
+from chassis.received import Received
+from chassis.unit_of_work import UnitOfWork
+from contracts.gateway import TenantSettings
+from contracts.intake import (
+    Flaw,
+    LeadAccepted,
+    LeadDuplicated,
+    LeadRejected,
+    LeadSubmission,
+    LeadUpdated,
+    LeadVerdict,
+    Submitted,
+)
+from contracts.message import ProblemCode, ProblemError
+from contracts.values import Attribution
+from intake import store, vault
+from intake.domain_lead import NormalLead, Rejection, changed_fields, normalise
+from intake.domain_person import Claim, link
+
+Submission = Received[Any]
+"""A `LeadSubmission` with its envelope: a command's or a request's."""
+
+
+@dataclass(slots=True)
+class _Candidate:
+    """A submission on its way to a verdict: the clean lead, its tokens, and the row of its lead, the old and the new."""
+
+    message: Submission
+    lead: NormalLead
+    tokens: dict[str, str]
+    before: Any = None
+    row: dict[str, Any] | None = None
+    verdict: LeadVerdict = LeadVerdict.ACCEPTED
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.message.body.source_system, self.message.body.source_id
+
+
+async def submit(
+    uow: UnitOfWork, key: TenantKey, submissions: Sequence[Submission], *, strict: bool
+) -> list[Submitted]:
+    """Take one tenant's submissions, in their order; returns the verdict on each.
+
+    Raises:
+        ProblemError: `strict`, and a submission is unusable, or the tenant is not known here.
+        LostRaceError: another unit of work took the same lead or person at the same moment; try again.
+    """
+    settings = (await tenants.settings_of(uow, [key.tenant])).get(key.tenant)
+    if settings is None:
+        raise ProblemError(ProblemCode.NOT_FOUND, "no such tenant; create it with `leadloop tenant create`", "tenant")
+    verdicts: dict[UUID, Submitted] = {}
+    candidates = []
+    for message in submissions:
+        lead = _read(message, settings, key, strict)
+        if isinstance(lead, Rejection):
+            verdicts[message.id] = _reject(uow, key.tenant, message, lead)
+        else:
+            candidates.append(_Candidate(message, lead, _tokens(lead, key)))
+    for wave in _waves(candidates):
+        await _take(uow, key, wave)
+        for candidate in wave:
+            verdicts[candidate.message.id] = _publish(uow, key.tenant, candidate)
+    await store.keep_verdicts(uow, key.tenant, [_verdict_row(m, verdicts[m.id]) for m in submissions])
+    return [verdicts[message.id] for message in submissions]
+
+
+def _read(message: Submission, settings: TenantSettings, key: TenantKey, strict: bool) -> NormalLead | Rejection:
+    submission: LeadSubmission = message.body
+    lead = normalise(submission, settings, message.wire.received, strict=strict, digest_key=key.token_key)
+    if strict and isinstance(lead, Rejection):
+        first = lead.reasons[0]
+        raise ProblemError(ProblemCode.INVALID, "; ".join(flaw.message for flaw in lead.reasons), first.field)
+    return lead
+
+
+def _tokens(lead: NormalLead, key: TenantKey) -> dict[str, str]:
+    """The lead's tokens by the column that keeps them."""
+    values = {"phone_token": lead.phone, "email_token": lead.email, "linkedin_token": lead.linkedin_url}
+    return {column: key.token(column, value) for column, value in values.items() if value}
+
+
+def _waves(candidates: Sequence[_Candidate]) -> Iterator[list[_Candidate]]:
+    """Groups in which each lead appears once, the earlier submission of a lead in the earlier group."""
+    waiting = list(candidates)
+    while waiting:
+        wave: dict[tuple[str, str], _Candidate] = {}
+        later = []
+        for candidate in waiting:
+            if candidate.key in wave:
+                later.append(candidate)
+            else:
+                wave[candidate.key] = candidate
+        yield list(wave.values())
+        waiting = later
+
+
+async def _take(uow: UnitOfWork, key: TenantKey, wave: Sequence[_Candidate]) -> None:
+    """Compare the candidates with what is there, link them to persons, and store what is new of them."""
+    found = await store.find_leads(uow, key.tenant, [candidate.key for candidate in wave])
+    changing = []
+    for candidate in wave:
+        candidate.before = found.get(candidate.key)
+        if candidate.before is None:
+            candidate.verdict = LeadVerdict.ACCEPTED
+        elif candidate.before["digest"] == candidate.lead.digest:
+            candidate.verdict = LeadVerdict.DUPLICATE
+            continue
+        else:
+            candidate.verdict = LeadVerdict.UPDATED
+        changing.append(candidate)
+    if not changing:
+        return
+    persons = await _link(uow, key, changing)
+    keys = await vault.person_keys(uow, key, persons)
+    sealed = []
+    for candidate, person in zip(changing, persons, strict=True):
+        candidate.row = _row(uow, candidate, person)
+        lead_id = candidate.row["lead_id"]
+        sealed.append((lead_id, person, vault.seal(candidate.lead, lead_id, key.tenant, keys[person])))
+    await store.insert_leads(uow, key.tenant, [c.row for c in changing if c.before is None and c.row])
+    await store.update_leads(uow, key.tenant, [c.row for c in changing if c.before is not None and c.row])
+    await store.keep_sealed(uow, key.tenant, sealed)
+
+
+async def _link(uow: UnitOfWork, key: TenantKey, changing: Sequence[_Candidate]) -> list[UUID]:
+    """The person of each candidate. Leads of persons found to be one change hands, and that is published."""
+    claims = [Claim(tuple(c.tokens.values()), c.before["person_id"] if c.before else None) for c in changing]
+    tokens = {token for claim in claims for token in claim.tokens}
+    linking = link(claims, await store.known_tokens(uow, key.tenant, list(tokens)), uuid7)
+    await store.keep_tokens(uow, key.tenant, linking.tokens)
+    if linking.merged:
+        own = {candidate.before["lead_id"]: candidate for candidate in changing if candidate.before}
+        for row in await store.merge_persons(uow, key.tenant, linking.merged):
+            if row["lead_id"] in own:
+                own[row["lead_id"]].before = row
+            else:
+                uow.publish(key.tenant, LeadUpdated(changed=["person_id"], **_snapshot(dict(row))))
+    return linking.persons
+
+
+def _row(uow: UnitOfWork, candidate: _Candidate, person: UUID) -> dict[str, Any]:
+    """The lead's row as the submission leaves it; what it does not say of its beginning stays as it was."""
+    lead, before, submission = candidate.lead, candidate.before, candidate.message.body
+    return {
+        "lead_id": before["lead_id"] if before else uuid7(),
+        "source_system": submission.source_system,
+        "source_id": submission.source_id,
+        "version": before["version"] + 1 if before else 1,
+        "person_id": person,
+        "submission_id": candidate.message.id,
+        "digest": lead.digest,
+        "field_digests": _json({name: digest.hex() for name, digest in lead.field_digests.items()}),
+        **{column: candidate.tokens.get(column) for column in ("phone_token", "email_token", "linkedin_token")},
+        **lead.attribution.__dict__,
+        "created_at": before["created_at"] if before and submission.created_at is None else lead.created_at,
+        "last_activity_at": lead.last_activity_at,
+        "updated_at": uow.now,
+        "warnings": _json([flaw.__dict__ for flaw in lead.warnings]),
+        "metadata": _json(lead.metadata),
+    }
+
+
+def _publish(uow: UnitOfWork, tenant: str, candidate: _Candidate) -> Submitted:
+    """Publish what became of the submission; returns the verdict."""
+    message, row = candidate.message, candidate.row
+    if row is None:
+        lead_id, version = candidate.before["lead_id"], candidate.before["version"]
+        event = LeadDuplicated(
+            lead_id=lead_id, version=version, submission_id=message.id,
+            source_system=message.body.source_system, source_id=message.body.source_id,
+        )  # fmt: skip
+        uow.publish(tenant, event, message.envelope)
+        return Submitted(verdict=LeadVerdict.DUPLICATE, lead_id=lead_id, version=version)
+    snapshot = _snapshot(row, candidate.lead)
+    if candidate.before is None:
+        uow.publish(tenant, LeadAccepted(**snapshot), message.envelope)
+    else:
+        was = {name: bytes.fromhex(digest) for name, digest in candidate.before["field_digests"].items()}
+        changed = changed_fields(was, candidate.lead.field_digests)
+        uow.publish(tenant, LeadUpdated(changed=changed, **snapshot), message.envelope)
+    return Submitted(
+        verdict=candidate.verdict, lead_id=row["lead_id"], version=row["version"], warnings=candidate.lead.warnings
+    )
+
+
+def _snapshot(row: dict[str, Any], lead: NormalLead | None = None) -> dict[str, Any]:
+    """The fields of a lead's event, from its row; `lead` spares reading back what was just written as JSON."""
+    copied = ("lead_id", "version", "submission_id", "source_system", "source_id", "person_id", "phone_token",
+              "email_token", "linkedin_token", "created_at", "last_activity_at")  # fmt: skip
+    attribution = lead.attribution if lead else Attribution(**{name: row[name] for name in Attribution.model_fields})
+    return {
+        **{name: row[name] for name in copied},
+        "attribution": attribution,
+        "warnings": lead.warnings if lead else row["warnings"],
+        "metadata": lead.metadata if lead else row["metadata"],
+    }
+
+
+def _reject(uow: UnitOfWork, tenant: str, message: Submission, rejection: Rejection) -> Submitted:
+    event = LeadRejected(
+        submission_id=message.id, source_system=message.body.source_system, source_id=message.body.source_id,
+        reasons=rejection.reasons,
+    )  # fmt: skip
+    uow.publish(tenant, event, message.envelope)
+    return Submitted(verdict=LeadVerdict.REJECTED, warnings=rejection.reasons)
+
+
+def _verdict_row(message: Submission, submitted: Submitted) -> tuple[Any, ...]:
+    reasons: list[Flaw] = submitted.warnings
+    return (
+        message.id, submitted.verdict.value, submitted.lead_id, submitted.version, message.envelope.correlation_id,
+        _json([flaw.__dict__ for flaw in reasons]),
+    )  # fmt: skip
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()

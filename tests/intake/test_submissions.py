@@ -1,0 +1,143 @@
+"""Submissions over the bus and by request: what each verdict is, and what reaches the event stream."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from contracts.intake import GetLead, GetSubmissions, LeadVerdict, ListLeads, SubmitLead, SubmitLeadNow
+from contracts.message import ProblemCode, ProblemError
+from tests.platform import Platform
+from tests.waiting import until
+
+
+@pytest.fixture
+async def running(platform: Platform, tenant: str) -> AsyncIterator[Platform]:
+    """Intake, knowing the tenant."""
+    async with platform.running("intake"):
+        await platform.introduce(tenant, "intake")
+        yield platform
+
+
+def lead(source_id: str, **fields: Any) -> SubmitLead:
+    return SubmitLead(source_system="web", source_id=source_id, **fields)
+
+
+async def verdicts(platform: Platform, tenant: str, *ids: Any) -> list[LeadVerdict]:
+    """The verdicts on these submissions, once all are known."""
+
+    async def known() -> list[LeadVerdict]:
+        found = await platform.caller.ask(tenant, GetSubmissions(submission_ids=list(ids)))
+        by_id = {view.submission_id: view.verdict for view in found.submissions}
+        return [by_id[id_] for id_ in ids] if len(by_id) == len(set(ids)) else []
+
+    return await until(known, what="every verdict")
+
+
+async def test_a_lead_is_accepted_then_duplicate_then_updated_and_never_by_its_phone(
+    running: Platform, tenant: str
+) -> None:
+    ids = [
+        await running.publish("operator", tenant, message)
+        for message in (
+            lead("1", full_name="Jane Roe", phone="(614) 555-0134", geo="Dublin, OH"),
+            lead("1", full_name="Jane Roe", phone="(614) 555-0134", geo="Dublin, OH"),
+            lead("1", full_name="Jane Roe", phone="(614) 555-0134", geo="Columbus, OH"),
+            lead("2", full_name="John Roe", phone="614-555-0134"),
+            lead("3"),
+        )
+    ]
+    assert await verdicts(running, tenant, *ids) == ["accepted", "duplicate", "updated", "accepted", "rejected"]
+    page = await running.caller.ask(tenant, ListLeads())
+    second, first = page.leads
+    assert (first.version, first.attribution.geo_key) == (2, "columbus_oh")
+    assert first.person_id == second.person_id, "a shared phone links two leads as one person, and keeps both"
+
+
+async def test_the_order_of_a_lead_s_submissions_is_kept_within_one_batch(running: Platform, tenant: str) -> None:
+    async with running.connect("operator") as client:
+        js = client.jetstream()
+        for number in range(40):
+            message = lead(str(number % 4), full_name="Jane Roe", geo=f"place {number}")
+            await js.publish(message.topic.subject(tenant), message.model_dump_json().encode())
+
+    async def settled() -> dict[str, str | None] | None:
+        leads = (await running.caller.ask(tenant, ListLeads())).leads
+        if len(leads) == 4 and all(view.version == 10 for view in leads):
+            return {view.source_id: view.attribution.geo_key for view in leads}
+        return None
+
+    assert await until(settled) == {str(n): f"place_{36 + n}" for n in range(4)}
+
+
+async def test_leads_found_to_be_one_person_later_are_linked_and_both_are_told(running: Platform, tenant: str) -> None:
+    first = await running.publish("operator", tenant, lead("1", full_name="A", phone="+16145550134"))
+    second = await running.publish("operator", tenant, lead("2", full_name="B", email="b@example.com"))
+    await verdicts(running, tenant, first, second)
+    both = await running.publish("operator", tenant, lead("3", phone="+16145550134", email="b@example.com"))
+    await verdicts(running, tenant, both)
+    leads = (await running.caller.ask(tenant, ListLeads())).leads
+    assert len({view.person_id for view in leads}) == 1
+    assert len(leads) == 3
+
+
+async def test_a_strict_submission_is_refused_naming_the_field_and_not_the_value(
+    running: Platform, tenant: str
+) -> None:
+    with pytest.raises(ProblemError) as refused:
+        await running.caller.ask(
+            tenant, SubmitLeadNow(source_system="web", source_id="1", full_name="Jane", phone="12")
+        )
+    assert refused.value.problem.code is ProblemCode.INVALID
+    assert refused.value.problem.field == "phone"
+    assert not (await running.caller.ask(tenant, ListLeads())).leads
+
+
+async def test_the_same_lead_submitted_by_twenty_callers_at_once_is_accepted_once(
+    running: Platform, tenant: str
+) -> None:
+    request = SubmitLeadNow(source_system="web", source_id="1", full_name="Jane Roe", email="jane@example.com")
+    replies = await asyncio.gather(*(running.caller.ask(tenant, request, seconds=20) for _ in range(20)))
+    assert sorted(reply.verdict for reply in replies) == ["accepted"] + ["duplicate"] * 19
+    assert len({reply.lead_id for reply in replies}) == 1
+
+
+async def test_another_tenant_s_lead_is_not_found(running: Platform, tenant: str) -> None:
+    reply = await running.caller.ask(tenant, SubmitLeadNow(source_system="web", source_id="1", full_name="Jane Roe"))
+    assert reply.lead_id
+    with pytest.raises(ProblemError, match="no such lead"):
+        await running.caller.ask(f"other-{uuid4().hex[:8]}", GetLead(lead_id=reply.lead_id))
+
+
+async def test_without_a_key_nothing_is_stored_and_the_command_waits(running: Platform, tenant: str) -> None:
+    hidden = running.key_file.with_suffix(".away")
+    running.key_file.rename(hidden)
+    try:
+        waiting = await running.publish("operator", tenant, lead("1", full_name="Jane Roe"))
+        with pytest.raises(ProblemError) as refused:
+            await running.caller.ask(tenant, SubmitLeadNow(source_system="web", source_id="2", full_name="Jane Roe"))
+        assert refused.value.problem.code is ProblemCode.UNAVAILABLE
+        async with running.sql() as sql:
+            assert await sql.fetchval("select count(*) from intake.vault where tenant_id = $1", tenant) == 0
+            assert await sql.fetchval("select count(*) from intake.dead_letter where tenant = $1", tenant) == 0
+    finally:
+        hidden.rename(running.key_file)
+    assert await verdicts(running, tenant, waiting) == ["accepted"]
+
+
+async def test_what_is_personal_is_nowhere_in_clear(running: Platform, tenant: str) -> None:
+    secrets = ["Jane", "Canary", "6145550177", "canary@example.com", "614-555-0188"]
+    submitted = await running.publish(
+        "operator", tenant,
+        lead("1", full_name="Jane Canary", phone="(614) 555-0177", email="canary@example.com",
+             notes="call her sister on 614-555-0188", metadata={"spouse": "Jane Canary", "utm_source": "ads"}),
+    )  # fmt: skip
+    await verdicts(running, tenant, submitted)
+    async with running.sql() as sql:
+        tables = await sql.fetch("select tablename from pg_tables where schemaname = 'intake'")
+        for table in tables:
+            rows = await sql.fetch(f"select t::text as row from intake.{table['tablename']} t")
+            for row in rows:
+                assert not any(secret in row["row"] for secret in secrets), table["tablename"]
