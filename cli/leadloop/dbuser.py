@@ -10,6 +10,8 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+from leadloop.process import run_as
+
 USER = "leadloop-db"
 SOCKET_NAME = ".s.PGSQL.5432"
 LONGEST_SOCKET_PATH = 107
@@ -30,7 +32,10 @@ def name() -> str | None:
         return None
     if not _exists():
         command = ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
-        made = subprocess.run([*command, "--shell", "/usr/sbin/nologin", USER], capture_output=True, text=True)
+        try:
+            made = subprocess.run([*command, "--shell", "/usr/sbin/nologin", USER], capture_output=True, text=True)
+        except OSError as error:
+            raise AccountError(f"cannot create the system user {USER} for the database: {error}") from error
         # Another process may have been first; then useradd fails and all is well.
         if made.returncode != 0 and not _exists():
             raise AccountError(f"cannot create the system user {USER} for the database: {made.stderr.strip()}")
@@ -47,8 +52,7 @@ def _exists() -> bool:
 
 def prefix() -> list[str]:
     """The words before a command that make it run under this account."""
-    user = name()
-    return [] if user is None else ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--"]
+    return ["setpriv", *run_as(name()), "--"]
 
 
 def can_use(folder: Path) -> bool:

@@ -3,7 +3,7 @@
     home.json   recorded facts: where the data is, the ports, the installation's id
     keys/       key files and credential seeds, made once (0700, files 0600)
     logs/       one log per process
-    run/        locks, and a record of every running process
+    run/        locks, a record of every running process, the broker's configuration
     data/       the database's and the broker's files, unless they had to go under a short path
 
 Two homes run side by side: they share no path and no port.

@@ -62,7 +62,7 @@ class Keeper:
         if self.task.done():
             self.task.result()
         if not self._was_ready.is_set():
-            raise ProcessFailed(f"{self._spec.name} is not ready after {START_TIMEOUT:g} s: see {self._log}")
+            raise ProcessFailed(f"{self._spec.name} is not ready after {START_TIMEOUT:g} s", self._log)
 
     async def stop(self) -> None:
         """Stops the process for good; `task` must have ended or been cancelled."""
@@ -82,7 +82,7 @@ class Keeper:
                     raise
                 if time.monotonic() - begun >= STEADY_AFTER:
                     pause = FIRST_PAUSE
-                logger.warning("%s\n%s is started again in %.1f s", failure, self._spec.name, pause)
+                logger.warning("%s; it is started again in %.1f s", failure.what, pause)
             self._note(state="waiting", process=None, restarts=restarts)
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)

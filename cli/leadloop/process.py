@@ -21,6 +21,11 @@ LOG_LIMIT = 10 * 1024 * 1024
 class ProcessFailed(Exception):
     """A process cannot be started, has ended, or was not ready in time; the message has the end of its log."""
 
+    def __init__(self, what: str, log: Path | None = None) -> None:
+        super().__init__(f"{what}; the end of {log}:\n{tail(log)}" if log else what)
+        self.what = what
+        """The message without the log."""
+
 
 @dataclass(frozen=True)
 class ChildSpec:
@@ -137,9 +142,7 @@ class Child:
         Raises ProcessFailed when the command cannot be run at all.
         """
         # setpriv, not preexec_fn: Python code between fork and exec can deadlock once there are threads.
-        wrapper = ["setpriv", f"--pdeathsig={spec.stop_signal.name.removeprefix('SIG')}"]
-        if spec.user is not None:
-            wrapper += [f"--reuid={spec.user}", f"--regid={spec.user}", "--clear-groups"]
+        wrapper = ["setpriv", f"--pdeathsig={spec.stop_signal.name.removeprefix('SIG')}", *run_as(spec.user)]
         with log.open("ab") as output:
             try:
                 process = await asyncio.create_subprocess_exec(
@@ -194,7 +197,7 @@ class Child:
     def failure(self) -> ProcessFailed:
         """What is wrong with a process that has ended, or is not ready."""
         how = "is not ready" if self.status is None else f"ended with exit status {self.status}"
-        return ProcessFailed(f"{self.spec.name} {how}; the end of {self.log}:\n{tail(self.log)}")
+        return ProcessFailed(f"{self.spec.name} {how}", self.log)
 
     async def stop(self) -> None:
         """Asks the process to stop; kills it, and all that it started, when it has not in time."""
@@ -210,6 +213,11 @@ class Child:
         await self.exited()
 
 
+def run_as(user: str | None) -> list[str]:
+    """The options of setpriv(1) for a command that is to run as `user`, in no group but its own; none for ourselves."""
+    return [] if user is None else [f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+
+
 async def answers_ok(url: str) -> bool:
     """Whether GET `url` (http, no TLS) answers 200. Raises OSError when nobody listens there.
 
@@ -221,7 +229,7 @@ async def answers_ok(url: str) -> bool:
     try:
         target = f"{address.path or '/'}{'?' + address.query if address.query else ''}"
         writer.write(f"GET {target} HTTP/1.0\r\nHost: {address.netloc}\r\n\r\n".encode())
-        return (await reader.readline()).split()[1:2] == [b"200"]
+        return (await reader.read(len("HTTP/1.1 200"))).endswith(b" 200")
     finally:
         writer.close()
 

@@ -16,7 +16,7 @@ from typing import Self
 
 from leadloop.home import Home, HomeInUse
 from leadloop.keeper import START_TIMEOUT, Keeper
-from leadloop.process import ChildSpec, Identity, ProcessFailed, cap, tail
+from leadloop.process import ChildSpec, Identity, ProcessFailed, cap
 from leadloop.running import SUPERVISOR, Record, stop_leftovers
 
 Stage = Sequence[ChildSpec] | Callable[[], Awaitable[None]]
@@ -141,6 +141,8 @@ class Supervisor:
 def detach(home: Home, argv: list[str], timeout: float = 2 * START_TIMEOUT) -> None:
     """Runs `argv`, a command that ends in `Supervisor.run` on this home, as a daemon; returns when all is ready.
 
+    `argv` begins with the program's path, and names the home absolutely.
+
     Raises HomeInUse when the home runs already, ProcessFailed with the reason when it does not come up.
     """
     log = home.logs / f"{SUPERVISOR}.log"
@@ -174,5 +176,5 @@ def detach(home: Home, argv: list[str], timeout: float = 2 * START_TIMEOUT) -> N
         return
     os.waitpid(pid, 0)
     if answer is None:
-        raise ProcessFailed(f"{' '.join(argv)} ended; the end of {log}:\n{tail(log)}")
+        raise ProcessFailed(f"{' '.join(argv)} ended", log)
     raise (HomeInUse if answer["in_use"] else ProcessFailed)(answer["error"])

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import asyncpg
+import httpx
 import nats
 import nats.errors
 import pytest
@@ -209,6 +210,11 @@ async def test_what_the_broker_stores_is_encrypted(tmp_path: Path) -> None:
         stored = [path.read_bytes() for path in server.folder.rglob("*") if path.is_file()]
     assert any(stored)
     assert not any(b"614 555" in content for content in stored)
+
+
+async def test_the_broker_acknowledges_only_what_is_on_the_disk(tmp_path: Path) -> None:
+    async with embedded.nats(tmp_path) as server, httpx.AsyncClient(base_url=server.monitor_url) as monitor:
+        assert (await monitor.get("/jsz")).json()["config"]["sync_always"] is True
 
 
 async def _publish(server: Nats, body: bytes) -> None:

@@ -6,13 +6,13 @@ import os
 import secrets
 import shutil
 import signal
-import sys
+import sysconfig
 import time
 import urllib.request
 from pathlib import Path
 
 from leadloop.embedded.server import Server
-from leadloop.home import Home, write_atomically
+from leadloop.home import Home, HomeError, write_atomically
 from leadloop.process import ChildSpec
 
 MAX_PAYLOAD = 1024 * 1024
@@ -20,7 +20,7 @@ MAX_PAYLOAD = 1024 * 1024
 RELOAD_TIMEOUT = 5.0
 
 
-class BrokerError(Exception):
+class BrokerError(HomeError):
     """The broker cannot be run or did not take its configuration; the message says why."""
 
 
@@ -110,7 +110,7 @@ def server_binary() -> str:
 
     Raises BrokerError when there is none.
     """
-    beside = Path(sys.executable).parent / "nats-server"
+    beside = Path(sysconfig.get_path("scripts"), "nats-server")
     found = str(beside) if beside.exists() else shutil.which("nats-server")
     if found is None:
         raise BrokerError("nats-server is not installed: run `make setup`")

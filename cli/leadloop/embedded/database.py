@@ -16,7 +16,7 @@ import asyncpg
 
 from leadloop import dbuser
 from leadloop.embedded.server import Server
-from leadloop.home import Home
+from leadloop.home import Home, HomeError
 from leadloop.process import ChildSpec, Identity
 
 PROGRAMS = Path("pginstall", "bin")
@@ -43,7 +43,7 @@ SETTINGS = {
 }
 
 
-class DatabaseError(Exception):
+class DatabaseError(HomeError):
     """The database's files cannot be made ready; the message says why."""
 
 
@@ -97,9 +97,10 @@ class Postgres(Server):
         """Whether the server takes connections; raises OSError while there is no socket."""
         try:
             connection = await asyncpg.connect(self.dsn())
-        except asyncpg.CannotConnectNowError:
+            await connection.close()
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+            # It starts, it stops, or it was killed in the middle of an answer.
             return False
-        await connection.close()
         return True
 
     def _initialise(self) -> None:
