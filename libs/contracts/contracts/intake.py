@@ -166,7 +166,7 @@ class LeadDuplicated(Event):
 
 
 class LeadRejected(Event):
-    """A submission was no usable lead; nothing of it was kept."""
+    """A submission was no usable lead; `reasons` names what was wrong, never its value."""
 
     topic: ClassVar = Topic("intake", Kind.EVENT, "lead_rejected")
     submission_id: UUID

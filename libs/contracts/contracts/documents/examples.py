@@ -1,0 +1,61 @@
+"""An example of a body, made from its schema: the same one whenever and wherever it is made."""
+
+from typing import Any
+from uuid import UUID, uuid5
+
+from contracts.compatibility import Schema
+from contracts.documents.glossary import EXAMPLE
+
+_IDS = UUID("0e4f8a50-7d3c-4f6b-9a55-2f1e6b7c8d90")
+_MOMENT = "2026-11-02T09:30:00Z"
+
+
+def example_of(schema: Schema) -> Any:
+    """An example with every field filled in, unless the schema brings its own.
+
+    Raises:
+        ValueError: a text must match a pattern and has no example; the message names it.
+    """
+    return _sample(schema, schema.get("$defs", {}), "")
+
+
+def _sample(schema: Schema, definitions: dict[str, Schema], name: str) -> Any:
+    if "$ref" in schema:
+        return _sample(definitions[schema["$ref"].removeprefix("#/$defs/")], definitions, name)
+    for part in schema.get("anyOf", ()):
+        if part != {"type": "null"}:
+            return _sample(part, definitions, name)
+    if "enum" in schema:
+        return schema["enum"][0]
+    if schema.get("format") == "uuid":
+        return str(uuid5(_IDS, name))
+    if schema.get("format") == "date-time":
+        return _MOMENT
+    if name in EXAMPLE and "properties" not in schema:
+        return EXAMPLE[name]
+    if "examples" in schema:
+        return schema["examples"][0]
+    if schema.get("default"):
+        return schema["default"]
+    return _sample_of_type(schema, definitions, name)
+
+
+def _sample_of_type(schema: Schema, definitions: dict[str, Schema], name: str) -> Any:
+    match schema.get("type"):
+        case "object" if "properties" in schema:
+            return {field: _sample(part, definitions, field) for field, part in schema["properties"].items()}
+        case "object":
+            return {"key": _sample(schema["additionalProperties"], definitions, name)}
+        case "array":
+            return [_sample(schema["items"], definitions, name)]
+        case "string" if "pattern" in schema:
+            raise ValueError(f"{name}: no value can be made for a pattern; declare one with Field(examples=[...])")
+        case "string":
+            return name.replace("_", " ")
+        case "boolean":
+            return True
+        case "integer":
+            return schema.get("minimum", 1)
+        case "number":
+            return 0.5
+    return None

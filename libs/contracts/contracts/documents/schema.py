@@ -1,0 +1,91 @@
+"""The JSON Schema of a body, with the meaning of every field.
+
+A field's meaning stands under its declaration, as an attribute docstring, or in the glossary where it is the same in
+every message.
+"""
+
+import ast
+import inspect
+from collections.abc import Iterator
+from enum import StrEnum
+from functools import cache
+from itertools import pairwise
+from textwrap import dedent
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
+
+from contracts.compatibility import Schema
+from contracts.documents.glossary import MEANING
+
+
+class _AsDeclared(GenerateJsonSchema):
+    """Keeps the order of declaration, and leaves out the title pydantic makes of a field's name."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+    def sort(self, value: Any, parent_key: str | None = None) -> Any:
+        return value
+
+
+def schema_of(model: type[BaseModel]) -> Schema:
+    """The JSON Schema (2020-12) of a message or reply, as its readers see it, the same bytes in every process."""
+    schema = model.model_json_schema(schema_generator=_AsDeclared, mode="validation")
+    classes = {nested.__name__: nested for nested in nested_in(model)}
+    _explain(schema, model)
+    for name, definition in schema.get("$defs", {}).items():
+        _explain(definition, classes[name])
+    return schema
+
+
+def _explain(schema: Schema, model: type[BaseModel | StrEnum]) -> None:
+    schema["title"] = model.__name__
+    if model.__doc__:
+        schema["description"] = inspect.cleandoc(model.__doc__)
+    for name, field in schema.get("properties", {}).items():
+        if meaning := meaning_of(model, name):
+            field["description"] = meaning
+
+
+def meaning_of(model: type, field: str) -> str | None:
+    """What a field means: by its declaration, else by the glossary."""
+    for declaring in model.__mro__:
+        if field in vars(declaring).get("__annotations__", {}):
+            return attribute_docstrings(declaring).get(field) or MEANING.get(field)
+    return None
+
+
+@cache
+def attribute_docstrings(declaring: type) -> dict[str, str]:
+    """The strings that stand under a class's attributes, by the attribute's name."""
+    try:
+        (definition,) = ast.parse(dedent(inspect.getsource(declaring))).body
+    except OSError:
+        return {}  # The class was made at run time.
+    assert isinstance(definition, ast.ClassDef)
+    found = {}
+    for statement, after in pairwise(definition.body):
+        if not (isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)):
+            continue
+        match statement:
+            case ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]):
+                found[name] = " ".join(str(after.value.value).split())
+    return found
+
+
+def nested_in(model: type[BaseModel]) -> Iterator[type[BaseModel | StrEnum]]:
+    """Every class of ours that a body is made of, itself first; one may come more than once."""
+    yield model
+    for field in model.model_fields.values():
+        yield from _classes_in(field.annotation)
+
+
+def _classes_in(annotation: Any) -> Iterator[type[BaseModel | StrEnum]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield from nested_in(annotation)
+    elif isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _classes_in(argument)

@@ -1,0 +1,133 @@
+"""The catalogue is whole: who owns, sends and reads each message, and what an event may never hold."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from importlib import import_module
+
+import pytest
+from pydantic import BaseModel
+
+from contracts.catalogue import (
+    CATALOGUE,
+    COMMANDS,
+    EVENTS,
+    OPERATOR,
+    SERVICES,
+    UPSTREAM,
+    Entry,
+    by_type,
+    durables_of,
+    read_by,
+    sent_by,
+)
+from contracts.documents.contract import contracts_of
+from contracts.documents.schema import nested_in
+from contracts.message import Command, Event, Kind, Message, Reply, Request
+
+KINDS = {Kind.EVENT: Event, Kind.COMMAND: Command, Kind.REQUEST: Request}
+PII = {
+    "phone", "email", "mail", "full_name", "first_name", "last_name", "name", "linkedin_url", "address", "street",
+    "birthday", "ssn", "ip", "notes", "note", "comment", "text", "subject", "html", "free_text",
+}  # fmt: skip
+ENTRIES = {entry.topic.type: entry for entry in CATALOGUE}
+entries = pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
+
+
+def messages_declared() -> Iterator[type[Message]]:
+    for module in (*SERVICES, "operations"):
+        for each in vars(import_module(f"contracts.{module}")).values():
+            if isinstance(each, type) and issubclass(each, Message) and "topic" in vars(each):
+                yield each
+
+
+def test_every_message_declared_is_in_the_catalogue() -> None:
+    assert set(messages_declared()) == {entry.message for entry in CATALOGUE}
+
+
+def test_no_two_messages_have_one_type_or_one_class_name() -> None:
+    assert [type_ for type_, times in Counter(entry.topic.type for entry in CATALOGUE).items() if times > 1] == []
+    names = Counter(message.__name__ for message in {entry.message for entry in CATALOGUE})
+    assert [name for name, times in names.items() if times > 1] == []
+    assert by_type() == ENTRIES
+
+
+@entries
+def test_its_subject_follows_the_pattern(entry: Entry) -> None:
+    assert re.fullmatch(
+        r"[a-z]+\.(event|command|request)\.[a-z]+(_[a-z]+)*\.v[1-9]\d*\.acme", entry.topic.subject("acme")
+    )
+    assert entry.topic.owner in SERVICES
+
+
+@entries
+def test_its_class_is_of_its_kind(entry: Entry) -> None:
+    assert issubclass(entry.message, KINDS[entry.topic.kind])
+
+
+@entries
+def test_its_parties_are_known(entry: Entry) -> None:
+    assert set(entry.readers) <= set(SERVICES)
+    assert set(entry.senders) <= {*SERVICES, OPERATOR, UPSTREAM}
+
+
+@entries
+def test_an_event_is_sent_by_its_owner_alone_and_an_order_read_by_its_owner_alone(entry: Entry) -> None:
+    if entry.topic.kind is Kind.EVENT:
+        assert entry.senders == (entry.topic.owner,)
+        assert "aggregator" in entry.readers, "the aggregator stores every event"
+    else:
+        assert entry.readers == (entry.topic.owner,)
+        assert OPERATOR in entry.senders
+
+
+@entries
+def test_a_request_declares_its_reply(entry: Entry) -> None:
+    if issubclass(entry.message, Request):
+        assert issubclass(entry.message.reply_type(), Reply)
+
+
+def test_a_request_without_a_reply_is_named() -> None:
+    class Forgotten(Request):  # type: ignore[type-arg]
+        pass
+
+    with pytest.raises(TypeError, match=r"Forgotten must be declared as Request\[SomeReply\]"):
+        Forgotten.reply_type()
+
+
+@pytest.mark.parametrize("contract", contracts_of().values(), ids=contracts_of())
+def test_every_class_of_a_message_says_what_it_is(contract: object) -> None:
+    silent = [nested.__name__ for nested in nested_in(contract.model) if not nested.__doc__]  # type: ignore[attr-defined]
+    assert silent == [], "give the class a docstring"
+
+
+@entries
+def test_an_event_has_no_field_that_would_hold_pii(entry: Entry) -> None:
+    if entry.topic.kind is Kind.EVENT:
+        for nested in nested_in(entry.message):
+            if issubclass(nested, BaseModel):
+                assert nested.model_fields.keys() & PII == set()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_durable_is_filtered_to_what_its_service_reads(service: str) -> None:
+    durables = {durable.stream: durable for durable in durables_of(service)}
+    for stream in (EVENTS, COMMANDS):
+        expected = {entry.topic.every_tenant for entry in read_by(service, stream.kind)}
+        assert set(durables[stream].filters if stream in durables else ()) == expected
+
+
+def test_a_command_has_one_consumer_as_a_work_queue_demands() -> None:
+    filters = Counter(
+        name
+        for service in SERVICES
+        for durable in durables_of(service)
+        if durable.stream.work_queue
+        for name in durable.filters
+    )
+    assert set(filters.values()) == {1}
+
+
+def test_an_upstream_sends_orders_only() -> None:
+    assert {entry.topic.kind for entry in sent_by(UPSTREAM)} == {Kind.COMMAND, Kind.REQUEST}
+    assert "intake.command.submit_lead.v1" in {entry.topic.type for entry in sent_by(UPSTREAM)}
