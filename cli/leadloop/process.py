@@ -1,6 +1,7 @@
 """One process that we keep: how it is started, known to be ready, found again and stopped."""
 
 import asyncio
+import logging
 import math
 import os
 import shutil
@@ -16,6 +17,8 @@ PROBE_TIMEOUT = 2.0
 """Seconds that a process has to answer whether it is ready."""
 LOG_LIMIT = 10 * 1024 * 1024
 """Bytes of a log file before it becomes `<name>.log.1`."""
+
+logger = logging.getLogger(__name__)
 
 
 class ProcessFailed(Exception):
@@ -143,8 +146,8 @@ class Child:
         """
         # setpriv, not preexec_fn: Python code between fork and exec can deadlock once there are threads.
         wrapper = ["setpriv", f"--pdeathsig={spec.stop_signal.name.removeprefix('SIG')}", *run_as(spec.user)]
-        with log.open("ab") as output:
-            try:
+        try:
+            with log.open("ab") as output:
                 process = await asyncio.create_subprocess_exec(
                     *wrapper,
                     "--",
@@ -156,8 +159,8 @@ class Child:
                     env=spec.env,
                     start_new_session=True,
                 )
-            except OSError as error:
-                raise ProcessFailed(f"{spec.name} cannot be started: {error}") from error
+        except OSError as error:
+            raise ProcessFailed(f"{spec.name} cannot be started: {error}") from error
         return cls(spec, log, process)
 
     @property
@@ -193,6 +196,7 @@ class Child:
             if await self.exited(pause) or time.monotonic() > deadline:
                 raise self.failure()
             pause = min(pause * 1.5, 0.25)
+            cap(self.log)
 
     def failure(self) -> ProcessFailed:
         """What is wrong with a process that has ended, or is not ready."""
@@ -237,11 +241,15 @@ async def answers_ok(url: str) -> bool:
 def cap(log: Path) -> None:
     """Moves what is in a log that has grown past LOG_LIMIT to `<name>.log.1`.
 
-    It is copied and emptied, not renamed: the writer keeps its open file, which is in append mode.
+    It is copied and emptied, not renamed: the writer keeps its open file, which is in append mode. A full disk is only
+    reported: it must not end the one who looks after the process.
     """
-    if log.stat().st_size > LOG_LIMIT:
-        shutil.copyfile(log, log.with_name(log.name + ".1"))
-        os.truncate(log, 0)
+    try:
+        if log.stat().st_size > LOG_LIMIT:
+            shutil.copyfile(log, log.with_name(log.name + ".1"))
+            os.truncate(log, 0)
+    except OSError as error:
+        logger.warning("%s cannot be moved to %s.1: %s", log, log.name, error)
 
 
 def tail(log: Path, lines: int = 20) -> str:
