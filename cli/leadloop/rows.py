@@ -1,0 +1,195 @@
+"""The rows of a CRM export made into commands, each with an id of its content.
+
+The id of a command is a UUIDv5 of tenant, kind, source system, source id and body: the same row, whenever and however
+often it is sent, is the same message. A body is JSON in the order of the contract's fields without what is default, so
+that neither the order of a mapping's rules nor a new optional field changes it.
+
+An outcome is the same outcome if lead, type, occurred_at and idempotency key are the same. Rows carry no key unless
+the mapping takes one: a fact that two rows or two exports tell is recorded once. Where one row names a type twice at
+the same time, it means two: the second has the key ``:2``.
+"""
+
+import io
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, BinaryIO, NamedTuple
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from contracts.intake import SubmitLead
+from contracts.message import Command, id_from_content
+from contracts.outcomes import RecordOutcomes
+from leadloop.csv_records import Record, Records
+from leadloop.mapping import MappingFile, dotted
+from leadloop.mapping_model import Mapping, Target
+from leadloop.rules import BadCellError, Columns, Take
+from leadloop.yaml_lines import Keys
+
+Values = dict[str, Any]
+
+RECORDED_BY = "import"
+LARGEST_BODY = 1_000_000
+"""Bytes; a message of 1 MiB is the most that the broker takes, and its headers need room."""
+
+
+class Prepared(NamedTuple):
+    """A command ready to publish: its message id, and its body as JSON."""
+
+    id: UUID
+    command: Command
+    body: bytes
+
+
+class Row(NamedTuple):
+    """The commands of a data row (`number` from 1, blank rows not counted) that begins in `line` of the file."""
+
+    number: int
+    line: int
+    lead: Prepared
+    outcomes: Prepared | None
+
+
+class BadRow(NamedTuple):
+    """A data row that makes no command. `reason` quotes no personal data; `field` is empty where the row is at fault."""
+
+    number: int
+    line: int
+    field: str
+    reason: str
+
+
+class Rows:
+    """An export being read: iterate over its rows once.
+
+    Attributes:
+        size: bytes of the file, or None where it is a pipe.
+    """
+
+    def __init__(self, stream: BinaryIO, mapping_file: MappingFile, tenant: str) -> None:
+        mapping = mapping_file.mapping
+        names = {column for target in mapping.targets() for column in target.rule.columns}
+        self.size = _size(stream) if stream.seekable() else None
+        self._records = Records(stream, mapping.encoding, names)
+        mapping_file.check_header(self._records.header)
+        self._prepare = _Preparation(mapping, self._records.header, tenant)
+
+    def __iter__(self) -> Iterator[Row | BadRow]:
+        for number, record in enumerate(self._records, start=1):
+            yield self._row(number, record)
+
+    @property
+    def bytes_read(self) -> int:
+        """How many bytes of the export have been read: a little ahead of the last row."""
+        return self._records.bytes_read
+
+    def _row(self, number: int, record: Record) -> Row | BadRow:
+        if record.flaw:
+            return BadRow(number, record.line, record.column, record.flaw)
+        try:
+            return Row(number, record.line, *self._prepare(record.cells, number))
+        except BadCellError as error:
+            return BadRow(number, record.line, error.field, error.reason)
+
+
+def read(stream: BinaryIO, mapping: MappingFile, tenant: str) -> Rows:
+    """Begin to read an export; its header is checked at once, its rows while iterating.
+
+    Raises:
+        ExportError: the file cannot be read as CSV (also while iterating).
+        MappingError: the header lacks a column that the mapping names.
+    """
+    return Rows(stream, mapping, tenant)
+
+
+def _size(stream: BinaryIO) -> int:
+    here = stream.tell()
+    end = stream.seek(0, io.SEEK_END)
+    stream.seek(here)
+    return end
+
+
+class _Preparation:
+    """Makes the commands of a row."""
+
+    def __init__(self, mapping: Mapping, header: list[str], tenant: str) -> None:
+        columns = Columns({name: at for at, name in enumerate(header)}, mapping.nulls)
+        self._source_system, self._tenant = mapping.source_system, tenant
+        self._lead = _takes(columns, mapping.lead_targets())
+        self._metadata = _takes(columns, mapping.metadata_targets())
+        self._outcomes = [
+            (at, columns.condition(rules.when) if rules.when else _always, _takes(columns, mapping.outcome_targets(at)))
+            for at, rules in enumerate(mapping.outcomes)
+        ]
+
+    def __call__(self, cells: list[str], number: int) -> tuple[Prepared, Prepared | None]:
+        values = {name: take(cells, number) for name, take in self._lead}
+        metadata = {name: take(cells, number) for name, take in self._metadata}
+        source_id = values["source_id"]
+        if source_id is None:
+            raise BadCellError("source_id", "is empty: every lead needs the id that its source gave it")
+        values["source_system"] = self._source_system
+        values["metadata"] = {name: text for name, text in metadata.items() if text is not None}
+        lead = self._prepared(SubmitLead, values, source_id)
+        outcomes, places = self._outcomes_of(cells, number, values.get("created_at"))
+        if not outcomes:
+            return lead, None
+        reference = {"source_system": self._source_system, "source_id": source_id, "submission_id": lead.id}
+        batch = {"lead": reference, "outcomes": outcomes, "recorded_by": RECORDED_BY}
+        return lead, self._prepared(RecordOutcomes, batch, source_id, places)
+
+    def _outcomes_of(
+        self, cells: list[str], number: int, created_at: datetime | None
+    ) -> tuple[list[Values], list[int]]:
+        """The outcomes of a row, and the place of each in the mapping."""
+        outcomes: list[Values] = []
+        places: list[int] = []
+        times: Counter[tuple[Any, ...]] = Counter()
+        for at, applies, takes in self._outcomes:
+            if not applies(cells, number):
+                continue
+            outcome = {name: value for name, take in takes if (value := take(cells, number)) is not None}
+            if "type" not in outcome:
+                continue
+            occurred_at = outcome.setdefault("occurred_at", created_at)
+            idempotency_key = outcome.get("idempotency_key", "")
+            same = outcome["type"], occurred_at, idempotency_key
+            times[same] += 1
+            if times[same] > 1:
+                outcome["idempotency_key"] = f"{idempotency_key}:{times[same]}"
+            outcomes.append(outcome)
+            places.append(at)
+        return outcomes, places
+
+    def _prepared(self, kind: type[Command], values: Values, source_id: str, places: Sequence[int] = ()) -> Prepared:
+        try:
+            command = kind.model_validate(values)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            raise BadCellError(_field(first["loc"], places), first["msg"]) from None
+        body = command.model_dump_json(exclude_defaults=True).encode()
+        if len(body) > LARGEST_BODY:
+            raise BadCellError(
+                "", f"the row makes a message of {len(body):,} bytes; a message has {LARGEST_BODY:,} at most"
+            )
+        id_ = id_from_content(self._tenant, kind.topic.name, self._source_system, source_id, body)
+        return Prepared(id_, command, body)
+
+
+def _always(_cells: list[str], _number: int) -> bool:
+    return True
+
+
+def _takes(columns: Columns, targets: Iterable[Target]) -> list[tuple[str, Take]]:
+    return [
+        (target.name, columns.value(_field(target.keys), target.rule, target.convert, target.quotable))
+        for target in targets
+    ]
+
+
+def _field(keys: Keys, places: Sequence[int] = ()) -> str:
+    """A field as the errors name it: as in the mapping, but for the ``lead.`` that most begin with."""
+    if keys[0] == "outcomes" and places:
+        keys = ("outcomes", places[int(keys[1])], *keys[2:])
+    return dotted(keys).removeprefix("lead.")
