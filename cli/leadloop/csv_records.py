@@ -99,6 +99,8 @@ class Records:
 class _Bytes(io.BufferedIOBase):
     """The bytes of a stream, counted; the stream stays open when this is closed."""
 
+    name = "export"
+
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self.count = 0
