@@ -17,7 +17,7 @@ import pytest
 from pydantic import BaseModel
 
 from contracts.catalogue import CATALOGUE, OPERATOR, SERVICES, UPSTREAM
-from contracts.documents.__main__ import DOCS, main
+from contracts.documents.__main__ import DOCS, generate, main
 from contracts.documents.contract import contracts_of
 from contracts.documents.examples import example_of
 from contracts.documents.frozen import SCHEMAS, read_frozen
@@ -26,10 +26,25 @@ from contracts.documents.schema import meaning_of, nested_in
 from contracts.message import Envelope, Kind
 
 CONTRACTS = contracts_of()
-ASYNCAPI = json.loads((DOCS / "asyncapi.json").read_text())
 MODELS = {
     nested for contract in CONTRACTS.values() for nested in nested_in(contract.model) if issubclass(nested, BaseModel)
 }
+
+
+@pytest.fixture(scope="module")
+def files() -> dict[Path, str]:
+    """Everything made from the catalogue, as it would be written now."""
+    return generate(SCHEMAS, DOCS)
+
+
+@pytest.fixture(scope="module")
+def asyncapi(files: dict[Path, str]) -> Any:
+    return json.loads(files[DOCS / "asyncapi.json"])
+
+
+@pytest.fixture(scope="module")
+def page(files: dict[Path, str]) -> str:
+    return files[DOCS / "messages.md"]
 
 
 @pytest.fixture
@@ -112,11 +127,11 @@ def test_a_pattern_without_an_example_is_named() -> None:
         example_of(schema)
 
 
-def test_asyncapi_document_is_valid() -> None:
+def test_asyncapi_document_is_valid(asyncapi: Any) -> None:
     # The schema is AsyncAPI's own, from its package of specifications (6.11.1, Apache License 2.0), unchanged.
     schema = json.loads((Path(__file__).parent / "asyncapi-3.0.0.schema.json").read_text())
     problems = [
-        f"{error.instance_path}: {error.message}" for error in jsonschema_rs.validator_for(schema).iter_errors(ASYNCAPI)
+        f"{error.instance_path}: {error.message}" for error in jsonschema_rs.validator_for(schema).iter_errors(asyncapi)
     ]
     assert not problems
 
@@ -132,41 +147,39 @@ def references_in(node: Any) -> Iterator[str]:
             yield from references_in(part)
 
 
-def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:
-    for reference in set(references_in(ASYNCAPI)):
-        node: Any = ASYNCAPI
+def test_every_reference_of_the_asyncapi_document_leads_somewhere(asyncapi: Any) -> None:
+    for reference in set(references_in(asyncapi)):
+        node: Any = asyncapi
         for step in reference.removeprefix("#/").split("/"):
             assert step in node, f"{reference} leads nowhere"
             node = node[step]
 
 
-def test_asyncapi_has_an_operation_for_everyone_who_sends_or_reads() -> None:
-    parties = {operation["tags"][0]["name"] for operation in ASYNCAPI["operations"].values()}
+def test_asyncapi_has_an_operation_for_everyone_who_sends_or_reads(asyncapi: Any) -> None:
+    parties = {operation["tags"][0]["name"] for operation in asyncapi["operations"].values()}
     assert parties == {*SERVICES, OPERATOR, UPSTREAM, "each_service"}
     for entry in CATALOGUE:
         if entry.topic == entry.message.topic:
             for action, each in (("send", entry.senders), ("receive", entry.readers)):
                 for party in each:
-                    assert f"{party}.{action}.{entry.topic.type}" in ASYNCAPI["operations"]
+                    assert f"{party}.{action}.{entry.topic.type}" in asyncapi["operations"]
 
 
-def test_every_request_of_the_asyncapi_document_may_be_answered_with_its_reply_or_a_problem() -> None:
-    for name, operation in ASYNCAPI["operations"].items():
+def test_every_request_of_the_asyncapi_document_may_be_answered_with_its_reply_or_a_problem(asyncapi: Any) -> None:
+    for name, operation in asyncapi["operations"].items():
         assert ("reply" in operation) == (f".{Kind.REQUEST}." in name)
         if "reply" in operation:
             answers = [reference["$ref"].rpartition("/")[2] for reference in operation["reply"]["messages"]]
             assert answers == [f"{operation['channel']['$ref'].rpartition('/')[2]}.reply", "problem.v1"]
 
 
-def test_every_link_of_the_messages_page_leads_to_one_heading() -> None:
-    page = (DOCS / "messages.md").read_text()
+def test_every_link_of_the_messages_page_leads_to_one_heading(page: str) -> None:
     anchors = [heading.lower().replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", page, re.MULTILINE)]
     assert len(anchors) == len(set(anchors))
     assert set(re.findall(r"\]\(#([^)]+)\)", page)) <= set(anchors)
 
 
-def test_the_messages_page_shows_every_message_with_its_subject() -> None:
-    page = (DOCS / "messages.md").read_text()
+def test_the_messages_page_shows_every_message_with_its_subject(page: str) -> None:
     for contract in CONTRACTS.values():
         if contract.topic and not contract.is_reply:
             assert f"\n### {contract.model.__name__}\n" in page

@@ -21,7 +21,9 @@ Schema = dict[str, Any]
 _ANNOTATIONS: Final = frozenset({"$schema", "$id", "$defs", "title", "description", "examples", "discriminator"})
 _UPPER: Final = frozenset({"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"})
 _LOWER: Final = frozenset({"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"})
-_COMPARED_APART: Final = frozenset({"type", "properties", "required", "additionalProperties", "items", "enum"})
+_COMPARED_APART: Final = frozenset(
+    {"type", "properties", "required", "additionalProperties", "items", "propertyNames", "enum"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,8 @@ class Change:
     """One difference between two schemas of a message.
 
     Attributes:
-        field: the path of the field: ``attribution.tier``, ``warnings[].code``, ``counts.*``; empty for the whole body.
+        field: the path of the field: ``attribution.tier``, ``warnings[].code``, ``counts.*`` (a map's values),
+            ``counts{}`` (its keys); empty for the whole body.
         what: how it differs, to be read after the field's name.
         narrows: something that was valid no longer is.
         widens: something is valid that was not.
@@ -120,8 +123,9 @@ def _type(schema: Schema) -> str:
 def _compare_one_type(old: Schema, new: Schema, at: str) -> Iterator[Change]:
     yield from _compare_fields(old, new, at)
     yield from _compare_unknown_fields(old, new, at)
-    if "items" in old or "items" in new:
-        yield from _compare(old.get("items", {}), new.get("items", {}), f"{at}[]")
+    for keyword, within in (("items", f"{at}[]"), ("propertyNames", f"{at}{{}}")):
+        if keyword in old or keyword in new:
+            yield from _compare(old.get(keyword, {}), new.get(keyword, {}), within)
     yield from _compare_words(old.get("enum"), new.get("enum"), at)
     for keyword in sorted((old.keys() | new.keys()) - _COMPARED_APART):
         yield from _compare_constraint(keyword, old.get(keyword), new.get(keyword), at)

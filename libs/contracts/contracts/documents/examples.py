@@ -31,7 +31,7 @@ def _sample(schema: Schema, definitions: dict[str, Schema], name: str) -> Any:
         return str(uuid5(_IDS, name))
     if schema.get("format") == "date-time":
         return _MOMENT
-    if name in EXAMPLE and "properties" not in schema:
+    if name in EXAMPLE and not schema.keys() & {"properties", "propertyNames"}:
         return EXAMPLE[name]
     if "examples" in schema:
         return schema["examples"][0]
@@ -45,7 +45,8 @@ def _sample_of_type(schema: Schema, definitions: dict[str, Schema], name: str) -
         case "object" if "properties" in schema:
             return {field: _sample(part, definitions, field) for field, part in schema["properties"].items()}
         case "object":
-            return {"key": _sample(schema["additionalProperties"], definitions, name)}
+            key = _sample(schema.get("propertyNames", {"enum": ["key"]}), definitions, name)
+            return {key: _sample(schema["additionalProperties"], definitions, "")}
         case "array":
             return [_sample(schema["items"], definitions, name)]
         case "string" if "pattern" in schema:

@@ -150,7 +150,8 @@ def _type_of(field: Schema, required: bool) -> str:
         return f"list of {_type_of(field['items'], required=True)}{_bounds(field, 'Items', '')}"
     if field.get("type") == "object":
         values = field.get("additionalProperties")
-        return f"map to {_type_of(values, required=True)}" if isinstance(values, dict) else "JSON object"
+        names = f" from {_type_of(field['propertyNames'], required=True)}" if "propertyNames" in field else ""
+        return f"map{names} to {_type_of(values, required=True)}" if isinstance(values, dict) else "JSON object"
     named_type = _FORMATS.get(field.get("format", "")) or _TYPES.get(field.get("type", ""), "any JSON")
     bounds = _bounds(field, "Length", " characters") + _bounds(field, "imum", "")
     pattern = f" `{field['pattern']}`" if "pattern" in field else ""

@@ -1,7 +1,7 @@
 """The JSON Schema of a body, with the meaning of every field.
 
-A field's meaning stands under its declaration, as an attribute docstring, or in the glossary where it is the same in
-every message.
+A field's meaning stands at its declaration, as a docstring under it or as its description, or in the glossary where it
+is the same in every message.
 """
 
 import ast
@@ -34,27 +34,23 @@ def schema_of(model: type[BaseModel]) -> Schema:
     """The JSON Schema (2020-12) of a message or reply, as its readers see it, the same bytes in every process."""
     schema = model.model_json_schema(schema_generator=_AsDeclared, mode="validation")
     classes = {nested.__name__: nested for nested in nested_in(model)}
-    _explain(schema, model)
-    for name, definition in schema.get("$defs", {}).items():
+    for name, definition in (model.__name__, schema), *schema.get("$defs", {}).items():
         _explain(definition, classes[name])
     return schema
 
 
 def _explain(schema: Schema, model: type[BaseModel | StrEnum]) -> None:
     schema["title"] = model.__name__
-    if model.__doc__:
-        schema["description"] = inspect.cleandoc(model.__doc__)
-    for name, field in schema.get("properties", {}).items():
-        if meaning := meaning_of(model, name):
-            field["description"] = meaning
+    schema["description"] = inspect.cleandoc(model.__doc__ or "")
+    if issubclass(model, BaseModel):
+        for name, field in schema.get("properties", {}).items():
+            field["description"] = meaning_of(model, name) or ""
 
 
-def meaning_of(model: type, field: str) -> str | None:
+def meaning_of(model: type[BaseModel], field: str) -> str | None:
     """What a field means: by its declaration, else by the glossary."""
-    for declaring in model.__mro__:
-        if field in vars(declaring).get("__annotations__", {}):
-            return attribute_docstrings(declaring).get(field) or MEANING.get(field)
-    return None
+    declaring = next(base for base in model.__mro__ if field in vars(base).get("__annotations__", {}))
+    return attribute_docstrings(declaring).get(field) or model.model_fields[field].description or MEANING.get(field)
 
 
 @cache
