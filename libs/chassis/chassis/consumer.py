@@ -100,7 +100,8 @@ class Consumer:
             for message in held:
                 await message.nak()
             raise
-        for message in held:
+        # In order, so on a stream that keeps its messages the last acknowledgement stands for all before it.
+        for message in held if self._durable.stream.work_queue else held[-1:]:
             await message.ack()
         BATCH_SECONDS.labels(self._database.service, self._durable.stream.name).observe(monotonic() - started)
 

@@ -3,6 +3,7 @@
 import asyncio
 
 import nats.errors
+from asyncpg import InternalClientError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -29,6 +30,7 @@ def is_transient(error: BaseException) -> bool:
         error,
         KeysUnavailableError
         | LostRaceError
+        | InternalClientError  # what asyncpg raises when the server dies in the middle of a statement
         | PoolTimeoutError
         | OSError
         | asyncio.TimeoutError

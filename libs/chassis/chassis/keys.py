@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from urllib.parse import urlparse
 
 import tink
+from sqlalchemy import text
 from tink import TinkError, aead, cleartext_keyset_handle
 
 from chassis.failures import KeysUnavailableError
@@ -24,6 +25,11 @@ from chassis.unit_of_work import UnitOfWork
 aead.register()
 
 _CACHE_SECONDS = 300.0
+_KEEP = text("""
+    insert into tenant_key (tenant_id, purpose, wrapped)
+    select :tenant, * from unnest(cast(:purposes as text[]), cast(:wrapped as bytea[]))
+    on conflict do nothing
+""")
 
 
 class KeyService(Protocol):
@@ -144,6 +150,8 @@ class TenantKeys:
         return {row.purpose: row.wrapped for row in rows}
 
     async def _make(self, uow: UnitOfWork, tenant: str) -> None:
+        """Make the tenant's keys and commit them at once: were they undone with the unit of work that first needed them,
+        what is sealed with them from the cache could never be opened again."""
         handle = tink.new_keyset_handle(aead.aead_key_templates.AES256_GCM)
         out = io.BytesIO()
         cleartext_keyset_handle.write(tink.BinaryKeysetWriter(out), handle)
@@ -152,11 +160,7 @@ class TenantKeys:
             purpose: await self._service.wrap(secret, f"{tenant}/{purpose}".encode())
             for purpose, secret in made.items()
         }
-        await uow.execute(
-            """insert into tenant_key (tenant_id, purpose, wrapped)
-               select :tenant, * from unnest(cast(:purposes as text[]), cast(:wrapped as bytea[]))
-               on conflict do nothing""",
-            tenant=tenant,
-            purposes=list(wrapped),
-            wrapped=list(wrapped.values()),
-        )
+        async with uow.connection.engine.begin() as connection:
+            await connection.execute(
+                _KEEP, {"tenant": tenant, "purposes": list(wrapped), "wrapped": list(wrapped.values())}
+            )

@@ -63,7 +63,7 @@ def consumer_config(durable: Durable) -> ConsumerConfig:
     return ConsumerConfig(
         durable_name=durable.name,
         filter_subjects=list(durable.filters),
-        ack_policy=AckPolicy.EXPLICIT,
+        ack_policy=AckPolicy.EXPLICIT if durable.stream.work_queue else AckPolicy.ALL,
         ack_wait=ACK_WAIT.total_seconds(),
         max_ack_pending=BATCH,
         max_deliver=-1,

@@ -245,3 +245,16 @@ class GetSubmissions(Request[SubmissionList]):
     topic: ClassVar = Topic("intake", Kind.REQUEST, "get_submissions")
     submission_ids: Annotated[list[UUID], Field(max_length=1000)]
     """The ids the submissions were published under."""
+
+
+class SubmissionCounts(Reply):
+    """How many submissions got each verdict."""
+
+    counts: dict[LeadVerdict, int] = Field(description="By verdict; a verdict that none got is left out.")
+
+
+class CountSubmissions(Request[SubmissionCounts]):
+    """How the submissions of one run ended: those that travelled under its correlation id and were handled then."""
+
+    topic: ClassVar = Topic("intake", Kind.REQUEST, "count_submissions")
+    correlation_id: UUID = Field(description="The run's id, as its commands carried it.")

@@ -257,3 +257,16 @@ class GetRecordings(Request[RecordingList]):
     topic: ClassVar = Topic("outcomes", Kind.REQUEST, "get_recordings")
     command_ids: Annotated[list[UUID], Field(max_length=1000)]
     """The ids the commands were published under."""
+
+
+class RecordingCounts(Reply):
+    """How many outcomes got each verdict, as the verdicts stand now."""
+
+    counts: dict[OutcomeVerdict, int] = Field(description="By verdict; a verdict that none got is left out.")
+
+
+class CountRecordings(Request[RecordingCounts]):
+    """How the outcomes of one run ended: of every command that travelled under its correlation id and was handled then."""
+
+    topic: ClassVar = Topic("outcomes", Kind.REQUEST, "count_recordings")
+    correlation_id: UUID = Field(description="The run's id, as its commands carried it.")

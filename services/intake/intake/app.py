@@ -18,5 +18,6 @@ def build(settings: Settings) -> Service:
             messages.GetLead: handlers.get_lead,
             messages.ListLeads: handlers.list_leads,
             messages.GetSubmissions: handlers.get_submissions,
+            messages.CountSubmissions: handlers.count_submissions,
         },
     )

@@ -50,6 +50,12 @@ class Handlers:
         rows = await store.verdicts(uow, request.tenant, request.body.submission_ids)
         return messages.SubmissionList(submissions=[messages.SubmissionView.model_validate(dict(row)) for row in rows])
 
+    async def count_submissions(
+        self, uow: UnitOfWork, request: Received[messages.CountSubmissions]
+    ) -> messages.SubmissionCounts:
+        counts = await store.count_verdicts(uow, request.tenant, request.body.correlation_id)
+        return messages.SubmissionCounts.model_validate({"counts": counts})
+
 
 def _view(row: Any) -> messages.LeadView:
     return messages.LeadView(

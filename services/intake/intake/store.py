@@ -144,6 +144,15 @@ async def verdicts(uow: UnitOfWork, tenant: str, ids: Sequence[UUID]) -> Sequenc
     return rows.mappings().all()
 
 
+async def count_verdicts(uow: UnitOfWork, tenant: str, correlation_id: UUID) -> dict[str, int]:
+    rows = await uow.execute(
+        """select verdict, count(*) as n from submission
+           where tenant_id = :tenant and correlation_id = :correlation_id group by verdict""",
+        tenant=tenant, correlation_id=correlation_id,
+    )  # fmt: skip
+    return {row.verdict: row.n for row in rows}
+
+
 async def lead(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping | None:
     rows = await uow.execute(
         f"select {_LEAD} from lead where tenant_id = :tenant and lead_id = :lead_id", tenant=tenant, lead_id=lead_id

@@ -94,4 +94,5 @@ def upgrade() -> None:
         )
         """
     )
+    op.execute("create index submission_run on submission (tenant_id, correlation_id)")
     isolate(op, "lead", "person_token", "person_key", "vault", "submission")

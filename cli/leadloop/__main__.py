@@ -1,0 +1,3 @@
+from leadloop.main import main
+
+main()

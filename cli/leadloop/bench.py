@@ -1,0 +1,145 @@
+"""The lead path of a running home, measured with a throw-away tenant.
+
+The protocol is the hand-written floor's (bench/floor.py): the commands are preloaded while the consumers are paused, the
+clock runs from the first lead stored to the last event handled.
+"""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import Any
+
+import asyncpg
+from nats.aio.client import Client
+
+from chassis.requests import Caller
+from contracts.catalogue import COMMANDS, SERVICES, STREAMS, durables_of
+from contracts.intake import SubmitLead
+from leadloop.commands_tenants import create
+from leadloop.importing import settle
+from leadloop.installation import Installation
+from leadloop.output import CommandError
+
+_DEADLINE_SECONDS = 600.0
+
+
+async def pipeline(installation: Installation, leads: int, services: Sequence[str]) -> dict[str, Any]:
+    """Leads a second from the first lead stored until every durable of these services has handled the last event.
+
+    The durables of all other services are paused meanwhile. Returns leads_per_s, leads, seconds, services.
+
+    Raises:
+        CommandError: not done within ten minutes.
+    """
+    tenant = f"bench-{secrets.token_hex(6)}"
+    async with installation.asking() as caller:
+        await create(caller, tenant)
+    database = await asyncpg.connect(installation.database_dsn)
+    try:
+        async with installation.connected() as client:
+            await settle(client, Caller(client))
+            try:
+                async with _paused(client, [service for service in SERVICES if service not in services]):
+                    async with _paused(client, services):
+                        await _preload(client, tenant, leads)
+                    seconds = await _measure(client, database, tenant, services)
+                    await _purge(client, tenant)
+            finally:
+                await _purge(client, tenant)
+                await _forget(database, tenant)
+    finally:
+        await database.close()
+    return {"leads_per_s": leads / seconds, "leads": leads, "seconds": seconds, "services": list(services)}
+
+
+@asynccontextmanager
+async def _paused(client: Client, services: Sequence[str]) -> AsyncIterator[None]:
+    """No durable of these services is given anything, for as long as the block lasts (an hour at most)."""
+    until = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    durables = [durable for service in services for durable in durables_of(service)]
+    for durable in durables:
+        await _pause(client, durable.stream.name, durable.name, {"pause_until": until})
+    try:
+        yield
+    finally:
+        for durable in durables:
+            await _pause(client, durable.stream.name, durable.name, {})
+
+
+async def _pause(client: Client, stream: str, name: str, how: dict[str, str]) -> None:
+    reply = await client.request(f"$JS.API.CONSUMER.PAUSE.{stream}.{name}", json.dumps(how).encode(), timeout=10)
+    if "error" in (answer := json.loads(reply.data)):
+        raise CommandError(f"the broker does not pause {stream}/{name}: {answer['error']['description']}")
+
+
+async def _preload(client: Client, tenant: str, leads: int) -> None:
+    js = client.jetstream(publish_async_max_pending=4000)
+    subject = SubmitLead.topic.subject(tenant)
+    for number in range(leads):
+        lead = {
+            "source_system": f"web{number % 7}",
+            "source_id": f"s{number}",
+            "full_name": "Jane Roe",
+            "phone": f"(614) 4{number % 90 + 10:02d}-{number % 10000:04d}",
+            "email": f"Jane.{number}@Example.com",
+            "product_interest": "home_loan",
+            "metadata": {"utm_source": "google", "city": "Dublin OH"},
+        }
+        await js.publish_async(subject, json.dumps(lead).encode())
+    await js.publish_async_completed()
+
+
+async def _measure(client: Client, database: asyncpg.Connection, tenant: str, services: Sequence[str]) -> float:
+    deadline = monotonic() + _DEADLINE_SECONDS
+    while not await database.fetchval("select exists (select from intake.lead where tenant_id = $1)", tenant):
+        await asyncio.sleep(0.005)
+        if monotonic() > deadline:
+            raise CommandError("no lead was stored within ten minutes: see `leadloop status`")
+    began = monotonic()
+    while not await _all_handled(client, database, tenant, services):
+        await asyncio.sleep(0.05)
+        if monotonic() > deadline:
+            raise CommandError("the leads were not handled within ten minutes: see `leadloop status`")
+    return monotonic() - began
+
+
+async def _all_handled(client: Client, database: asyncpg.Connection, tenant: str, services: Sequence[str]) -> bool:
+    """Commands first, then the outbox, then every durable of events: in this order, nothing can slip past."""
+    js = client.jetstream()
+    commands = await js.consumer_info(COMMANDS.name, "intake")
+    if commands.num_pending or commands.num_ack_pending:
+        return False
+    if await database.fetchval(
+        "select exists (select from intake.outbox where sent_at is null and tenant = $1)", tenant
+    ):
+        return False
+    for durable in (durable for service in services for durable in durables_of(service)):
+        info = await js.consumer_info(durable.stream.name, durable.name)
+        if info.num_pending or info.num_ack_pending:
+            return False
+    return True
+
+
+async def _purge(client: Client, tenant: str) -> None:
+    """Take the tenant's messages out of the streams."""
+    js = client.jetstream()
+    for stream in STREAMS:
+        for service in SERVICES:
+            await js.purge_stream(stream.name, subject=f"{service}.{stream.kind}.*.*.{tenant}")
+
+
+async def _forget(database: asyncpg.Connection, tenant: str) -> None:
+    """Take the tenant's rows out of every schema; only the superuser may, and only a throw-away tenant has none to lose."""
+    columns = await database.fetch(
+        """select table_schema, table_name, column_name from information_schema.columns
+           where table_schema = any($1::text[]) and column_name in ('tenant_id', 'tenant')""",
+        list(SERVICES),
+    )
+    for row in columns:
+        await database.execute(
+            f"delete from {row['table_schema']}.{row['table_name']} where {row['column_name']} = $1", tenant
+        )

@@ -1,0 +1,98 @@
+"""``leadloop win-rates, replay``: what came of it, and the proof."""
+
+import csv
+import io
+from typing import Literal
+
+from contracts.aggregator import Dimension, Replay, WinRates, WinRateTable
+from contracts.message import ProblemCode, ProblemError
+from contracts.operations import GetTenant
+from contracts.taxonomy import Intent
+from leadloop.app import Common, app
+from leadloop.installation import Installation
+from leadloop.output import Answer, CommandError, table
+
+COLUMNS = ("key", "intent", "leads_entered", "appointments", "won", "lost", "win_rate")
+
+
+@app.command(name="win-rates")
+async def win_rates(
+    *,
+    tenant: str,
+    by: Literal["source", "geo"],
+    weeks: int | None = None,
+    intent: Intent | None = None,
+    min: int = 0,
+    format: Literal["table", "csv", "json"] = "table",
+    common: Common = Common(),
+) -> Answer:
+    """Show win rates: distinct leads won over distinct leads won or lost.
+
+    Parameters
+    ----------
+    by: group by where the leads came from, or by their place.
+    weeks: only the last N ISO weeks, this one included; every week by default.
+    intent: only leads of this intent.
+    min: leave out groups with fewer leads won or lost.
+    """
+    async with Installation(common.open()).asking() as caller:
+        try:
+            await caller.ask(tenant, GetTenant(), of="aggregator")
+        except ProblemError as error:
+            if error.problem.code is ProblemCode.NOT_FOUND:
+                raise CommandError(
+                    f"there is no tenant {tenant}: `leadloop tenant list` shows those there are"
+                ) from None
+            raise
+        ask = WinRates(by=Dimension(by), weeks=weeks, intent=intent, minimum=min)
+        found = await caller.ask(tenant, ask, seconds=120)
+    if format == "csv" and not common.json:
+        return Answer({}, [_csv(found)])
+    if format == "json":
+        return Answer(found.model_dump(), [found.model_dump_json(indent=2)])
+    return Answer(found.model_dump(), _table(found))
+
+
+def _csv(found: WinRateTable) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in found.rows:
+        values = row.model_dump()
+        writer.writerow(["" if values[column] is None else values[column] for column in COLUMNS])
+    return out.getvalue().rstrip("\n")
+
+
+def _table(found: WinRateTable) -> list[object]:  # type: ignore[return]
+    if not found.rows:
+        return ["no outcomes yet"]
+    window = found.first_week if found.first_week == found.last_week else f"{found.first_week} to {found.last_week}"
+    partial = " (partial: the last week is still going on)" if found.partial else ""
+    shown = table(
+        f"Win rates by {found.by}, {window}{partial}",
+        found.by, "intent", "leads", "appointments", "won", "lost", "win rate", "",
+        right=("leads", "appointments", "won", "lost", "win rate"),
+    )  # fmt: skip
+    for row in found.rows:
+        rate = "" if row.win_rate is None else f"{row.win_rate:.1%}"
+        bar = "█" * round(20 * (row.win_rate or 0))
+        shown.add_row(
+            row.key, row.intent, *map(str, (row.leads_entered, row.appointments, row.won, row.lost)), rate, bar
+        )
+    return [shown]
+
+
+@app.command
+async def replay(*, tenant: str, common: Common = Common()) -> Answer:
+    """Rebuild the tenant's numbers from its events, compare them with the live ones, and put them in their place.
+
+    The exit status is 1 where they differed.
+    """
+    async with Installation(common.open()).asking() as caller:
+        report = await caller.ask(tenant, Replay(), seconds=600)
+    same = "identical to the live numbers" if not report.differences else f"{len(report.differences)} differences:"
+    return Answer(
+        report.model_dump(),
+        [f"{report.events} events replayed into {report.rows} weekly rows: {same}", *report.differences],
+        ok=not report.differences,
+    )

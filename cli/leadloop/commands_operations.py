@@ -1,0 +1,138 @@
+"""``leadloop job, dead, republish, bench``: for those who run it."""
+
+from datetime import UTC, datetime, timedelta
+
+from cyclopts import App
+
+from contracts.catalogue import SERVICES
+from contracts.message import PLATFORM
+from contracts.operations import (
+    ListDeadLetters,
+    ListJobs,
+    RedriveDeadLetters,
+    Republish,
+    RunJob,
+)
+from leadloop import bench
+from leadloop.app import Common, app
+from leadloop.installation import Installation
+from leadloop.output import Answer, CommandError, table
+
+app.command(job_app := App(name="job", help="List scheduled jobs and run one by hand."))
+app.command(dead_app := App(name="dead", help="List, show and redrive dead letters."))
+app.command(bench_app := App(name="bench", help="Measure the running home."))
+
+_JOB_SECONDS = 3600.0
+
+
+@job_app.command(name="list")
+async def list_jobs(*, common: Common = Common()) -> Answer:
+    """Show every service's jobs with their last runs."""
+    shown = table("Jobs", "service", "job", "schedule (UTC)", "last run", "state", "counts")
+    data = []
+    async with Installation(common.open()).asking() as caller:
+        for service in SERVICES:
+            found = await caller.ask(PLATFORM, ListJobs(), of=service)
+            for name, schedule in found.jobs.items():
+                last = next((run for run in found.runs if run.job == name), None)
+                data.append({"service": service, "job": name, "schedule": schedule, "last_run": last})
+                counts = " ".join(f"{key}={value}" for key, value in last.counts.items()) if last else ""
+                ran = (f"{last.started_at:%Y-%m-%d %H:%M}", last.error or last.state) if last else ("never", "")
+                shown.add_row(service, name, schedule, *ran, counts)
+    return Answer(data, [shown])
+
+
+@job_app.command(name="run")
+async def run_job(service: str, job: str, *, common: Common = Common()) -> Answer:
+    """Run a service's job now, and wait for its end."""
+    _check_service(service)
+    async with Installation(common.open()).asking() as caller:
+        ran = await caller.ask(PLATFORM, RunJob(job=job), of=service, seconds=_JOB_SECONDS)
+    counts = " ".join(f"{key}={value}" for key, value in ran.counts.items())
+    return Answer(ran.model_dump(), [f"{job} {ran.error or ran.state} {counts}".rstrip()], ok=ran.state == "succeeded")
+
+
+@dead_app.command(name="list")
+async def list_dead(*, limit: int = 100, common: Common = Common()) -> Answer:
+    """Show dead letters: what they are and why, never what is in them."""
+    shown = table("Dead letters", "service", "id", "type", "tenant", "received", "redriven", "reason", right=("id",))
+    data = []
+    async with Installation(common.open()).asking() as caller:
+        for service in SERVICES:
+            found = await caller.ask(PLATFORM, ListDeadLetters(limit=limit), of=service)
+            for letter in found.dead_letters:
+                data.append({"service": service, **letter.model_dump()})
+                redriven = f"{letter.redriven_at:%Y-%m-%d %H:%M}" if letter.redriven_at else ""
+                shown.add_row(service, str(letter.dead_letter_id), letter.message_type, letter.tenant,
+                              f"{letter.received_at:%Y-%m-%d %H:%M}", redriven, letter.reason)  # fmt: skip
+    return Answer(data, [shown] if data else ["no dead letters"])
+
+
+@dead_app.command(name="show")
+async def show_dead(service: str, id: int, *, common: Common = Common()) -> Answer:
+    """Show one dead letter: its message's id, type, size and why it could not be handled."""
+    _check_service(service)
+    async with Installation(common.open()).asking() as caller:
+        found = await caller.ask(PLATFORM, ListDeadLetters(limit=1000), of=service)
+    letter = next((letter for letter in found.dead_letters if letter.dead_letter_id == id), None)
+    if letter is None:
+        raise CommandError(f"{service} has no dead letter {id} among its last 1000: see `leadloop dead list`")
+    return Answer(letter.model_dump(), [f"{name}: {value}" for name, value in letter.model_dump().items()])
+
+
+@dead_app.command(name="redrive")
+async def redrive(service: str, ids: tuple[int, ...] = (), *, common: Common = Common()) -> Answer:
+    """Handle dead letters again: those given, or every one that was not redriven yet."""
+    _check_service(service)
+    async with Installation(common.open()).asking() as caller:
+        done = await caller.ask(PLATFORM, RedriveDeadLetters(dead_letter_ids=list(ids)), of=service, seconds=600)
+    return Answer(done.model_dump(), [f"{done.redriven} handled again; `leadloop dead list` shows what failed again"])
+
+
+@app.command
+async def republish(service: str, *, since: str, common: Common = Common()) -> Answer:
+    """Publish a service's events again under the same ids: for a broker that lost its disk.
+
+    Parameters
+    ----------
+    since: a time (ISO 8601, UTC where it names no zone), or how long ago: 30m, 12h, 3d.
+    """
+    _check_service(service)
+    async with Installation(common.open()).asking() as caller:
+        done = await caller.ask(PLATFORM, Republish(since=_moment(since)), of=service, seconds=600)
+    return Answer(done.model_dump(), [f"{done.republished} events of {service} are published again"])
+
+
+@bench_app.command(name="pipeline")
+async def bench_pipeline(*, leads: int = 30_000, only: str = "", common: Common = Common()) -> Answer:
+    """Measure the lead path of the running home with a throw-away tenant: leads a second, from the first to the last.
+
+    Parameters
+    ----------
+    leads: how many commands are preloaded before the clock starts.
+    only: the services that take part, e.g. intake,aggregator; all by default.
+    """
+    services = tuple(only.split(",")) if only else SERVICES
+    for service in services:
+        _check_service(service)
+    measured = await bench.pipeline(Installation(common.open()), leads, services)
+    return Answer(
+        measured,
+        [f"{measured['leads_per_s']:.0f} leads/s: {leads} leads in {measured['seconds']:.1f} s, {', '.join(services)}"],
+    )
+
+
+def _check_service(name: str) -> None:
+    if name not in SERVICES:
+        raise CommandError(f"there is no service {name}: choose one of {', '.join(SERVICES)}")
+
+
+def _moment(text: str) -> datetime:
+    units = {"m": "minutes", "h": "hours", "d": "days"}
+    if text[:-1].isdecimal() and text[-1:] in units:
+        return datetime.now(UTC) - timedelta(**{units[text[-1]]: int(text[:-1])})
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise CommandError(f"--since {text}: write a time like 2026-11-21T12:00Z, or 30m, 12h, 3d") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,118 @@
+"""``leadloop tenant, key``: who is served, and with which credentials."""
+
+import asyncio
+
+from cyclopts import App
+from pydantic import ValidationError
+
+from chassis.requests import Caller
+from contracts.catalogue import SERVICES
+from contracts.gateway import CreateApiKey, CreateTenant, ListTenants, NewTenantSettings, TenantView
+from contracts.message import PLATFORM, ProblemCode, ProblemError
+from contracts.operations import GetTenant
+from leadloop.app import Common, app
+from leadloop.installation import Installation
+from leadloop.output import Answer, CommandError, table
+
+app.command(tenant_app := App(name="tenant", help="Create and list tenants."))
+app.command(key_app := App(name="key", help="Make credentials for a tenant's systems."))
+
+_KNOWN_EVERYWHERE_SECONDS = 30.0
+
+
+@tenant_app.command(name="create")
+async def create_tenant(
+    tenant: str, *, region: str = "US", time_zone: str = "UTC", common: Common = Common()
+) -> Answer:
+    """Create a tenant; returns when every service knows it. Creating it again changes nothing.
+
+    Parameters
+    ----------
+    tenant: 1 to 63 lower-case letters, digits and hyphens.
+    region: how national phone numbers are read (ISO 3166, e.g. US).
+    time_zone: where the tenant's day begins (IANA, e.g. Europe/Berlin).
+    """
+    async with Installation(common.open()).asking() as caller:
+        view = await create(caller, tenant, region, time_zone)
+    return Answer(view.model_dump(), [f"{tenant} is known to every service"])
+
+
+async def create(caller: Caller, tenant: str, region: str = "US", time_zone: str = "UTC") -> TenantView:
+    """Create a tenant and wait until every service has its copy.
+
+    Raises:
+        CommandError: a setting is wrong, or a service has not taken the tenant in time.
+        ProblemError: the gateway refuses it.
+    """
+    try:
+        settings = NewTenantSettings(region=region, time_zone=time_zone)
+        view = await caller.ask(tenant, CreateTenant(settings=settings))
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + str(first["loc"][0]).replace("_", "-")
+        raise CommandError(f"{option}: {first['msg'].removeprefix('Value error, ')}") from None
+    except ValueError as error:
+        raise CommandError(str(error)) from None
+    try:
+        async with asyncio.timeout(_KNOWN_EVERYWHERE_SECONDS):
+            for service in SERVICES:
+                await _until_known(caller, service, tenant)
+    except TimeoutError:
+        raise CommandError(
+            f"{tenant} was created, but {service} does not know it after {_KNOWN_EVERYWHERE_SECONDS:g} s: "
+            "see `leadloop status`"
+        ) from None
+    return view
+
+
+@tenant_app.command(name="list")
+async def list_tenants(*, common: Common = Common()) -> Answer:
+    """List every tenant."""
+    async with Installation(common.open()).asking() as caller:
+        found = await caller.ask(PLATFORM, ListTenants())
+    shown = table("Tenants", "tenant", "region", "time zone", "created")
+    for view in found.tenants:
+        shown.add_row(view.tenant, view.settings.region, view.settings.time_zone, f"{view.created_at:%Y-%m-%d %H:%M}")
+    return Answer(found.model_dump(), [shown])
+
+
+@key_app.command(name="create")
+async def create_key(tenant: str, *, nats: bool = False, label: str = "default", common: Common = Common()) -> Answer:
+    """Make a credential and show it this once.
+
+    Parameters
+    ----------
+    tenant: whom the credential speaks for.
+    nats: a credential for the broker, to publish the tenant's commands, rather than an API key.
+    label: what the key is for.
+    """
+    installation = Installation(common.open())
+    async with installation.asking() as caller:
+        await caller.ask(tenant, GetTenant(), of="gateway")
+        if not nats:
+            key = await caller.ask(tenant, CreateApiKey(label=label))
+            return Answer(
+                {"key_id": key.key_id, "secret": key.secret, "url": installation.gateway_url},
+                [key.secret, "keep it now: it is not shown again"],
+            )
+    name, seed = await installation.admit_upstream(tenant)
+    inbox = f"_INBOX_{name}"
+    return Answer(
+        {"name": name, "seed": seed, "url": installation.broker.url, "inbox_prefix": inbox},
+        [
+            f"seed:         {seed}", f"server:       {installation.broker.url}", f"inbox prefix: {inbox}",
+            "keep the seed now: it is not shown again",
+        ],
+    )  # fmt: skip
+
+
+async def _until_known(caller: Caller, service: str, tenant: str) -> None:
+    while True:
+        try:
+            await caller.ask(tenant, GetTenant(), of=service)
+        except ProblemError as error:
+            if error.problem.code not in (ProblemCode.NOT_FOUND, ProblemCode.UNAVAILABLE):
+                raise
+        else:
+            return
+        await asyncio.sleep(0.02)

@@ -1,0 +1,260 @@
+"""An import: an export's rows sent as commands, and waited for until every one of them is applied.
+
+Memory is bounded by the window of rows under way, whatever the size of the file. Every id is made from content, so what
+is sent twice is handled once: that is what makes a killed import safe to run again, and lets this one send again
+whatever the broker did not confirm.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from time import monotonic
+from typing import TypeVar
+from uuid import UUID
+
+import nats.errors
+from nats.aio.client import Client
+from uuid_utils.compat import uuid7
+
+from chassis.requests import Caller
+from contracts.catalogue import COMMANDS, EVENTS
+from contracts.intake import CountSubmissions, GetSubmissions, LeadVerdict
+from contracts.message import PLATFORM, Envelope, ProblemCode, ProblemError, Reply, Request
+from contracts.operations import GetStatus
+from contracts.outcomes import CountRecordings, GetRecordings, OutcomeVerdict
+from leadloop.errors_file import ErrorsFile
+from leadloop.output import CommandError
+from leadloop.rows import BadRow, Prepared, Rows
+
+R = TypeVar("R", bound=Reply)
+
+WINDOW = 4000
+"""Rows under way at once."""
+CHUNK = 500
+_ACK_SECONDS = 10.0
+_STUCK_SECONDS = 60.0
+
+
+@dataclass
+class Report:
+    """How an import went.
+
+    `accepted`, `updated` and `rejected` count the verdicts given in this run; every other row's lead was there already
+    as the row says, which makes it a duplicate. The outcomes count likewise.
+    """
+
+    run_id: UUID
+    rows: int = 0
+    bad_rows: int = 0
+    accepted: int = 0
+    duplicate: int = 0
+    updated: int = 0
+    rejected: int = 0
+    outcomes_sent: int = 0
+    outcomes_recorded: int = 0
+    outcomes_duplicate: int = 0
+    outcomes_blocked: int = 0
+    outcomes_refused: int = 0
+    seconds: float = 0.0
+
+    @property
+    def changed(self) -> bool:
+        """Whether the run changed anything."""
+        return bool(self.accepted or self.updated or self.outcomes_recorded)
+
+
+@dataclass
+class _Pending:
+    """Commands sent whose verdicts are not known yet, oldest first."""
+
+    leads: deque[UUID] = field(default_factory=deque)
+    outcomes: deque[UUID] = field(default_factory=deque)
+
+    def __len__(self) -> int:
+        return len(self.leads) + len(self.outcomes)
+
+
+class Import:
+    """One run of an import.
+
+    Parameters:
+        client: a broker connection with the operator's credential.
+        tenant: whose leads they are.
+        errors: takes the rows that make no command.
+        progress: told after every chunk how many bytes have been read and rows sent.
+    """
+
+    def __init__(
+        self, client: Client, tenant: str, errors: ErrorsFile, progress: Callable[[int, int], None] = lambda *_: None
+    ) -> None:
+        self._client = client
+        self._caller = Caller(client)
+        self._tenant = tenant
+        self._errors = errors
+        self._progress = progress
+        self._pending = _Pending()
+        self._moved_at = monotonic()
+        self.report = Report(uuid7())
+
+    async def run(self, rows: Rows) -> Report:
+        """Send every row, wait until all is applied, and count.
+
+        Raises:
+            CommandError: nothing moves any more although commands wait; what to look at is in the message.
+        """
+        began = monotonic()
+        chunk: list[Prepared] = []
+        for row in rows:
+            self.report.rows += 1
+            if isinstance(row, BadRow):
+                self.report.bad_rows += 1
+                self._errors.write(row)
+                continue
+            chunk.append(row.lead)
+            if row.outcomes:
+                chunk.append(row.outcomes)
+                self.report.outcomes_sent += len(row.outcomes.command.outcomes)  # type: ignore[attr-defined]
+            if len(chunk) >= CHUNK:
+                await self._send(chunk)
+                self._progress(rows.bytes_read, self.report.rows)
+                chunk = []
+                while len(self._pending) > WINDOW:
+                    await self._hear()
+        await self._send(chunk)
+        self._progress(rows.bytes_read, self.report.rows)
+        while self._pending:
+            await self._hear()
+        await settle(self._client, self._caller)
+        await self._count()
+        self.report.seconds = monotonic() - began
+        return self.report
+
+    async def _send(self, chunk: list[Prepared]) -> None:
+        """Publish commands in their order; what is not confirmed is sent again until it is.
+
+        A chunk is resent from its first unconfirmed command on, so that a lead's commands keep their order.
+        """
+        rest = chunk
+        while rest:
+            js = self._client.jetstream(publish_async_max_pending=2 * CHUNK)
+            try:
+                futures = [
+                    await js.publish_async(
+                        prepared.command.topic.subject(self._tenant), prepared.body, headers=self._headers(prepared),
+                        wait_stall=_ACK_SECONDS,
+                    )
+                    for prepared in rest
+                ]  # fmt: skip
+                acks = await asyncio.wait_for(asyncio.gather(*futures, return_exceptions=True), _ACK_SECONDS)
+            except (nats.errors.Error, TimeoutError, OSError):
+                acks = [TimeoutError()] * len(rest)
+            confirmed = next((n for n, ack in enumerate(acks) if isinstance(ack, BaseException)), len(rest))
+            rest = rest[confirmed:]
+            if rest:
+                await asyncio.sleep(0.5)
+        for prepared in chunk:
+            (self._pending.leads if _is_lead(prepared) else self._pending.outcomes).append(prepared.id)
+
+    def _headers(self, prepared: Prepared) -> dict[str, str]:
+        return Envelope(
+            prepared.id, prepared.command.topic.type, self._tenant, datetime.now(UTC), self.report.run_id
+        ).headers
+
+    async def _hear(self) -> None:
+        """Ask for the verdicts on the oldest commands under way, and wait a moment if there is none yet."""
+        before = len(self._pending)
+        leads, outcomes = list(self._pending.leads)[:1000], list(self._pending.outcomes)[:1000]
+        if leads:
+            found = await self._ask(GetSubmissions(submission_ids=leads))
+            known = {view.submission_id for view in found.submissions}
+            self._pending.leads = _without(self._pending.leads, known)
+        if outcomes:
+            recordings = await self._ask(GetRecordings(command_ids=outcomes))
+            known = {
+                view.command_id
+                for view in recordings.recordings
+                if all(result.verdict is not OutcomeVerdict.WAITING for result in view.results)
+            }
+            self._pending.outcomes = _without(self._pending.outcomes, known)
+        if len(self._pending) < before:
+            self._moved_at = monotonic()
+            return
+        if monotonic() - self._moved_at > _STUCK_SECONDS and await self._nothing_queued():
+            raise CommandError(
+                f"{len(self._pending)} commands were handled without a verdict: see `leadloop dead list`, "
+                "`leadloop dead redrive` when the cause is mended, and run the import again"
+            )
+        await asyncio.sleep(0.05)
+
+    async def _ask(self, request: Request[R]) -> R:
+        return await patiently(self._caller, self._tenant, request)
+
+    async def _nothing_queued(self) -> bool:
+        for consumer in ("intake", "outcomes"):
+            info = await self._client.jetstream().consumer_info(COMMANDS.name, consumer)
+            if info.num_pending or info.num_ack_pending:
+                return False
+        return True
+
+    async def _count(self) -> None:
+        leads = (await self._ask(CountSubmissions(correlation_id=self.report.run_id))).counts
+        outcomes = (await self._ask(CountRecordings(correlation_id=self.report.run_id))).counts
+        report = self.report
+        report.accepted = leads.get(LeadVerdict.ACCEPTED, 0)
+        report.updated = leads.get(LeadVerdict.UPDATED, 0)
+        report.rejected = leads.get(LeadVerdict.REJECTED, 0)
+        report.duplicate = report.rows - report.bad_rows - report.accepted - report.updated - report.rejected
+        report.outcomes_recorded = outcomes.get(OutcomeVerdict.RECORDED, 0)
+        report.outcomes_blocked = outcomes.get(OutcomeVerdict.BLOCKED, 0)
+        report.outcomes_refused = outcomes.get(OutcomeVerdict.REFUSED, 0)
+        handled = report.outcomes_recorded + report.outcomes_blocked + report.outcomes_refused
+        report.outcomes_duplicate = report.outcomes_sent - handled
+
+
+async def settle(client: Client, caller: Caller, seconds: float = 600.0) -> None:
+    """Wait until every event of what is applied now has been published and stored by the aggregator.
+
+    Raises:
+        CommandError: not within `seconds`.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            for service in ("intake", "outcomes"):
+                now = (await patiently(caller, PLATFORM, GetStatus(), of=service)).now
+                while True:
+                    oldest = (await patiently(caller, PLATFORM, GetStatus(), of=service)).outbox_oldest_at
+                    if oldest is None or oldest > now:
+                        break
+                    await asyncio.sleep(0.05)
+            js = client.jetstream()
+            last = (await js.stream_info(EVENTS.name)).state.last_seq
+            while True:
+                info = await js.consumer_info(EVENTS.name, "aggregator")
+                done = info.ack_floor.stream_seq if info.ack_floor else 0
+                if done >= last or not (info.num_pending or info.num_ack_pending):
+                    return
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise CommandError(f"events were not stored within {seconds:g} s: see `leadloop status`") from None
+
+
+async def patiently(caller: Caller, tenant: str, request: Request[R], *, of: str = "") -> R:
+    """Ask, and ask again for as long as a service is unavailable: it may be starting again."""
+    deadline = monotonic() + 10 * _STUCK_SECONDS
+    while True:
+        try:
+            return await caller.ask(tenant, request, of=of, seconds=10)
+        except ProblemError as error:
+            if error.problem.code is not ProblemCode.UNAVAILABLE or monotonic() > deadline:
+                raise
+        await asyncio.sleep(0.5)
+
+
+def _is_lead(prepared: Prepared) -> bool:
+    return prepared.command.topic.owner == "intake"
+
+
+def _without(ids: deque[UUID], known: set[UUID]) -> deque[UUID]:
+    return deque(id_ for id_ in ids if id_ not in known)

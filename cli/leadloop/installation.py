@@ -1,0 +1,161 @@
+"""An installation in a home: which processes it runs, with which credentials, and how a command reaches it."""
+
+import json
+import os
+import secrets
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import nats
+import nkeys
+from nats.aio.client import Client
+
+from chassis import schema, topology
+from chassis.keys import FileKeyService
+from chassis.requests import Caller
+from chassis.service import inbox_prefix
+from contracts.catalogue import OPERATOR, SERVICES
+from leadloop import running
+from leadloop.embedded import Nats, Postgres
+from leadloop.home import Home, write_atomically
+from leadloop.process import ChildSpec
+from leadloop.supervisor import Stage
+
+DATABASE = "postgres"
+
+
+class Installation:
+    """The processes of one home."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.postgres = Postgres(home)
+        self.broker = Nats(home)
+
+    async def plan(self, replicas: Mapping[str, int] | None = None, port: int | None = None) -> Sequence[Stage]:
+        """The stages a supervisor starts: the servers, then what they need to hold, then every service.
+
+        `replicas` says how many of a service run, one by default; `port` is where the gateway listens.
+        """
+        self.postgres.prepare()
+        self.broker.prepare(self._authorization())
+        FileKeyService.create(self._kms)
+        if port is not None:
+            self.home.claim_port("gateway", port)
+        services = [
+            self._service(service, number, port)
+            for service in SERVICES
+            for number in range(1, (replicas or {}).get(service, 1) + 1)
+        ]
+        return [[self.postgres.spec, self.broker.spec], self._provision, services]
+
+    async def provision(self) -> list[str]:
+        """Bring roles, schemas, streams and durables to what this version needs; returns what was done."""
+        done = []
+        for service in SERVICES:
+            done += await schema.prepare(self._database_url("postgres"), service)
+        async with self.connected() as client:
+            return done + await topology.declare(client)
+
+    async def _provision(self) -> None:
+        for line in await self.provision():
+            print(line, flush=True)
+
+    def _service(self, service: str, number: int, port: int | None) -> ChildSpec:
+        name = service if number == 1 else f"{service}-{number}"
+        own = self.home.claim_port(name, port if name == "gateway" else None)
+        environment = {
+            "LEADLOOP_DATABASE_URL": self._database_url(schema.role_of(service)),
+            "LEADLOOP_NATS_URL": self.broker.url,
+            "LEADLOOP_NATS_SEED": self._seed(service),
+            "LEADLOOP_KMS_URI": f"file://{self._kms}",
+            "LEADLOOP_HTTP_PORT": str(own),
+        }
+        return ChildSpec(
+            name=name,
+            argv=[sys.executable, "-m", service],
+            env={**os.environ, **environment},
+            ready=f"http://127.0.0.1:{own}/readyz",
+        )
+
+    @property
+    def gateway_url(self) -> str:
+        return f"http://127.0.0.1:{self.home.ports['gateway']}"
+
+    @property
+    def database_dsn(self) -> str:
+        """Where the superuser connects."""
+        return self.postgres.dsn("postgres", DATABASE)
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[Client]:
+        """A broker connection with the operator's credential; it outlives the broker's restarts."""
+        client = await nats.connect(
+            self.broker.url, nkeys_seed_str=self._seed(OPERATOR), inbox_prefix=inbox_prefix(OPERATOR),
+            name="leadloop", max_reconnect_attempts=-1, reconnect_time_wait=0.2, error_cb=_quiet,
+        )  # fmt: skip
+        try:
+            yield client
+        finally:
+            await client.close()
+
+    @asynccontextmanager
+    async def asking(self) -> AsyncIterator[Caller]:
+        """For commands that ask the services."""
+        await running.until_up(self.home)
+        async with self.connected() as client:
+            yield Caller(client)
+
+    async def admit_upstream(self, tenant: str) -> tuple[str, str]:
+        """Make a broker credential for an upstream of one tenant; returns its name and its seed, which is kept nowhere.
+
+        A running broker takes it at once.
+        """
+        seed = _new_seed()
+        upstream = topology.User(f"upstream-{secrets.token_hex(6)}", _public(seed), tenant)
+        path = self._upstreams_file
+        write_atomically(path, json.dumps([asdict(user) for user in (*self._upstreams(), upstream)]).encode())
+        self.broker.configure(self._authorization())
+        for process in running.status(self.home):
+            if process.name == "nats" and process.pid:
+                await self.broker.reload(process.pid)
+        return upstream.name, seed
+
+    def _authorization(self) -> str:
+        users = [topology.User(name, _public(self._seed(name))) for name in (*SERVICES, OPERATOR)]
+        return topology.authorization([*users, *self._upstreams()])
+
+    def _upstreams(self) -> list[topology.User]:
+        path = self._upstreams_file
+        return [topology.User(**user) for user in json.loads(path.read_text())] if path.exists() else []
+
+    @property
+    def _upstreams_file(self) -> Path:
+        return self.home.keys / "upstreams.json"
+
+    @property
+    def _kms(self) -> Path:
+        return self.home.keys / "kms.json"
+
+    def _seed(self, user: str) -> str:
+        return self.home.keep(f"nats-{user}.seed", lambda: _new_seed().encode()).read_text()
+
+    def _database_url(self, role: str) -> str:
+        return self.postgres.dsn(role, DATABASE).replace("postgresql://", "postgresql+asyncpg://", 1)
+
+
+async def _quiet(_: Exception) -> None:
+    """The library logs a stack trace whenever the broker is away; commands say what they wait for themselves."""
+
+
+def _new_seed() -> str:
+    seed: str = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER).decode()
+    return seed
+
+
+def _public(seed: str) -> str:
+    public: str = nkeys.from_seed(bytearray(seed.encode())).public_key.decode()
+    return public

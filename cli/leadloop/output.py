@@ -1,0 +1,58 @@
+"""What a command says: data for ``--json``, a text for people, and errors that say what to do."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+from rich.console import Console
+from rich.table import Table
+
+Data = Mapping[str, Any] | Sequence[Any]
+
+
+class CommandError(Exception):
+    """What was asked could not be done; the message says why and what to do. `data` adds to it for ``--json``."""
+
+    def __init__(self, message: str, data: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.data = dict(data or {})
+
+
+@dataclass
+class Answer:
+    """A command's answer: `data` as JSON, `shown` (texts and tables) for people, `ok` for the exit status."""
+
+    data: Data
+    shown: Sequence[str | Table] = field(default_factory=list)
+    ok: bool = True
+
+    def show(self, as_json: bool) -> None:
+        if as_json:
+            print(json.dumps(to_jsonable_python(self.data)))
+            return
+        console = Console(highlight=False, soft_wrap=True)
+        for part in self.shown:
+            if isinstance(part, Table):
+                console.print(part)
+            else:
+                print(part)
+
+
+def fail(error: Exception, as_json: bool) -> int:
+    """Say why a command failed; returns its exit status."""
+    if as_json:
+        print(json.dumps(to_jsonable_python({"error": str(error), **getattr(error, "data", {})})))
+    else:
+        print(f"leadloop: {error}", file=sys.stderr)
+    return 1
+
+
+def table(title: str, *columns: str, right: Sequence[str] = ()) -> Table:
+    """An empty table in the command line's one style; the columns in `right` hold numbers."""
+    made = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold", header_style="dim")
+    return made
