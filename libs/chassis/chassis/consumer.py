@@ -13,16 +13,14 @@ from datetime import timedelta
 from time import monotonic
 from typing import Any
 
-import nats.errors
-import nats.js.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.js import JetStreamContext
 
 from chassis.failures import describe, is_transient
 from chassis.logs import get_logger
 from chassis.metrics import BATCH_SECONDS, LAG
 from chassis.processing import Processor
+from chassis.pull import Pull
 from chassis.received import Wire
 from chassis.unit_of_work import Database
 from contracts.catalogue import Durable
@@ -33,6 +31,7 @@ BATCH = 500
 ACK_WAIT = timedelta(seconds=15)
 """How long the broker waits for an acknowledgement or a sign of life before it delivers a message again."""
 _IDLE_SECONDS = 2.0
+_GATHER_SECONDS = 0.1
 _SIGN_OF_LIFE_SECONDS = ACK_WAIT.total_seconds() / 3
 _SUSPICIOUS_DELIVERIES = 4
 """A message delivered this often may be what takes the process down, so its batch is handled one message at a time."""
@@ -56,14 +55,11 @@ class Consumer:
     async def run(self) -> None:
         """Pull and handle batches until `stop`; errors that pass are waited out."""
         delay = 0.1
-        subscription: JetStreamContext.PullSubscription | None = None
+        pull: Pull | None = None
         while not self._stopping.is_set():
             try:
-                if subscription is None:
-                    subscription = await self._client.jetstream().pull_subscribe_bind(
-                        consumer=self._durable.name, stream=self._durable.stream.name
-                    )
-                await self._take_turn(subscription)
+                pull = pull or await Pull.open(self._client, self._durable)
+                await self._take_turn(pull)
                 delay = 0.1
             except Exception as error:
                 log.warning(
@@ -74,25 +70,27 @@ class Consumer:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), delay)
                 delay = min(delay * 2, 5.0)
-        if subscription is not None:
-            await subscription.unsubscribe()
+        if pull is not None:
+            await pull.close()
 
     def stop(self) -> None:
         """Let the batch under way end, and take no other."""
         self._stopping.set()
 
-    async def _take_turn(self, subscription: JetStreamContext.PullSubscription) -> None:
+    async def _take_turn(self, pull: Pull) -> None:
         """Wait for the durable's lock, pull a batch, handle it, commit, acknowledge."""
         held: list[Msg] = []
         try:
             async with self._database.begin() as uow:
                 await uow.execute("select pg_advisory_xact_lock(hashtextextended(:name, 0))", name=self._lock)
-                held = await self._fetch(subscription)
+                for message in pull.left_over():  # while another replica may have had its turn
+                    await message.nak()
+                held = await self._fetch(pull)
                 if not held:
                     return
                 started = monotonic()
                 async with self._kept_alive(held):
-                    await self._gather_all_unacknowledged(subscription, held)
+                    await self._gather_all_unacknowledged(pull, held)
                     held.sort(key=lambda message: message.metadata.sequence.stream)
                     suspicious = any(message.metadata.num_delivered >= _SUSPICIOUS_DELIVERIES for message in held)
                     await self._processor.handle(uow, [_wire(message) for message in held], one_by_one=suspicious)
@@ -105,13 +103,12 @@ class Consumer:
             await message.ack()
         BATCH_SECONDS.labels(self._database.service, self._durable.stream.name).observe(monotonic() - started)
 
-    async def _fetch(self, subscription: JetStreamContext.PullSubscription) -> list[Msg]:
-        try:
-            messages = await self._unless_stopped(
-                subscription.fetch(BATCH, timeout=_IDLE_SECONDS, heartbeat=_IDLE_SECONDS / 4)
-            )
-        except nats.js.errors.FetchTimeoutError:
-            messages = []
+    async def _fetch(self, pull: Pull) -> list[Msg]:
+        messages = await pull.take(BATCH)
+        if not messages:
+            messages = await self._unless_stopped(pull.wait(_IDLE_SECONDS))
+            if messages:
+                messages += await pull.take(BATCH - len(messages))
         self.last_fetch = monotonic()
         return messages
 
@@ -125,18 +122,15 @@ class Consumer:
             fetch.cancel()
             stop.cancel()
 
-    async def _gather_all_unacknowledged(
-        self, subscription: JetStreamContext.PullSubscription, held: list[Msg]
-    ) -> None:
+    async def _gather_all_unacknowledged(self, pull: Pull, held: list[Msg]) -> None:
         """Wait until nothing delivered and unacknowledged lies anywhere else: with a dead peer, or on its way here."""
         while True:
-            info = await subscription.consumer_info()
+            info = await self._client.jetstream().consumer_info(self._durable.stream.name, self._durable.name)
             unacknowledged = info.num_ack_pending or 0
             LAG.labels(self._database.service, self._durable.stream.name).set((info.num_pending or 0) + unacknowledged)
             if unacknowledged <= len({message.metadata.sequence.stream for message in held}):
                 return
-            with suppress(nats.js.errors.FetchTimeoutError, nats.errors.TimeoutError):
-                held += await subscription.fetch(BATCH, timeout=0.1)
+            held += await pull.take(BATCH) or await pull.wait(_GATHER_SECONDS)
 
     @asynccontextmanager
     async def _kept_alive(self, held: Sequence[Msg]) -> AsyncIterator[None]:

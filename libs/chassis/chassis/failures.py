@@ -4,6 +4,7 @@ import asyncio
 
 import nats.errors
 from asyncpg import InternalClientError
+from nats.js.errors import APIError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -46,6 +47,8 @@ def lost_a_race(error: BaseException) -> bool:
 
 
 def describe(error: BaseException) -> str:
-    """The error's class and, from a database, its SQLSTATE: what may be logged, for texts can quote personal data."""
+    """The error's class with a database's SQLSTATE or the broker's own words; other texts can quote personal data."""
+    if isinstance(error, APIError):
+        return f"{type(error).__name__}[{error.code} {error.description}]"
     sqlstate = getattr(getattr(error, "orig", None), "sqlstate", None)
     return f"{type(error).__name__}[{sqlstate}]" if sqlstate else type(error).__name__

@@ -91,6 +91,9 @@ def isolate(op: Operations, *tables: str) -> None:
     """Let each of these tables show only rows of the tenants a transaction acts for, to its owner as well.
 
     An ended transaction-local setting reads as '' rather than null, hence the nullif.
+
+    The planner is told that the tenant narrows nothing down. Before a table is first analysed it would believe that it
+    does, and since every index begins with the tenant, take any of them and walk through all the tenant's rows.
     """
     for table in tables:
         op.execute(f"alter table {table} enable row level security")
@@ -98,6 +101,11 @@ def isolate(op: Operations, *tables: str) -> None:
         op.execute(
             f"create policy tenants on {table} using "
             "(tenant_id = any (nullif(current_setting('app.tenants', true), '')::text[]))"
+        )
+        op.execute(
+            f"""select pg_restore_attribute_stats(
+                'schemaname', current_schema()::text, 'relname', '{table}', 'attname', 'tenant_id', 'inherited', false,
+                'null_frac', 0::real, 'avg_width', 16, 'n_distinct', 1::real)"""
         )
 
 
