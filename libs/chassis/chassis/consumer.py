@@ -28,6 +28,9 @@ from contracts.catalogue import Durable
 log = get_logger("consumer")
 
 BATCH = 500
+MAX_UNACKNOWLEDGED = 4 * BATCH
+"""Room for this replica's batch, the last one's acknowledgements under way, and what a dead peer left: a request that
+runs into this limit with its batch part filled is left without an answer by the broker."""
 ACK_WAIT = timedelta(seconds=15)
 """How long the broker waits for an acknowledgement or a sign of life before it delivers a message again."""
 _IDLE_SECONDS = 2.0

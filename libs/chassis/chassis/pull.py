@@ -18,6 +18,8 @@ from contracts.catalogue import Durable
 
 _NANOSECONDS = 1_000_000_000
 _ANSWER_SECONDS = 5.0
+_MORE_SECONDS = 0.5
+"""How long the end of a part-filled batch is waited for: where the broker holds messages back, it says nothing."""
 _HEARTBEATS = 4
 """How many signs of life a waiting request asks for; the server takes two at least."""
 _HEARTBEAT = "100"
@@ -82,14 +84,19 @@ class Pull:
         reply = f"{self._inbox}.{next(self._numbers)}"
         await self._client.publish(self._next, json.dumps({"batch": limit, **terms}).encode(), reply=reply)
         messages: list[Msg] = []
-        async with asyncio.timeout(seconds):
-            while len(messages) < limit:
-                message = await self._arrived.get()
-                status = message.headers.get("Status") if message.headers else None
-                if status is None or message.reply:
-                    messages.append(message)
-                elif message.subject == reply and self._ends(status, message):
+        while len(messages) < limit:
+            try:
+                async with asyncio.timeout(_MORE_SECONDS if messages else seconds):
+                    message = await self._arrived.get()
+            except TimeoutError:
+                if messages:
                     break
+                raise
+            status = message.headers.get("Status") if message.headers else None
+            if status is None or message.reply:
+                messages.append(message)
+            elif message.subject == reply and self._ends(status, message):
+                break
         return messages
 
     @staticmethod

@@ -16,7 +16,7 @@ from nats.js.api import (
 )
 from nats.js.errors import NotFoundError
 
-from chassis.consumer import ACK_WAIT, BATCH
+from chassis.consumer import ACK_WAIT, MAX_UNACKNOWLEDGED
 from chassis.service import inbox_prefix
 from contracts import catalogue
 from contracts.catalogue import OPERATOR, SERVICES, UPSTREAM, Durable, Stream
@@ -59,13 +59,13 @@ def stream_config(stream: Stream, replicas: int = 1) -> StreamConfig:
 
 
 def consumer_config(durable: Durable) -> ConsumerConfig:
-    """How a durable is delivered; at most one batch is ever under way."""
+    """How a durable is delivered."""
     return ConsumerConfig(
         durable_name=durable.name,
         filter_subjects=list(durable.filters),
         ack_policy=AckPolicy.EXPLICIT if durable.stream.work_queue else AckPolicy.ALL,
         ack_wait=ACK_WAIT.total_seconds(),
-        max_ack_pending=BATCH,
+        max_ack_pending=MAX_UNACKNOWLEDGED,
         max_deliver=-1,
     )
 
