@@ -41,7 +41,7 @@ class Installation:
         `replicas` says how many of a service run, one by default; `port` is where the gateway listens.
         """
         self.postgres.prepare()
-        self.broker.prepare(self._authorization())
+        self.broker.prepare(self.authorization())
         FileKeyService.create(self._kms)
         if port is not None:
             self.home.claim_port("gateway", port)
@@ -118,13 +118,14 @@ class Installation:
         upstream = topology.User(f"upstream-{secrets.token_hex(6)}", _public(seed), tenant)
         path = self._upstreams_file
         write_atomically(path, json.dumps([asdict(user) for user in (*self._upstreams(), upstream)]).encode())
-        self.broker.configure(self._authorization())
+        self.broker.configure(self.authorization())
         for process in running.status(self.home):
             if process.name == "nats" and process.pid:
                 await self.broker.reload(process.pid)
         return upstream.name, seed
 
-    def _authorization(self) -> str:
+    def authorization(self) -> str:
+        """The broker's authorization block: every service, the operator, and the upstreams admitted so far."""
         users = [topology.User(name, _public(self._seed(name))) for name in (*SERVICES, OPERATOR)]
         return topology.authorization([*users, *self._upstreams()])
 
