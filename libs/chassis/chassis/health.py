@@ -24,18 +24,21 @@ class Watchdog:
 
     def __init__(self) -> None:
         self._beat = time.monotonic()
+        self._over = threading.Event()
 
     async def run(self) -> None:
-        """Keep the loop's pulse; the thread that watches it ends with the process."""
+        """Keep the loop's pulse until cancelled; from then on nobody watches it."""
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
-        while True:
-            self._beat = time.monotonic()
-            await asyncio.sleep(_BEAT_SECONDS)
+        try:
+            while True:
+                self._beat = time.monotonic()
+                await asyncio.sleep(_BEAT_SECONDS)
+        finally:
+            self._over.set()
 
     def _watch(self) -> None:
         missed = 0
-        while True:
-            time.sleep(_STUCK_SECONDS / 3)
+        while not self._over.wait(_STUCK_SECONDS / 3):
             # Counted rather than measured, so that a process that was stopped and continued is not taken for stuck.
             missed = missed + 1 if time.monotonic() - self._beat > _STUCK_SECONDS / 3 else 0
             if missed >= 3:
