@@ -1,0 +1,93 @@
+"""What outreach does with what it hears and is asked."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+from uuid_utils.compat import uuid7
+
+from chassis import tenants
+from chassis.received import Received
+from chassis.unit_of_work import UnitOfWork
+from contracts import outreach as messages
+from contracts.intake import LeadAccepted, LeadUpdated
+from contracts.message import Envelope, ProblemCode, ProblemError
+from outreach import domain, store
+
+
+async def keep_leads(uow: UnitOfWork, received: Sequence[Received[LeadAccepted | LeadUpdated]]) -> None:
+    """Keep a copy of each lead, and queue a message to it in every campaign whose audience it has joined."""
+    newest = domain.newest((message.tenant, message.body, message.envelope) for message in received)
+    causes = {(tenant, lead.lead_id): envelope for tenant, lead, envelope in newest}
+    await store.await_campaigns_being_created(uow, {tenant for tenant, _, _ in newest})
+    for row in await store.keep_and_enrol(uow, [(tenant, lead, domain.channels(lead)) for tenant, lead, _ in newest]):
+        _publish_queued(uow, row, causes[row["tenant_id"], row["lead_id"]])
+
+
+async def create_campaign(uow: UnitOfWork, request: Received[messages.CreateCampaign]) -> messages.CampaignView:
+    """Start a campaign and queue a message to every lead of its audience that is known by now."""
+    tenant, order = request.tenant, request.body
+    if not await tenants.settings_of(uow, [tenant]):
+        raise ProblemError(ProblemCode.NOT_FOUND, "no such tenant; create it with `leadloop tenant create`", "tenant")
+    campaign_id = uuid7()
+    await store.await_leads_being_kept(uow, tenant)
+    await store.create_campaign(uow, tenant, campaign_id, order)
+    uow.publish(
+        tenant,
+        messages.CampaignCreated(campaign_id=campaign_id, occurred_at=uow.now, channel=order.channel),
+        request.envelope,
+    )
+    for row in await store.enrol_known_leads(uow, tenant, campaign_id):
+        _publish_queued(uow, row, request.envelope)
+    return await _campaign(uow, tenant, campaign_id)
+
+
+async def list_campaigns(uow: UnitOfWork, request: Received[messages.ListCampaigns]) -> messages.CampaignList:
+    rows = await store.campaigns(uow, request.tenant)
+    return messages.CampaignList(campaigns=[_view(row) for row in rows])
+
+
+async def pause_campaign(uow: UnitOfWork, request: Received[messages.PauseCampaign]) -> messages.CampaignView:
+    """Nothing is handed to the provider any more from the reply on; what it was handed before may still arrive."""
+    return await _switch(uow, request, messages.CampaignState.PAUSED, messages.CampaignPaused)
+
+
+async def resume_campaign(uow: UnitOfWork, request: Received[messages.ResumeCampaign]) -> messages.CampaignView:
+    return await _switch(uow, request, messages.CampaignState.RUNNING, messages.CampaignResumed)
+
+
+async def _switch(
+    uow: UnitOfWork,
+    request: Received[messages.PauseCampaign] | Received[messages.ResumeCampaign],
+    state: messages.CampaignState,
+    event: type[messages.CampaignPaused] | type[messages.CampaignResumed],
+) -> messages.CampaignView:
+    """Put a campaign into a state; one that is in it already stays as it is, and nothing is published."""
+    tenant, campaign_id = request.tenant, request.body.campaign_id
+    if await store.set_state(uow, tenant, campaign_id, state):
+        uow.publish(tenant, event(campaign_id=campaign_id, occurred_at=uow.now), request.envelope)
+    return await _campaign(uow, tenant, campaign_id)
+
+
+async def _campaign(uow: UnitOfWork, tenant: str, campaign_id: UUID) -> messages.CampaignView:
+    rows = await store.campaigns(uow, tenant, campaign_id)
+    if not rows:
+        raise ProblemError(
+            ProblemCode.NOT_FOUND, "this tenant has no such campaign; list_campaigns shows those it has", "campaign_id"
+        )
+    return _view(rows[0])
+
+
+def _view(row: RowMapping) -> messages.CampaignView:
+    return messages.CampaignView(**row, audience=messages.AudienceView.model_validate(dict(row)))
+
+
+def _publish_queued(uow: UnitOfWork, row: RowMapping, cause: Envelope) -> None:
+    event = messages.MessageQueued(
+        campaign_id=row["campaign_id"],
+        occurred_at=uow.now,
+        message_id=row["message_id"],
+        lead_id=row["lead_id"],
+        channel=row["channel"],
+    )
+    uow.publish(row["tenant_id"], event, cause)

@@ -1,0 +1,15 @@
+"""Outreach's own database, for tests that do a worker's steps themselves."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from chassis.unit_of_work import Database
+from tests.platform import Platform
+
+
+@pytest.fixture
+async def database(platform: Platform) -> AsyncIterator[Database]:
+    opened = Database("outreach", platform.settings("outreach").database_url)
+    yield opened
+    await opened.close()

@@ -1,0 +1,141 @@
+"""What the tests of outreach are made of: leads that arrive, a provider that waits to be told, and a look inside."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from uuid_utils.compat import uuid7
+
+from chassis.received import encode
+from contracts.gateway import TenantChanged, TenantSettings
+from contracts.intake import LeadAccepted, LeadUpdated
+from contracts.message import Envelope, ProblemError
+from contracts.operations import GetTenant
+from contracts.values import Attribution
+from outreach.app import build
+from outreach.provider import Outgoing, Provider
+from tests.platform import Platform
+from tests.waiting import until
+
+
+class Gate:
+    """A provider that notes what it is handed for a tenant, and takes none of it until it is opened.
+
+    What other tests left in the queue it takes at once.
+    """
+
+    def __init__(self, tenant: str) -> None:
+        self.handed: list[UUID] = []
+        self._tenant = tenant
+        self._opened = asyncio.Event()
+
+    def open(self) -> None:
+        self._opened.set()
+
+    async def send(self, message: Outgoing) -> None:
+        if message.tenant == self._tenant:
+            self.handed.append(message.message_id)
+            await self._opened.wait()
+
+
+@asynccontextmanager
+async def outreach(platform: Platform, tenant: str, *providers: Provider) -> AsyncIterator[None]:
+    """A replica of outreach for each provider, or one with the sandbox; they know the tenant."""
+    await platform.publish("gateway", tenant, TenantChanged(version=1, settings=TenantSettings()))
+
+    async def known() -> bool:
+        try:
+            await platform.caller.ask(tenant, GetTenant(), of="outreach")
+        except ProblemError:
+            return False
+        return True
+
+    async with AsyncExitStack() as replicas:
+        for provider in providers or (None,):
+            await replicas.enter_async_context(build(platform.settings("outreach"), provider).running())
+        await until(known, what="outreach knows the tenant")
+        yield
+
+
+def lead(
+    lead_id: UUID | None = None,
+    *,
+    version: int = 1,
+    email: bool = True,
+    phone: bool = False,
+    linkedin: bool = False,
+    **attribution: str,
+) -> LeadAccepted | LeadUpdated:
+    """A lead as intake tells of it: accepted in version 1, updated in any other."""
+    fields: dict[str, Any] = {
+        "lead_id": lead_id or uuid4(),
+        "version": version,
+        "submission_id": uuid4(),
+        "source_system": "crm",
+        "source_id": uuid4().hex,
+        "person_id": uuid4(),
+        "attribution": Attribution(**attribution),
+        "email_token": "an-email-token" if email else None,
+        "phone_token": "a-phone-token" if phone else None,
+        "linkedin_token": "a-linkedin-token" if linkedin else None,
+        "created_at": datetime.now(UTC),
+    }  # fmt: skip
+    return LeadAccepted(**fields) if version == 1 else LeadUpdated(**fields, changed=["tier"])
+
+
+async def arrive(platform: Platform, tenant: str, leads: Sequence[LeadAccepted | LeadUpdated]) -> None:
+    """Publish the leads as intake, and wait until outreach has handled them."""
+    ids = []
+    async with platform.connect("intake") as intake:
+        for each in leads:
+            ids.append(uuid7())
+            envelope = Envelope(ids[-1], each.topic.type, tenant, datetime.now(UTC), ids[-1])
+            await intake.jetstream().publish(envelope.subject, encode(each), headers=envelope.headers)
+
+    async def handled() -> bool:
+        count = "select count(*) from outreach.inbox where message_id = any($1)"
+        async with platform.sql() as sql:
+            return bool(await sql.fetchval(count, ids) == len(ids))
+
+    await until(handled, what="outreach has handled the leads")
+
+
+async def messages(platform: Platform, tenant: str) -> list[dict[str, Any]]:
+    """The tenant's messages as they stand in the queue, each with how often the sandbox was handed it."""
+    async with platform.sql() as sql:
+        rows = await sql.fetch(
+            """select message.*, coalesce(deliveries, 0) as deliveries
+               from outreach.message left join outreach.sandbox_delivery using (tenant_id, message_id)
+               where tenant_id = $1 order by queued_at, message.lead_id""",
+            tenant,
+        )
+    return [dict(row) for row in rows]
+
+
+async def count(platform: Platform, tenant: str, state: str) -> int:
+    return sum(message["state"] == state for message in await messages(platform, tenant))
+
+
+async def events(platform: Platform, tenant: str, name: str) -> list[dict[str, Any]]:
+    """The bodies of the events of a name that were published for the tenant, with the envelope's correlation id."""
+    async with platform.sql() as sql:
+        rows = await sql.fetch(
+            """select correlation_id, convert_from(body, 'utf8')::jsonb::text as body from outreach.outbox
+               where tenant = $1 and type = $2 order by seq""",
+            tenant,
+            f"outreach.event.{name}.v1",
+        )
+    return [{**json.loads(row["body"]), "correlation_id": row["correlation_id"]} for row in rows]
+
+
+async def expire_leases(platform: Platform, tenant: str) -> None:
+    """Let time pass: the lease of everything that is reserved or being sent has run out."""
+    async with platform.sql() as sql:
+        await sql.execute(
+            "update outreach.message set lease_until = now() - interval '1 s' where tenant_id = $1 and token is not null",
+            tenant,
+        )
