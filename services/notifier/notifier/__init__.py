@@ -1,0 +1,1 @@
+"""Alerts: what needs people's attention, said once."""

@@ -1,0 +1,29 @@
+"""The notifier: what needs people's attention, said once."""
+
+from datetime import datetime
+
+from chassis.jobs import Counts, Job
+from chassis.service import Service
+from chassis.settings import Settings
+from chassis.unit_of_work import Database
+from contracts import notifier as messages
+from notifier import handlers, jobs
+
+
+def build(settings: Settings) -> Service:
+    database = Database("notifier", settings.database_url)
+
+    async def missing_outcomes(_: datetime) -> Counts:
+        return await jobs.find_missing_outcomes(database, service.caller)
+
+    service = Service(
+        "notifier",
+        settings,
+        database=database,
+        answers={
+            messages.ListAlerts: handlers.list_alerts,
+            messages.DismissAlert: handlers.dismiss_alert,
+        },
+        jobs=[Job("missing_outcomes", "0 6 * * *", missing_outcomes)],
+    )
+    return service

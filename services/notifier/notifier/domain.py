@@ -1,0 +1,107 @@
+"""When an alert is raised, kept up to date, left alone and resolved, and what it says. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from contracts.notifier import AlertView
+from contracts.outcomes import MissingOutcomesView
+from contracts.taxonomy import AlertCategory, Severity
+
+OUTCOME_MISSING = "OUTCOME_MISSING"
+_LEADS_NAMED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What an alert says.
+
+    Attributes:
+        code: what kind of thing is wrong.
+        condition: which of its kind; empty where a tenant can have only one.
+        evidence: the numbers and ids that show it, as JSON has them.
+    """
+
+    code: str
+    category: AlertCategory
+    severity: Severity
+    title: str
+    message: str
+    evidence: dict[str, Any]
+    condition: str = ""
+
+
+class Step(StrEnum):
+    """What a finding asks for."""
+
+    ALERT = "alert"
+    """The condition has an open alert that says what was found."""
+    RESOLVE = "resolve"
+    """The condition ended."""
+    LEAVE = "leave"
+    """Nothing changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """The leads of a tenant that need an outcome (missing-outcome nudges of the outcome-capture plan).
+
+    Attributes:
+        lead_ids: at most 100 of them, the longest quiet first.
+        count: how many there are in all.
+        oldest_activity: the last activity of the one quiet the longest; none when there are no leads.
+    """
+
+    lead_ids: tuple[str, ...]
+    count: int
+    oldest_activity: datetime | None
+
+    @classmethod
+    def read(cls, view: MissingOutcomesView) -> "Missing":
+        return cls(
+            lead_ids=tuple(str(lead.lead_id) for lead in view.leads[:_LEADS_NAMED]),
+            count=view.count,
+            oldest_activity=min((lead.last_activity_at for lead in view.leads), default=None),
+        )
+
+    @property
+    def notice(self) -> Notice:
+        one = self.count == 1
+        return Notice(
+            code=OUTCOME_MISSING,
+            category=AlertCategory.OPS,
+            severity=Severity.WARNING,
+            title="1 lead needs an outcome update" if one else f"{self.count} leads need outcome updates",
+            message=f"{self.count} high-value {'lead has' if one else 'leads have'} not been updated in 7+ days; "
+            "record what became of them",
+            evidence={
+                "lead_ids": list(self.lead_ids),
+                "count": self.count,
+                "oldest_activity": self.oldest_activity.isoformat() if self.oldest_activity else None,
+            },
+        )
+
+    def has_leads_besides(self, dismissed: dict[str, Any]) -> bool:
+        """Whether leads joined that were not there when an alert with this evidence was dismissed.
+
+        Evidence that names only the first hundred cannot tell one lead from another beyond them: there, only a higher
+        count shows that leads joined.
+        """
+        if self.count > dismissed["count"]:
+            return True
+        names_all = dismissed["count"] <= len(dismissed["lead_ids"])
+        return names_all and not set(self.lead_ids) <= set(dismissed["lead_ids"])
+
+
+def step(found: Missing, standing: list[AlertView]) -> Step:
+    """What to do, given the condition's alerts that have not been resolved, newest first; at most the first is open.
+
+    A dismissed alert speaks for its condition until that ends: the condition stays silent while it has only leads that
+    were in it when it was dismissed, and raises a new alert as soon as others join.
+    """
+    if not found.count:
+        return Step.RESOLVE if standing else Step.LEAVE
+    if standing and standing[0].dismissed_at and not found.has_leads_besides(standing[0].evidence):
+        return Step.LEAVE
+    return Step.ALERT

@@ -1,0 +1,39 @@
+"""What the notifier answers."""
+
+from uuid import UUID
+
+from chassis.received import Received
+from chassis.unit_of_work import UnitOfWork
+from contracts import notifier as messages
+from contracts.message import ProblemCode, ProblemError
+from notifier import store
+
+
+async def list_alerts(uow: UnitOfWork, request: Received[messages.ListAlerts]) -> messages.AlertPage:
+    ask = request.body
+    try:
+        before = UUID(ask.cursor) if ask.cursor else None
+    except ValueError:
+        raise ProblemError(
+            ProblemCode.INVALID, "not a cursor; pass the last page's next_cursor as it is", "cursor"
+        ) from None
+    alerts = await store.alerts(uow, request.tenant, ask.all, before, ask.limit + 1)
+    page = alerts[: ask.limit]
+    return messages.AlertPage(alerts=page, next_cursor=str(page[-1].alert_id) if len(alerts) > ask.limit else None)
+
+
+async def dismiss_alert(uow: UnitOfWork, request: Received[messages.DismissAlert]) -> messages.AlertView:
+    """Close an open alert; one that is closed already stays as it is, and nothing is published."""
+    tenant, ask = request.tenant, request.body
+    dismissed = await store.dismiss(uow, tenant, ask.alert_id, ask.dismissed_by)
+    alert = await store.alert(uow, tenant, ask.alert_id)
+    if alert is None:
+        raise ProblemError(
+            ProblemCode.NOT_FOUND, "this tenant has no such alert; list_alerts shows those it has", "alert_id"
+        )
+    if dismissed:
+        event = messages.AlertDismissed(
+            alert_id=alert.alert_id, code=alert.code, dismissed_by=ask.dismissed_by, occurred_at=uow.now
+        )
+        uow.publish(tenant, event, request.envelope)
+    return alert

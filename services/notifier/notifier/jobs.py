@@ -1,0 +1,91 @@
+"""What the notifier looks for by the clock."""
+
+import asyncio
+from collections import Counter
+from time import monotonic
+
+from uuid_utils.compat import uuid7
+
+from chassis import tenants
+from chassis.jobs import Counts
+from chassis.logs import get_logger
+from chassis.requests import Caller
+from chassis.unit_of_work import Database, UnitOfWork
+from contracts.message import ProblemCode, ProblemError
+from contracts.notifier import AlertRaised, AlertResolved
+from contracts.outcomes import MissingOutcomes, MissingOutcomesView
+from notifier import store
+from notifier.domain import OUTCOME_MISSING, Missing, Notice, Step, step
+
+log = get_logger("jobs")
+
+_PATIENCE_SECONDS = 60.0
+"""How long one run waits in all for an outcomes service that is away: when everything starts, it may come up last."""
+
+
+class SomeTenantsFailedError(Exception):
+    """A job could not do its work for every tenant; the log names each with its error."""
+
+
+async def find_missing_outcomes(database: Database, caller: Caller) -> Counts:
+    """The daily job: each tenant has one open alert while it has leads that need an outcome.
+
+    Raises:
+        SomeTenantsFailedError: at the end, when all the others have been looked at.
+    """
+    async with database.begin() as uow:
+        names = await tenants.all_tenants(uow)
+    counts = Counter(tenants=len(names))
+    patient_until = monotonic() + _PATIENCE_SECONDS
+    for tenant in names:
+        try:
+            counts[await _look_at(database, caller, tenant, patient_until)] += 1
+        except Exception as error:
+            reason = error.problem.code if isinstance(error, ProblemError) else None
+            log.error("missing outcomes were not looked for", tenant=tenant, reason=reason, exc_info=error)
+            counts["failed"] += 1
+    if counts["failed"]:
+        raise SomeTenantsFailedError(f"{counts['failed']} of {len(names)} tenants failed")
+    return dict(counts)
+
+
+async def _look_at(database: Database, caller: Caller, tenant: str, patient_until: float) -> str:
+    """Ask for one tenant's leads and bring its alert up to date; returns what was done, as a word for the counts."""
+    found = Missing.read(await _ask(caller, tenant, patient_until))
+    async with database.begin(tenant) as uow:
+        match step(found, await store.lock_standing(uow, tenant, OUTCOME_MISSING)):
+            case Step.ALERT:
+                return "raised" if await _alert(uow, tenant, found.notice) else "updated"
+            case Step.RESOLVE:
+                ended = await store.resolve(uow, tenant, OUTCOME_MISSING)
+                for alert_id in ended:
+                    uow.publish(tenant, AlertResolved(alert_id=alert_id, code=OUTCOME_MISSING, occurred_at=uow.now))
+                return "resolved" if ended else "unchanged"
+            case Step.LEAVE:
+                return "unchanged"
+
+
+async def _ask(caller: Caller, tenant: str, patient_until: float) -> MissingOutcomesView:
+    while True:
+        try:
+            return await caller.ask(tenant, MissingOutcomes())
+        except ProblemError as refused:
+            if refused.problem.code is not ProblemCode.UNAVAILABLE or monotonic() > patient_until:
+                raise
+            await asyncio.sleep(1)
+
+
+async def _alert(uow: UnitOfWork, tenant: str, notice: Notice) -> bool:
+    """Whether an alert was raised; an open one was brought up to date otherwise, which is no event."""
+    alert_id = uuid7()
+    raised = await store.keep_open(uow, tenant, alert_id, notice)
+    if raised:
+        event = AlertRaised(
+            alert_id=alert_id,
+            category=notice.category,
+            code=notice.code,
+            severity=notice.severity,
+            occurred_at=uow.now,
+        )
+        uow.publish(tenant, event)
+    return raised

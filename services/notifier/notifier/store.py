@@ -1,0 +1,85 @@
+"""Every query of the notifier."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+from chassis.unit_of_work import UnitOfWork
+from contracts.notifier import AlertView
+from notifier.domain import Notice
+
+_ALERTS = """
+    select alert_id, category, code, severity, title, message, evidence, raised_at, resolved_at, dismissed_at,
+           dismissed_by
+    from alert where tenant_id = :tenant
+"""
+_OPEN = "resolved_at is null and dismissed_at is null"
+
+
+async def _read(uow: UnitOfWork, statement: str, **parameters: Any) -> list[AlertView]:
+    rows = await uow.execute(statement, **parameters)
+    return [AlertView.model_validate(dict(row)) for row in rows.mappings()]
+
+
+async def alert(uow: UnitOfWork, tenant: str, alert_id: UUID) -> AlertView | None:
+    found = await _read(uow, f"{_ALERTS} and alert_id = :alert", tenant=tenant, alert=alert_id)
+    return found[0] if found else None
+
+
+async def alerts(uow: UnitOfWork, tenant: str, every: bool, before: UUID | None, limit: int) -> list[AlertView]:
+    """A page of alerts, newest first, from before one of them; the open ones, or `every` one."""
+    return await _read(
+        uow,
+        f"""{_ALERTS} and (cast(:every as boolean) or ({_OPEN}))
+            and (cast(:before as uuid) is null or alert_id < :before)
+            order by alert_id desc limit :limit""",
+        tenant=tenant, every=every, before=before, limit=limit,
+    )  # fmt: skip
+
+
+async def lock_standing(uow: UnitOfWork, tenant: str, code: str, condition: str = "") -> list[AlertView]:
+    """A condition's alerts that have not been resolved, newest first; nobody dismisses one before the unit ends."""
+    return await _read(
+        uow,
+        f"""{_ALERTS} and code = :code and condition = :condition and resolved_at is null
+            order by alert_id desc for update""",
+        tenant=tenant, code=code, condition=condition,
+    )  # fmt: skip
+
+
+async def keep_open(uow: UnitOfWork, tenant: str, alert_id: UUID, notice: Notice) -> bool:
+    """Bring a condition's open alert up to date, or raise one under `alert_id`; whether one was raised."""
+    rows = await uow.execute(
+        f"""insert into alert (tenant_id, alert_id, code, condition, category, severity, title, message, evidence,
+                               raised_at)
+            values (:tenant, :alert, :code, :condition, :category, :severity, :title, :message,
+                    cast(:evidence as jsonb), :now)
+            on conflict (tenant_id, code, condition) where {_OPEN} do update
+                set title = excluded.title, message = excluded.message, evidence = excluded.evidence
+            returning alert_id = :alert""",
+        tenant=tenant, alert=alert_id, code=notice.code, condition=notice.condition, category=notice.category,
+        severity=notice.severity, title=notice.title, message=notice.message, evidence=json.dumps(notice.evidence),
+        now=uow.now,
+    )  # fmt: skip
+    return bool(rows.scalar_one())
+
+
+async def resolve(uow: UnitOfWork, tenant: str, code: str, condition: str = "") -> list[UUID]:
+    """The condition ended: none of its alerts stands any longer, the dismissed included; returns the open ones."""
+    rows = await uow.execute(
+        """update alert set resolved_at = :now
+           where tenant_id = :tenant and code = :code and condition = :condition and resolved_at is null
+           returning alert_id, dismissed_at is null as was_open""",
+        tenant=tenant, code=code, condition=condition, now=uow.now,
+    )  # fmt: skip
+    return [row.alert_id for row in rows if row.was_open]
+
+
+async def dismiss(uow: UnitOfWork, tenant: str, alert_id: UUID, dismissed_by: str) -> bool:
+    """Whether there was such an alert and it was open."""
+    dismissed = await uow.execute(
+        f"""update alert set dismissed_at = :now, dismissed_by = :dismissed_by
+            where tenant_id = :tenant and alert_id = :alert and {_OPEN}""",
+        tenant=tenant, alert=alert_id, dismissed_by=dismissed_by, now=uow.now,
+    )  # fmt: skip
+    return dismissed.rowcount == 1
