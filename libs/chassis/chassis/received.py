@@ -4,14 +4,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 
-from chassis.unit_of_work import UnitOfWork
 from contracts.catalogue import by_type
 from contracts.message import Envelope, Message, Reply, UnreadableError
+
+if TYPE_CHECKING:  # whoever only sends messages needs no database
+    from chassis.unit_of_work import UnitOfWork
 
 M = TypeVar("M", bound=Message)
 
@@ -48,10 +50,10 @@ class Received(Generic[M]):
         return self.envelope.tenant
 
 
-Handler = Callable[[UnitOfWork, Sequence[Received[Any]]], Awaitable[None]]
+Handler = Callable[["UnitOfWork", Sequence[Received[Any]]], Awaitable[None]]
 """Handles a batch of the messages it is registered for, in stream order, within the unit of work it is given."""
 
-Answer = Callable[[UnitOfWork, Received[Any]], Awaitable[Reply]]
+Answer = Callable[["UnitOfWork", Received[Any]], Awaitable[Reply]]
 """Answers one request within the unit of work it is given; refuses it with `contracts.message.ProblemError`."""
 
 

@@ -1,40 +1,28 @@
-"""Requests over core NATS: a typed reply, a typed error, or a typed time-out; never a hang.
+"""Answering requests over core NATS: a typed reply or a typed error, never silence.
 
 A refusal travels as a `Problem` with the error headers of the NATS services framework (ADR-32).
 """
 
 from datetime import UTC, datetime
-from typing import Any, TypeVar
 
-import nats.errors
 from faststream.nats import NatsBroker, NatsMessage, NatsResponse
-from nats.aio.client import Client
 from pydantic import ValidationError
-from uuid_utils.compat import uuid7
 
+from chassis.caller import ERROR, ERROR_CODE, Caller
 from chassis.failures import is_transient, lost_a_race
 from chassis.logs import get_logger
 from chassis.metrics import REQUESTS
 from chassis.received import Answer, Received, Wire, encode, explain, place
 from chassis.unit_of_work import Database
 from contracts.catalogue import Entry
-from contracts.message import (
-    Envelope,
-    Problem,
-    ProblemCode,
-    ProblemError,
-    Reply,
-    Request,
-    UnreadableError,
-)
+from contracts.message import Envelope, Problem, ProblemCode, ProblemError, Reply, UnreadableError
+
+__all__ = ["Caller", "serve"]
 
 log = get_logger("requests")
 
 _ATTEMPTS = 3
 """How often a request is tried that another unit of work got in the way of."""
-_ERROR = "Nats-Service-Error"
-_ERROR_CODE = "Nats-Service-Error-Code"
-R = TypeVar("R", bound=Reply)
 
 
 def serve(broker: NatsBroker, database: Database, entry: Entry, answer: Answer) -> None:
@@ -57,7 +45,7 @@ def serve(broker: NatsBroker, database: Database, entry: Entry, answer: Answer) 
                 log.error("a request failed", type=entry.topic.type, exc_info=error)
             result = reply.code.value
         REQUESTS.labels(database.service, entry.topic.type, result).inc()
-        headers = {_ERROR: reply.code.value, _ERROR_CODE: "400"} if isinstance(reply, Problem) else {}
+        headers = {ERROR: reply.code.value, ERROR_CODE: "400"} if isinstance(reply, Problem) else {}
         return NatsResponse(encode(reply), headers=headers)
 
     async def _answer(wire: Wire) -> Reply:
@@ -77,42 +65,3 @@ def serve(broker: NatsBroker, database: Database, entry: Entry, answer: Answer) 
         raise AssertionError("unreachable")
 
     broker.subscriber(entry.topic.every_tenant, queue=entry.topic.owner)(respond)
-
-
-class Caller:
-    """Asks other services."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    async def ask(
-        self, tenant: str, request: Request[R], *, of: str = "", seconds: float = 5.0, cause: Envelope | None = None
-    ) -> R:
-        """The reply to a request; `of` names the service where each service has the request under its own name.
-
-        Raises:
-            ProblemError: it was refused (`invalid`, `not_found`, ...), nobody answers, or not in time (`unavailable`).
-        """
-        topic = request.topic.owned_by(of)
-        id_ = uuid7()
-        envelope = Envelope(
-            id=id_,
-            type=topic.type,
-            tenant=tenant,
-            time=datetime.now(UTC),
-            correlation_id=cause.correlation_id if cause else id_,
-            causation_id=cause.id if cause else None,
-        )
-        try:
-            message = await self._client.request(
-                topic.subject(tenant), encode(request), timeout=seconds, headers=envelope.headers
-            )
-        except nats.errors.NoRespondersError:
-            raise ProblemError(ProblemCode.UNAVAILABLE, f"{topic.owner} is not running") from None
-        except (nats.errors.Error, TimeoutError):
-            raise ProblemError(ProblemCode.UNAVAILABLE, f"{topic.owner} did not answer in {seconds:g} s") from None
-        if message.headers and _ERROR in message.headers:
-            problem = Problem.model_validate_json(message.data)
-            raise ProblemError(problem.code, problem.message, problem.field)
-        reply: Any = type(request).reply_type().model_validate_json(message.data)
-        return reply  # type: ignore[no-any-return]

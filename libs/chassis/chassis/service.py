@@ -7,8 +7,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
+import nats
 import uvicorn
 import uvloop
 from faststream.asgi import AsgiFastStream
@@ -18,16 +20,18 @@ from faststream.nats.security import NatsNKey
 from sqlalchemy import text
 
 from chassis import dead_letters, health, inbox, logs, relay, tenants
+from chassis.caller import Caller, inbox_prefix
 from chassis.consumer import Consumer
 from chassis.dead_letters import DeadLetters
 from chassis.failures import is_transient
 from chassis.jobs import Counts, Job, Jobs
 from chassis.keys import key_service
 from chassis.metrics import DEAD_LETTERS
+from chassis.outlet import Connect
 from chassis.processing import Processor
 from chassis.received import Answer, Handler, Received
 from chassis.relay import Relay
-from chassis.requests import Caller, serve
+from chassis.requests import serve
 from chassis.settings import Settings
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts import catalogue, gateway, operations
@@ -71,6 +75,7 @@ class Service:
         self.database = database or Database(name, settings.database_url)
         self.consumes: dict[type[Message], Handler] = {gateway.TenantChanged: tenants.keep_copy, **(consumes or {})}
         self.broker = _broker(name, settings)
+        self._connect = _connect(name, settings)
         self.jobs = Jobs(self.database, [*jobs, Job("sweep", "17 3 * * *", self._sweep)])
         self._workers = workers
         self._dead_letters = DeadLetters(key_service(settings.kms_uri))
@@ -90,7 +95,7 @@ class Service:
     async def start(self) -> None:
         """Consume, relay, tick and watch from here on; the broker must be connected."""
         client = self.broker.connection
-        outbox = Relay(self.database, client)
+        outbox = Relay(self.database, self._connect)
         self.database.after_publishing(outbox.wake)
         self._consumers = [
             Consumer(durable, client, self.database, self._processor) for durable in catalogue.durables_of(self.name)
@@ -110,8 +115,12 @@ class Service:
         if self._consuming:
             await asyncio.wait(self._consuming, timeout=8)
         tasks = [*self._consuming, *self._background]
-        for task in tasks:
-            task.cancel()
+        running = set(tasks)
+        while running:
+            # Again and again: a library's wait that ends at the same moment can swallow a cancellation (bpo-37658).
+            for task in running:
+                task.cancel()
+            _, running = await asyncio.wait(running, timeout=1)
         await asyncio.gather(*tasks, return_exceptions=True)
         self._consumers, self._consuming, self._background = [], [], []
 
@@ -254,6 +263,14 @@ def _broker(name: str, settings: Settings) -> NatsBroker:
     )
 
 
-def inbox_prefix(user: str) -> str:
-    """Where a user's replies go; its credential may read there and nowhere else."""
-    return f"_INBOX_{user}"
+def _connect(name: str, settings: Settings) -> Connect:
+    """How the outbox connects, beside the broker connection that everything else shares."""
+    return partial(
+        nats.connect,
+        settings.nats_url.split(","),
+        name=f"leadloop-{name}-outbox",
+        nkeys_seed_str=settings.nats_seed.get_secret_value() if settings.nats_seed else None,
+        inbox_prefix=inbox_prefix(name),
+        ping_interval=10,
+        max_outstanding_pings=2,
+    )

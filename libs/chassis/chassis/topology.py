@@ -16,8 +16,8 @@ from nats.js.api import (
 )
 from nats.js.errors import NotFoundError
 
+from chassis.caller import inbox_prefix
 from chassis.consumer import ACK_WAIT, MAX_UNACKNOWLEDGED
-from chassis.service import inbox_prefix
 from contracts import catalogue
 from contracts.catalogue import OPERATOR, SERVICES, UPSTREAM, Durable, Stream
 from contracts.message import Kind
