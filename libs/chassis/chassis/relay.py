@@ -5,30 +5,27 @@ nothing: it is published when the broker is back. Only a row the broker can neve
 """
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from typing import Any
 
-import nats.errors
-import nats.js.errors
-from nats.aio.client import Client
-from nats.js.api import PubAck
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.failures import describe, is_transient
 from chassis.logs import get_logger
 from chassis.metrics import OUTBOX_AGE, OUTBOX_UNSENT, PUBLISHED
+from chassis.outlet import Connect, Outgoing, Outlet, TooLargeError
 from chassis.unit_of_work import Database
-from contracts.catalogue import EVENTS
 from contracts.message import Envelope
 
 log = get_logger("relay")
 
 _PIPELINE = 1000
-_ACK_SECONDS = 10.0
 _POLL_SECONDS = 0.1
 _STANDBY_SECONDS = 0.5
-_MESSAGE_TOO_LARGE = 10054
+_TRY_LOCK = text("select pg_try_advisory_lock(hashtextextended(:name, 0))")
 _UNSENT = text(f"""
     select seq, id, type, tenant, time, correlation_id, causation_id, traceparent, body from outbox
     where sent_at is null and parked is null order by seq limit {_PIPELINE}
@@ -43,9 +40,9 @@ _WAITING = text("""
 class Relay:
     """Runs until it is cancelled; `wake` tells it that something was committed."""
 
-    def __init__(self, database: Database, client: Client) -> None:
+    def __init__(self, database: Database, connect: Connect) -> None:
         self._database = database
-        self._client = client
+        self._connect = connect
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -55,54 +52,59 @@ class Relay:
         """Relay whenever this replica holds the lock; wait for it, and through every outage, otherwise."""
         while True:
             try:
-                async with self._database.engine.connect() as connection:
-                    await connection.execution_options(isolation_level="AUTOCOMMIT")
-                    await connection.execute(text("set idle_session_timeout = '15s'"))
-                    if await self._locked(connection):
-                        await self._relay(connection)
-                await asyncio.sleep(_STANDBY_SECONDS)
+                async with self._session() as session:
+                    await self._lock(session)
+                    async with Outlet.open(self._connect) as outlet:
+                        await self._relay(session, outlet)
             except Exception as error:
                 log.warning("the relay pauses", exc_info=None if is_transient(error) else error, error=describe(error))
                 await asyncio.sleep(_STANDBY_SECONDS)
 
-    async def _locked(self, connection: AsyncConnection) -> bool:
-        locked = await connection.execute(
-            text("select pg_try_advisory_lock(hashtextextended(:name, 0))"), {"name": f"{self._database.service}/relay"}
-        )
-        return bool(locked.scalar_one())
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[AsyncConnection]:
+        """A session of its own: it ends with the block, and the lock and the setting with it, instead of going back to
+        the pool with both."""
+        async with self._database.engine.connect() as connection:
+            try:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+                await connection.execute(text("set idle_session_timeout = '15s'"))
+                yield connection
+            finally:
+                await connection.invalidate()
 
-    async def _relay(self, connection: AsyncConnection) -> None:
+    async def _lock(self, session: AsyncConnection) -> None:
+        """Wait until no other replica relays."""
+        name = f"{self._database.service}/relay"
+        while True:
+            locked = await session.execute(_TRY_LOCK, {"name": name})
+            if locked.scalar_one():
+                return
+            await asyncio.sleep(_STANDBY_SECONDS)
+
+    async def _relay(self, session: AsyncConnection, outlet: Outlet) -> None:
         while True:
             self._wake.clear()
-            rows = (await connection.execute(_UNSENT)).all()
+            rows = (await session.execute(_UNSENT)).all()
             if not rows:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), _POLL_SECONDS)
+                    async with asyncio.timeout(_POLL_SECONDS):
+                        await self._wake.wait()
                 continue
-            js = self._client.jetstream(publish_async_max_pending=_PIPELINE)
-            futures: list[asyncio.Future[PubAck] | Exception] = []
-            for row in rows:
-                envelope = Envelope(
-                    row.id, row.type, row.tenant, row.time, row.correlation_id, row.causation_id, row.traceparent
-                )
-                try:
-                    futures.append(
-                        await js.publish_async(
-                            envelope.subject, row.body, headers=envelope.headers, wait_stall=_ACK_SECONDS
-                        )
-                    )
-                except nats.errors.MaxPayloadError as error:
-                    futures.append(error)
-            acks = await asyncio.wait_for(_settled(futures), _ACK_SECONDS)
-            sent = [row.seq for row, ack in zip(rows, acks, strict=True) if _is_stored(ack)]
-            await connection.execute(_SENT, {"seqs": sent})
+            errors = await outlet.publish([_outgoing(row) for row in rows])
+            sent = [row.seq for row, error in zip(rows, errors, strict=True) if error is None]
+            await session.execute(_SENT, {"seqs": sent})
             PUBLISHED.labels(self._database.service).inc(len(sent))
-            for row, ack in zip(rows, acks, strict=True):
-                if _is_permanent(ack):
+            for row, error in zip(rows, errors, strict=True):
+                if isinstance(error, TooLargeError):
                     log.error("an event is too large for the broker; parked", message_id=str(row.id), type=row.type)
-                    await connection.execute(_PARK, {"seq": row.seq, "reason": "too large for the broker"})
-                elif isinstance(ack, Exception):
-                    raise ack
+                    await session.execute(_PARK, {"seq": row.seq, "reason": "too large for the broker"})
+                elif error is not None:
+                    raise error
+
+
+def _outgoing(row: Row[Any]) -> Outgoing:
+    envelope = Envelope(row.id, row.type, row.tenant, row.time, row.correlation_id, row.causation_id, row.traceparent)
+    return Outgoing(envelope.subject, envelope.headers, row.body)
 
 
 async def waiting(connection: AsyncConnection, service: str) -> tuple[int, datetime | None]:
@@ -111,22 +113,3 @@ async def waiting(connection: AsyncConnection, service: str) -> tuple[int, datet
     OUTBOX_UNSENT.labels(service).set(row.unsent)
     OUTBOX_AGE.labels(service).set((datetime.now(UTC) - row.oldest).total_seconds() if row.oldest else 0.0)
     return row.unsent, row.oldest
-
-
-async def _settled(futures: list[asyncio.Future[PubAck] | Exception]) -> list[PubAck | BaseException]:
-    async def one(future: asyncio.Future[PubAck] | Exception) -> PubAck:
-        if isinstance(future, Exception):
-            raise future
-        return await future
-
-    return await asyncio.gather(*(one(future) for future in futures), return_exceptions=True)
-
-
-def _is_stored(ack: PubAck | BaseException) -> bool:
-    return isinstance(ack, PubAck) and ack.stream == EVENTS.name
-
-
-def _is_permanent(ack: PubAck | BaseException) -> bool:
-    if isinstance(ack, nats.js.errors.APIError):
-        return ack.err_code == _MESSAGE_TOO_LARGE
-    return isinstance(ack, nats.errors.MaxPayloadError)

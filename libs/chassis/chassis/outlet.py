@@ -1,0 +1,115 @@
+"""Publishing to JetStream in order and pipelined, over a connection that is given up when it is lost.
+
+The client library would keep what it had not yet sent, and send it once it has reconnected: ahead of what the caller,
+who saw no acknowledgement, publishes again. Later events would overtake earlier ones. So a connection serves until it
+is lost, what it held goes with it, and the caller begins again with the first message that was not acknowledged.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+Connect = Callable[..., Awaitable[Client]]
+"""`nats.connect` with the addresses and the credential filled in."""
+
+_ACK_SECONDS = 10.0
+_CLOSE_SECONDS = 2.0
+_MESSAGE_TOO_LARGE = 10054
+
+
+class TooLargeError(Exception):
+    """The broker will never take this message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message to publish."""
+
+    subject: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes as the broker counts them: the body, and the headers as they travel (ADR-4 of NATS)."""
+        headers = sum(len(f"{name}: {value}\r\n".encode()) for name, value in self.headers.items())
+        return len(self.body) + headers + len("NATS/1.0\r\n\r\n")
+
+
+class Outlet:
+    """An open connection for publishing."""
+
+    def __init__(self) -> None:
+        self._client = Client()
+        self._inbox = ""
+        self._answers: dict[str, asyncio.Future[Exception | None]] = {}
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, connect: Connect) -> AsyncIterator["Outlet"]:
+        """An outlet for the length of the block."""
+        outlet = cls()
+        outlet._client = await connect(allow_reconnect=False, error_cb=outlet._refused, closed_cb=outlet._closed)
+        try:
+            outlet._inbox = outlet._client.new_inbox()
+            await outlet._client.subscribe(f"{outlet._inbox}.*", cb=outlet._answered)
+            yield outlet
+        finally:
+            # What is left to be sent may find no taker.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await outlet._client.close()
+
+    async def publish(self, messages: Sequence[Outgoing]) -> list[Exception | None]:
+        """Publish and wait for the acknowledgements.
+
+        Returns:
+            For each message nothing when it is stored, else what became of it: a `TooLargeError` for good, any other
+            error until the broker is well again.
+
+        Raises:
+            nats.errors.Error: the connection is lost.
+        """
+        self._answers = {}
+        for number, message in enumerate(messages):
+            answer = self._answers[f"{self._inbox}.{number}"] = asyncio.get_running_loop().create_future()
+            if message.size > self._client.max_payload:
+                answer.set_result(TooLargeError())
+            else:
+                await self._client.publish(
+                    message.subject, message.body, reply=f"{self._inbox}.{number}", headers=message.headers
+                )
+        answers = list(self._answers.values())
+        await asyncio.wait(answers, timeout=_ACK_SECONDS)
+        return [answer.result() if answer.done() else TimeoutError() for answer in answers]
+
+    async def _answered(self, message: Msg) -> None:
+        answer = self._answers.get(message.subject)
+        if answer is not None and not answer.done():
+            answer.set_result(_error(message))
+
+    async def _refused(self, error: Exception) -> None:
+        """The broker refuses something, a subject as a rule, and does not tell which: nothing under way can be trusted."""
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_result(error)
+
+    async def _closed(self) -> None:
+        await self._refused(nats.errors.ConnectionClosedError())
+
+
+def _error(message: Msg) -> Exception | None:
+    """What an acknowledgement says is wrong."""
+    if message.headers and message.headers.get("Status") == "503":
+        return nats.js.errors.NoStreamResponseError()
+    error = json.loads(message.data).get("error")
+    if error is None:
+        return None
+    return TooLargeError() if error.get("err_code") == _MESSAGE_TOO_LARGE else nats.js.errors.APIError.from_error(error)
