@@ -16,7 +16,7 @@ from typing import Any
 import asyncpg
 from nats.aio.client import Client
 
-from chassis.requests import Caller
+from chassis.caller import Caller
 from contracts.catalogue import COMMANDS, SERVICES, STREAMS, durables_of
 from contracts.intake import SubmitLead
 from leadloop.commands_tenants import create
@@ -133,7 +133,8 @@ async def _purge(client: Client, tenant: str) -> None:
 
 
 async def _forget(database: asyncpg.Connection, tenant: str) -> None:
-    """Take the tenant's rows out of every schema; only the superuser may, and only a throw-away tenant has none to lose."""
+    """Take the tenant's rows out of every schema, append-only ones too; only the superuser may."""
+    await database.execute("set session_replication_role = replica")  # no trigger refuses it
     columns = await database.fetch(
         """select table_schema, table_name, column_name from information_schema.columns
            where table_schema = any($1::text[]) and column_name in ('tenant_id', 'tenant')""",

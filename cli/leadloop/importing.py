@@ -16,9 +16,10 @@ from uuid import UUID
 
 import nats.errors
 from nats.aio.client import Client
+from nats.js import JetStreamContext
 from uuid_utils.compat import uuid7
 
-from chassis.requests import Caller
+from chassis.caller import Caller
 from contracts.catalogue import COMMANDS, EVENTS
 from contracts.intake import CountSubmissions, GetSubmissions, LeadVerdict
 from contracts.message import PLATFORM, Envelope, ProblemCode, ProblemError, Reply, Request
@@ -90,6 +91,7 @@ class Import:
         self, client: Client, tenant: str, errors: ErrorsFile, progress: Callable[[int, int], None] = lambda *_: None
     ) -> None:
         self._client = client
+        self._js = self._jetstream()
         self._caller = Caller(client)
         self._tenant = tenant
         self._errors = errors
@@ -138,24 +140,26 @@ class Import:
         """
         rest = chunk
         while rest:
-            js = self._client.jetstream(publish_async_max_pending=2 * CHUNK)
             try:
                 futures = [
-                    await js.publish_async(
-                        prepared.command.topic.subject(self._tenant), prepared.body, headers=self._headers(prepared),
-                        wait_stall=_ACK_SECONDS,
+                    await self._js.publish_async(
+                        prepared.command.topic.subject(self._tenant), prepared.body, headers=self._headers(prepared)
                     )
                     for prepared in rest
-                ]  # fmt: skip
+                ]
                 acks = await asyncio.wait_for(asyncio.gather(*futures, return_exceptions=True), _ACK_SECONDS)
             except (nats.errors.Error, TimeoutError, OSError):
                 acks = [TimeoutError()] * len(rest)
+                self._js = self._jetstream()  # the old one still counts what was never answered
             confirmed = next((n for n, ack in enumerate(acks) if isinstance(ack, BaseException)), len(rest))
             rest = rest[confirmed:]
             if rest:
                 await asyncio.sleep(0.5)
         for prepared in chunk:
             (self._pending.leads if _is_lead(prepared) else self._pending.outcomes).append(prepared.id)
+
+    def _jetstream(self) -> JetStreamContext:
+        return self._client.jetstream(publish_async_max_pending=2 * CHUNK)
 
     def _headers(self, prepared: Prepared) -> dict[str, str]:
         return Envelope(

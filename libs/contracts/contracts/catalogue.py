@@ -158,10 +158,12 @@ STREAMS: Final = (EVENTS, COMMANDS)
 
 
 def durables_of(service: str) -> list[Durable]:
-    """The durables a service pulls from."""
+    """The durables a service pulls from; who reads all of a stream needs no filter, which spares the broker matching."""
     found = []
     for stream in STREAMS:
-        filters = tuple(entry.topic.every_tenant for entry in read_by(service, stream.kind))
-        if filters:
+        entries = read_by(service, stream.kind)
+        if entries:
+            everything = len(entries) == sum(entry.topic.kind is stream.kind for entry in CATALOGUE)
+            filters = () if everything else tuple(entry.topic.every_tenant for entry in entries)
             found.append(Durable(stream, service, filters))
     return found
