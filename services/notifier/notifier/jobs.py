@@ -7,9 +7,9 @@ from time import monotonic
 from uuid_utils.compat import uuid7
 
 from chassis import tenants
+from chassis.caller import Caller
 from chassis.jobs import Counts
 from chassis.logs import get_logger
-from chassis.requests import Caller
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts.message import ProblemCode, ProblemError
 from contracts.notifier import AlertRaised, AlertResolved

@@ -55,8 +55,10 @@ class Sender:
             campaigns = await self._look_around()
             sent = [await self._send_batch(tenant, campaign_id) for tenant, campaign_id in campaigns]
             if not any(sent):
+                # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the wake-up.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), _POLL_SECONDS)
+                    async with asyncio.timeout(_POLL_SECONDS):
+                        await self._woken.wait()
 
     async def _look_around(self) -> list[tuple[str, UUID]]:
         """Give up what was being sent when its worker died, and find the campaigns that have something to send."""
