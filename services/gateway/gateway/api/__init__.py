@@ -1,0 +1,10 @@
+"""The HTTP API: each module translates between HTTP and the requests of one service, and decides nothing else."""
+
+from fastapi import APIRouter
+
+from gateway.api import alerts, campaigns, events, leads, outcomes, win_rates
+from gateway.problems import DOCUMENTED
+
+router = APIRouter(prefix="/api/t/{tenant}", responses=DOCUMENTED)
+for part in (leads, outcomes, win_rates, events, alerts, campaigns):
+    router.include_router(part.router)

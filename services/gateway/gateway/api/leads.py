@@ -1,0 +1,38 @@
+"""Leads, as intake keeps them: without what the person is called and where they are reached."""
+
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from contracts.intake import GetLead, LeadPage, LeadVerdict, LeadView, ListLeads, SubmitLeadNow, Submitted
+from gateway.gate import Admitted
+
+router = APIRouter(tags=["leads"])
+
+
+@router.post("/leads", status_code=HTTPStatus.CREATED, responses={200: {"model": Submitted}})
+async def submit_lead(principal: Admitted, lead: SubmitLeadNow, response: Response) -> Submitted:
+    """Submit a lead: 201 when it is new, 200 when its `source_system` and `source_id` were known already.
+
+    Sending the same lead again changes nothing, so a request that got no answer can simply be repeated.
+    """
+    submitted = await principal.ask(lead)
+    if submitted.verdict is LeadVerdict.ACCEPTED:
+        response.headers["Location"] = f"/api/t/{principal.tenant}/leads/{submitted.lead_id}"
+    else:
+        response.status_code = HTTPStatus.OK
+    return submitted
+
+
+@router.get("/leads")
+async def list_leads(principal: Admitted, query: Annotated[ListLeads, Query()]) -> LeadPage:
+    """Leads that match everything given, newest first, a page at a time."""
+    return await principal.ask(query)
+
+
+@router.get("/leads/{lead_id}")
+async def get_lead(principal: Admitted, lead_id: UUID) -> LeadView:
+    """One lead as it is now."""
+    return await principal.ask(GetLead(lead_id=lead_id))

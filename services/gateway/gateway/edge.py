@@ -1,0 +1,115 @@
+"""What every HTTP exchange has: a request id, safe headers, a log line, a bound on its body, an answer whatever happens."""
+
+import time
+from collections.abc import Mapping
+from typing import Final
+from uuid import UUID
+
+from prometheus_client import Histogram
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
+from uuid_utils.compat import uuid7
+
+from chassis.logs import get_logger
+from gateway import problems
+
+log = get_logger("http")
+
+SECONDS = Histogram("leadloop_http_seconds", "Seconds an HTTP request took", ["method", "route", "status"])
+
+_NOT_LOGGED: Final = ("/healthz", "/readyz", "/metrics", "/static/")
+MAX_BODY_BYTES: Final = 1024 * 1024
+
+HEADERS: Final[Mapping[str, str]] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    # Not `no-referrer`: with that, browsers send `Origin: null` with our own forms, and we could not tell them apart.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+"""On every response that does not say otherwise itself (OWASP HTTP Headers Cheat Sheet)."""
+
+
+class Edge:
+    """The outermost middleware."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _as_uuid(Headers(scope=scope).get("x-request-id", "")) or uuid7()
+        scope.setdefault("state", {})["request_id"] = request_id
+        status = 0
+        began = time.perf_counter()
+
+        async def send_completed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = int(message["status"])
+                headers = MutableHeaders(scope=message)
+                for key, value in HEADERS.items():
+                    headers.setdefault(key, value)
+                headers["X-Request-Id"] = str(request_id)
+            await send(message)
+
+        with bound_contextvars(request_id=str(request_id)):
+            try:
+                await self._app(scope, receive, send_completed)
+            except Exception as error:
+                if status:
+                    log.error("a response broke off", exc_info=error)
+                    raise
+                await problems.answer(scope, error)(scope, receive, send_completed)
+            self._record(scope, status, time.perf_counter() - began)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        # The route's name, never the path: a path can hold a sign-in token, or whatever somebody typed.
+        route = getattr(scope.get("route"), "name", "none")
+        SECONDS.labels(scope["method"], route, status).observe(seconds)
+        if not scope["path"].startswith(_NOT_LOGGED):
+            log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
+
+
+class BodyLimit:
+    """Refuses a body of more than `MAX_BODY_BYTES`, whether or not it says how long it is (413)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        read = 0
+
+        async def receive_counted() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > MAX_BODY_BYTES:
+                raise _too_large()
+            return message
+
+        if scope["type"] == "http":
+            length = Headers(scope=scope).get("content-length", "")
+            if length.isdecimal() and int(length) > MAX_BODY_BYTES:
+                raise _too_large()
+        await self._app(scope, receive_counted, send)
+
+
+def _too_large() -> HTTPException:
+    return HTTPException(413, f"the body is larger than {MAX_BODY_BYTES:,} bytes; send less at once")
+
+
+def _as_uuid(text: str) -> UUID | None:
+    """A caller's request id, if it is one we may log and correlate by; any other could be personal data."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

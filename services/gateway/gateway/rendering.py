@@ -1,0 +1,32 @@
+"""Templates into pages."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+
+TEMPLATES: Final = Environment(
+    loader=PackageLoader("gateway"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    auto_reload=False,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def page(name: str, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any) -> HTMLResponse:
+    """A response with a template filled in."""
+    return HTMLResponse(TEMPLATES.get_template(name).render(values), status, headers)
+
+
+def clock(moment: datetime, zone: str, now: datetime) -> str:
+    """A moment as a line of a list shows it: the time of day, with the day before it unless that is today."""
+    local, today = moment.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone)).date()
+    return f"{local:%H:%M:%S}" if local.date() == today else f"{local.day} {local:%b %H:%M}"
+
+
+TEMPLATES.filters["clock"] = clock

@@ -1,0 +1,171 @@
+"""The whole installation behind a gateway that listens on a port, as a client meets it."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+import httpx
+import pytest
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+from structlog.dev import ConsoleRenderer, plain_traceback
+from structlog.processors import add_log_level
+
+from contracts.catalogue import SERVICES
+from contracts.gateway import CreateApiKey, CreateSignInLink, CreateTenant
+from contracts.message import ProblemError
+from contracts.operations import GetTenant, RunJob
+from contracts.outcomes import MissingOutcomes
+from gateway.app import application
+from tests.platform import Platform
+from tests.waiting import until
+
+
+@dataclass
+class Gateway:
+    """A running gateway: its application, and where it listens."""
+
+    app: FastAPI
+    url: str
+    platform: Platform
+
+    def client(self, secret: str | None = None, **options: object) -> httpx.AsyncClient:
+        """A client of its own, with an API key if there is one, and no cookies yet."""
+        headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=20, **options)  # type: ignore[arg-type]
+
+    async def tenant(self, name: str) -> "Tenancy":
+        """A tenant that every service knows, with an API key."""
+        await self.platform.caller.ask(name, CreateTenant())
+
+        async def known() -> bool:
+            try:
+                for service in SERVICES:
+                    await self.platform.caller.ask(name, GetTenant(), of=service)
+            except ProblemError:
+                return False
+            return True
+
+        await until(known, what=f"every service's copy of {name}")
+        key = await self.platform.caller.ask(name, CreateApiKey())
+        return Tenancy(name, key.key_id, key.secret, self.client(key.secret))
+
+    async def neglected_lead(self, tenancy: "Tenancy") -> str:
+        """A lead that should long have an outcome, and the alert about it; its id."""
+        lead = {
+            "source_system": "crm", "source_id": "neglected", "full_name": "Ada Example", "tier": "A",
+            "timeline": "0-30", "created_at": "2026-01-05T12:00:00Z",
+        }  # fmt: skip
+        lead_id: str = (await tenancy.client.post(tenancy.path("/leads"), json=lead)).json()["lead_id"]
+
+        async def missed() -> bool:
+            missing = await self.platform.caller.ask(tenancy.name, MissingOutcomes())
+            return missing.count == 1
+
+        await until(missed, what="the lead's arrival at outcomes")
+        run = await self.platform.caller.ask(tenancy.name, RunJob(job="missing_outcomes"), of="notifier")
+        assert run.state == "succeeded"
+        return lead_id
+
+    async def sign_in(self, browser: httpx.AsyncClient, tenant: str) -> httpx.Response:
+        """Sign a browser in with a link of its own; the response that began the session."""
+        link = await self.platform.caller.ask(tenant, CreateSignInLink())
+        response = await browser.post(link.path)
+        assert response.status_code == 303, response.text
+        return response
+
+
+@dataclass
+class Tenancy:
+    """A tenant and a client that shows its key."""
+
+    name: str
+    key_id: UUID
+    secret: str
+    client: httpx.AsyncClient
+
+    def path(self, rest: str) -> str:
+        return f"/api/t/{self.name}{rest}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_logs() -> None:
+    """Errors logged without the values of every local variable, which take seconds to print."""
+    structlog.configure(processors=[add_log_level, ConsoleRenderer(exception_formatter=plain_traceback)])
+
+
+@pytest.fixture(scope="session")
+async def gateway(platform: Platform) -> AsyncIterator[Gateway]:
+    app = application(platform.build("gateway"))
+    others = [service for service in SERVICES if service != "gateway"]
+    async with platform.running(*others), listening(app) as url:
+        yield Gateway(app, url, platform)
+
+
+@pytest.fixture
+async def acme(gateway: Gateway, tenant: str) -> AsyncIterator[Tenancy]:
+    """A tenant of the test's own."""
+    made = await gateway.tenant(tenant)
+    async with made.client:
+        yield made
+
+
+@pytest.fixture(scope="session")
+async def anyone(gateway: Gateway) -> AsyncIterator[Tenancy]:
+    """A tenant for what changes nothing."""
+    made = await gateway.tenant("anyone")
+    async with made.client:
+        yield made
+
+
+@asynccontextmanager
+async def listening(app: FastAPI) -> AsyncIterator[str]:
+    """The application served over HTTP in this process; its address."""
+    with socket.socket(
+        proto=socket.IPPROTO_TCP
+    ) as listener:  # asyncio sets TCP_NODELAY only where it sees the protocol
+        listener.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+
+        async def started() -> bool:
+            return server.started or serving.done()
+
+        await until(started, what="the gateway's start")
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await serving
+
+
+def routes(app: FastAPI) -> Iterator[tuple[str, str]]:
+    """Every method and path of the application, mounted ones with a path of their own."""
+    for route in iter_route_contexts(app.routes):
+        for method in sorted(route.methods or {"GET"}):
+            yield method, str(route.path)
+
+
+def behind_the_gate(app: FastAPI) -> list[tuple[str, str]]:
+    return [(method, path) for method, path in routes(app) if path.startswith(("/api/t/{tenant}", "/t/{tenant}"))]
+
+
+async def answers(client: httpx.AsyncClient, gateway: Gateway, tenant: str) -> dict[tuple[str, str], int]:
+    """The status of every route behind the gate, as this client meets it."""
+    return {
+        (method, path): (await client.request(method, filled(path, tenant))).status_code
+        for method, path in behind_the_gate(gateway.app)
+    }
+
+
+def filled(path: str, tenant: str) -> str:
+    """A route's path with its parameters filled in."""
+    nobody = "019a2f3e-8c1d-7b54-9d7e-3f5f0c2b6a11"
+    return "/".join(
+        tenant if part == "{tenant}" else nobody if part.startswith("{") else part for part in path.split("/")
+    )

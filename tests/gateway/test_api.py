@@ -1,0 +1,289 @@
+"""The HTTP API: its statuses, its formats, and how it says what was wrong."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from tests.gateway.conftest import Gateway, Tenancy
+from tests.waiting import until
+
+LEAD = {
+    "source_system": "crm",
+    "source_id": "L-1",
+    "full_name": "Zebedee Quark",
+    "phone": "(614) 555-0142",
+    "email": "zebedee.quark@example.com",
+    "source": "Open house",
+    "geo": "Dublin, OH",
+    "intent": "buyer",
+}
+CANARIES = ("zebedee", "quark", "555-0142", "5550142", "+1614")
+
+
+async def submit(acme: Tenancy, **changes: Any) -> httpx.Response:
+    return await acme.client.post(acme.path("/leads"), json=LEAD | changes)
+
+
+async def record(acme: Tenancy, lead: dict[str, Any], *outcomes: dict[str, Any], **more: Any) -> httpx.Response:
+    return await acme.client.post(acme.path("/outcomes"), json={"lead": lead, "outcomes": outcomes, **more})
+
+
+def assert_problem(response: httpx.Response, status: int, field: str | None = None) -> dict[str, Any]:
+    """The response is a problem as RFC 9457 has it, and quotes nothing personal."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    problem: dict[str, Any] = response.json()
+    assert problem["status"] == status
+    assert {"type", "title", "detail", "instance"} <= problem.keys()
+    assert problem["type"].startswith("urn:leadloop:problem:")
+    assert problem["instance"] == f"urn:uuid:{response.headers['x-request-id']}"
+    assert problem.get("field") == field
+    assert not [canary for canary in CANARIES if canary in response.text.lower()]
+    return problem
+
+
+async def test_a_lead_is_created_once_then_known_then_updated(acme: Tenancy) -> None:
+    created = await submit(acme)
+    again = await submit(acme)
+    updated = await submit(acme, source="Referral")
+    assert [r.status_code for r in (created, again, updated)] == [201, 200, 200]
+    assert [r.json()["verdict"] for r in (created, again, updated)] == ["accepted", "duplicate", "updated"]
+    one = await acme.client.get(created.headers["location"])
+    assert one.json()["attribution"]["source_key"] == "referral"
+    assert (await acme.client.get(acme.path("/leads"), params={"source_key": "referral"})).json()["leads"] == [
+        one.json()
+    ]
+    assert (await acme.client.get(acme.path("/leads"), params={"source_key": "web"})).json()["leads"] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"phone": "555-0142"}, "phone"),
+        ({"email": "zebedee.quark"}, "email"),
+        ({"phnoe": "(614) 555-0142"}, "phnoe"),
+        ({"full_name": ["Zebedee Quark"]}, "full_name"),
+        ({"source_id": ""}, "source_id"),
+        ({"created_at": "zebedee.quark@example.com"}, "created_at"),
+        ({"zebedee.quark@example.com": 1}, "?"),
+    ],
+)
+async def test_an_invalid_lead_is_refused_by_the_fields_name(
+    anyone: Tenancy, changes: dict[str, Any], field: str
+) -> None:
+    assert_problem(await submit(anyone, **changes), 400, field)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b'{"full_name": "Zebedee Quark"', "application/json"),
+        (b"\xff\xfe\x00", "application/json"),
+        (b'"Zebedee Quark"', "application/json"),
+        (b"[]", "application/json"),
+        (b"", "application/json"),
+        (b"full_name=Zebedee Quark", "application/x-www-form-urlencoded"),
+        (b"[" * 100_000, "application/json"),
+        (b'{"price": ' + b"9" * 5000 + b"}", "application/json"),
+    ],
+)
+async def test_a_body_that_is_no_json_object_is_refused(anyone: Tenancy, body: bytes, content_type: str) -> None:
+    response = await anyone.client.post(anyone.path("/leads"), content=body, headers={"Content-Type": content_type})
+    assert_problem(response, 400)
+
+
+async def test_a_body_beyond_the_limit_is_refused_whether_or_not_it_tells_its_length(anyone: Tenancy) -> None:
+    big = b'{"notes": "' + b"x" * (2 * 1024 * 1024) + b'"}'
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for start in range(0, len(big), 65_536):
+            yield big[start : start + 65_536]
+
+    for content in (big, chunks()):
+        response = await anyone.client.post(
+            anyone.path("/leads"), content=content, headers={"Content-Type": "application/json"}
+        )
+        assert_problem(response, 413)
+
+
+async def test_outcomes_are_recorded_once_and_blocked_by_what_contradicts_them(acme: Tenancy) -> None:
+    lead = {"lead_id": (await submit(acme)).json()["lead_id"]}
+    lost = {"type": "closed_lost", "occurred_at": "2026-01-05T12:00:00Z", "notes": "Zebedee Quark: 614 555-0142"}
+    assert (await record(acme, lead, lost)).status_code == 201
+    assert (await record(acme, lead, lost)).status_code == 200
+    by_source_id = {"source_system": "crm", "source_id": "L-1"}
+    won = {"type": "closed_won", "notes": "Zebedee Quark"}
+    blocked = assert_problem(await record(acme, by_source_id, lost, won), 409, "outcomes.1")
+    assert blocked["refusal"] == "won_after_lost"
+    assert [result["verdict"] for result in blocked["results"]] == ["duplicate", "blocked"]
+    assert (await record(acme, lead, won | {"override_reason": "it was won"})).status_code == 201
+    history = (await acme.client.get(acme.path(f"/leads/{lead['lead_id']}/outcomes"))).json()
+    assert [outcome["type"] for outcome in history["outcomes"]] == ["closed_lost", "closed_won"]
+    state = (await acme.client.get(acme.path(f"/leads/{lead['lead_id']}/state"))).json()
+    assert (state["won"], state["lost"]) == (True, True)
+
+
+async def test_an_outcome_is_recorded_by_the_key_unless_it_says_by_whom(acme: Tenancy) -> None:
+    lead = {"lead_id": (await submit(acme)).json()["lead_id"]}
+    await record(acme, lead, {"type": "contacted", "occurred_at": "2026-01-05T12:00:00Z"})
+    await record(acme, lead, {"type": "appointment_set", "occurred_at": "2026-01-06T12:00:00Z"}, recorded_by="user:7")
+    history = (await acme.client.get(acme.path(f"/leads/{lead['lead_id']}/outcomes"))).json()
+    assert [outcome["recorded_by"] for outcome in history["outcomes"]] == [f"key:{acme.key_id}", "user:7"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "field"),
+    [
+        ({"type": "zebedee"}, "outcomes.0.type"),
+        ({"type": "contacted", "occurred_at": "2126-01-05T12:00:00Z"}, "outcomes.0.occurred_at"),
+        ({"type": "contacted", "value": "-1"}, "outcomes.0.value"),
+        ({"type": "contacted", "note": "x"}, "outcomes.0.note"),
+    ],
+)
+async def test_an_invalid_outcome_is_refused_by_the_fields_name(
+    anyone: Tenancy, outcome: dict[str, Any], field: str
+) -> None:
+    lead = {"lead_id": (await submit(anyone, source_id="invalid")).json()["lead_id"]}
+    assert_problem(await record(anyone, lead, outcome), 400, field)
+
+
+async def test_what_is_unknown_is_404(anyone: Tenancy) -> None:
+    assert_problem(await record(anyone, {"lead_id": str(uuid4())}, {"type": "contacted"}), 404, "lead_id")
+    assert_problem(
+        await record(anyone, {"source_system": "crm", "source_id": "none"}, {"type": "contacted"}),
+        404,
+        "lead.source_id",
+    )
+    for rest in ("", "/outcomes", "/state"):
+        assert_problem(await anyone.client.get(anyone.path(f"/leads/{uuid4()}{rest}")), 404, "lead_id")
+    assert_problem(await anyone.client.get(anyone.path("/nothing")), 404)
+    assert_problem(await anyone.client.get("/nothing"), 404)
+
+
+async def test_a_method_that_an_address_does_not_take_is_405(anyone: Tenancy) -> None:
+    response = await anyone.client.delete(anyone.path("/leads"))
+    assert_problem(response, 405)
+    assert response.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("limit=0", "limit"),
+        ("limit=x", "limit"),
+        ("intent=zebedee", "intent"),
+        ("cursor=zebedee", "cursor"),
+        ("s=1", "s"),
+    ],
+)
+async def test_a_wrong_query_is_refused_by_the_parameters_name(anyone: Tenancy, query: str, field: str) -> None:
+    assert_problem(await anyone.client.get(anyone.path(f"/leads?{query}")), 400, field)
+
+
+async def test_pages_of_leads_hold_each_lead_once(acme: Tenancy) -> None:
+    made = {(await submit(acme, source_id=f"L-{n}")).json()["lead_id"] for n in range(5)}
+    seen: list[str] = []
+    cursor = None
+    while True:
+        params = {"limit": 2} | ({"cursor": cursor} if cursor else {})
+        page = (await acme.client.get(acme.path("/leads"), params=params)).json()
+        seen += [lead["lead_id"] for lead in page["leads"]]
+        cursor = page["next_cursor"]
+        if not cursor:
+            break
+    assert len(seen) == 5 and set(seen) == made
+
+
+async def test_win_rates_come_as_json_and_as_exactly_this_csv(gateway: Gateway, acme: Tenancy) -> None:
+    for number, (source, outcome) in enumerate([("Web", "closed_won"), ("Web", "closed_lost"), ("=1+1", "contacted")]):
+        lead = (await submit(acme, source_id=f"L-{number}", source=source)).json()["lead_id"]
+        outcomes = [{"type": "appointment_set"}, {"type": outcome}]
+        assert (await record(acme, {"lead_id": lead}, *outcomes)).status_code == 201
+
+    async def rows() -> list[dict[str, Any]]:
+        found = (await acme.client.get(acme.path("/win-rates"), params={"by": "source", "weeks": 4})).json()["rows"]
+        return found if sum(row["leads_entered"] for row in found) == 3 else []
+
+    by_source = await until(rows, what="the outcomes' arrival in the win rates")
+    assert [(row["key"], row["won"], row["win_rate"]) for row in by_source] == [("1_1", 0, None), ("web", 1, 0.5)]
+    expected = "key,intent,leads_entered,appointments,won,lost,win_rate\n1_1,buyer,1,1,0,0,\nweb,buyer,2,2,1,1,0.5\n"
+    as_format = await acme.client.get(acme.path("/win-rates?by=source&format=csv"))
+    as_accepted = await acme.client.get(acme.path("/win-rates?by=source"), headers={"Accept": "text/csv"})
+    assert as_format.text == as_accepted.text == expected
+    assert as_format.headers["content-type"] == "text/csv; charset=utf-8"
+    assert (await acme.client.get(acme.path("/win-rates?by=geo"))).json()["rows"][0]["key"] == "dublin_oh"
+    assert (await acme.client.get(acme.path("/win-rates?minimum=2"))).json()["rows"][0]["key"] == "web"
+    assert_problem(await acme.client.get(acme.path("/win-rates?by=person")), 400, "by")
+
+
+async def test_the_id_of_a_request_is_the_correlation_id_of_what_follows_from_it(
+    gateway: Gateway, acme: Tenancy
+) -> None:
+    id_ = str(uuid4())
+    response = await acme.client.post(acme.path("/leads"), json=LEAD, headers={"X-Request-Id": id_})
+    assert response.headers["x-request-id"] == id_
+    async with gateway.platform.sql() as sql:
+        correlated = await sql.fetch("select type from intake.outbox where correlation_id = $1", UUID(id_))
+    assert [row["type"] for row in correlated] == ["intake.event.lead_accepted.v1"]
+    private = await acme.client.get(acme.path("/leads"), headers={"X-Request-Id": "zebedee.quark@example.com"})
+    assert str(UUID(private.headers["x-request-id"])) == private.headers["x-request-id"]
+
+
+async def test_an_alert_is_listed_and_dismissed_by_the_key(gateway: Gateway, acme: Tenancy) -> None:
+    missing = (await acme.client.get(acme.path("/missing-outcomes"))).json()
+    assert missing == {"leads": [], "count": 0}
+    assert (await acme.client.get(acme.path("/alerts"))).json()["alerts"] == []
+    assert_problem(await acme.client.post(acme.path(f"/alerts/{uuid4()}/dismiss")), 404, "alert_id")
+    lead_id = await gateway.neglected_lead(acme)
+    missing = (await acme.client.get(acme.path("/missing-outcomes"))).json()
+    assert [lead["lead_id"] for lead in missing["leads"]] == [lead_id]
+    (alert,) = (await acme.client.get(acme.path("/alerts"))).json()["alerts"]
+    dismissed = await acme.client.post(acme.path(f"/alerts/{alert['alert_id']}/dismiss"))
+    assert dismissed.json()["dismissed_by"] == f"key:{acme.key_id}"
+    assert (await acme.client.get(acme.path("/alerts"))).json()["alerts"] == []
+
+
+async def test_a_campaign_is_created_paused_and_resumed(anyone: Tenancy) -> None:
+    created = await anyone.client.post(anyone.path("/campaigns"), json={"title": "Spring", "audience": {"tier": "A"}})
+    assert created.status_code == 201, created.text
+    path = anyone.path(f"/campaigns/{created.json()['campaign_id']}")
+    assert (await anyone.client.post(f"{path}/pause")).json()["state"] == "paused"
+    assert (await anyone.client.post(f"{path}/resume")).json()["state"] == "running"
+    assert [c["title"] for c in (await anyone.client.get(anyone.path("/campaigns"))).json()["campaigns"]] == ["Spring"]
+    misspelt = await anyone.client.post(anyone.path("/campaigns"), json={"title": "Spring", "audience": {"teir": "A"}})
+    assert_problem(misspelt, 400, "audience.teir")
+
+
+async def test_events_are_listed_without_anything_personal(gateway: Gateway, acme: Tenancy) -> None:
+    await submit(acme, notes="Zebedee Quark, 614 555-0142", metadata={"friend": "Zebedee Quark"})
+
+    async def stored() -> list[dict[str, Any]]:
+        params = {"types": "intake.event.lead_accepted.v1"}
+        return list((await acme.client.get(acme.path("/events"), params=params)).json()["events"])
+
+    assert len(await until(stored, what="the event's arrival")) == 1
+    everything = (await acme.client.get(acme.path("/events"))).text.lower()
+    assert not [canary for canary in CANARIES if canary in everything]
+
+
+async def test_the_description_is_openapi_3_1_with_an_example_of_every_body(gateway: Gateway) -> None:
+    async with gateway.client() as client:
+        document = (await client.get("/openapi.json")).json()
+    assert document["openapi"].startswith("3.1")
+    schemas = document["components"]["schemas"]
+    operations = [(path, op) for path, ops in document["paths"].items() for op in ops.values()]
+    assert len(operations) >= 16
+    for path, operation in operations:
+        assert path.startswith("/api/t/{tenant}/")
+        assert "tenant" in [parameter["name"] for parameter in operation["parameters"]]
+        assert "application/problem+json" in operation["responses"]["default"]["content"]
+        bodies = [response.get("content", {}) for response in operation["responses"].values()]
+        bodies += [operation["requestBody"]["content"]] if "requestBody" in operation else []
+        for body in bodies:
+            if reference := body.get("application/json", {}).get("schema", {}).get("$ref"):
+                assert schemas[reference.rpartition("/")[2]]["examples"], reference
+    text = str(document)
+    assert "HTTPValidationError" not in text and "422" not in text

@@ -1,0 +1,188 @@
+"""Pages: a sign-in link works once, a session ends, and the dashboard shows what there is to see."""
+
+import re
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from contracts.gateway import CreateSignInLink
+from tests.gateway.conftest import Gateway, Tenancy, answers
+from tests.waiting import until
+
+HTML = {"Accept": "text/html"}
+
+
+@pytest.fixture
+async def browser(gateway: Gateway, anyone: Tenancy) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser that is signed in to anyone's tenant."""
+    async with gateway.client() as client:
+        client.headers.update(HTML)
+        await gateway.sign_in(client, anyone.name)
+        yield client
+
+
+async def test_a_sign_in_link_is_offered_as_often_as_it_is_opened_and_used_once(
+    gateway: Gateway, acme: Tenancy
+) -> None:
+    link = await gateway.platform.caller.ask(acme.name, CreateSignInLink())
+    async with gateway.client() as first, gateway.client() as second:
+        for _ in range(2):
+            offered = await first.get(link.path, headers=HTML)
+            assert offered.status_code == 200 and '<form method="post">' in offered.text
+        assert not first.cookies
+        used = await first.post(link.path)
+        assert (used.status_code, used.headers["location"]) == (303, f"/t/{acme.name}")
+        assert (await first.get(f"/t/{acme.name}")).status_code == 200
+        for again in (await second.post(link.path), await second.get(link.path)):
+            assert again.status_code == 410 and not second.cookies
+
+
+async def test_a_sign_in_link_expires_after_a_quarter_of_an_hour(gateway: Gateway, acme: Tenancy) -> None:
+    link = await gateway.platform.caller.ask(acme.name, CreateSignInLink())
+    async with gateway.platform.sql() as sql, gateway.client() as client:
+        left = await sql.fetchval("select expires_at - now() from gateway.sign_in_link where tenant_id = $1", acme.name)
+        assert 14 * 60 < left.total_seconds() <= 15 * 60
+        await sql.execute(
+            "update gateway.sign_in_link set expires_at = now() - interval '1 ms' where tenant_id = $1", acme.name
+        )
+        assert [(await client.request(method, link.path)).status_code for method in ("GET", "POST")] == [410, 410]
+
+
+@pytest.mark.parametrize("token", ["x", "x.y", "...", "UPPER.y", "a" * 64 + ".y", "{t}.", "{t}.y"])
+async def test_a_made_up_sign_in_link_is_gone_like_a_used_one(gateway: Gateway, anyone: Tenancy, token: str) -> None:
+    async with gateway.client() as client:
+        for method in ("GET", "POST"):
+            response = await client.request(method, f"/sign-in/{token.replace('{t}', anyone.name)}", headers=HTML)
+            assert response.status_code == 410 and "no longer works" in response.text
+
+
+async def test_a_session_is_a_cookie_no_script_reads_and_ends_after_twelve_hours(
+    gateway: Gateway, acme: Tenancy
+) -> None:
+    async with gateway.client() as client:
+        response = await gateway.sign_in(client, acme.name)
+        cookie = response.headers["set-cookie"]
+        assert {"HttpOnly", "SameSite=lax", "Path=/", "Max-Age=43200"} <= set(cookie.split("; "))
+        assert "Secure" not in cookie
+        assert (await client.get(acme.path("/campaigns"))).status_code == 200, "a session opens the API as well"
+        async with gateway.platform.sql() as sql:
+            rows = await sql.fetch("select * from gateway.session where tenant_id = $1", acme.name)
+            assert client.cookies[f"leadloop_session_{acme.name}"] not in repr(rows)
+            await sql.execute(
+                "update gateway.session set expires_at = expires_at - interval '12 h' where tenant_id = $1", acme.name
+            )
+        page = await client.get(f"/t/{acme.name}", headers=HTML)
+        assert page.status_code == 401 and "not signed in" in page.text
+        fragment = await client.get(f"/t/{acme.name}/activity", headers={"HX-Request": "true"})
+        assert (fragment.status_code, fragment.headers["hx-refresh"]) == (401, "true")
+
+
+async def test_the_cookie_is_secure_behind_https(gateway: Gateway, anyone: Tenancy) -> None:
+    link = await gateway.platform.caller.ask(anyone.name, CreateSignInLink())
+    async with gateway.client() as client:
+        response = await client.post(link.path, headers={"X-Forwarded-Proto": "https"})
+    assert "Secure" in response.headers["set-cookie"].split("; ")
+
+
+async def test_signing_out_ends_the_session_on_the_server(browser: httpx.AsyncClient, anyone: Tenancy) -> None:
+    cookies = dict(browser.cookies)
+    assert (await browser.post(f"/t/{anyone.name}/sign-out")).status_code == 303
+    assert not browser.cookies
+    browser.cookies.update(cookies)
+    assert (await browser.get(f"/t/{anyone.name}")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+    ],
+)
+async def test_a_page_of_another_origin_can_do_nothing_with_the_session(
+    gateway: Gateway, browser: httpx.AsyncClient, anyone: Tenancy, headers: dict[str, str]
+) -> None:
+    lead = {"source_system": "crm", "source_id": "L-1", "full_name": "Ada Example"}
+    assert (await browser.post(f"/t/{anyone.name}/sign-out", headers=headers)).status_code == 403
+    assert (await browser.post(anyone.path("/leads"), json=lead, headers=headers)).status_code == 403
+    link = await gateway.platform.caller.ask(anyone.name, CreateSignInLink())
+    assert (await browser.post(link.path, headers=headers)).status_code == 403
+    own = {"Origin": gateway.url, "Sec-Fetch-Site": "same-origin"}
+    assert (await browser.post(anyone.path("/leads"), json=lead, headers=own)).is_success
+
+
+async def test_a_session_of_one_tenant_opens_nothing_of_another(
+    gateway: Gateway, browser: httpx.AsyncClient, anyone: Tenancy, acme: Tenancy
+) -> None:
+    secret = browser.cookies[f"leadloop_session_{anyone.name}"]
+    browser.cookies.set(f"leadloop_session_{acme.name}", secret)
+    assert set((await answers(browser, gateway, acme.name)).values()) == {401}
+
+
+async def test_every_page_says_that_scripts_and_styles_come_from_here_only(
+    gateway: Gateway, browser: httpx.AsyncClient, anyone: Tenancy
+) -> None:
+    link = await gateway.platform.caller.ask(anyone.name, CreateSignInLink())
+    pages = [
+        "/",
+        link.path,
+        "/sign-in/none",
+        f"/t/{anyone.name}",
+        f"/t/{anyone.name}/activity",
+        f"/t/{anyone.name}/nothing",
+    ]
+    for path in pages:
+        response = await browser.get(path)
+        assert response.headers["content-type"].startswith("text/html"), path
+        policy = dict(part.split(" ", 1) for part in response.headers["content-security-policy"].split("; "))
+        assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+        assert policy["script-src"] == policy["style-src"] == policy["form-action"] == "'self'"
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["cache-control"] == "no-store"
+        assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son[a-z]+=|javascript:", response.text), path
+        assert not re.search(r"""(?:src|href|action)=["']?(?:https?:)?//""", response.text), path
+    for asset in ("leadloop.css", "mark.svg", "htmx.min.js"):
+        assert (await browser.get(f"/static/{asset}")).status_code == 200
+
+
+async def test_the_dashboard_shows_win_rates_alerts_and_what_happens(
+    gateway: Gateway, browser: httpx.AsyncClient, acme: Tenancy
+) -> None:
+    await gateway.sign_in(browser, acme.name)
+    await gateway.neglected_lead(acme)
+    lead = {"source_system": "crm", "source_id": "L-1", "full_name": "Zebedee Quark", "source": "Web", "geo": "Bonn"}
+    lead_id = (await acme.client.post(acme.path("/leads"), json=lead)).json()["lead_id"]
+    outcomes = {"lead": {"lead_id": lead_id}, "outcomes": [{"type": "closed_won"}]}
+    assert (await acme.client.post(acme.path("/outcomes"), json=outcomes)).status_code == 201
+
+    async def shown() -> str:
+        text = (await browser.get(f"/t/{acme.name}")).text
+        return text if "Outcome recorded" in text and "100.0 %" in text else ""
+
+    page = await until(shown, what="the outcome's arrival on the dashboard")
+    assert "web" in page and "the current week is partial" in page and "1 open" in page
+    assert "bonn" in (await browser.get(f"/t/{acme.name}?by=geo&sort=rate&weeks=&intent=&minimum=0")).text
+    assert "No outcomes in this window" in (await browser.get(f"/t/{acme.name}?minimum=5&intent=buyer&weeks=4")).text
+    assert not re.search("zebedee|quark", page, re.IGNORECASE)
+    dismiss = re.search(r'action="(/t/[^"]+/dismiss)"', page)
+    assert dismiss and (await browser.post(dismiss[1])).status_code == 303
+    assert "Nothing needs you" in (await browser.get(f"/t/{acme.name}")).text
+
+
+async def test_the_activity_list_is_sent_again_only_when_it_has_changed_and_can_be_paused(
+    browser: httpx.AsyncClient, anyone: Tenancy
+) -> None:
+    path = f"/t/{anyone.name}/activity"
+
+    async def told() -> str:
+        text = (await browser.get(path)).text
+        return text if "Tenant changed" in text else ""
+
+    text = await until(told, what="the tenant's event")
+    again = re.search(r'hx-get="([^"]+\?seen=[^"]+)" hx-trigger="every 2s"', text)
+    assert again and (await browser.get(again[1])).status_code == 204
+    paused = (await browser.get(f"{path}?live=false")).text
+    assert "every 2s" not in paused and "Resume" in paused
