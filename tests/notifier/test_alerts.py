@@ -1,16 +1,20 @@
 """A condition has one open alert while it lasts; people list alerts and dismiss them."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
+from contracts.intake import LeadAccepted
 from contracts.message import ProblemCode, ProblemError
 from contracts.notifier import DismissAlert, ListAlerts
 from contracts.operations import ListJobs
-from contracts.taxonomy import AlertCategory, Severity
+from contracts.outcomes import MissingOutcomes
+from contracts.taxonomy import AlertCategory, Severity, Tier, Timeline
+from contracts.values import Attribution
 from tests.notifier.scene import QUIET_SINCE, Scene, notifier
 from tests.platform import Platform
 from tests.waiting import until
@@ -47,6 +51,25 @@ async def test_leads_that_need_an_outcome_raise_one_alert(platform: Platform, te
         }
         ((name, event),) = await scene.events(tenant)
         assert (name, event["alert_id"], event["code"]) == ("alert_raised", str(alert.alert_id), "OUTCOME_MISSING")
+
+
+async def test_outcomes_itself_names_the_leads_that_have_been_quiet(platform: Platform, tenant: str) -> None:
+    quiet_since = datetime.now(UTC) - timedelta(days=8)
+    lead = LeadAccepted(
+        lead_id=uuid4(), version=1, submission_id=uuid4(), source_system="crm", source_id="L-1042", person_id=uuid4(),
+        attribution=Attribution(tier=Tier.A, timeline=Timeline.DAYS_0_30), created_at=quiet_since,
+        last_activity_at=quiet_since,
+    )  # fmt: skip
+    async with platform.running("outcomes"), notifier(platform, tenant, answering=False) as scene:
+        await platform.publish("intake", tenant, lead)
+
+        async def outcomes_misses_it() -> bool:
+            return (await platform.caller.ask(tenant, MissingOutcomes())).count == 1
+
+        await until(outcomes_misses_it)
+        await scene.look()
+        (alert,) = await scene.alerts(tenant)
+        assert alert.evidence["lead_ids"] == [str(lead.lead_id)]
 
 
 async def test_the_job_runs_daily_at_six(platform: Platform, tenant: str) -> None:
