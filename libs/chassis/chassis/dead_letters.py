@@ -5,14 +5,37 @@ What is told outside is an id, a type, a reason and a count; the content is open
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from hashlib import blake2b
 from uuid import UUID
 
 from chassis.keys import KeyService
 from chassis.received import Wire
 from chassis.unit_of_work import UnitOfWork
+from contracts.catalogue import by_type
 from contracts.message import PLATFORM, id_from_content
 from contracts.operations import DeadLetterList, DeadLetterView, MessageDeadLettered
+
+_KEEP = """
+    insert into dead_letter (message_id, message_type, tenant, reason, size, digest, sealed)
+    values (:id, :type, :tenant, :reason, :size, :digest, :sealed)
+    on conflict (message_id, digest) where redriven_at is null do nothing
+    returning dead_letter_id
+"""
+_OPEN = """
+    select dead_letter_id, message_id, received_at, sealed from dead_letter
+    where redriven_at is null and (cardinality(cast(:ids as bigint[])) = 0 or dead_letter_id = any(:ids))
+    order by dead_letter_id limit 1000 for update skip locked
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A dead letter, opened."""
+
+    dead_letter_id: int
+    message_id: UUID
+    wire: Wire
 
 
 class DeadLetters:
@@ -21,40 +44,35 @@ class DeadLetters:
     def __init__(self, keys: KeyService) -> None:
         self._keys = keys
 
-    async def bury(self, uow: UnitOfWork, wire: Wire, reason: str) -> None:
-        """Keep a message that cannot be handled, and publish that it is here."""
+    async def bury(self, uow: UnitOfWork, wire: Wire, reason: str) -> bool:
+        """Keep a message that cannot be handled, and publish that it is here; false when it already lies here."""
         type_, _, tenant = wire.subject.rpartition(".")
         message_id = _id_of(wire)
-        content = json.dumps({"subject": wire.subject, "headers": dict(wire.headers)}).encode()
-        sealed = await self._keys.wrap(len(content).to_bytes(4, "big") + content + wire.body, b"dead letter")
-        await uow.execute(
-            """insert into dead_letter (message_id, message_type, tenant, reason, size, sealed)
-               values (:id, :type, :tenant, :reason, :size, :sealed)""",
-            id=message_id, type=type_, tenant=tenant, reason=reason, size=len(wire.body), sealed=sealed,
+        envelope = json.dumps({"subject": wire.subject, "headers": dict(wire.headers)}).encode()
+        content = len(envelope).to_bytes(4, "big") + envelope + wire.body
+        kept = await uow.execute(
+            _KEEP,
+            id=message_id, type=type_, tenant=tenant, reason=reason, size=len(wire.body),
+            digest=blake2b(content, digest_size=16).digest(), sealed=await self._keys.wrap(content, b"dead letter"),
         )  # fmt: skip
-        event = MessageDeadLettered(message_id=message_id, message_type=type_, reason=reason)
-        try:
-            uow.publish(tenant, event)
-            event.topic.subject(tenant)
-        except ValueError:
-            uow.publish(PLATFORM, event)
+        if kept.first() is None:
+            return False
+        entry = by_type().get(type_)
+        if entry is None or entry.message is not MessageDeadLettered:  # or a reader that fails on these would be told
+            event = MessageDeadLettered(message_id=message_id, message_type=type_, reason=reason)
+            uow.publish(tenant if _is_tenant(tenant) else PLATFORM, event)
+        return True
 
-    async def open(self, uow: UnitOfWork, ids: Sequence[int]) -> list[tuple[int, Wire]]:
-        """The messages of the given dead letters, or of every one not yet redriven, oldest first."""
-        rows = await uow.execute(
-            """select dead_letter_id, sealed from dead_letter
-               where redriven_at is null and (cardinality(cast(:ids as bigint[])) = 0 or dead_letter_id = any(:ids))
-               order by dead_letter_id limit 1000 for update skip locked""",
-            ids=list(ids),
-        )
+    async def open(self, uow: UnitOfWork, ids: Sequence[int]) -> list[DeadLetter]:
+        """The given dead letters, or every one, not yet redriven, oldest first; locked until the unit of work ends."""
+        rows = await uow.execute(_OPEN, ids=list(ids))
         opened = []
         for row in rows.all():
             content = await self._keys.unwrap(row.sealed, b"dead letter")
             end = 4 + int.from_bytes(content[:4], "big")
             envelope = json.loads(content[4:end])
-            opened.append(
-                (row.dead_letter_id, Wire(envelope["subject"], envelope["headers"], content[end:], datetime.now(UTC)))
-            )
+            wire = Wire(envelope["subject"], envelope["headers"], content[end:], row.received_at)
+            opened.append(DeadLetter(row.dead_letter_id, row.message_id, wire))
         return opened
 
 
@@ -74,6 +92,14 @@ async def listing(uow: UnitOfWork, limit: int) -> DeadLetterList:
         "select reason, count(*) as n from dead_letter where redriven_at is null group by reason order by n desc, reason"
     )
     return DeadLetterList(dead_letters=letters, counts={row.reason: row.n for row in counts})
+
+
+def _is_tenant(name: str) -> bool:
+    try:
+        MessageDeadLettered.topic.subject(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _id_of(wire: Wire) -> UUID:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from chassis.received import Received
+from chassis.received import Received, Wire
 from chassis.unit_of_work import UnitOfWork
 
 _ADMIT = """
@@ -42,9 +42,11 @@ async def admit(uow: UnitOfWork, messages: Sequence[Received[Any]]) -> tuple[lis
     return [message for id_, message in first.items() if id_ in new], reused
 
 
-async def forget(uow: UnitOfWork, ids: Sequence[UUID]) -> None:
-    """Let these messages be handled again."""
-    await uow.execute("delete from inbox where message_id = any(cast(:ids as uuid[]))", ids=list(ids))
+async def forget(uow: UnitOfWork, message_id: UUID, wire: Wire) -> None:
+    """Let this message be handled again; another that was handled under its id stays handled."""
+    await uow.execute(
+        "delete from inbox where message_id = :id and digest = :digest", id=message_id, digest=wire.digest
+    )
 
 
 async def sweep(uow: UnitOfWork, days: int) -> int:

@@ -19,6 +19,12 @@ log = get_logger("processing")
 FAILURES_ALLOWED = 3
 """How often a message may fail, or take the process down, while it is handled alone."""
 
+_COUNT_ATTEMPT = """
+    insert into attempt (message_id, count) values (:id, 1)
+    on conflict (message_id) do update set count = attempt.count + :more returning count
+"""
+_FORGET_ATTEMPTS = "delete from attempt where message_id = :id"
+
 
 class Processor:
     """Hands decoded batches to a service's handlers."""
@@ -29,6 +35,7 @@ class Processor:
         self._database = database
         self._handlers = handlers
         self._dead_letters = dead_letters
+        self._counted: set[UUID] = set()
 
     async def handle(self, uow: UnitOfWork, wires: Sequence[Wire], *, one_by_one: bool = False) -> None:
         """Handle a batch: decode, skip what was handled before, call each handler with its messages, bury the poison.
@@ -82,7 +89,15 @@ class Processor:
     ) -> None:
         if crashed_before and await self._count_attempt(message.id) > FAILURES_ALLOWED:
             await self._bury(uow, message.wire, f"took the process down {FAILURES_ALLOWED} times")
+            await uow.execute(_FORGET_ATTEMPTS, id=message.id)
             return
+        try:
+            await self._try_alone(uow, handler, message)
+        finally:
+            if crashed_before:
+                await self._survived(message.id)
+
+    async def _try_alone(self, uow: UnitOfWork, handler: Handler, message: Received[Any]) -> None:
         reason = ""
         for _ in range(FAILURES_ALLOWED):
             try:
@@ -95,27 +110,27 @@ class Processor:
                 log.warning("a message failed", message_id=str(message.id), type=message.envelope.type, exc_info=error)
             else:
                 HANDLED.labels(self._database.service, message.envelope.type).inc()
-                break
-        else:
-            await self._bury(uow, message.wire, reason)
-        if crashed_before:
-            await self._forget_attempts(message.id)
+                return
+        await self._bury(uow, message.wire, reason)
 
     async def _bury(self, uow: UnitOfWork, wire: Wire, reason: str) -> None:
-        await self._dead_letters.bury(uow, wire, reason)
-        DEAD_LETTERED.labels(self._database.service).inc()
-        log.warning("dead letter", type=wire.subject.rpartition(".")[0], reason=reason)
+        if await self._dead_letters.bury(uow, wire, reason):
+            DEAD_LETTERED.labels(self._database.service).inc()
+            log.warning("dead letter", type=wire.subject.rpartition(".")[0], reason=reason)
 
     async def _count_attempt(self, message_id: UUID) -> int:
-        """Counted in a transaction of its own, so that the count survives what the attempt may do to the process."""
+        """How often the message was begun and not survived, this attempt included.
+
+        Counted in a transaction of its own, so that the count outlives what the attempt may do to the process; and not
+        twice by one process, which may have survived an attempt when the database that should have noted it had not.
+        """
         async with self._database.begin() as uow:
-            result = await uow.execute(
-                """insert into attempt (message_id, count) values (:id, 1)
-                   on conflict (message_id) do update set count = attempt.count + 1 returning count""",
-                id=message_id,
-            )
+            result = await uow.execute(_COUNT_ATTEMPT, id=message_id, more=int(message_id not in self._counted))
+            self._counted.add(message_id)
             return int(result.scalar_one())
 
-    async def _forget_attempts(self, message_id: UUID) -> None:
+    async def _survived(self, message_id: UUID) -> None:
+        """Whatever came of the attempt, an error that passes included, the process is still there."""
         async with self._database.begin() as uow:
-            await uow.execute("delete from attempt where message_id = :id", id=message_id)
+            await uow.execute(_FORGET_ATTEMPTS, id=message_id)
+        self._counted.discard(message_id)

@@ -214,9 +214,10 @@ class Service:
 
     async def _redrive(self, uow: UnitOfWork, request: Received[operations.RedriveDeadLetters]) -> operations.Redriven:
         opened = await self._dead_letters.open(uow, request.body.dead_letter_ids)
-        for dead_letter_id, wire in opened:
-            await dead_letters.mark_redriven(uow, dead_letter_id)
-            await self._processor.handle(uow, [wire])
+        for letter in opened:
+            await dead_letters.mark_redriven(uow, letter.dead_letter_id)
+            await inbox.forget(uow, letter.message_id, letter.wire)
+            await self._processor.handle(uow, [letter.wire])
         return operations.Redriven(redriven=len(opened))
 
     async def _republish(self, uow: UnitOfWork, request: Received[operations.Republish]) -> operations.Republished:

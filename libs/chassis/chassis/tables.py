@@ -37,11 +37,13 @@ create table dead_letter (
     tenant text not null,
     reason text not null,
     size integer not null,
+    digest bytea not null,
     sealed bytea not null,
     received_at timestamptz not null default now(),
     redriven_at timestamptz
 );
 create index dead_letter_open on dead_letter (dead_letter_id) where redriven_at is null;
+create unique index dead_letter_once on dead_letter (message_id, digest) where redriven_at is null;
 
 create table attempt (
     message_id uuid primary key,
