@@ -9,7 +9,7 @@ session loses the lock and the transaction together, so there is nothing to fenc
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
 
@@ -97,6 +97,7 @@ class Consumer:
                 async with self._kept_alive(held):
                     await self._gather_all_unacknowledged(pull, held)
                     held.sort(key=lambda message: message.metadata.sequence.stream)
+                    uow.now = datetime.now(UTC)  # waiting for the lock and for messages was no part of the work
                     suspicious = any(message.metadata.num_delivered >= _SUSPICIOUS_DELIVERIES for message in held)
                     await self._processor.handle(uow, [_wire(message) for message in held], one_by_one=suspicious)
         except BaseException:

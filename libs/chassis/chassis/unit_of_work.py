@@ -28,7 +28,7 @@ class UnitOfWork:
 
     Attributes:
         connection: for statements built with SQLAlchemy; `execute` is the shorter way.
-        now: when the unit began (UTC); the one clock of everything in it.
+        now: when the work began (UTC); the one clock of everything in it.
     """
 
     def __init__(self, service: str, connection: AsyncConnection) -> None:
