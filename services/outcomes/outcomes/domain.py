@@ -1,0 +1,148 @@
+"""The rules of outcomes: what may follow what, what is odd, and where a lead stands. Pure.
+
+The rules are the outcome-capture plan's ("Validation Rules", "Missing Outcome Nudges"), with its block made symmetrical:
+lost after won contradicts as much as won after lost.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from contracts.outcomes import LeadStateView, OutcomeVerdict, Refusal, SequenceWarning
+from contracts.taxonomy import STAGE_OF, OutcomeType
+
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far ahead of ours the clock of whoever reports an outcome may be."""
+PATIENCE = timedelta(hours=24)
+"""How long an outcome waits for its lead."""
+QUIET = timedelta(days=7)
+"""How long nothing may happen to a promising lead before its outcome is missed."""
+
+_CONTRADICTED = {
+    OutcomeType.CLOSED_WON: (OutcomeType.CLOSED_LOST, Refusal.WON_AFTER_LOST),
+    OutcomeType.CLOSED_LOST: (OutcomeType.CLOSED_WON, Refusal.LOST_AFTER_WON),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An outcome as it was recorded.
+
+    Attributes:
+        sequence: its place among the lead's outcomes in recorded order, from 1.
+        occurred_at: when it happened; it may lie before that of an outcome recorded earlier.
+    """
+
+    outcome_id: UUID
+    sequence: int
+    type: OutcomeType
+    occurred_at: datetime
+    idempotency_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict on one outcome.
+
+    Attributes:
+        outcome_id: the outcome that stands for it, when recorded now or before.
+        sequence: its place, when recorded now; 0 otherwise.
+        overridden: recorded although the sequence rules block it.
+    """
+
+    verdict: OutcomeVerdict
+    outcome_id: UUID | None = None
+    sequence: int = 0
+    refusal: Refusal | None = None
+    warnings: tuple[SequenceWarning, ...] = ()
+    overridden: bool = False
+
+
+class History:
+    """A lead's outcomes in recorded order, growing as more are judged."""
+
+    def __init__(self, recorded: Iterable[Recorded] = ()) -> None:
+        self.recorded: list[Recorded] = []
+        self._types: set[OutcomeType] = set()
+        self._ids: dict[tuple[OutcomeType, datetime, str], UUID] = {}
+        for outcome in recorded:
+            self._add(outcome)
+
+    def record(
+        self,
+        outcome_id: UUID,
+        type_: OutcomeType,
+        occurred_at: datetime,
+        idempotency_key: str,
+        *,
+        heard_at: datetime,
+        override: bool,
+    ) -> Judgement:
+        """Judge an outcome, and add it unless it is a repeat, in the future, or blocked.
+
+        `heard_at` is when it was reported: an outcome is in the future if it lies after that, however long it waited.
+        `override` says that an admin gave a reason to record what the sequence rules block.
+        """
+        if known := self._ids.get((type_, occurred_at, idempotency_key)):
+            return Judgement(OutcomeVerdict.DUPLICATE, known)
+        if occurred_at > heard_at + CLOCK_SKEW:
+            return Judgement(OutcomeVerdict.REFUSED, refusal=Refusal.IN_FUTURE)
+        refusal = blocked(type_, self._types)
+        if refusal and not override:
+            return Judgement(OutcomeVerdict.BLOCKED, refusal=refusal)
+        odd = warnings(type_, self._types)
+        outcome = Recorded(outcome_id, len(self.recorded) + 1, type_, occurred_at, idempotency_key)
+        self._add(outcome)
+        return Judgement(
+            OutcomeVerdict.RECORDED, outcome_id, outcome.sequence, warnings=odd, overridden=refusal is not None
+        )
+
+    def _add(self, outcome: Recorded) -> None:
+        self.recorded.append(outcome)
+        self._types.add(outcome.type)
+        self._ids[outcome.type, outcome.occurred_at, outcome.idempotency_key] = outcome.outcome_id
+
+
+def blocked(type_: OutcomeType, recorded: Collection[OutcomeType]) -> Refusal | None:
+    """Why an outcome may not follow those recorded, whatever their dates; none if it may."""
+    opposite, refusal = _CONTRADICTED.get(type_, (None, None))
+    return refusal if opposite in recorded else None
+
+
+def warnings(type_: OutcomeType, recorded: Collection[OutcomeType]) -> tuple[SequenceWarning, ...]:
+    """What is odd about an outcome that follows those recorded."""
+    odd = []
+    if type_ is OutcomeType.APPOINTMENT_SET and OutcomeType.CONTACTED not in recorded:
+        odd.append(SequenceWarning.APPOINTMENT_BEFORE_CONTACTED)
+    if OutcomeType.INVALID in recorded:
+        odd.append(SequenceWarning.AFTER_INVALID)
+    return tuple(odd)
+
+
+def in_state_order(recorded: Iterable[Recorded]) -> list[Recorded]:
+    """By when they happened, then as recorded."""
+    return sorted(recorded, key=lambda outcome: (outcome.occurred_at, outcome.sequence))
+
+
+def state_of(lead_id: UUID, recorded: Iterable[Recorded]) -> LeadStateView:
+    """Where a lead stands: a fold over its outcomes, and over nothing else."""
+    outcomes = in_state_order(recorded)
+    if not outcomes:
+        return LeadStateView(lead_id=lead_id)
+    last = outcomes[-1]
+    types = {outcome.type for outcome in outcomes}
+    return LeadStateView(
+        lead_id=lead_id,
+        stage=STAGE_OF[last.type],
+        last_outcome=last.type,
+        last_outcome_at=last.occurred_at,
+        won=OutcomeType.CLOSED_WON in types,
+        lost=OutcomeType.CLOSED_LOST in types,
+        invalid=OutcomeType.INVALID in types,
+    )
+
+
+def is_beyond_contacted(type_: OutcomeType) -> bool:
+    """Whether an outcome says more of a lead than that it was contacted."""
+    return type_ is not OutcomeType.CONTACTED

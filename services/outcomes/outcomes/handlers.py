@@ -1,0 +1,179 @@
+"""What outcomes does with what it hears, is told and is asked."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from chassis import tenants
+from chassis.jobs import Counts
+from chassis.keys import TenantKeys
+from chassis.received import Received
+from chassis.unit_of_work import Database, UnitOfWork
+from contracts import intake, outreach
+from contracts import outcomes as messages
+from contracts.message import ProblemCode, ProblemError
+from contracts.taxonomy import STAGE_OF
+from contracts.values import LeadRef
+from outcomes import domain, recording, store, store_orders
+from outcomes.orders import Order, has_free_text, notes_in, order_of
+
+_MISSING_SHOWN = 100
+_BATCH = 500
+
+
+LeadNews = intake.LeadAccepted | intake.LeadUpdated | intake.LeadDuplicated | intake.LeadRejected | outreach.MessageSent
+"""What other services tell of leads."""
+
+
+async def follow_leads(uow: UnitOfWork, received: Sequence[Received[LeadNews]]) -> None:
+    """Handles all that is told of leads: keeps it, and carries out what waited for it."""
+    versions, duplicates, rejections, sends, named = [], [], [], [], []
+    for message in received:
+        body = message.body
+        if isinstance(body, outreach.MessageSent):
+            sends.append({"tenant_id": message.tenant, "lead_id": body.lead_id, "active_at": body.occurred_at})
+            continue
+        if isinstance(body, intake.LeadAccepted | intake.LeadUpdated):
+            versions.append(_version_row(message, body))
+        elif isinstance(body, intake.LeadDuplicated):
+            duplicates.append({"tenant_id": message.tenant, **body.__dict__})
+        else:
+            rejections.append({"tenant_id": message.tenant, **body.__dict__})
+        lead = LeadRef(source_system=body.source_system, source_id=body.source_id, submission_id=body.submission_id)
+        named.append((message.tenant, lead))
+    await store.lock(uow)
+    await store.keep_versions(uow, versions)
+    await store.keep_duplicates(uow, duplicates)
+    await store.keep_rejections(uow, rejections)
+    await store.note_activity(uow, sends)
+    await _carry_out_waiting(uow, named)
+
+
+def _version_row(message: Received[Any], lead: intake.LeadAccepted | intake.LeadUpdated) -> dict[str, Any]:
+    active_at = lead.last_activity_at or lead.created_at
+    if isinstance(lead, intake.LeadUpdated):
+        active_at = max(active_at, message.envelope.time)
+    return {
+        **lead.__dict__,
+        "tenant_id": message.tenant,
+        "tier": lead.attribution.tier,
+        "timeline": lead.attribution.timeline,
+        "attribution": lead.attribution.model_dump_json(exclude_none=True),
+        "active_at": active_at,
+    }
+
+
+async def _carry_out_waiting(uow: UnitOfWork, named: Sequence[tuple[str, LeadRef]]) -> None:
+    if named and (waiting := await store_orders.waiting_for(uow, named)):
+        await recording.carry_out(uow, waiting)
+
+
+async def give_up_waiting(database: Database, _: datetime) -> Counts:
+    """The job that refuses what has waited for its lead long enough, and carries out what waited behind it."""
+    async with database.begin() as uow:
+        names = await tenants.all_tenants(uow)
+    refused = 0
+    while True:
+        async with database.begin(*names) as uow:
+            await store.lock(uow)
+            overdue = await store_orders.overdue(uow, names, _BATCH)
+            located = list(zip(overdue, await store.locate(uow, overdue), strict=True))
+            # One whose lead is known has only waited behind another; its turn comes now.
+            hopeless = [(order, place) for order, place in located if place.attribution is None]
+            await recording.refuse(uow, hopeless, messages.Refusal.LEAD_UNKNOWN)
+            await _carry_out_waiting(uow, [(order.tenant, order.lead) for order in overdue])
+        refused += len(hopeless)
+        if not hopeless:
+            return {"refused": refused}
+
+
+class Handlers:
+    """The handlers that read or write free text, and so need the tenants' keys."""
+
+    def __init__(self, keys: TenantKeys) -> None:
+        self._keys = keys
+
+    async def record(
+        self, uow: UnitOfWork, received: Sequence[Received[messages.RecordOutcome | messages.RecordOutcomes]]
+    ) -> None:
+        """Handles `RecordOutcome` and `RecordOutcomes`."""
+        orders = await self._orders(uow, received)
+        await store.lock(uow)
+        await recording.carry_out(uow, orders)
+
+    async def record_now(
+        self, uow: UnitOfWork, request: Received[messages.RecordOutcomesNow]
+    ) -> messages.OutcomeResults:
+        """Answers `RecordOutcomesNow`; it does not wait behind orders that wait, for somebody waits for it."""
+        [order] = await self._orders(uow, [request])
+        await store.lock(uow)
+        [place] = await store.locate(uow, [order])
+        if place.lead_id is None:
+            field = "lead.lead_id" if order.lead.lead_id else "lead.source_id"
+            raise ProblemError(ProblemCode.NOT_FOUND, "this tenant has no such lead; submit it first", field)
+        if place.attribution is None:
+            text = "the lead has no such submission; leave it out to record for the lead as it is now"
+            raise ProblemError(ProblemCode.NOT_FOUND, text, "lead.submission_id")
+        [results] = await recording.record(uow, [(order, place)])
+        return messages.OutcomeResults(results=results)
+
+    async def outcome_history(
+        self, uow: UnitOfWork, request: Received[messages.OutcomeHistory]
+    ) -> messages.OutcomeHistoryView:
+        lead_id = request.body.lead_id
+        await _must_know(uow, request)
+        rows = await store.outcomes_of(uow, request.tenant, lead_id)
+        key = await self._keys.of(uow, request.tenant) if any(row["sealed"] for row in rows) else None
+        views = []
+        for row in rows:
+            notes = notes_in(row["sealed"], row["outcome_id"], key) if key and row["sealed"] else None
+            stage = STAGE_OF[row["type"]]
+            views.append(messages.OutcomeView.model_validate({**row, "stage": stage, "notes": notes}))
+        return messages.OutcomeHistoryView(lead_id=lead_id, outcomes=views)
+
+    async def _orders(self, uow: UnitOfWork, received: Sequence[Received[Any]]) -> list[Order]:
+        """The orders the messages give. Keys are fetched before any lock is taken: a key service may be slow."""
+        writers = {message.tenant for message in received if has_free_text(message.body)}
+        keys = {tenant: await self._keys.of(uow, tenant) for tenant in sorted(writers)}
+        return [order_of(message, keys.get(message.tenant)) for message in received]
+
+
+async def lead_state(uow: UnitOfWork, request: Received[messages.LeadState]) -> messages.LeadStateView:
+    await _must_know(uow, request)
+    key = (request.tenant, request.body.lead_id)
+    return domain.state_of(request.body.lead_id, (await store.histories(uow, [key]))[key])
+
+
+async def missing_outcomes(
+    uow: UnitOfWork, request: Received[messages.MissingOutcomes]
+) -> messages.MissingOutcomesView:
+    rows, count = await store.missing(uow, request.tenant, uow.now - domain.QUIET, _MISSING_SHOWN)
+    leads = [
+        messages.MissingOutcome(
+            lead_id=row["lead_id"],
+            source_key=row["attribution"].get("source_key"),
+            geo_key=row["attribution"].get("geo_key"),
+            tier=row["tier"],
+            timeline=row["timeline"],
+            last_activity_at=row["last_activity_at"],
+            days_stale=(uow.now - row["last_activity_at"]).days,
+        )
+        for row in rows
+    ]
+    return messages.MissingOutcomesView(leads=leads, count=count)
+
+
+async def get_recordings(uow: UnitOfWork, request: Received[messages.GetRecordings]) -> messages.RecordingList:
+    return messages.RecordingList(
+        recordings=await store_orders.recordings(uow, request.tenant, request.body.command_ids)
+    )
+
+
+async def count_recordings(uow: UnitOfWork, request: Received[messages.CountRecordings]) -> messages.RecordingCounts:
+    counts = await store_orders.count_verdicts(uow, request.tenant, request.body.correlation_id)
+    return messages.RecordingCounts.model_validate({"counts": counts})
+
+
+async def _must_know(uow: UnitOfWork, request: Received[Any]) -> None:
+    if not await store.knows_lead(uow, request.tenant, request.body.lead_id):
+        raise ProblemError(ProblemCode.NOT_FOUND, "this tenant has no such lead", "lead_id")

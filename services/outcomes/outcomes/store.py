@@ -1,0 +1,276 @@
+"""Every query about leads and their outcomes. What waits, and the verdicts, are in `store_orders`."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+
+from chassis.unit_of_work import UnitOfWork, columns
+from contracts.taxonomy import OutcomeType
+from outcomes.domain import Recorded
+from outcomes.orders import Order
+
+LeadKey = tuple[str, UUID]
+"""Tenant and lead."""
+
+_LOCK = "select pg_advisory_xact_lock(hashtextextended('outcomes/leads and orders', 0))"
+
+_KEEP_VERSIONS = """
+    with given as materialized (
+        select * from unnest(
+            cast(:tenant_id as text[]), cast(:lead_id as uuid[]), cast(:version as integer[]),
+            cast(:submission_id as uuid[]), cast(:source_system as text[]), cast(:source_id as text[]),
+            cast(:tier as text[]), cast(:timeline as text[]), cast(:attribution as jsonb[]),
+            cast(:created_at as timestamptz[]), cast(:active_at as timestamptz[])
+        ) as given (tenant_id, lead_id, version, submission_id, source_system, source_id, tier, timeline, attribution,
+                    created_at, active_at)
+    ), versions as (
+        insert into lead_version (tenant_id, lead_id, version, attribution, created_at)
+        select tenant_id, lead_id, version, attribution, created_at from given
+        on conflict do nothing
+    ), submissions as (
+        insert into submission (tenant_id, submission_id, lead_id, version)
+        select tenant_id, submission_id, lead_id, version from given
+        on conflict do nothing
+    )
+    insert into lead (tenant_id, lead_id, source_system, source_id, version, tier, timeline, last_activity_at)
+    select distinct on (tenant_id, lead_id) tenant_id, lead_id, source_system, source_id, version, tier, timeline,
+           max(active_at) over (partition by tenant_id, lead_id)
+    from given
+    order by tenant_id, lead_id, version desc
+    on conflict (tenant_id, lead_id) do update set
+        version = greatest(lead.version, excluded.version),
+        tier = case when excluded.version > lead.version then excluded.tier else lead.tier end,
+        timeline = case when excluded.version > lead.version then excluded.timeline else lead.timeline end,
+        last_activity_at = greatest(lead.last_activity_at, excluded.last_activity_at)
+"""
+_KEEP_DUPLICATES = """
+    insert into submission (tenant_id, submission_id, lead_id, version)
+    select * from unnest(cast(:tenant_id as text[]), cast(:submission_id as uuid[]), cast(:lead_id as uuid[]),
+                         cast(:version as integer[]))
+    on conflict do nothing
+"""
+_KEEP_REJECTIONS = """
+    insert into rejection (tenant_id, submission_id, source_system, source_id)
+    select * from unnest(cast(:tenant_id as text[]), cast(:submission_id as uuid[]), cast(:source_system as text[]),
+                         cast(:source_id as text[]))
+    on conflict do nothing
+"""
+_NOTE_ACTIVITY = """
+    update lead set last_activity_at = latest.active_at
+    from (
+        select tenant_id, lead_id, max(active_at) as active_at
+        from unnest(cast(:tenant_id as text[]), cast(:lead_id as uuid[]), cast(:active_at as timestamptz[]))
+             as given (tenant_id, lead_id, active_at)
+        group by tenant_id, lead_id
+    ) as latest
+    where lead.tenant_id = latest.tenant_id and lead.lead_id = latest.lead_id
+      and lead.last_activity_at < latest.active_at
+"""
+
+# A submission's verdict decides about the order that names it; without one, the source's rejection does, until there
+# is a lead. The limits here, and the offset below, keep each lookup an index probe: a plan made while the tables were
+# small would join them whole.
+_LOCATE = """
+    select lead.lead_id, cast(seen.attribution as text) as attribution, seen.created_at,
+           rejected.yes is not null as rejected, queued.yes is not null as queued
+    from unnest(cast(:tenant_id as text[]), cast(:lead_id as uuid[]), cast(:source_system as text[]),
+                cast(:source_id as text[]), cast(:submission_id as uuid[]))
+         with ordinality as named (tenant_id, lead_id, source_system, source_id, submission_id, n)
+    left join lateral (
+        select * from lead where lead.tenant_id = named.tenant_id and lead.lead_id = named.lead_id
+        union all
+        select * from lead
+        where lead.tenant_id = named.tenant_id and lead.source_system = named.source_system
+          and lead.source_id = named.source_id
+        limit 1
+    ) as lead on true
+    left join lateral (
+        select version from submission
+        where submission.tenant_id = named.tenant_id and submission.submission_id = named.submission_id
+          and submission.lead_id = lead.lead_id
+        limit 1
+    ) as submission on true
+    left join lateral (
+        select attribution, created_at from lead_version
+        where lead_version.tenant_id = named.tenant_id and lead_version.lead_id = lead.lead_id
+          and lead_version.version = case when named.submission_id is null then lead.version else submission.version end
+        limit 1
+    ) as seen on true
+    left join lateral (
+        select true as yes from rejection
+        where rejection.tenant_id = named.tenant_id and rejection.submission_id = named.submission_id
+        union all
+        select true from rejection
+        where named.submission_id is null and lead.lead_id is null
+          and rejection.tenant_id = named.tenant_id and rejection.source_system = named.source_system
+          and rejection.source_id = named.source_id
+        limit 1
+    ) as rejected on true
+    left join lateral (
+        select true as yes from waiting where waiting.tenant_id = named.tenant_id and waiting.lead_id = lead.lead_id
+        union all
+        select true from waiting
+        where waiting.tenant_id = named.tenant_id and waiting.lead_id is null
+          and waiting.source_system = lead.source_system and waiting.source_id = lead.source_id
+        limit 1
+    ) as queued on true
+    order by named.n
+"""
+_HISTORIES = """
+    select wanted.tenant_id, wanted.lead_id, one.*
+    from unnest(cast(:tenants as text[]), cast(:leads as uuid[])) as wanted (tenant_id, lead_id)
+    cross join lateral (
+        select outcome_id, sequence, type, occurred_at, idempotency_key from outcome
+        where outcome.tenant_id = wanted.tenant_id and outcome.lead_id = wanted.lead_id
+        offset 0
+    ) as one
+    order by one.sequence
+"""
+_OUTCOME_TYPES = {
+    "tenant_id": "text", "lead_id": "uuid", "sequence": "integer", "outcome_id": "uuid", "type": "text",
+    "occurred_at": "timestamptz", "idempotency_key": "text", "recorded_at": "timestamptz", "recorded_by": "text",
+    "attribution": "jsonb", "value": "numeric", "currency": "text", "value_band": "text", "reason_code": "text",
+    "overridden": "boolean", "sealed": "bytea",
+}  # fmt: skip
+_OUTCOME = ", ".join(_OUTCOME_TYPES)
+_ADD_OUTCOMES = f"""
+    with given as materialized (
+        select * from unnest({", ".join(f"cast(:{name} as {type_}[])" for name, type_ in _OUTCOME_TYPES.items())},
+                             cast(:warnings as text[]), cast(:beyond_contacted as boolean[]))
+                      as given ({_OUTCOME}, warnings, beyond_contacted)
+    ), added as (
+        insert into outcome ({_OUTCOME}, warnings)
+        select {_OUTCOME}, string_to_array(warnings, ',') from given
+    )
+    update lead set last_activity_at = greatest(lead.last_activity_at, latest.occurred_at),
+                    beyond_contacted = lead.beyond_contacted or latest.beyond_contacted
+    from (
+        select tenant_id, lead_id, max(occurred_at) as occurred_at, bool_or(beyond_contacted) as beyond_contacted
+        from given group by tenant_id, lead_id
+    ) as latest
+    where lead.tenant_id = latest.tenant_id and lead.lead_id = latest.lead_id
+"""
+_MISSING = """
+    from lead
+    where lead.tenant_id = :tenant and lead.last_activity_at < :before
+      and not beyond_contacted and tier in ('A', 'B') and timeline in ('0-30', '31-90')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is known of the lead an order names.
+
+    Attributes:
+        lead_id: the lead, if it is known.
+        attribution: of the version the order sees, as JSON; none while the lead or its submission is not known.
+        created_at: of that version.
+        rejected: intake rejected what the order is about.
+        queued: other orders about the lead wait already.
+    """
+
+    lead_id: UUID | None
+    attribution: str | None
+    created_at: datetime | None
+    rejected: bool
+    queued: bool
+
+
+async def lock(uow: UnitOfWork) -> None:
+    """Let no other unit of work touch leads, outcomes or what waits until this one ends.
+
+    Orders and leads come on two durables, and in several replicas: an order must not begin to wait for a lead whose
+    arrival another transaction has just finished looking for orders of.
+    """
+    await uow.execute(_LOCK)
+
+
+async def keep_versions(uow: UnitOfWork, versions: Sequence[Mapping[str, Any]]) -> None:
+    """Keep versions of leads, and of each lead the highest; its last activity never goes back."""
+    if versions:
+        names = ("tenant_id", "lead_id", "version", "submission_id", "source_system", "source_id", "tier", "timeline",
+                 "attribution", "created_at", "active_at")  # fmt: skip
+        await uow.execute(_KEEP_VERSIONS, **columns(versions, *names))
+
+
+async def keep_duplicates(uow: UnitOfWork, duplicates: Sequence[Mapping[str, Any]]) -> None:
+    """Keep which version of a lead these submissions repeat."""
+    if duplicates:
+        await uow.execute(_KEEP_DUPLICATES, **columns(duplicates, "tenant_id", "submission_id", "lead_id", "version"))
+
+
+async def keep_rejections(uow: UnitOfWork, rejections: Sequence[Mapping[str, Any]]) -> None:
+    if rejections:
+        names = ("tenant_id", "submission_id", "source_system", "source_id")
+        await uow.execute(_KEEP_REJECTIONS, **columns(rejections, *names))
+
+
+async def note_activity(uow: UnitOfWork, activities: Sequence[Mapping[str, Any]]) -> None:
+    """Note that something happened to leads: tenant_id, lead_id, active_at."""
+    if activities:
+        await uow.execute(_NOTE_ACTIVITY, **columns(activities, "tenant_id", "lead_id", "active_at"))
+
+
+async def locate(uow: UnitOfWork, orders: Sequence[Order]) -> list[Place]:
+    """What is known of the lead of each order."""
+    rows = await uow.execute(
+        _LOCATE,
+        tenant_id=[order.tenant for order in orders],
+        lead_id=[order.lead.lead_id for order in orders],
+        source_system=[order.lead.source_system for order in orders],
+        source_id=[order.lead.source_id for order in orders],
+        submission_id=[order.lead.submission_id for order in orders],
+    )
+    return [Place(**row) for row in rows.mappings()]
+
+
+async def knows_lead(uow: UnitOfWork, tenant: str, lead_id: UUID) -> bool:
+    rows = await uow.execute(
+        "select 1 from lead where tenant_id = :tenant and lead_id = :lead_id", tenant=tenant, lead_id=lead_id
+    )
+    return rows.first() is not None
+
+
+async def histories(uow: UnitOfWork, leads: Collection[LeadKey]) -> dict[LeadKey, list[Recorded]]:
+    """The outcomes of each lead, in recorded order."""
+    found: dict[LeadKey, list[Recorded]] = {key: [] for key in leads}
+    rows = await uow.execute(_HISTORIES, tenants=[key[0] for key in leads], leads=[key[1] for key in leads])
+    for row in rows:
+        found[row.tenant_id, row.lead_id].append(
+            Recorded(row.outcome_id, row.sequence, OutcomeType(row.type), row.occurred_at, row.idempotency_key)
+        )
+    return found
+
+
+async def add_outcomes(uow: UnitOfWork, outcomes: Sequence[Mapping[str, Any]]) -> None:
+    """Add outcomes, whose leads were so active."""
+    if outcomes:
+        await uow.execute(_ADD_OUTCOMES, **columns(outcomes, *_OUTCOME_TYPES, "warnings", "beyond_contacted"))
+
+
+async def outcomes_of(uow: UnitOfWork, tenant: str, lead_id: UUID) -> Sequence[RowMapping]:
+    """A lead's outcomes in state order: by when they happened, then as recorded."""
+    rows = await uow.execute(
+        f"""select {_OUTCOME}, warnings from outcome where tenant_id = :tenant and lead_id = :lead_id
+            order by occurred_at, sequence""",
+        tenant=tenant, lead_id=lead_id,
+    )  # fmt: skip
+    return rows.mappings().all()
+
+
+async def missing(uow: UnitOfWork, tenant: str, before: datetime, limit: int) -> tuple[Sequence[RowMapping], int]:
+    """The promising leads without an outcome to which nothing has happened since `before`, and how many there are."""
+    rows = await uow.execute(
+        f"""select lead.lead_id, tier, timeline, last_activity_at, seen.attribution
+            from (select * {_MISSING} order by last_activity_at, lead_id limit :limit) as lead
+            join lead_version as seen
+              on seen.tenant_id = lead.tenant_id and seen.lead_id = lead.lead_id and seen.version = lead.version
+            order by last_activity_at, lead.lead_id""",
+        tenant=tenant, before=before, limit=limit,
+    )  # fmt: skip
+    count = await uow.execute(f"select count(*) {_MISSING}", tenant=tenant, before=before)
+    return rows.mappings().all(), count.scalar_one()

@@ -1,0 +1,179 @@
+"""Every query about orders: those that wait for their leads, and the verdicts on all."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from sqlalchemy import CursorResult
+
+from chassis.unit_of_work import UnitOfWork
+from contracts.message import Envelope
+from contracts.outcomes import OutcomeResult, RecordingView
+from contracts.values import LeadRef
+from outcomes.orders import ENTRIES, Order
+
+_RESULTS = TypeAdapter(list[OutcomeResult])
+
+_WAIT = """
+    insert into waiting (tenant_id, command_id, command_type, correlation_id, traceparent, lead_id, source_system,
+                         source_id, submission_id, recorded_by, heard_at, waits_until, entries)
+    select tenant_id, command_id, command_type, correlation_id, traceparent, lead_id, source_system, source_id,
+           submission_id, recorded_by, heard_at, :waits_until, entries
+    from unnest(cast(:tenants as text[]), cast(:commands as uuid[]), cast(:types as text[]),
+                cast(:correlations as uuid[]), cast(:traces as text[]), cast(:leads as uuid[]),
+                cast(:systems as text[]), cast(:sources as text[]), cast(:submissions as uuid[]),
+                cast(:actors as text[]), cast(:heard as timestamptz[]), cast(:entries as jsonb[]))
+         with ordinality as given (tenant_id, command_id, command_type, correlation_id, traceparent, lead_id,
+                                   source_system, source_id, submission_id, recorded_by, heard_at, entries, n)
+    order by n
+"""
+_WAITING = """
+    tenant_id, position, command_id, command_type, correlation_id, traceparent, lead_id, source_system, source_id,
+    submission_id, recorded_by, heard_at, cast(entries as text) as entries
+"""
+# Whatever a lead is named by, all that waits for it is found: by its own id, by its source's, by the submission.
+_WAITING_FOR = f"""
+    with named as materialized (
+        select given.tenant_id, coalesce(given.lead_id, by_source.lead_id) as lead_id,
+               coalesce(by_id.source_system, given.source_system) as source_system,
+               coalesce(by_id.source_id, given.source_id) as source_id, given.submission_id
+        from unnest(cast(:tenants as text[]), cast(:leads as uuid[]), cast(:systems as text[]),
+                    cast(:sources as text[]), cast(:submissions as uuid[]))
+             as given (tenant_id, lead_id, source_system, source_id, submission_id)
+        left join lead as by_source
+            on given.lead_id is null and by_source.tenant_id = given.tenant_id
+           and by_source.source_system = given.source_system and by_source.source_id = given.source_id
+        left join lead as by_id
+            on by_id.tenant_id = given.tenant_id and by_id.lead_id = given.lead_id
+    )
+    select distinct on (position) found.*
+    from named cross join lateral (
+        select {_WAITING} from waiting
+        where waiting.tenant_id = named.tenant_id and waiting.lead_id = named.lead_id
+        union all
+        select {_WAITING} from waiting
+        where waiting.tenant_id = named.tenant_id and waiting.lead_id is null
+          and waiting.source_system = named.source_system and waiting.source_id = named.source_id
+        union all
+        select {_WAITING} from waiting
+        where waiting.tenant_id = named.tenant_id and waiting.submission_id = named.submission_id
+    ) as found
+    order by position
+"""
+_OVERDUE = f"""
+    select {_WAITING} from waiting
+    where tenant_id = any(cast(:tenants as text[])) and waits_until <= :now order by position limit :limit
+"""
+_END_WAIT = """
+    delete from waiting using unnest(cast(:tenants as text[]), cast(:positions as bigint[])) as given (tenant_id, n)
+    where waiting.tenant_id = given.tenant_id and waiting.position = given.n
+"""
+_KEEP_RESULTS = """
+    insert into recording (tenant_id, command_id, correlation_id, results)
+    select * from unnest(cast(:tenants as text[]), cast(:commands as uuid[]), cast(:correlations as uuid[]),
+                         cast(:results as jsonb[]))
+    on conflict (tenant_id, command_id) do update
+        set correlation_id = excluded.correlation_id, results = excluded.results
+"""
+
+
+async def wait(uow: UnitOfWork, orders: Sequence[Order], until: datetime) -> None:
+    """Let orders wait behind those that wait already."""
+    if orders:
+        await uow.execute(
+            _WAIT,
+            tenants=[order.tenant for order in orders],
+            commands=[order.command_id for order in orders],
+            types=[order.cause.type for order in orders],
+            correlations=[order.cause.correlation_id for order in orders],
+            traces=[order.cause.traceparent for order in orders],
+            leads=[order.lead.lead_id for order in orders],
+            systems=[order.lead.source_system for order in orders],
+            sources=[order.lead.source_id for order in orders],
+            submissions=[order.lead.submission_id for order in orders],
+            actors=[order.recorded_by for order in orders],
+            heard=[order.heard_at for order in orders],
+            entries=[ENTRIES.dump_json(list(order.entries), exclude_defaults=True).decode() for order in orders],
+            waits_until=until,
+        )
+
+
+async def waiting_for(uow: UnitOfWork, leads: Iterable[tuple[str, LeadRef]]) -> list[Order]:
+    """All that waits for these leads or submissions of tenants, in the order it came."""
+    named = list(leads)
+    rows = await uow.execute(
+        _WAITING_FOR,
+        tenants=[tenant for tenant, _ in named],
+        leads=[lead.lead_id for _, lead in named],
+        systems=[lead.source_system for _, lead in named],
+        sources=[lead.source_id for _, lead in named],
+        submissions=[lead.submission_id for _, lead in named],
+    )
+    return _orders(rows)
+
+
+async def overdue(uow: UnitOfWork, tenants: Sequence[str], limit: int) -> list[Order]:
+    """What has waited long enough, in the order it came."""
+    return _orders(await uow.execute(_OVERDUE, tenants=list(tenants), now=uow.now, limit=limit))
+
+
+async def end_wait(uow: UnitOfWork, orders: Sequence[Order]) -> None:
+    """Let these orders wait no longer; those that never did do not matter."""
+    waited = [order for order in orders if order.position is not None]
+    if waited:
+        await uow.execute(
+            _END_WAIT, tenants=[order.tenant for order in waited], positions=[order.position for order in waited]
+        )
+
+
+async def keep_results(uow: UnitOfWork, results: Sequence[tuple[Order, list[OutcomeResult]]]) -> None:
+    """Keep the verdicts on orders, in place of earlier ones."""
+    if results:
+        await uow.execute(
+            _KEEP_RESULTS,
+            tenants=[order.tenant for order, _ in results],
+            commands=[order.command_id for order, _ in results],
+            correlations=[order.cause.correlation_id for order, _ in results],
+            results=[_RESULTS.dump_json(found, exclude_defaults=True).decode() for _, found in results],
+        )
+
+
+async def recordings(uow: UnitOfWork, tenant: str, command_ids: Sequence[UUID]) -> list[RecordingView]:
+    rows = await uow.execute(
+        """select command_id, correlation_id, results from recording
+           where tenant_id = :tenant and command_id = any(cast(:ids as uuid[]))""",
+        tenant=tenant, ids=list(command_ids),
+    )  # fmt: skip
+    return [RecordingView.model_validate(dict(row)) for row in rows.mappings()]
+
+
+async def count_verdicts(uow: UnitOfWork, tenant: str, correlation_id: UUID) -> dict[str, int]:
+    """How many outcomes of the orders with this correlation id got each verdict."""
+    rows = await uow.execute(
+        """select result ->> 'verdict' as verdict, count(*) as n
+           from recording, jsonb_array_elements(results) as result
+           where tenant_id = :tenant and correlation_id = :correlation_id group by 1""",
+        tenant=tenant, correlation_id=correlation_id,
+    )  # fmt: skip
+    return {row.verdict: row.n for row in rows}
+
+
+def _orders(rows: CursorResult[tuple[object, ...]]) -> list[Order]:
+    return [
+        Order(
+            cause=Envelope(
+                row.command_id, row.command_type, row.tenant_id, row.heard_at, row.correlation_id,
+                traceparent=row.traceparent,
+            ),
+            lead=LeadRef(
+                lead_id=row.lead_id, source_system=row.source_system, source_id=row.source_id,
+                submission_id=row.submission_id,
+            ),
+            recorded_by=row.recorded_by,
+            heard_at=row.heard_at,
+            entries=ENTRIES.validate_json(row.entries),
+            position=row.position,
+        )
+        for row in rows
+    ]  # fmt: skip

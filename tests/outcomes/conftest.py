@@ -1,0 +1,34 @@
+"""One running outcomes service, and a desk per test: a tenant whose leads intake tells of and whose outcomes are ordered."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from chassis.service import Service
+from tests.outcomes.desk import Desk
+from tests.platform import Platform
+
+
+@pytest.fixture(scope="session")
+async def service(platform: Platform) -> AsyncIterator[Service]:
+    """Outcomes, running alone: the tests speak for the other services."""
+    service = platform.build("outcomes")
+    async with service.running():
+        yield service
+
+
+@pytest.fixture(scope="session")
+def running(platform: Platform, service: Service) -> Platform:
+    """The platform, on which outcomes is running."""
+    return platform
+
+
+@pytest.fixture
+def desk(running: Platform, tenant: str) -> Desk:
+    return Desk(running, tenant)
+
+
+@pytest.fixture
+def other_desk(running: Platform, tenant: str) -> Desk:
+    """The desk of another tenant."""
+    return Desk(running, f"other-{tenant}"[:63])

@@ -1,0 +1,102 @@
+"""Which promising leads should have an outcome by now, and what counts as activity."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from contracts.outcomes import MissingOutcomes
+from contracts.outreach import MessageSent
+from tests.outcomes.desk import Desk, accepted, of_source, order, updated
+from tests.platform import Platform
+
+DAY = timedelta(days=1)
+
+
+def stale(source_id: str = "1", days: float = 8, **fields: Any) -> Any:
+    """A lead of tier A, due this month, to which nothing has happened for so many days."""
+    at = datetime.now(UTC) - days * DAY
+    return accepted(
+        source_id, **{"tier": "A", "timeline": "0-30", "created_at": at - DAY, "last_activity_at": at, **fields}
+    )
+
+
+async def missing(desk: Desk) -> list[str]:
+    """The source keys of the leads found missing, in their order."""
+    found = await desk.ask(MissingOutcomes())
+    assert found.count == len(found.leads)
+    return [lead.source_key for lead in found.leads]
+
+
+async def test_the_promising_and_quiet_are_listed_the_stalest_first(desk: Desk) -> None:
+    leads = {
+        "a week and an hour": stale(days=7 + 1 / 24, timeline="31-90", tier="B", geo_key="dublin_oh"),
+        "almost a week": stale(days=7 - 1 / 24),
+        "long ago": stale(days=90),
+        "tier C": stale(tier="C"),
+        "no tier": stale(tier=None),
+        "not before half a year": stale(timeline="91-180"),
+        "no timeline": stale(timeline=None),
+        "imported without activity": stale(last_activity_at=None, created_at=datetime.now(UTC) - 30 * DAY),
+        "new": stale(last_activity_at=None, created_at=datetime.now(UTC)),
+    }
+    await desk.arrive(
+        *(
+            lead.model_copy(
+                update={"source_id": name, "attribution": lead.attribution.model_copy(update={"source_key": name})}
+            )
+            for name, lead in leads.items()
+        )
+    )
+    assert await missing(desk) == ["long ago", "imported without activity", "a week and an hour"]
+    last = (await desk.ask(MissingOutcomes())).leads[-1]
+    lead = leads["a week and an hour"]
+    assert (last.lead_id, last.tier, last.timeline, last.geo_key, last.days_stale) == (
+        lead.lead_id, "B", "31-90", "dublin_oh", 7,
+    )  # fmt: skip
+    assert last.last_activity_at == lead.last_activity_at
+
+
+@pytest.mark.parametrize(
+    ("type_", "days_ago", "still"),
+    [("contacted", 8, True), ("contacted", 1, False), ("appointment_set", 30, False), ("invalid", 30, False)],
+)
+async def test_an_outcome_is_activity_when_it_happened_and_one_beyond_contacted_settles(
+    desk: Desk, type_: str, days_ago: int, still: bool
+) -> None:
+    await desk.arrive(stale(days=20, source_key="web"))
+    happened = datetime.now(UTC) - days_ago * DAY
+    await desk.verdicts(*await desk.give(order(of_source(), type_, occurred_at=happened)))
+    assert await missing(desk) == (["web"] if still else [])
+
+
+async def test_a_message_sent_and_an_update_are_activity(desk: Desk) -> None:
+    sent, changed, quiet = stale("sent"), stale("changed"), stale("quiet", source_key="quiet")
+    await desk.arrive(sent, changed, quiet)
+    assert len(await missing(desk)) == 3
+    event = MessageSent(
+        campaign_id=uuid4(), message_id=uuid4(), lead_id=sent.lead_id, channel="email", occurred_at=datetime.now(UTC)
+    )
+    await desk.hear(event, sender="outreach")
+    await desk.hear(updated(changed, tier="A", timeline="0-30", last_activity_at=changed.last_activity_at))
+    await desk.arrive(accepted("last"))
+    assert await missing(desk) == ["quiet"]
+
+
+async def test_an_older_version_that_comes_late_changes_nothing(desk: Desk, running: Platform) -> None:
+    first = stale(source_key="web")
+    await desk.arrive(updated(first, tier="D", timeline="0-30"))
+    await desk.hear(first)
+    await desk.arrive(accepted("last"))
+    async with running.sql() as sql:
+        query = "update outcomes.lead set last_activity_at = $1 where tenant_id = $2"
+        await sql.execute(query, first.last_activity_at, desk.tenant)
+    assert await missing(desk) == []
+
+
+async def test_a_hundred_are_listed_and_all_are_counted(desk: Desk) -> None:
+    await desk.hear(*(stale(str(number), days=8 + number) for number in range(103)))
+    await desk.arrive(accepted("last"))
+    found = await desk.ask(MissingOutcomes())
+    assert (len(found.leads), found.count, found.leads[0].days_stale, found.leads[-1].days_stale) == (100, 103, 110, 11)

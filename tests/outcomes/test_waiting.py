@@ -1,0 +1,135 @@
+"""An order waits for its lead, in order, for a day; nothing that waits is ever left behind."""
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from contracts.operations import JobRunView, RunJob
+from contracts.outcomes import RecordOutcome, RecordOutcomesNow, Refusal
+from contracts.values import LeadRef
+from tests.outcomes.desk import Desk, accepted, duplicated, of_source, order, outcomes, rejected, updated
+from tests.platform import Platform
+
+WAITS = {"waiting": True}
+
+
+async def test_orders_wait_for_their_lead_and_are_carried_out_in_order_when_it_arrives(desk: Desk) -> None:
+    lead = accepted()
+    given = await desk.give(
+        RecordOutcome(lead=of_source(), outcome=outcomes("contacted", notes="left a message")[0]),
+        order(LeadRef(lead_id=lead.lead_id), "appointment_set", "closed_won"),
+        order(of_source(submission_id=lead.submission_id), "closed_lost"),
+    )
+    assert await desk.verdicts(*given, **WAITS) == [["waiting"], ["waiting"] * 2, ["waiting"]]
+    await desk.hear(lead)
+    assert await desk.verdicts(*given) == [["recorded"], ["recorded"] * 2, ["blocked"]]
+    events = await desk.recorded(at_least=3)
+    assert [(event.type, event.sequence) for event in events] == [
+        ("contacted", 1), ("appointment_set", 2), ("closed_won", 3),
+    ]  # fmt: skip
+    assert [event.command_id for event in events] == [given[0], given[1], given[1]]
+    assert (await desk.history(lead.lead_id))[0].notes == "left a message"
+
+
+async def test_an_order_waits_for_the_submission_it_names_and_later_ones_wait_behind_it(desk: Desk) -> None:
+    lead = accepted(geo_key="dublin_oh")
+    repeat = duplicated(lead)
+    await desk.arrive(lead)
+    front, behind = await desk.give(
+        order(of_source(submission_id=repeat.submission_id), "closed_won"),
+        order(LeadRef(lead_id=lead.lead_id), "closed_lost"),
+    )
+    assert await desk.verdicts(front, behind, **WAITS) == [["waiting"], ["waiting"]]
+    [later] = await desk.give(order(of_source(), "closed_lost"))
+    assert await desk.verdicts(later, **WAITS) == [["waiting"]]
+    await desk.hear(updated(lead, geo_key="columbus_oh"))
+    await desk.hear(repeat)
+    assert await desk.verdicts(front, behind, later) == [["recorded"], ["blocked"], ["blocked"]]
+    [won] = await desk.history(lead.lead_id)
+    assert won.attribution.geo_key == "dublin_oh", "a repeated submission is seen as the version that it repeats"
+
+
+async def test_who_waits_for_the_answer_does_not_wait_behind_orders_that_wait(desk: Desk) -> None:
+    lead = accepted()
+    await desk.arrive(lead)
+    [waiting] = await desk.give(order(of_source(submission_id=uuid4()), "contacted"))
+    await desk.verdicts(waiting, **WAITS)
+    now = await desk.ask(RecordOutcomesNow(lead=of_source(), outcomes=outcomes("invalid")))
+    assert [result.verdict for result in now.results] == ["recorded"]
+
+
+async def test_an_order_is_refused_at_once_when_its_submission_or_its_source_s_lead_is_rejected(desk: Desk) -> None:
+    known, bad = accepted("known"), rejected("known")
+    await desk.arrive(known)
+    before = await desk.give(
+        order(of_source("known", bad.submission_id), "contacted"),
+        order(of_source("known"), "appointment_set"),
+        order(of_source("unknown"), "closed_won", "closed_lost"),
+        order(LeadRef(lead_id=uuid4(), submission_id=bad.submission_id), "invalid"),
+        order(of_source("unknown", uuid4()), "contacted"),
+    )
+    assert (await desk.verdicts(*before, **WAITS))[0] == ["waiting"]
+    await desk.hear(bad, rejected("unknown"))
+    assert await desk.verdicts(*before[:4]) == [["refused"], ["recorded"], ["refused"] * 2, ["refused"]]
+    assert await desk.verdicts(before[4], **WAITS) == [["waiting"]], "another submission's verdict may still come"
+    after = await desk.give(
+        order(of_source("known", bad.submission_id), "invalid"), order(of_source("unknown"), "invalid")
+    )
+    assert await desk.verdicts(*after) == [["refused"], ["refused"]]
+    refused = await desk.refused(at_least=6)
+    assert {event.refusal for event in refused} == {Refusal.LEAD_REJECTED}
+    assert [event.lead_id for event in refused] == [known.lead_id, None, None, None, known.lead_id, None]
+
+
+async def test_an_order_for_a_source_that_was_rejected_is_recorded_once_there_is_a_lead(desk: Desk) -> None:
+    await desk.hear(rejected())
+    await desk.arrive(accepted())
+    assert await desk.verdicts(*await desk.give(order(of_source(), "contacted"))) == [["recorded"]]
+
+
+async def test_an_order_is_refused_after_a_day_and_those_behind_it_get_their_turn(
+    desk: Desk, running: Platform
+) -> None:
+    await running.introduce(desk.tenant, "outcomes")
+    lead = accepted("known")
+    await desk.arrive(lead)
+    lost, behind, young = await desk.give(
+        order(of_source("known", uuid4()), "closed_won"),
+        order(of_source("known"), "closed_lost"),
+        order(of_source("unknown"), "contacted"),
+    )
+    await desk.verdicts(lost, behind, young, **WAITS)
+    await _give_up(desk)
+    assert await desk.verdicts(lost, behind, young, **WAITS) == [["waiting"]] * 3
+    await _a_day_passes(running, lost, behind)
+    assert (await _give_up(desk)).counts == {"refused": 1}
+    assert await desk.verdicts(lost, behind) == [["refused"], ["recorded"]]
+    assert await desk.verdicts(young, **WAITS) == [["waiting"]]
+    [refused] = await desk.refused(at_least=1)
+    assert (refused.refusal, refused.lead_id, refused.command_id) == (Refusal.LEAD_UNKNOWN, lead.lead_id, lost)
+    assert [view.type for view in await desk.history(lead.lead_id)] == ["closed_lost"]
+
+
+async def test_what_was_in_the_future_when_it_was_reported_is_refused_however_long_it_waited(
+    desk: Desk, running: Platform
+) -> None:
+    [given] = await desk.give(order(of_source(), "contacted"))
+    await desk.verdicts(given, **WAITS)
+    lead = accepted()
+    async with running.sql() as sql:
+        heard = lead.created_at - timedelta(minutes=6)
+        await sql.execute("update outcomes.waiting set heard_at = $1 where command_id = $2", heard, given)
+    await desk.hear(lead)
+    [[result]] = await desk.results(given)
+    assert result.refusal is Refusal.IN_FUTURE
+
+
+async def _give_up(desk: Desk) -> JobRunView:
+    return await desk.platform.caller.ask(desk.tenant, RunJob(job="give_up_waiting"), of="outcomes")
+
+
+async def _a_day_passes(running: Platform, *command_ids: UUID) -> None:
+    async with running.sql() as sql:
+        await sql.execute(
+            "update outcomes.waiting set waits_until = waits_until - interval '1 day' where command_id = any($1)",
+            list(command_ids),
+        )
