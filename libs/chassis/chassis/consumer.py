@@ -135,7 +135,11 @@ class Consumer:
             info = await self._client.jetstream().consumer_info(self._durable.stream.name, self._durable.name)
             unacknowledged = info.num_ack_pending or 0
             LAG.labels(self._database.service, self._durable.stream.name).set((info.num_pending or 0) + unacknowledged)
-            if unacknowledged <= len({message.metadata.sequence.stream for message in held}):
+            # What is held and below the floor was acknowledged meanwhile, by a peer that had paused: it must not stand
+            # in the count for another message, which acknowledging a later one would then drop.
+            floor = info.ack_floor.stream_seq if info.ack_floor else 0
+            sequences = {message.metadata.sequence.stream for message in held}
+            if unacknowledged <= sum(sequence > floor for sequence in sequences):
                 return
             held += await pull.take(BATCH) or await pull.wait(_GATHER_SECONDS)
 
