@@ -43,11 +43,7 @@ _SUSPICIOUS_DELIVERIES = 4
 
 
 class Consumer:
-    """Runs one durable until it is cancelled.
-
-    Attributes:
-        last_fetch: `time.monotonic` of the last answer of the broker, empty batches included; 0 before the first.
-    """
+    """Runs one durable until it is cancelled."""
 
     def __init__(self, durable: Durable, client: Client, database: Database, processor: Processor) -> None:
         self._durable = durable
@@ -55,7 +51,7 @@ class Consumer:
         self._database = database
         self._processor = processor
         self._stopping = asyncio.Event()
-        self.last_fetch = 0.0
+        self._asked_at: float | None = None
 
     async def run(self) -> None:
         """Pull and handle batches until `stop`; errors that pass are waited out."""
@@ -77,6 +73,11 @@ class Consumer:
                 delay = min(delay * 2, 5.0)
         if pull is not None:
             await pull.close()
+
+    @property
+    def silence(self) -> float:
+        """Seconds for which the broker has been asked in vain; who handles a batch or awaits his turn asks nothing."""
+        return monotonic() - self._asked_at if self._asked_at else 0.0
 
     def stop(self) -> None:
         """Let the batch under way end, and take no other."""
@@ -110,13 +111,14 @@ class Consumer:
         BATCH_SECONDS.labels(self._database.service, self._durable.stream.name).observe(monotonic() - started)
 
     async def _fetch(self, pull: Pull) -> list[Msg]:
+        self._asked_at = self._asked_at or monotonic()
         messages = await pull.take(BATCH)
         if not messages:
             messages = await self._unless_stopped(pull.wait(_IDLE_SECONDS))
         if messages and len(messages) < BATCH:
             await asyncio.sleep(_LINGER_SECONDS)
             messages += await pull.take(BATCH - len(messages))
-        self.last_fetch = monotonic()
+        self._asked_at = None
         return messages
 
     async def _unless_stopped(self, fetching: Coroutine[Any, Any, list[Msg]]) -> list[Msg]:

@@ -4,7 +4,6 @@ Each service's ``app.py`` builds one; read there, it is the service's table of c
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -158,7 +157,10 @@ class Service:
     async def _broker_heard(self) -> str:
         if not self._consumers:
             return "starting"
-        silence = max(time.monotonic() - consumer.last_fetch for consumer in self._consumers)
+        if not self.broker.connection.is_connected:
+            return "not connected to the broker"
+        # The connection's own word is not enough: it can take itself for connected long after it has died.
+        silence = max(consumer.silence for consumer in self._consumers)
         return f"nothing heard from the broker for {silence:.0f} s" if silence > _FETCH_SILENCE_SECONDS else ""
 
     async def _database_answers(self) -> str:
