@@ -46,6 +46,11 @@ def lost_a_race(error: BaseException) -> bool:
     return isinstance(error, LostRaceError) or sqlstate.startswith("40")
 
 
+def is_unstorable(error: BaseException) -> bool:
+    """Whether a value was refused for what it is (SQLSTATE class 22): too large, out of range, no such character."""
+    return (getattr(getattr(error, "orig", None), "sqlstate", None) or "").startswith("22")
+
+
 def describe(error: BaseException) -> str:
     """The error's class with a database's SQLSTATE or the broker's own words; other texts can quote personal data."""
     if isinstance(error, APIError):

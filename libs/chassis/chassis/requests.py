@@ -9,7 +9,7 @@ from faststream.nats import NatsBroker, NatsMessage, NatsResponse
 from pydantic import ValidationError
 
 from chassis.caller import ERROR, ERROR_CODE, Caller
-from chassis.failures import is_transient, lost_a_race
+from chassis.failures import is_transient, is_unstorable, lost_a_race
 from chassis.logs import get_logger
 from chassis.metrics import REQUESTS
 from chassis.received import Answer, Received, Wire, encode, explain, place
@@ -38,7 +38,9 @@ def serve(broker: NatsBroker, database: Database, entry: Entry, answer: Answer) 
         except UnreadableError as error:
             reply, result = Problem(code=ProblemCode.INVALID, message=str(error)), "invalid"
         except Exception as error:
-            if is_transient(error):
+            if is_unstorable(error):
+                reply = Problem(code=ProblemCode.INVALID, message="a value is one that no database field can hold")
+            elif is_transient(error):
                 reply = Problem(code=ProblemCode.UNAVAILABLE, message="try again in a moment")
             else:
                 reply = Problem(code=ProblemCode.INTERNAL, message="this should not have happened; it was logged")

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator
 
 from contracts.message import Event, Kind, Reply, Request, Topic
-from contracts.values import Tenant
+from contracts.values import NO_NUL, Tenant
 
 _DEFAULT_METADATA = frozenset({"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"})
 
@@ -96,7 +96,7 @@ class CreateApiKey(Request[ApiKeyView]):
     """Make a key for the tenant's HTTP API."""
 
     topic: ClassVar = Topic("gateway", Kind.REQUEST, "create_api_key")
-    label: Annotated[str, Field(min_length=1, max_length=100)] = "default"
+    label: Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL)] = "default"
 
 
 class Revoked(Reply):

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from contracts.message import Command, Event, Kind, Reply, Request, Topic
 from contracts.taxonomy import Band, OutcomeType, Stage, Tier, Timeline
-from contracts.values import Actor, Attribution, Currency, LeadRef, Slug
+from contracts.values import NO_NUL, Actor, Attribution, Currency, LeadRef, Slug
 
 MAX_OUTCOMES_PER_COMMAND = 100
 
@@ -61,7 +61,7 @@ class Outcome(BaseModel):
     reason_code: Slug | None = None
     notes: Annotated[str, Field(max_length=20_000)] | None = None
     """Free text; sealed."""
-    idempotency_key: Annotated[str, Field(max_length=200)] = ""
+    idempotency_key: Annotated[str, Field(max_length=200, pattern=NO_NUL)] = ""
     """Tells apart outcomes of one lead, type and moment that are not the same."""
     override_reason: Annotated[str, Field(min_length=1, max_length=500)] | None = None
     """Why an admin records what the sequence rules block."""
@@ -164,6 +164,8 @@ class OutcomeView(BaseModel):
     reason_code: str | None = None
     notes: str | None = None
     """Free text, opened for the caller."""
+    override_reason: str | None = None
+    """Why an admin had it recorded although the sequence rules block it; opened for the caller."""
     warnings: list[SequenceWarning] = []
     overridden: bool = False
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.message import Event, Kind, Reply, Request, Topic
 from contracts.taxonomy import Channel, Intent, Tier
-from contracts.values import Key, Slug
+from contracts.values import NO_NUL, Key, Slug
 
 
 class CampaignState(StrEnum):
@@ -110,13 +110,15 @@ class CampaignView(Reply):
     """Messages the provider took."""
     failed: int
     """Messages that will not be sent."""
+    unknown: int = 0
+    """Messages of which nobody heard whether they were sent; none is sent again by itself."""
 
 
 class CreateCampaign(Request[CampaignView]):
     """Start a one-step campaign: each lead of the audience, present and future, is sent one message."""
 
     topic: ClassVar = Topic("outreach", Kind.REQUEST, "create_campaign")
-    title: Annotated[str, Field(min_length=1, max_length=200)]
+    title: Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
     channel: Channel = Channel.EMAIL
     audience: Audience = Audience()
 

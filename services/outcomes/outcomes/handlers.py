@@ -15,7 +15,7 @@ from contracts.message import ProblemCode, ProblemError
 from contracts.taxonomy import STAGE_OF
 from contracts.values import LeadRef
 from outcomes import domain, recording, store, store_orders
-from outcomes.orders import Order, has_free_text, notes_in, order_of
+from outcomes.orders import Order, has_free_text, order_of, written_in
 
 _MISSING_SHOWN = 100
 _BATCH = 500
@@ -126,9 +126,9 @@ class Handlers:
         key = await self._keys.of(uow, request.tenant) if any(row["sealed"] for row in rows) else None
         views = []
         for row in rows:
-            notes = notes_in(row["sealed"], row["outcome_id"], key) if key and row["sealed"] else None
+            written = written_in(row["sealed"], row["outcome_id"], key) if key and row["sealed"] else {}
             stage = STAGE_OF[row["type"]]
-            views.append(messages.OutcomeView.model_validate({**row, "stage": stage, "notes": notes}))
+            views.append(messages.OutcomeView.model_validate({**row, **written, "stage": stage}))
         return messages.OutcomeHistoryView(lead_id=lead_id, outcomes=views)
 
     async def _orders(self, uow: UnitOfWork, received: Sequence[Received[Any]]) -> list[Order]:

@@ -112,10 +112,10 @@ def _entry(outcome: Outcome, key: TenantKey | None) -> Entry:
     )
 
 
-def notes_in(sealed: bytes, outcome_id: UUID, key: TenantKey) -> str | None:
-    """The notes that were sealed with an outcome."""
-    notes: str | None = json.loads(key.open(sealed, _context(outcome_id)))["notes"]
-    return notes
+def written_in(sealed: bytes, outcome_id: UUID, key: TenantKey) -> dict[str, str | None]:
+    """The free text that was sealed with an outcome: `notes` and `override_reason`."""
+    written: dict[str, str | None] = json.loads(key.open(sealed, _context(outcome_id)))
+    return written
 
 
 def _context(outcome_id: UUID) -> str:

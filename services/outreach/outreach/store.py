@@ -111,6 +111,7 @@ async def campaigns(uow: UnitOfWork, tenant: str, campaign_id: UUID | None = Non
     rows = await uow.execute(
         """select campaign_id, title, campaign.channel, campaign.state, source_key, geo_key, intent, tier, created_at,
                   count(*) filter (where message.state in ('queued', 'sending')) as queued,
+                  count(*) filter (where message.state = 'unknown') as unknown,
                   count(*) filter (where message.state = 'sent') as sent,
                   count(*) filter (where message.state = 'failed') as failed
            from campaign left join message using (tenant_id, campaign_id)
