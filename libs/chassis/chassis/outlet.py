@@ -7,17 +7,15 @@ is lost, what it held goes with it, and the caller begins again with the first m
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-
-Connect = Callable[..., Awaitable[Client]]
-"""`nats.connect` with the addresses and the credential filled in."""
 
 _ACK_SECONDS = 10.0
 _CLOSE_SECONDS = 2.0
@@ -46,26 +44,27 @@ class Outgoing:
 class Outlet:
     """An open connection for publishing."""
 
-    def __init__(self) -> None:
-        self._client = Client()
+    def __init__(self, client: Client) -> None:
+        self._client = client
         self._inbox = ""
         self._answers: dict[str, asyncio.Future[Exception | None]] = {}
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, connect: Connect) -> AsyncIterator["Outlet"]:
-        """An outlet for the length of the block."""
-        outlet = cls()
-        outlet._client = await connect(allow_reconnect=False, error_cb=outlet._refused, closed_cb=outlet._closed)
+    async def open(cls, address: Mapping[str, Any]) -> AsyncIterator["Outlet"]:
+        """An outlet for the length of the block; `address` is what the client is to connect with."""
+        client = Client()
+        outlet = cls(client)
         try:
-            outlet._inbox = outlet._client.new_inbox()
-            await outlet._client.subscribe(f"{outlet._inbox}.*", cb=outlet._answered)
+            await client.connect(**address, allow_reconnect=False, error_cb=outlet._refused, closed_cb=outlet._closed)
+            outlet._inbox = client.new_inbox()
+            await client.subscribe(f"{outlet._inbox}.*", cb=outlet._answered)
             yield outlet
         finally:
             # What is left to be sent may find no taker.
             with suppress(TimeoutError):
                 async with asyncio.timeout(_CLOSE_SECONDS):
-                    await outlet._client.close()
+                    await client.close()
 
     async def publish(self, messages: Sequence[Outgoing]) -> list[Exception | None]:
         """Publish and wait for the acknowledgements.

@@ -5,7 +5,7 @@ nothing: it is published when the broker is back. Only a row the broker can neve
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.failures import describe, is_transient
 from chassis.logs import get_logger
 from chassis.metrics import OUTBOX_AGE, OUTBOX_UNSENT, PUBLISHED
-from chassis.outlet import Connect, Outgoing, Outlet, TooLargeError
+from chassis.outlet import Outgoing, Outlet, TooLargeError
 from chassis.unit_of_work import Database
 from contracts.message import Envelope
 
@@ -38,11 +38,15 @@ _WAITING = text("""
 
 
 class Relay:
-    """Runs until it is cancelled; `wake` tells it that something was committed."""
+    """Runs until it is cancelled; `wake` tells it that something was committed.
 
-    def __init__(self, database: Database, connect: Connect) -> None:
+    Parameters:
+        address: what `nats.connect` needs to reach the broker.
+    """
+
+    def __init__(self, database: Database, address: Mapping[str, Any]) -> None:
         self._database = database
-        self._connect = connect
+        self._address = address
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -54,7 +58,7 @@ class Relay:
             try:
                 async with self._session() as session:
                     await self._lock(session)
-                    async with Outlet.open(self._connect) as outlet:
+                    async with Outlet.open(self._address) as outlet:
                         await self._relay(session, outlet)
             except Exception as error:
                 log.warning("the relay pauses", exc_info=None if is_transient(error) else error, error=describe(error))

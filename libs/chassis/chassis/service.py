@@ -6,10 +6,8 @@ Each service's ``app.py`` builds one; read there, it is the service's table of c
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
-import nats
 import uvicorn
 import uvloop
 from faststream.asgi import AsgiFastStream
@@ -26,7 +24,6 @@ from chassis.failures import is_transient
 from chassis.jobs import Counts, Job, Jobs
 from chassis.keys import key_service
 from chassis.metrics import DEAD_LETTERS
-from chassis.outlet import Connect
 from chassis.processing import Processor
 from chassis.received import Answer, Handler, Received
 from chassis.relay import Relay
@@ -74,7 +71,6 @@ class Service:
         self.database = database or Database(name, settings.database_url)
         self.consumes: dict[type[Message], Handler] = {gateway.TenantChanged: tenants.keep_copy, **(consumes or {})}
         self.broker = _broker(name, settings)
-        self._connect = _connect(name, settings)
         self.jobs = Jobs(self.database, [*jobs, Job("sweep", "17 3 * * *", self._sweep)])
         self._workers = workers
         self._dead_letters = DeadLetters(key_service(settings.kms_uri))
@@ -94,7 +90,7 @@ class Service:
     async def start(self) -> None:
         """Consume, relay, tick and watch from here on; the broker must be connected."""
         client = self.broker.connection
-        outbox = Relay(self.database, self._connect)
+        outbox = Relay(self.database, _address(self.name, self.settings))
         self.database.after_publishing(outbox.wake)
         self._consumers = [
             Consumer(durable, client, self.database, self._processor) for durable in catalogue.durables_of(self.name)
@@ -266,14 +262,13 @@ def _broker(name: str, settings: Settings) -> NatsBroker:
     )
 
 
-def _connect(name: str, settings: Settings) -> Connect:
-    """How the outbox connects, beside the broker connection that everything else shares."""
-    return partial(
-        nats.connect,
-        settings.nats_url.split(","),
-        name=f"leadloop-{name}-outbox",
-        nkeys_seed_str=settings.nats_seed.get_secret_value() if settings.nats_seed else None,
-        inbox_prefix=inbox_prefix(name),
-        ping_interval=10,
-        max_outstanding_pings=2,
-    )
+def _address(name: str, settings: Settings) -> dict[str, Any]:
+    """How the outbox reaches the broker, beside the connection that everything else shares."""
+    return {
+        "servers": settings.nats_url.split(","),
+        "name": f"leadloop-{name}-outbox",
+        "nkeys_seed_str": settings.nats_seed.get_secret_value() if settings.nats_seed else None,
+        "inbox_prefix": inbox_prefix(name),
+        "ping_interval": 10,
+        "max_outstanding_pings": 2,
+    }
