@@ -1,26 +1,27 @@
-"""The command line's root: what every command shares."""
+"""What every command shares: its home, its two ways to answer, and what becomes of an error."""
 
 import asyncio
+import re
 import sys
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
-from contracts.message import ProblemError
-from leadloop.csv_records import ExportError
-from leadloop.home import Home, HomeError
-from leadloop.mapping import MappingError
-from leadloop.output import Answer, CommandError, fail
-from leadloop.process import ProcessFailed
+from contracts.message import TENANT_PATTERN, ProblemError
+from leadloop.errors import LeadLoopError
+from leadloop.home import Home
+from leadloop.output import Answer, fail
 
-app = App(
-    name="leadloop",
-    help="Run LeadLoop and work with it. Every command takes --home (or LEADLOOP_HOME) and answers --json.",
-    version_flags=[],
-)
+
+def _is_slug(_: object, tenant: str) -> None:
+    if not re.fullmatch(TENANT_PATTERN, tenant):
+        raise ValueError("A tenant is 1 to 63 lower-case letters, digits and hyphens.")
+
+
+Tenant: TypeAlias = Annotated[str, Parameter(validator=_is_slug)]
 
 
 @Parameter(name="*")
@@ -29,7 +30,7 @@ class Common:
     """What every command takes."""
 
     home: Annotated[Path | None, Parameter(help="the home; $LEADLOOP_HOME or ~/.leadloop by default")] = None
-    json: Annotated[bool, Parameter(help="answer in JSON", negative=())] = False
+    json: Annotated[bool, Parameter(help="answer in JSON")] = False
 
     def open(self, *, create: bool = False) -> Home:
         """The home.
@@ -40,23 +41,16 @@ class Common:
         return Home.open(self.home, create=create)
 
 
-def run(arguments: list[str]) -> int:
-    """Carry out one command; returns the exit status, 0 only when what was asked is done."""
-    as_json = "--json" in arguments
-
-    async def carry_out(command: Coroutine[Any, Any, Answer]) -> int:
-        answer = await command
-        answer.show(as_json)
-        return 0 if answer.ok else 1
-
-    command, bound, _ = app.parse_args(arguments)
+def carry_out(command: Coroutine[Any, Any, Answer], as_json: bool) -> int:
+    """Run a command and show its answer; returns the exit status, 0 only when what was asked is done."""
     try:
-        result = command(*bound.args, **bound.kwargs)
-        return asyncio.run(carry_out(result)) if asyncio.iscoroutine(result) else 0
-    except (CommandError, HomeError, ProcessFailed, MappingError, ExportError, ProblemError) as error:
+        answer = asyncio.run(command)
+        answer.show(as_json)
+    except (LeadLoopError, ProblemError) as error:
         return fail(error, as_json)
     except OSError as error:
-        return fail(CommandError(f"{error.strerror}: {error.filename or ''}".strip(": ")), as_json)
+        return fail(LeadLoopError(f"{error.strerror}: {error.filename or ''}".strip(": ")), as_json)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
+    return 0 if answer.ok else 1

@@ -1,4 +1,4 @@
-"""``leadloop up, down, status, provision``: the installation in a home."""
+"""``leadloop up, down, status, provision``: the installation in a home. `leadloop.main` says what each command does."""
 
 import asyncio
 import sys
@@ -7,50 +7,47 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from contracts.catalogue import SERVICES
-from leadloop import demo as demonstration
-from leadloop import running, supervisor
-from leadloop.app import Common, app
+from leadloop import demo, running, supervisor
+from leadloop.app import Common
 from leadloop.home import HomeInUse
 from leadloop.installation import Installation
 from leadloop.output import Answer, CommandError, table
 
 
-@app.command
 async def up(
     *,
     port: int | None = None,
     detach: bool = False,
-    scale: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
-    with_demo: Annotated[bool, Parameter(show=False, negative=())] = False,
+    scale: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
+    with_demo: Annotated[bool, Parameter(show=False)] = False,
     common: Common = Common(),
 ) -> Answer:
-    """Start everything: database, broker and services. Ctrl-C stops all; the data stays.
+    """``leadloop up``.
 
-    Parameters
-    ----------
-    port: where the gateway listens; the one it had, or a free one, by default.
-    detach: return when all is ready, and leave it running; `leadloop down` stops it.
-    scale: SERVICE=N runs N replicas of a service, e.g. --scale intake=2.
+    Args:
+        port: where the gateway listens; the one it had, or a free one, by default.
+        detach: return when all is ready, and leave it running; `leadloop down` stops it.
+        scale: SERVICE=N runs N replicas of a service, e.g. --scale intake=2.
     """
     installation = Installation(common.open(create=True))
     replicas = dict(_replicas(text) for text in scale)
     if detach:
         return await _detached(installation, port, scale, with_demo)
-    keeping = supervisor.Supervisor(installation.home, lambda: installation.plan(replicas, port))
+
+    async def plan() -> list[supervisor.Stage]:
+        stages = [*await installation.plan(replicas, port)]
+        return [*stages, lambda: demo.prepare(installation)] if with_demo else stages
 
     async def started() -> None:
+        (await _welcome(installation, with_demo)).show(common.json)
         if with_demo:
-            await demonstration.prepare(installation)
-        for line in await _welcome(installation, "demo" if with_demo else None):
-            print(line, flush=True)
-        if with_demo:
-            await demonstration.live(installation)
+            await demo.live(installation)
 
     try:
-        await keeping.run(started)
+        await supervisor.Supervisor(installation.home, plan).run(started)
     except HomeInUse:
-        return Answer({"running": True, "url": installation.gateway_url}, [_running_already(installation)])
-    return Answer({"stopped": True}, ["stopped"])
+        return _running_already(installation)
+    return Answer({"running": False}, ["stopped"])
 
 
 async def _detached(installation: Installation, port: int | None, scale: tuple[str, ...], with_demo: bool) -> Answer:
@@ -63,33 +60,28 @@ async def _detached(installation: Installation, port: int | None, scale: tuple[s
         await asyncio.to_thread(supervisor.detach, home, argv)
     except HomeInUse:
         await running.until_up(home)
-        return Answer({"running": True, "url": installation.gateway_url}, [_running_already(installation)])
-    shown = await _welcome(installation, None)
-    return Answer({"running": True, "url": installation.gateway_url, "home": str(home.root)}, shown)
+        return _running_already(installation)
+    return await _welcome(installation, with_demo)
 
 
-@app.command
-async def demo(*, port: int | None = None, detach: bool = False, common: Common = Common()) -> Answer:
-    """Start everything with a synthetic tenant: weeks of history, live traffic, and a link to sign in with.
+async def up_with_demo(*, port: int | None = None, detach: bool = False, common: Common = Common()) -> Answer:
+    """``leadloop demo``.
 
-    Parameters
-    ----------
-    port: where the gateway listens; the one it had, or a free one, by default.
-    detach: return when all is ready, and leave it running; `leadloop down` stops it.
+    Args:
+        port: where the gateway listens; the one it had, or a free one, by default.
+        detach: return when all is ready, and leave it running; `leadloop down` stops it.
     """
     return await up(port=port, detach=detach, with_demo=True, common=common)
 
 
-@app.command
 async def down(*, common: Common = Common()) -> Answer:
-    """Stop everything that runs in the home."""
+    """``leadloop down``."""
     stopped = await running.down(common.open())
     return Answer({"stopped": stopped}, ["stopped" if stopped else "nothing was running"])
 
 
-@app.command
 async def status(*, common: Common = Common()) -> Answer:
-    """Show every process of the home."""
+    """``leadloop status``."""
     processes = running.status(common.open())
     shown = table("Processes", "name", "state", "pid", "up", "restarts", right=("pid", "up", "restarts"))
     for process in processes:
@@ -103,9 +95,8 @@ async def status(*, common: Common = Common()) -> Answer:
     )
 
 
-@app.command
 async def provision(*, common: Common = Common()) -> Answer:
-    """Bring roles, schemas, streams and durables to what this version needs, and say what had drifted."""
+    """``leadloop provision``."""
     installation = Installation(common.open())
     await running.until_up(installation.home)
     done = await installation.provision()
@@ -120,14 +111,18 @@ def _replicas(text: str) -> tuple[str, int]:
     return service, int(number)
 
 
-async def _welcome(installation: Installation, tenant: str | None) -> list[str]:
-    lines = [f"LeadLoop is running: {installation.gateway_url}"]
-    if tenant:
-        lines.append(f"sign in once with:   {await demonstration.sign_in_link(installation, tenant)}")
-    return lines
+async def _welcome(installation: Installation, with_demo: bool) -> Answer:
+    data = {"running": True, "url": installation.gateway_url, "home": str(installation.home.root)}
+    shown = [f"LeadLoop is running: {installation.gateway_url}"]
+    if with_demo:
+        data["sign_in"] = await demo.sign_in_link(installation)
+        shown.append(f"sign in once with:   {data['sign_in']}")
+    return Answer(data, shown)
 
 
-def _running_already(installation: Installation) -> str:
-    return (
-        f"it is running already: {installation.gateway_url} (`leadloop down --home {installation.home.root}` stops it)"
+def _running_already(installation: Installation) -> Answer:
+    url, home = installation.gateway_url, installation.home.root
+    return Answer(
+        {"running": True, "url": url, "home": str(home), "already": True},
+        [f"it is running already: {url} (`leadloop down --home {home}` stops it)"],
     )

@@ -1,4 +1,4 @@
-"""``leadloop import, publish``: leads and messages go in."""
+"""``leadloop import, publish``: leads and messages go in. `leadloop.main` says what each command does."""
 
 import asyncio
 import sys
@@ -8,10 +8,10 @@ from pathlib import Path
 import nats.errors
 import nats.js.errors
 
-from contracts.message import ProblemCode, ProblemError
-from contracts.operations import GetTenant
+from chassis.caller import Caller
 from leadloop import mapping
-from leadloop.app import Common, app
+from leadloop.app import Common, Tenant
+from leadloop.commands_tenants import check_known
 from leadloop.errors_file import ErrorsFile
 from leadloop.importing import Import, Report
 from leadloop.installation import Installation
@@ -20,34 +20,24 @@ from leadloop.progress import progress
 from leadloop.rows import BadRow, Rows, read
 
 
-@app.command(name="import")
-async def import_(file: Path, *, map: Path, tenant: str, dry_run: bool = False, common: Common = Common()) -> Answer:
-    """Import a CRM export; returns when all of it is applied. Running it again changes nothing.
+async def import_(
+    file: Path, /, *, map: Path, tenant: Tenant, dry_run: bool = False, common: Common = Common()
+) -> Answer:
+    """``leadloop import``.
 
-    Parameters
-    ----------
-    file: a CSV file with a header, of any size.
-    map: what its columns mean (YAML; examples/README.md).
-    tenant: whose leads they are.
-    dry_run: check the mapping and every row, and send nothing.
+    Args:
+        file: a CSV file with a header, of any size.
+        map: what its columns mean (YAML; examples/README.md).
+        tenant: whose leads they are.
+        dry_run: check the mapping and every row, and send nothing.
     """
     mapping_file = mapping.load(map)
     with file.open("rb") as stream, ErrorsFile(file) as errors:
         rows = read(stream, mapping_file, tenant)
         if dry_run:
             return _checked(file, rows, errors)
-        installation = Installation(common.open())
-        async with installation.asking() as caller:
-            for service in ("intake", "outcomes"):
-                try:
-                    await caller.ask(tenant, GetTenant(), of=service)
-                except ProblemError as error:
-                    if error.problem.code is ProblemCode.NOT_FOUND:
-                        raise CommandError(
-                            f"there is no tenant {tenant}: create it with `leadloop tenant create {tenant}`"
-                        ) from None
-                    raise
-        async with installation.connected() as client:
+        async with Installation(common.open()).reached() as client:
+            await check_known(Caller(client), tenant, "intake", "outcomes")
             with progress("importing", rows.size, shown=not common.json) as advance:
                 report = await Import(client, tenant, errors, advance).run(rows)
         return _answer(file, report, errors)
@@ -63,7 +53,7 @@ def _checked(file: Path, rows: Rows, errors: ErrorsFile) -> Answer:
             outcomes += len(row.outcomes.command.outcomes) if row.outcomes else 0  # type: ignore[attr-defined]
     data = {"dry_run": True, "rows": good + errors.count, "bad_rows": errors.count, "outcomes": outcomes}
     shown = [f"{file}: {good} rows would be sent, with {outcomes} outcomes; nothing was sent"]
-    return Answer(data, shown + _bad_rows(errors), ok=not errors.count)
+    return Answer(data, shown + _found(errors), ok=not errors.count)
 
 
 def _answer(file: Path, report: Report, errors: ErrorsFile) -> Answer:
@@ -81,24 +71,22 @@ def _answer(file: Path, report: Report, errors: ErrorsFile) -> Answer:
     )  # fmt: skip
     said = [] if report.changed else ["nothing changed: every row had been applied before"]
     data = {**asdict(report), "changed": report.changed, "errors_file": str(errors.path) if errors.count else None}
-    return Answer(data, [shown, outcomes, *said, *_bad_rows(errors)])
+    return Answer(data, [shown, outcomes, *said, *_found(errors)])
 
 
-def _bad_rows(errors: ErrorsFile) -> list[str]:
-    return [f"{errors.count} rows were left out: {errors.path} says why"] if errors.count else []
+def _found(errors: ErrorsFile) -> list[str]:
+    return [f"{errors.count} errors: {errors.path} names row, field and reason"] if errors.count else []
 
 
-@app.command
-async def publish(subject: str, file: Path | None = None, *, common: Common = Common()) -> Answer:
-    """Publish one message as it is, with no header at all, and wait until the broker has stored it.
+async def publish(subject: str, file: Path | None = None, /, *, common: Common = Common()) -> Answer:
+    """``leadloop publish``.
 
-    Parameters
-    ----------
-    subject: e.g. intake.command.submit_lead.v1.acme
-    file: the body; standard input by default.
+    Args:
+        subject: e.g. intake.command.submit_lead.v1.acme
+        file: the body; standard input by default.
     """
     body = await asyncio.to_thread(file.read_bytes if file else sys.stdin.buffer.read)
-    async with Installation(common.open()).connected() as client:
+    async with Installation(common.open()).reached() as client:
         try:
             ack = await client.jetstream().publish(subject, body, timeout=10)
         except nats.js.errors.NoStreamResponseError:

@@ -1,24 +1,22 @@
-"""``leadloop win-rates, replay``: what came of it, and the proof."""
+"""``leadloop win-rates, replay``: what came of it, and the proof. `leadloop.main` says what each command does."""
 
 import csv
 import io
 from typing import Literal
 
 from contracts.aggregator import Dimension, Replay, WinRates, WinRateTable
-from contracts.message import ProblemCode, ProblemError
-from contracts.operations import GetTenant
 from contracts.taxonomy import Intent
-from leadloop.app import Common, app
+from leadloop.app import Common, Tenant
+from leadloop.commands_tenants import check_known
 from leadloop.installation import Installation
-from leadloop.output import Answer, CommandError, table
+from leadloop.output import Answer, table
 
 COLUMNS = ("key", "intent", "leads_entered", "appointments", "won", "lost", "win_rate")
 
 
-@app.command(name="win-rates")
 async def win_rates(
     *,
-    tenant: str,
+    tenant: Tenant,
     by: Literal["source", "geo"],
     weeks: int | None = None,
     intent: Intent | None = None,
@@ -26,24 +24,16 @@ async def win_rates(
     format: Literal["table", "csv", "json"] = "table",
     common: Common = Common(),
 ) -> Answer:
-    """Show win rates: distinct leads won over distinct leads won or lost.
+    """``leadloop win-rates``.
 
-    Parameters
-    ----------
-    by: group by where the leads came from, or by their place.
-    weeks: only the last N ISO weeks, this one included; every week by default.
-    intent: only leads of this intent.
-    min: leave out groups with fewer leads won or lost.
+    Args:
+        by: group by where the leads came from, or by their place.
+        weeks: only the last N ISO weeks, this one included; every week by default.
+        intent: only leads of this intent.
+        min: leave out groups with fewer leads won or lost.
     """
     async with Installation(common.open()).asking() as caller:
-        try:
-            await caller.ask(tenant, GetTenant(), of="aggregator")
-        except ProblemError as error:
-            if error.problem.code is ProblemCode.NOT_FOUND:
-                raise CommandError(
-                    f"there is no tenant {tenant}: `leadloop tenant list` shows those there are"
-                ) from None
-            raise
+        await check_known(caller, tenant, "aggregator")
         ask = WinRates(by=Dimension(by), weeks=weeks, intent=intent, minimum=min)
         found = await caller.ask(tenant, ask, seconds=120)
     if format == "csv" and not common.json:
@@ -82,13 +72,10 @@ def _table(found: WinRateTable) -> list[object]:  # type: ignore[return]
     return [shown]
 
 
-@app.command
-async def replay(*, tenant: str, common: Common = Common()) -> Answer:
-    """Rebuild the tenant's numbers from its events, compare them with the live ones, and put them in their place.
-
-    The exit status is 1 where they differed.
-    """
+async def replay(*, tenant: Tenant, common: Common = Common()) -> Answer:
+    """``leadloop replay``."""
     async with Installation(common.open()).asking() as caller:
+        await check_known(caller, tenant, "aggregator")
         report = await caller.ask(tenant, Replay(), seconds=600)
     same = "identical to the live numbers" if not report.differences else f"{len(report.differences)} differences:"
     return Answer(

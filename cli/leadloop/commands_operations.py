@@ -1,8 +1,6 @@
-"""``leadloop job, dead, republish, bench``: for those who run it."""
+"""``leadloop job, dead, republish, bench``: for those who run it. `leadloop.main` says what each command does."""
 
 from datetime import UTC, datetime, timedelta
-
-from cyclopts import App
 
 from contracts.catalogue import SERVICES
 from contracts.message import PLATFORM
@@ -14,20 +12,15 @@ from contracts.operations import (
     RunJob,
 )
 from leadloop import bench
-from leadloop.app import Common, app
+from leadloop.app import Common
 from leadloop.installation import Installation
 from leadloop.output import Answer, CommandError, table
-
-app.command(job_app := App(name="job", help="List scheduled jobs and run one by hand."))
-app.command(dead_app := App(name="dead", help="List, show and redrive dead letters."))
-app.command(bench_app := App(name="bench", help="Measure the running home."))
 
 _JOB_SECONDS = 3600.0
 
 
-@job_app.command(name="list")
 async def list_jobs(*, common: Common = Common()) -> Answer:
-    """Show every service's jobs with their last runs."""
+    """``leadloop job list``."""
     shown = table("Jobs", "service", "job", "schedule (UTC)", "last run", "state", "counts")
     data = []
     async with Installation(common.open()).asking() as caller:
@@ -42,9 +35,8 @@ async def list_jobs(*, common: Common = Common()) -> Answer:
     return Answer(data, [shown])
 
 
-@job_app.command(name="run")
-async def run_job(service: str, job: str, *, common: Common = Common()) -> Answer:
-    """Run a service's job now, and wait for its end."""
+async def run_job(service: str, job: str, /, *, common: Common = Common()) -> Answer:
+    """``leadloop job run``."""
     _check_service(service)
     async with Installation(common.open()).asking() as caller:
         ran = await caller.ask(PLATFORM, RunJob(job=job), of=service, seconds=_JOB_SECONDS)
@@ -52,9 +44,8 @@ async def run_job(service: str, job: str, *, common: Common = Common()) -> Answe
     return Answer(ran.model_dump(), [f"{job} {ran.error or ran.state} {counts}".rstrip()], ok=ran.state == "succeeded")
 
 
-@dead_app.command(name="list")
 async def list_dead(*, limit: int = 100, common: Common = Common()) -> Answer:
-    """Show dead letters: what they are and why, never what is in them."""
+    """``leadloop dead list``."""
     shown = table("Dead letters", "service", "id", "type", "tenant", "received", "redriven", "reason", right=("id",))
     data = []
     async with Installation(common.open()).asking() as caller:
@@ -68,9 +59,8 @@ async def list_dead(*, limit: int = 100, common: Common = Common()) -> Answer:
     return Answer(data, [shown] if data else ["no dead letters"])
 
 
-@dead_app.command(name="show")
-async def show_dead(service: str, id: int, *, common: Common = Common()) -> Answer:
-    """Show one dead letter: its message's id, type, size and why it could not be handled."""
+async def show_dead(service: str, id: int, /, *, common: Common = Common()) -> Answer:
+    """``leadloop dead show``."""
     _check_service(service)
     async with Installation(common.open()).asking() as caller:
         found = await caller.ask(PLATFORM, ListDeadLetters(limit=1000), of=service)
@@ -80,37 +70,40 @@ async def show_dead(service: str, id: int, *, common: Common = Common()) -> Answ
     return Answer(letter.model_dump(), [f"{name}: {value}" for name, value in letter.model_dump().items()])
 
 
-@dead_app.command(name="redrive")
-async def redrive(service: str, ids: tuple[int, ...] = (), *, common: Common = Common()) -> Answer:
-    """Handle dead letters again: those given, or every one that was not redriven yet."""
+async def redrive(service: str, ids: tuple[int, ...] = (), /, *, common: Common = Common()) -> Answer:
+    """``leadloop dead redrive``."""
     _check_service(service)
     async with Installation(common.open()).asking() as caller:
         done = await caller.ask(PLATFORM, RedriveDeadLetters(dead_letter_ids=list(ids)), of=service, seconds=600)
     return Answer(done.model_dump(), [f"{done.redriven} handled again; `leadloop dead list` shows what failed again"])
 
 
-@app.command
-async def republish(service: str, *, since: str, common: Common = Common()) -> Answer:
-    """Publish a service's events again under the same ids: for a broker that lost its disk.
+async def republish(service: str | None = None, /, *, since: str, common: Common = Common()) -> Answer:
+    """``leadloop republish``.
 
-    Parameters
-    ----------
-    since: a time (ISO 8601, UTC where it names no zone), or how long ago: 30m, 12h, 3d.
+    Args:
+        service: whose events; every service's by default.
+        since: a time (ISO 8601, UTC where it names no zone), or how long ago: 30m, 12h, 3d.
     """
-    _check_service(service)
+    services = SERVICES if service is None else (service,)
+    for name in services:
+        _check_service(name)
+    moment, counts = _moment(since), {}
     async with Installation(common.open()).asking() as caller:
-        done = await caller.ask(PLATFORM, Republish(since=_moment(since)), of=service, seconds=600)
-    return Answer(done.model_dump(), [f"{done.republished} events of {service} are published again"])
+        for name in services:
+            done = await caller.ask(PLATFORM, Republish(since=moment), of=name, seconds=600)
+            counts[name] = done.republished
+    return Answer(
+        {"republished": counts}, [f"{count} events of {name} are published again" for name, count in counts.items()]
+    )
 
 
-@bench_app.command(name="pipeline")
 async def bench_pipeline(*, leads: int = 30_000, only: str = "", common: Common = Common()) -> Answer:
-    """Measure the lead path of the running home with a throw-away tenant: leads a second, from the first to the last.
+    """``leadloop bench pipeline``.
 
-    Parameters
-    ----------
-    leads: how many commands are preloaded before the clock starts.
-    only: the services that take part, e.g. intake,aggregator; all by default.
+    Args:
+        leads: how many commands are preloaded before the clock starts.
+        only: the services that take part, e.g. intake,aggregator; all by default.
     """
     services = tuple(only.split(",")) if only else SERVICES
     for service in services:

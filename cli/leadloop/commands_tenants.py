@@ -1,36 +1,30 @@
-"""``leadloop tenant, key``: who is served, and with which credentials."""
+"""``leadloop tenant, key``: who is served, and with which credentials. `leadloop.main` says what each command does."""
 
 import asyncio
 
-from cyclopts import App
 from pydantic import ValidationError
 
-from chassis.requests import Caller
+from chassis.caller import Caller
 from contracts.catalogue import SERVICES
 from contracts.gateway import CreateApiKey, CreateTenant, ListTenants, NewTenantSettings, TenantView
 from contracts.message import PLATFORM, ProblemCode, ProblemError
 from contracts.operations import GetTenant
-from leadloop.app import Common, app
+from leadloop.app import Common, Tenant
 from leadloop.installation import Installation
 from leadloop.output import Answer, CommandError, table
-
-app.command(tenant_app := App(name="tenant", help="Create and list tenants."))
-app.command(key_app := App(name="key", help="Make credentials for a tenant's systems."))
 
 _KNOWN_EVERYWHERE_SECONDS = 30.0
 
 
-@tenant_app.command(name="create")
 async def create_tenant(
-    tenant: str, *, region: str = "US", time_zone: str = "UTC", common: Common = Common()
+    tenant: Tenant, /, *, region: str = "US", time_zone: str = "UTC", common: Common = Common()
 ) -> Answer:
-    """Create a tenant; returns when every service knows it. Creating it again changes nothing.
+    """``leadloop tenant create``.
 
-    Parameters
-    ----------
-    tenant: 1 to 63 lower-case letters, digits and hyphens.
-    region: how national phone numbers are read (ISO 3166, e.g. US).
-    time_zone: where the tenant's day begins (IANA, e.g. Europe/Berlin).
+    Args:
+        tenant: 1 to 63 lower-case letters, digits and hyphens.
+        region: how national phone numbers are read (ISO 3166, e.g. US).
+        time_zone: where the tenant's day begins (IANA, e.g. Europe/Berlin).
     """
     async with Installation(common.open()).asking() as caller:
         view = await create(caller, tenant, region, time_zone)
@@ -65,9 +59,8 @@ async def create(caller: Caller, tenant: str, region: str = "US", time_zone: str
     return view
 
 
-@tenant_app.command(name="list")
 async def list_tenants(*, common: Common = Common()) -> Answer:
-    """List every tenant."""
+    """``leadloop tenant list``."""
     async with Installation(common.open()).asking() as caller:
         found = await caller.ask(PLATFORM, ListTenants())
     shown = table("Tenants", "tenant", "region", "time zone", "created")
@@ -76,19 +69,19 @@ async def list_tenants(*, common: Common = Common()) -> Answer:
     return Answer(found.model_dump(), [shown])
 
 
-@key_app.command(name="create")
-async def create_key(tenant: str, *, nats: bool = False, label: str = "default", common: Common = Common()) -> Answer:
-    """Make a credential and show it this once.
+async def create_key(
+    tenant: Tenant, /, *, nats: bool = False, label: str = "default", common: Common = Common()
+) -> Answer:
+    """``leadloop key create``.
 
-    Parameters
-    ----------
-    tenant: whom the credential speaks for.
-    nats: a credential for the broker, to publish the tenant's commands, rather than an API key.
-    label: what the key is for.
+    Args:
+        tenant: whom the credential speaks for.
+        nats: a credential for the broker, to publish the tenant's commands, rather than an API key.
+        label: what the key is for.
     """
     installation = Installation(common.open())
     async with installation.asking() as caller:
-        await caller.ask(tenant, GetTenant(), of="gateway")
+        await check_known(caller, tenant, "gateway")
         if not nats:
             key = await caller.ask(tenant, CreateApiKey(label=label))
             return Answer(
@@ -104,6 +97,25 @@ async def create_key(tenant: str, *, nats: bool = False, label: str = "default",
             "keep the seed now: it is not shown again",
         ],
     )  # fmt: skip
+
+
+async def check_known(caller: Caller, tenant: str, *services: str) -> None:
+    """Check that these services have a tenant's settings.
+
+    Raises:
+        CommandError: there is no such tenant.
+        ProblemError: a service does not answer.
+    """
+    for service in services:
+        try:
+            await caller.ask(tenant, GetTenant(), of=service)
+        except ProblemError as error:
+            if error.problem.code is not ProblemCode.NOT_FOUND:
+                raise
+            raise CommandError(
+                f"there is no tenant {tenant}: `leadloop tenant list` shows those there are, "
+                f"`leadloop tenant create {tenant}` creates it"
+            ) from None
 
 
 async def _until_known(caller: Caller, service: str, tenant: str) -> None:

@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Collection, Iterator
 from typing import BinaryIO, NamedTuple
 
+from leadloop.errors import LeadLoopError
+
 DELIMITERS = ",;\t"
 _LONGEST_LINE = 16 * 1024 * 1024
 """Characters; what has no line end for so long is no CSV file."""
@@ -19,7 +21,7 @@ _NO_TEXT = re.compile("[\udc80-\udcff\0]")
 """Bytes that the encoding does not have (as `surrogateescape` shows them), and NUL, which no database keeps in a text."""
 
 
-class ExportError(Exception):
+class ExportError(LeadLoopError):
     """The file as a whole is not readable as CSV; the message says why and what to do."""
 
 

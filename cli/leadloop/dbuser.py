@@ -10,6 +10,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+from leadloop.errors import LeadLoopError
 from leadloop.process import run_as
 
 USER = "leadloop-db"
@@ -18,7 +19,7 @@ LONGEST_SOCKET_PATH = 107
 """Bytes; sun_path holds 108 with the closing NUL (unix(7))."""
 
 
-class AccountError(Exception):
+class AccountError(LeadLoopError):
     """The database's system user is missing and cannot be made."""
 
 

@@ -1,17 +1,20 @@
 """The demo: a synthetic tenant with weeks of history, and live traffic for as long as it runs."""
 
 import asyncio
+import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 from random import Random
 
+import nats.errors
 from uuid_utils.compat import uuid7
 
+from chassis.caller import Caller
 from chassis.received import encode
-from chassis.requests import Caller
 from contracts.gateway import CreateSignInLink
 from contracts.intake import SubmitLead
 from contracts.message import Command, Envelope
@@ -38,13 +41,14 @@ async def prepare(installation: Installation) -> None:
             generator.write(export, "crm", HISTORY_ROWS, until=_until(installation))
             with export.open("rb") as stream, ErrorsFile(export) as errors:
                 report = await Import(client, TENANT, errors).run(read(stream, _mapping(), TENANT))
-    print(f"the tenant {TENANT} has {HISTORY_ROWS} imported rows of history ({report.seconds:.1f} s)", flush=True)
+    seconds = f"{report.seconds:.1f} s"
+    print(f"the tenant {TENANT} has {HISTORY_ROWS} imported rows of history ({seconds})", file=sys.stderr)
 
 
-async def sign_in_link(installation: Installation, tenant: str) -> str:
-    """A link that signs in once to a tenant's pages."""
+async def sign_in_link(installation: Installation) -> str:
+    """A link that signs in once to the tenant's pages."""
     async with installation.connected() as client:
-        link = await Caller(client).ask(tenant, CreateSignInLink())
+        link = await Caller(client).ask(TENANT, CreateSignInLink())
     return f"{installation.gateway_url}{link.path}"
 
 
@@ -56,7 +60,8 @@ async def live(installation: Installation) -> None:
         for command in _traffic(random):
             id_ = uuid7()
             envelope = Envelope(id_, command.topic.type, TENANT, datetime.now(UTC), id_)
-            await js.publish(envelope.subject, encode(command), headers=envelope.headers)
+            with suppress(nats.errors.Error, TimeoutError):  # the broker is starting again: traffic goes on after it
+                await js.publish(envelope.subject, encode(command), headers=envelope.headers)
             await asyncio.sleep(random.uniform(0.3, 1.2))
 
 

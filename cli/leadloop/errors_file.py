@@ -1,4 +1,4 @@
-"""``FILE.errors.csv``: the rows of an import that made no command or were rejected, and why."""
+"""``FILE.errors.csv``: what an import could not apply, row by row, and why."""
 
 import csv
 from pathlib import Path
@@ -13,9 +13,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class ErrorsFile:
-    """Writes the bad rows of one run as they come; without any there is no file, not even that of the run before.
+    """Writes the errors of one run as they are found; without any there is no file, not even that of the run before.
 
-    Use it as a context manager. `count` is how many were written.
+    A row may have several; those that only a service finds come after those of rows further down. Use it as a context
+    manager. `count` is how many were written.
     """
 
     def __init__(self, export: Path) -> None:
@@ -34,7 +35,7 @@ class ErrorsFile:
             self._file.close()
 
     def write(self, row: BadRow) -> None:
-        """Append a row.
+        """Append an error.
 
         Raises:
             OSError: the file cannot be written.

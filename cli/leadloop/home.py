@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from leadloop import dbuser
+from leadloop.errors import LeadLoopError
 
 FORMAT = 1
 ENVIRONMENT_VARIABLE = "LEADLOOP_HOME"
@@ -30,7 +31,7 @@ DEFAULT = Path("~/.leadloop")
 LOWEST_PORT = 20_000
 
 
-class HomeError(Exception):
+class HomeError(LeadLoopError):
     """The home cannot be used as it is; the message says why and what to do."""
 
 

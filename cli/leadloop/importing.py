@@ -6,10 +6,10 @@ whatever the broker did not confirm.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from time import monotonic
 from typing import TypeVar
 from uuid import UUID
@@ -21,19 +21,22 @@ from uuid_utils.compat import uuid7
 
 from chassis.caller import Caller
 from contracts.catalogue import COMMANDS, EVENTS
-from contracts.intake import CountSubmissions, GetSubmissions, LeadVerdict
+from contracts.intake import CountSubmissions, GetSubmissions, LeadVerdict, SubmissionView
 from contracts.message import PLATFORM, Envelope, ProblemCode, ProblemError, Reply, Request
 from contracts.operations import GetStatus
-from contracts.outcomes import CountRecordings, GetRecordings, OutcomeVerdict
+from contracts.outcomes import CountRecordings, GetRecordings, OutcomeVerdict, RecordingView, Refusal
 from leadloop.errors_file import ErrorsFile
 from leadloop.output import CommandError
-from leadloop.rows import BadRow, Prepared, Rows
+from leadloop.rows import BadRow, Prepared, Row, Rows
 
 R = TypeVar("R", bound=Reply)
 
 WINDOW = 4000
 """Rows under way at once."""
 CHUNK = 500
+"""Commands published at once."""
+_ASKED = 1000
+"""Verdicts asked for at once; a request takes no more ids."""
 _ACK_SECONDS = 10.0
 _STUCK_SECONDS = 60.0
 
@@ -42,8 +45,9 @@ _STUCK_SECONDS = 60.0
 class Report:
     """How an import went.
 
-    `accepted`, `updated` and `rejected` count the verdicts given in this run; every other row's lead was there already
-    as the row says, which makes it a duplicate. The outcomes count likewise.
+    `accepted`, `updated` and `outcomes_recorded` count what this run changed; `rejected`, `outcomes_blocked` and
+    `outcomes_refused` count what its rows met with, in this run or in one before. All the rest was there already as the
+    rows say, and is a duplicate.
     """
 
     run_id: UUID
@@ -68,10 +72,16 @@ class Report:
 
 @dataclass
 class _Pending:
-    """Commands sent whose verdicts are not known yet, oldest first."""
+    """The rows whose commands have no verdict yet, by the id of the command, oldest first."""
 
-    leads: deque[UUID] = field(default_factory=deque)
-    outcomes: deque[UUID] = field(default_factory=deque)
+    leads: dict[UUID, Row] = field(default_factory=dict)
+    outcomes: dict[UUID, Row] = field(default_factory=dict)
+
+    def add(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            self.leads[row.lead.id] = row
+            if row.outcomes:
+                self.outcomes[row.outcomes.id] = row
 
     def __len__(self) -> int:
         return len(self.leads) + len(self.outcomes)
@@ -83,7 +93,7 @@ class Import:
     Parameters:
         client: a broker connection with the operator's credential.
         tenant: whose leads they are.
-        errors: takes the rows that make no command.
+        errors: takes the rows that make no command, those that are rejected, and outcomes that lie in the future.
         progress: told after every chunk how many bytes have been read and rows sent.
     """
 
@@ -107,24 +117,21 @@ class Import:
             CommandError: nothing moves any more although commands wait; what to look at is in the message.
         """
         began = monotonic()
-        chunk: list[Prepared] = []
+        chunk: list[Row] = []
         for row in rows:
             self.report.rows += 1
             if isinstance(row, BadRow):
                 self.report.bad_rows += 1
                 self._errors.write(row)
                 continue
-            chunk.append(row.lead)
-            if row.outcomes:
-                chunk.append(row.outcomes)
-                self.report.outcomes_sent += len(row.outcomes.command.outcomes)  # type: ignore[attr-defined]
+            chunk.append(row)
             if len(chunk) >= CHUNK:
-                await self._send(chunk)
+                await self._send_rows(chunk)
                 self._progress(rows.bytes_read, self.report.rows)
                 chunk = []
                 while len(self._pending) > WINDOW:
                     await self._hear()
-        await self._send(chunk)
+        await self._send_rows(chunk)
         self._progress(rows.bytes_read, self.report.rows)
         while self._pending:
             await self._hear()
@@ -133,12 +140,19 @@ class Import:
         self.report.seconds = monotonic() - began
         return self.report
 
-    async def _send(self, chunk: list[Prepared]) -> None:
+    async def _send_rows(self, chunk: list[Row]) -> None:
+        commands = [command for row in chunk for command in (row.lead, row.outcomes) if command]
+        for outcomes in (row.outcomes for row in chunk if row.outcomes):
+            self.report.outcomes_sent += len(outcomes.command.outcomes)  # type: ignore[attr-defined]
+        await self._send(commands)
+        self._pending.add(chunk)
+
+    async def _send(self, commands: list[Prepared]) -> None:
         """Publish commands in their order; what is not confirmed is sent again until it is.
 
-        A chunk is resent from its first unconfirmed command on, so that a lead's commands keep their order.
+        They are resent from the first unconfirmed one on, so that a lead's commands keep their order.
         """
-        rest = chunk
+        rest = commands
         while rest:
             try:
                 futures = [
@@ -155,8 +169,6 @@ class Import:
             rest = rest[confirmed:]
             if rest:
                 await asyncio.sleep(0.5)
-        for prepared in chunk:
-            (self._pending.leads if _is_lead(prepared) else self._pending.outcomes).append(prepared.id)
 
     def _jetstream(self) -> JetStreamContext:
         return self._client.jetstream(publish_async_max_pending=2 * CHUNK)
@@ -169,19 +181,13 @@ class Import:
     async def _hear(self) -> None:
         """Ask for the verdicts on the oldest commands under way, and wait a moment if there is none yet."""
         before = len(self._pending)
-        leads, outcomes = list(self._pending.leads)[:1000], list(self._pending.outcomes)[:1000]
-        if leads:
-            found = await self._ask(GetSubmissions(submission_ids=leads))
-            known = {view.submission_id for view in found.submissions}
-            self._pending.leads = _without(self._pending.leads, known)
-        if outcomes:
-            recordings = await self._ask(GetRecordings(command_ids=outcomes))
-            known = {
-                view.command_id
-                for view in recordings.recordings
-                if all(result.verdict is not OutcomeVerdict.WAITING for result in view.results)
-            }
-            self._pending.outcomes = _without(self._pending.outcomes, known)
+        if leads := list(islice(self._pending.leads, _ASKED)):
+            for submission in (await self._ask(GetSubmissions(submission_ids=leads))).submissions:
+                self._note_lead(self._pending.leads.pop(submission.submission_id), submission)
+        if outcomes := list(islice(self._pending.outcomes, _ASKED)):
+            for recording in (await self._ask(GetRecordings(command_ids=outcomes))).recordings:
+                if all(result.verdict is not OutcomeVerdict.WAITING for result in recording.results):
+                    self._note_outcomes(self._pending.outcomes.pop(recording.command_id), recording)
         if len(self._pending) < before:
             self._moved_at = monotonic()
             return
@@ -191,6 +197,20 @@ class Import:
                 "`leadloop dead redrive` when the cause is mended, and run the import again"
             )
         await asyncio.sleep(0.05)
+
+    def _note_lead(self, row: Row, submission: SubmissionView) -> None:
+        if submission.verdict is LeadVerdict.REJECTED:
+            self.report.rejected += 1
+            for flaw in submission.reasons:
+                self._errors.write(BadRow(row.number, row.line, flaw.field, flaw.message))
+
+    def _note_outcomes(self, row: Row, recording: RecordingView) -> None:
+        for number, result in enumerate(recording.results, start=1):
+            self.report.outcomes_blocked += result.verdict is OutcomeVerdict.BLOCKED
+            self.report.outcomes_refused += result.verdict is OutcomeVerdict.REFUSED
+            if result.refusal is Refusal.IN_FUTURE:
+                reason = f"{result.type} lies in the future: record what has happened"
+                self._errors.write(BadRow(row.number, row.line, f"outcomes.{number}.occurred_at", reason))
 
     async def _ask(self, request: Request[R]) -> R:
         return await patiently(self._caller, self._tenant, request)
@@ -208,11 +228,8 @@ class Import:
         report = self.report
         report.accepted = leads.get(LeadVerdict.ACCEPTED, 0)
         report.updated = leads.get(LeadVerdict.UPDATED, 0)
-        report.rejected = leads.get(LeadVerdict.REJECTED, 0)
         report.duplicate = report.rows - report.bad_rows - report.accepted - report.updated - report.rejected
         report.outcomes_recorded = outcomes.get(OutcomeVerdict.RECORDED, 0)
-        report.outcomes_blocked = outcomes.get(OutcomeVerdict.BLOCKED, 0)
-        report.outcomes_refused = outcomes.get(OutcomeVerdict.REFUSED, 0)
         handled = report.outcomes_recorded + report.outcomes_blocked + report.outcomes_refused
         report.outcomes_duplicate = report.outcomes_sent - handled
 
@@ -254,11 +271,3 @@ async def patiently(caller: Caller, tenant: str, request: Request[R], *, of: str
             if error.problem.code is not ProblemCode.UNAVAILABLE or monotonic() > deadline:
                 raise
         await asyncio.sleep(0.5)
-
-
-def _is_lead(prepared: Prepared) -> bool:
-    return prepared.command.topic.owner == "intake"
-
-
-def _without(ids: deque[UUID], known: set[UUID]) -> deque[UUID]:
-    return deque(id_ for id_ in ids if id_ not in known)

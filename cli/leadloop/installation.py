@@ -1,4 +1,8 @@
-"""An installation in a home: which processes it runs, with which credentials, and how a command reaches it."""
+"""An installation in a home: which processes it runs, with which credentials, and how a command reaches it.
+
+What only a start needs (alembic, the services' machinery) is imported by the methods that need it: to load it takes longer
+than most commands take to run.
+"""
 
 import json
 import os
@@ -10,15 +14,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import nats
-import nkeys
 from nats.aio.client import Client
 
-from chassis import schema, topology
-from chassis.keys import FileKeyService
-from chassis.requests import Caller
-from chassis.service import inbox_prefix
+from chassis.caller import Caller, inbox_prefix
 from contracts.catalogue import OPERATOR, SERVICES
-from leadloop import running
+from leadloop import nkey, running
 from leadloop.embedded import Nats, Postgres
 from leadloop.home import Home, write_atomically
 from leadloop.process import ChildSpec
@@ -40,6 +40,8 @@ class Installation:
 
         `replicas` says how many of a service run, one by default; `port` is where the gateway listens.
         """
+        from chassis.keys import FileKeyService
+
         self.postgres.prepare()
         self.broker.prepare(self.authorization())
         FileKeyService.create(self._kms)
@@ -54,6 +56,8 @@ class Installation:
 
     async def provision(self) -> list[str]:
         """Bring roles, schemas, streams and durables to what this version needs; returns what was done."""
+        from chassis import schema, topology
+
         done = []
         for service in SERVICES:
             done += await schema.prepare(self._database_url("postgres"), service)
@@ -62,9 +66,11 @@ class Installation:
 
     async def _provision(self) -> None:
         for line in await self.provision():
-            print(line, flush=True)
+            print(line, file=sys.stderr)
 
     def _service(self, service: str, number: int, port: int | None) -> ChildSpec:
+        from chassis import schema
+
         name = service if number == 1 else f"{service}-{number}"
         own = self.home.claim_port(name, port if name == "gateway" else None)
         environment = {
@@ -103,10 +109,20 @@ class Installation:
             await client.close()
 
     @asynccontextmanager
-    async def asking(self) -> AsyncIterator[Caller]:
-        """For commands that ask the services."""
+    async def reached(self) -> AsyncIterator[Client]:
+        """The same, once everything is ready.
+
+        Raises:
+            HomeError: the home does not run.
+        """
         await running.until_up(self.home)
         async with self.connected() as client:
+            yield client
+
+    @asynccontextmanager
+    async def asking(self) -> AsyncIterator[Caller]:
+        """The same, for commands that ask the services."""
+        async with self.reached() as client:
             yield Caller(client)
 
     async def admit_upstream(self, tenant: str) -> tuple[str, str]:
@@ -114,10 +130,12 @@ class Installation:
 
         A running broker takes it at once.
         """
-        seed = _new_seed()
-        upstream = topology.User(f"upstream-{secrets.token_hex(6)}", _public(seed), tenant)
-        path = self._upstreams_file
-        write_atomically(path, json.dumps([asdict(user) for user in (*self._upstreams(), upstream)]).encode())
+        from chassis import topology
+
+        seed = nkey.new_seed()
+        upstream = topology.User(f"upstream-{secrets.token_hex(6)}", nkey.public_key(seed), tenant)
+        known = [*self._upstreams(), asdict(upstream)]
+        write_atomically(self._upstreams_file, json.dumps(known).encode())
         self.broker.configure(self.authorization())
         for process in running.status(self.home):
             if process.name == "nats" and process.pid:
@@ -126,12 +144,15 @@ class Installation:
 
     def authorization(self) -> str:
         """The broker's authorization block: every service, the operator, and the upstreams admitted so far."""
-        users = [topology.User(name, _public(self._seed(name))) for name in (*SERVICES, OPERATOR)]
-        return topology.authorization([*users, *self._upstreams()])
+        from chassis import topology
 
-    def _upstreams(self) -> list[topology.User]:
+        users = [topology.User(name, nkey.public_key(self._seed(name))) for name in (*SERVICES, OPERATOR)]
+        return topology.authorization([*users, *(topology.User(**upstream) for upstream in self._upstreams())])
+
+    def _upstreams(self) -> list[dict[str, str]]:
         path = self._upstreams_file
-        return [topology.User(**user) for user in json.loads(path.read_text())] if path.exists() else []
+        known: list[dict[str, str]] = json.loads(path.read_text()) if path.exists() else []
+        return known
 
     @property
     def _upstreams_file(self) -> Path:
@@ -142,7 +163,7 @@ class Installation:
         return self.home.keys / "kms.json"
 
     def _seed(self, user: str) -> str:
-        return self.home.keep(f"nats-{user}.seed", lambda: _new_seed().encode()).read_text()
+        return self.home.keep(f"nats-{user}.seed", lambda: nkey.new_seed().encode()).read_text()
 
     def _database_url(self, role: str) -> str:
         return self.postgres.dsn(role, DATABASE).replace("postgresql://", "postgresql+asyncpg://", 1)
@@ -150,13 +171,3 @@ class Installation:
 
 async def _quiet(_: Exception) -> None:
     """The library logs a stack trace whenever the broker is away; commands say what they wait for themselves."""
-
-
-def _new_seed() -> str:
-    seed: str = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER).decode()
-    return seed
-
-
-def _public(seed: str) -> str:
-    public: str = nkeys.from_seed(bytearray(seed.encode())).public_key.decode()
-    return public

@@ -1,13 +1,117 @@
-"""The entry point of ``leadloop``: every module of commands adds its own to the root."""
+"""The entry point of ``leadloop``, and the index of its commands.
+
+A command's module is imported when the command is given: nobody waits for what he did not ask for. That is why each
+command's description stands here, where the help finds it.
+"""
 
 import sys
 
-from leadloop import commands_home, commands_leads, commands_numbers, commands_operations, commands_tenants
-from leadloop.app import run
+from cyclopts import App, CycloptsError, Parameter
 
-__all__ = ["commands_home", "commands_leads", "commands_numbers", "commands_operations", "commands_tenants", "main"]
+from leadloop.output import fail
+
+app = App(
+    name="leadloop",
+    help="Run LeadLoop and work with it. Every command takes --home (or LEADLOOP_HOME) and answers --json.",
+    version_flags=[],
+    default_parameter=Parameter(negative=()),
+)
+app.command(tenant := App(name="tenant", help="Create and list tenants."))
+app.command(key := App(name="key", help="Make credentials for a tenant's systems."))
+app.command(job := App(name="job", help="List scheduled jobs and run one by hand."))
+app.command(dead := App(name="dead", help="List, show and redrive dead letters."))
+app.command(bench := App(name="bench", help="Measure the running home."))
+
+app.command(
+    "leadloop.commands_home:up",
+    help="Start everything: database, broker and services. Ctrl-C stops all; the data stays.",
+)
+app.command(
+    "leadloop.commands_home:up_with_demo",
+    name="demo",
+    help="Start everything with a synthetic tenant: weeks of history, live traffic, and a link to sign in with.",
+)
+app.command("leadloop.commands_home:down", help="Stop everything that runs in the home.")
+app.command("leadloop.commands_home:status", help="Show every process of the home.")
+app.command(
+    "leadloop.commands_home:provision",
+    help="Bring roles, schemas, streams and durables to what this version needs, and say what had drifted.",
+)
+
+tenant.command(
+    "leadloop.commands_tenants:create_tenant",
+    name="create",
+    help="Create a tenant; returns when every service knows it. Creating it again changes nothing.",
+)
+tenant.command("leadloop.commands_tenants:list_tenants", name="list", help="List every tenant.")
+key.command(
+    "leadloop.commands_tenants:create_key", name="create", help="Make a credential of a tenant and show it this once."
+)
+
+app.command(
+    "leadloop.commands_leads:import_",
+    name="import",
+    help="Import a CRM export; returns when all of it is applied. Running it again changes nothing.",
+)
+app.command(
+    "leadloop.commands_leads:publish",
+    help="Publish one message as it is, with no header at all, and wait until the broker has stored it.",
+)
+
+app.command(
+    "leadloop.commands_numbers:win_rates",
+    help="Show win rates: distinct leads won over distinct leads won or lost.",
+)
+app.command(
+    "leadloop.commands_numbers:replay",
+    help="Rebuild a tenant's numbers from its events, compare them with the live ones, and put them in their place. "
+    "The exit status is 1 where they differed.",
+)
+
+job.command(
+    "leadloop.commands_operations:list_jobs", name="list", help="Show every service's jobs with their last runs."
+)
+job.command("leadloop.commands_operations:run_job", name="run", help="Run a service's job now, and wait for its end.")
+dead.command(
+    "leadloop.commands_operations:list_dead",
+    name="list",
+    help="Show dead letters: what they are and why, never what is in them.",
+)
+dead.command(
+    "leadloop.commands_operations:show_dead",
+    name="show",
+    help="Show one dead letter: its message's id, type, size and why it could not be handled.",
+)
+dead.command(
+    "leadloop.commands_operations:redrive",
+    help="Handle dead letters again: those given, or every one that was not redriven yet.",
+)
+app.command(
+    "leadloop.commands_operations:republish",
+    help="Publish events again under the same ids: for a broker that lost its disk.",
+)
+bench.command(
+    "leadloop.commands_operations:bench_pipeline",
+    name="pipeline",
+    help="Measure the lead path of the running home with a throw-away tenant: leads a second, from first to last.",
+)
 
 
 def main() -> None:
     """Carry out the command of this process' arguments."""
     sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Carry out one command; returns the exit status, 0 only when what was asked is done."""
+    as_json = "--json" in arguments
+    try:
+        command, bound, _ = app.parse_args(arguments, exit_on_error=False, print_error=False, verbose=False)
+    except CycloptsError as error:
+        return fail(error, as_json)
+    asked = command(*bound.args, **bound.kwargs)
+    if asked is None:  # it was the help
+        return 0
+    from leadloop.app import carry_out  # the command brought in what this needs; the help did not
+
+    return carry_out(asked, as_json)

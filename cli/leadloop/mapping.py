@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from leadloop import cells
+from leadloop.errors import LeadLoopError
 from leadloop.mapping_model import LeadRules, Mapping, OutcomeRules, Target
 from leadloop.rules import Rule, When
 from leadloop.yaml_lines import Document, Keys, YamlError, parse
@@ -27,7 +28,7 @@ _YEAR = re.compile("%[YyGcx]")
 _METADATA = "metadata."
 
 
-class MappingError(Exception):
+class MappingError(LeadLoopError):
     """The mapping is wrong or does not fit the export; a line for each problem: ``FILE:LINE: key: what to do``."""
 
 

@@ -10,11 +10,13 @@ from pydantic_core import to_jsonable_python
 from rich.console import Console
 from rich.table import Table
 
+from leadloop.errors import LeadLoopError
+
 Data = Mapping[str, Any] | Sequence[Any]
 
 
-class CommandError(Exception):
-    """What was asked could not be done; the message says why and what to do. `data` adds to it for ``--json``."""
+class CommandError(LeadLoopError):
+    """A command could not do what was asked. `data` adds to the message for ``--json``."""
 
     def __init__(self, message: str, data: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -31,14 +33,14 @@ class Answer:
 
     def show(self, as_json: bool) -> None:
         if as_json:
-            print(json.dumps(to_jsonable_python(self.data)))
+            print(json.dumps(to_jsonable_python(self.data)), flush=True)
             return
         console = Console(highlight=False, soft_wrap=True)
         for part in self.shown:
             if isinstance(part, Table):
                 console.print(part)
             else:
-                print(part)
+                print(part, flush=True)
 
 
 def fail(error: Exception, as_json: bool) -> int:

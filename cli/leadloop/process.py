@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
+from leadloop.errors import LeadLoopError
+
 PROBE_TIMEOUT = 2.0
 """Seconds that a process has to answer whether it is ready."""
 LOG_LIMIT = 10 * 1024 * 1024
@@ -21,7 +23,7 @@ LOG_LIMIT = 10 * 1024 * 1024
 logger = logging.getLogger(__name__)
 
 
-class ProcessFailed(Exception):
+class ProcessFailed(LeadLoopError):
     """A process cannot be started, has ended, or was not ready in time; the message has the end of its log."""
 
     def __init__(self, what: str, log: Path | None = None) -> None:
@@ -59,8 +61,8 @@ class Identity:
     boot: str
 
     @classmethod
-    def of(cls, pid: int) -> Self | None:
-        """The process that has `pid` now; None when there is none or it is a zombie."""
+    def of(cls, pid: int, *, zombie: bool = False) -> Self | None:
+        """The process that has `pid` now; None when there is none or it is a zombie, unless a `zombie` will do."""
         try:
             stat = Path(f"/proc/{pid}/stat").read_text()
         except (FileNotFoundError, ProcessLookupError):
@@ -68,7 +70,7 @@ class Identity:
         # The second field is the command's name in parentheses, and may hold blanks and parentheses itself.
         state, *rest = stat.rpartition(")")[2].split()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return None if state in "ZX" else cls(pid, int(rest[18]), boot)
+        return None if state in "ZX" and not zombie else cls(pid, int(rest[18]), boot)
 
     @property
     def alive(self) -> bool:
@@ -117,7 +119,8 @@ class Identity:
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
         loop.add_reader(descriptor, ended.set)
         try:
-            if self.alive:
+            # A killed process is a zombie while other threads of it still end, and hold its files and locks until then.
+            if Identity.of(self.pid, zombie=True) == self:
                 await asyncio.wait_for(ended.wait(), timeout)
         except TimeoutError:
             return False
