@@ -1,5 +1,7 @@
 """The HTTP API: its statuses, its formats, and how it says what was wrong."""
 
+import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
@@ -285,5 +287,9 @@ async def test_the_description_is_openapi_3_1_with_an_example_of_every_body(gate
         for body in bodies:
             if reference := body.get("application/json", {}).get("schema", {}).get("$ref"):
                 assert schemas[reference.rpartition("/")[2]]["examples"], reference
-    text = str(document)
+    text = json.dumps(document)
     assert "HTTPValidationError" not in text and "422" not in text
+    for name in re.findall(r'"\$ref": "([^"]+)"', text):
+        assert name.removeprefix("#/components/schemas/") in schemas
+    (weeks,) = (p for p in document["paths"]["/api/t/{tenant}/win-rates"]["get"]["parameters"] if p["name"] == "weeks")
+    assert "ISO weeks" in weeks["description"]

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from chassis.requests import Caller
+from chassis.caller import Caller
 from chassis.service import Service
 from contracts.message import Envelope, ProblemCode, ProblemError, Reply
 from contracts.message import Request as Ask
