@@ -29,16 +29,16 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.exc import DBAPIError
 
 from chassis import schema, topology
+from chassis.caller import Caller, inbox_prefix
 from chassis.failures import describe
 from chassis.keys import FileKeyService
-from chassis.requests import Caller
-from chassis.service import inbox_prefix
 from contracts.catalogue import OPERATOR, SERVICES
 from contracts.gateway import CreateApiKey, CreateSignInLink
 from contracts.message import ProblemError
 from leadloop import commands_tenants, nkey
+from leadloop.errors import LeadLoopError
 from leadloop.home import write_atomically
-from leadloop.output import CommandError, fail
+from leadloop.output import fail
 
 NODES = ("nats-1:6222", "nats-2:6222", "nats-3:6222")
 """Where the broker's nodes listen for each other."""
@@ -101,7 +101,7 @@ async def declare(folder: Path, *, replicas: int = len(NODES)) -> None:
             password = (folder / service / "PGPASSWORD").read_text()
             done += await schema.prepare(_operator().database_url, service, password)
     except DBAPIError as error:
-        raise CommandError(f"the database: {describe(error)}: {error.orig}") from None
+        raise LeadLoopError(f"the database: {describe(error)}: {error.orig}") from None
     async with _connected() as client:
         done += await topology.declare(client, replicas)
     print("\n".join(done) or "nothing to do: everything is as it should be")
@@ -121,7 +121,7 @@ def upstream(folder: Path, tenant: str) -> None:
     try:
         topology.permissions(user)
     except ValueError as error:
-        raise CommandError(str(error)) from None
+        raise LeadLoopError(str(error)) from None
     _write(_upstreams_file(folder), json.dumps([asdict(known) for known in (*_upstreams(folder), user)]))
     _write_authorization(folder)
     print(f"seed:         {seed}\ninbox prefix: {inbox_prefix(user.name)}\nkeep the seed now: it is not shown again")
@@ -174,7 +174,7 @@ def _operator() -> Operator:
         return Operator()  # type: ignore[call-arg]
     except ValidationError as error:
         missing = ", ".join(f"LEADLOOP_{place}".upper() for detail in error.errors() for place in detail["loc"])
-        raise CommandError(f"set {missing}: see `Operator` in leadloop/deploy.py") from None
+        raise LeadLoopError(f"set {missing}: see `Operator` in leadloop/deploy.py") from None
 
 
 @asynccontextmanager
@@ -186,7 +186,7 @@ async def _connected() -> AsyncIterator[Client]:
             inbox_prefix=inbox_prefix(OPERATOR), name="leadloop", max_reconnect_attempts=5, error_cb=_quiet,
         )  # fmt: skip
     except (nats.errors.Error, OSError) as error:
-        raise CommandError(f"the broker at {operator.nats_url}: {error}") from None
+        raise LeadLoopError(f"the broker at {operator.nats_url}: {error}") from None
     try:
         yield client
     finally:
@@ -233,7 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = command(*bound.args, **bound.kwargs)
         if asyncio.iscoroutine(result):
             asyncio.run(result)
-    except (CommandError, ProblemError) as error:
+    except (LeadLoopError, ProblemError) as error:
         return fail(error, False)
     return 0
 

@@ -13,11 +13,11 @@ import nats.errors
 import pytest
 from nats.aio.client import Client
 
-from chassis.requests import Caller
-from chassis.service import inbox_prefix
+from chassis.caller import Caller, inbox_prefix
 from contracts.catalogue import OPERATOR, SERVICES, STREAMS
 from contracts.gateway import CreateTenant
 from leadloop import deploy
+from leadloop.errors import LeadLoopError
 from tests.deploy.containers import NODES, Containers
 from tests.waiting import until
 
@@ -69,7 +69,7 @@ def test_credentials_are_made_once_and_are_private(tmp_path: Path) -> None:
 def test_an_upstream_of_no_possible_tenant_is_refused(tmp_path: Path) -> None:
     deploy.credentials(tmp_path)
     before = contents(tmp_path)
-    with pytest.raises(deploy.CommandError, match="not a slug"):
+    with pytest.raises(LeadLoopError, match="not a slug"):
         deploy.upstream(tmp_path, "Acme > *")
     assert contents(tmp_path) == before
 
