@@ -171,6 +171,12 @@ async def test_a_method_that_an_address_does_not_take_is_405(anyone: Tenancy) ->
     assert response.headers["allow"]
 
 
+async def test_what_answers_get_answers_head_without_a_body(anyone: Tenancy) -> None:
+    got, head = await anyone.client.get(anyone.path("/campaigns")), await anyone.client.head(anyone.path("/campaigns"))
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == got.headers["content-length"]
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [

@@ -85,6 +85,14 @@ async def test_the_cookie_is_secure_behind_https(gateway: Gateway, anyone: Tenan
     assert "Secure" in response.headers["set-cookie"].split("; ")
 
 
+async def test_who_is_signed_in_finds_the_way_back_from_the_front_page(
+    browser: httpx.AsyncClient, anyone: Tenancy
+) -> None:
+    browser.cookies.set("leadloop_session_<script>", "x")
+    page = (await browser.get("/")).text
+    assert f'href="/t/{anyone.name}"' in page and "<script>" not in page
+
+
 async def test_signing_out_ends_the_session_on_the_server(browser: httpx.AsyncClient, anyone: Tenancy) -> None:
     cookies = dict(browser.cookies)
     assert (await browser.post(f"/t/{anyone.name}/sign-out")).status_code == 303

@@ -19,6 +19,8 @@ log = get_logger("http")
 
 SECONDS = Histogram("leadloop_http_seconds", "Seconds an HTTP request took", ["method", "route", "status"])
 
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Those that are counted and logged by name; anybody can make up others."""
 _NOT_LOGGED: Final = ("/healthz", "/readyz", "/metrics", "/static/")
 MAX_BODY_BYTES: Final = 1024 * 1024
 
@@ -46,6 +48,9 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["method"] == "HEAD":
+            # What answers GET answers HEAD (RFC 9110, 9.1); the server leaves the body out.
+            scope = {**scope, "method": "GET"}
         request_id = _as_uuid(Headers(scope=scope).get("x-request-id", "")) or uuid7()
         scope.setdefault("state", {})["request_id"] = request_id
         status = 0
@@ -74,9 +79,10 @@ class Edge:
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         # The route's name, never the path: a path can hold a sign-in token, or whatever somebody typed.
         route = getattr(scope.get("route"), "name", "none")
-        SECONDS.labels(scope["method"], route, status).observe(seconds)
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        SECONDS.labels(method, route, status).observe(seconds)
         if not scope["path"].startswith(_NOT_LOGGED):
-            log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
+            log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1))
 
 
 class BodyLimit:

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.caller import Caller
 from chassis.service import Service
-from contracts.message import Envelope, ProblemCode, ProblemError, Reply
+from contracts.message import TENANT_PATTERN, Envelope, ProblemCode, ProblemError, Reply
 from contracts.message import Request as Ask
 from contracts.values import Tenant
 from gateway import credentials, store
@@ -27,6 +27,7 @@ from gateway import credentials, store
 PUBLIC: Final = frozenset({"/", "/healthz", "/readyz", "/metrics", "/openapi.json"})
 PUBLIC_BELOW: Final = ("/static/", "/sign-in/")
 _OF_TENANT: Final = re.compile(r"/(?:api/)?t/([a-z0-9-]{1,63})(?:/.*)?")
+_COOKIE: Final = "leadloop_session_"
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 R = TypeVar("R", bound=Reply)
 
@@ -111,7 +112,13 @@ class Gate:
 
 def session_cookie(tenant: str) -> str:
     """The name of a tenant's session cookie; one each, so that a browser can be signed in to several."""
-    return f"leadloop_session_{tenant}"
+    return f"{_COOKIE}{tenant}"
+
+
+def tenant_of_cookie(name: str) -> str | None:
+    """The tenant whose session cookie has this name."""
+    tenant = name.removeprefix(_COOKIE)
+    return tenant if tenant != name and re.fullmatch(TENANT_PATTERN, tenant) else None
 
 
 def is_cross_origin(headers: Headers) -> bool:

@@ -11,7 +11,7 @@ from chassis.unit_of_work import Database
 from contracts.message import TENANT_PATTERN
 from gateway import credentials, store
 from gateway.credentials import SESSION_LIFETIME, SignInToken
-from gateway.gate import Admitted, session_cookie
+from gateway.gate import Admitted, session_cookie, tenant_of_cookie
 from gateway.problems import RefusedError
 from gateway.rendering import page
 
@@ -19,8 +19,8 @@ router = APIRouter()
 
 
 @router.get("/")
-async def welcome() -> Response:
-    return page("welcome.html")
+async def welcome(request: Request) -> Response:
+    return page("welcome.html", tenants=[name for name in map(tenant_of_cookie, sorted(request.cookies)) if name])
 
 
 @router.get("/sign-in/{token}")
