@@ -5,6 +5,7 @@ import sys
 from typing import Annotated
 
 from cyclopts import Parameter
+from cyclopts.types import Port
 
 from contracts.catalogue import SERVICES
 from leadloop import demo, running, supervisor
@@ -16,7 +17,7 @@ from leadloop.output import Answer, CommandError, table
 
 async def up(
     *,
-    port: int | None = None,
+    port: Port | None = None,
     detach: bool = False,
     scale: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
     with_demo: Annotated[bool, Parameter(show=False)] = False,
@@ -64,7 +65,7 @@ async def _detached(installation: Installation, port: int | None, scale: tuple[s
     return await _welcome(installation, with_demo)
 
 
-async def up_with_demo(*, port: int | None = None, detach: bool = False, common: Common = Common()) -> Answer:
+async def up_with_demo(*, port: Port | None = None, detach: bool = False, common: Common = Common()) -> Answer:
     """``leadloop demo``.
 
     Args:

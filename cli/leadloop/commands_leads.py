@@ -6,9 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 import nats.errors
-import nats.js.errors
 
 from chassis.caller import Caller
+from contracts.catalogue import by_type
+from contracts.message import Kind
 from leadloop import mapping
 from leadloop.app import Common, Tenant
 from leadloop.commands_tenants import check_known
@@ -85,14 +86,25 @@ async def publish(subject: str, file: Path | None = None, /, *, common: Common =
         subject: e.g. intake.command.submit_lead.v1.acme
         file: the body; standard input by default.
     """
+    _check_command(subject)
     body = await asyncio.to_thread(file.read_bytes if file else sys.stdin.buffer.read)
     async with Installation(common.open()).reached() as client:
+        if len(body) > client.max_payload:
+            raise CommandError(f"the body has {len(body):,} bytes; the broker takes at most {client.max_payload:,}")
         try:
             ack = await client.jetstream().publish(subject, body, timeout=10)
-        except nats.js.errors.NoStreamResponseError:
-            raise CommandError(f"no stream takes {subject}, or the operator may not publish it") from None
-        except nats.errors.MaxPayloadError:
-            raise CommandError(f"the body has {len(body)} bytes; the broker takes at most 1 MiB") from None
-        except nats.errors.TimeoutError:
-            raise CommandError(f"the broker did not store it: may the operator publish {subject}?") from None
+        except (nats.errors.Error, TimeoutError):
+            raise CommandError("the broker did not store it within 10 s: see `leadloop status`") from None
     return Answer({"stream": ack.stream, "seq": ack.seq}, [f"stored in {ack.stream} as {ack.seq}"])
+
+
+def _check_command(subject: str) -> None:
+    """The operator gives commands and tells no events; the broker would refuse any other subject without a word."""
+    type_, _, tenant = subject.rpartition(".")
+    commands = {name: entry.topic for name, entry in by_type().items() if entry.topic.kind is Kind.COMMAND}
+    if type_ not in commands:
+        raise CommandError(f"{subject} is no command: publish {', '.join(commands)}, with a tenant at the end")
+    try:
+        commands[type_].subject(tenant)
+    except ValueError as error:
+        raise CommandError(str(error)) from None

@@ -4,6 +4,8 @@ import csv
 import io
 from typing import Literal
 
+from cyclopts.types import NonNegativeInt, PositiveInt
+
 from contracts.aggregator import Dimension, Replay, WinRates, WinRateTable
 from contracts.taxonomy import Intent
 from leadloop.app import Common, Tenant
@@ -18,9 +20,9 @@ async def win_rates(
     *,
     tenant: Tenant,
     by: Literal["source", "geo"],
-    weeks: int | None = None,
+    weeks: PositiveInt | None = None,
     intent: Intent | None = None,
-    min: int = 0,
+    min: NonNegativeInt = 0,
     format: Literal["table", "csv", "json"] = "table",
     common: Common = Common(),
 ) -> Answer:

@@ -1,7 +1,14 @@
 """``leadloop job, dead, republish, bench``: for those who run it. `leadloop.main` says what each command does."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
+from uuid import UUID
 
+from cyclopts import Parameter
+from cyclopts.types import PositiveInt
+from cyclopts.validators import Number
+
+from chassis.caller import Caller
 from contracts.catalogue import SERVICES
 from contracts.message import PLATFORM
 from contracts.operations import (
@@ -17,6 +24,8 @@ from leadloop.installation import Installation
 from leadloop.output import Answer, CommandError, table
 
 _JOB_SECONDS = 3600.0
+
+Limit = Annotated[int, Parameter(validator=Number(gte=1, lte=1000))]
 
 
 async def list_jobs(*, common: Common = Common()) -> Answer:
@@ -44,7 +53,7 @@ async def run_job(service: str, job: str, /, *, common: Common = Common()) -> An
     return Answer(ran.model_dump(), [f"{job} {ran.error or ran.state} {counts}".rstrip()], ok=ran.state == "succeeded")
 
 
-async def list_dead(*, limit: int = 100, common: Common = Common()) -> Answer:
+async def list_dead(*, limit: Limit = 100, common: Common = Common()) -> Answer:
     """``leadloop dead list``."""
     shown = table("Dead letters", "service", "id", "type", "tenant", "received", "redriven", "reason", right=("id",))
     data = []
@@ -74,8 +83,24 @@ async def redrive(service: str, ids: tuple[int, ...] = (), /, *, common: Common 
     """``leadloop dead redrive``."""
     _check_service(service)
     async with Installation(common.open()).asking() as caller:
+        before = await _open_dead_letters(caller, service)
+        if absent := sorted(set(ids) - before.keys()):
+            raise CommandError(f"{service} has no open dead letter {absent[0]}: see `leadloop dead list`")
         done = await caller.ask(PLATFORM, RedriveDeadLetters(dead_letter_ids=list(ids)), of=service, seconds=600)
-    return Answer(done.model_dump(), [f"{done.redriven} handled again; `leadloop dead list` shows what failed again"])
+        after = await _open_dead_letters(caller, service)
+    again = {before[id_] for id_ in ids or before} & {after[id_] for id_ in after.keys() - before.keys()}
+    failed = f"{len(again)} of them failed again: see `leadloop dead list`"
+    return Answer(
+        {"redriven": done.redriven, "failed_again": len(again)},
+        [f"{done.redriven} handled again", *([failed] if again else [])],
+        ok=not again,
+    )
+
+
+async def _open_dead_letters(caller: Caller, service: str) -> dict[int, UUID]:
+    """The ids of their messages, by number."""
+    found = await caller.ask(PLATFORM, ListDeadLetters(limit=1000), of=service)
+    return {letter.dead_letter_id: letter.message_id for letter in found.dead_letters if letter.redriven_at is None}
 
 
 async def republish(service: str | None = None, /, *, since: str, common: Common = Common()) -> Answer:
@@ -98,7 +123,7 @@ async def republish(service: str | None = None, /, *, since: str, common: Common
     )
 
 
-async def bench_pipeline(*, leads: int = 30_000, only: str = "", common: Common = Common()) -> Answer:
+async def bench_pipeline(*, leads: PositiveInt = 30_000, only: str = "", common: Common = Common()) -> Answer:
     """``leadloop bench pipeline``.
 
     Args:

@@ -42,9 +42,7 @@ async def create(caller: Caller, tenant: str, region: str = "US", time_zone: str
         settings = NewTenantSettings(region=region, time_zone=time_zone)
         view = await caller.ask(tenant, CreateTenant(settings=settings))
     except ValidationError as error:
-        first = error.errors()[0]
-        option = "--" + str(first["loc"][0]).replace("_", "-")
-        raise CommandError(f"{option}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise _wrong_option(error) from None
     except ValueError as error:
         raise CommandError(str(error)) from None
     try:
@@ -83,7 +81,11 @@ async def create_key(
     async with installation.asking() as caller:
         await check_known(caller, tenant, "gateway")
         if not nats:
-            key = await caller.ask(tenant, CreateApiKey(label=label))
+            try:
+                request = CreateApiKey(label=label)
+            except ValidationError as error:
+                raise _wrong_option(error) from None
+            key = await caller.ask(tenant, request)
             return Answer(
                 {"key_id": key.key_id, "secret": key.secret, "url": installation.gateway_url},
                 [key.secret, "keep it now: it is not shown again"],
@@ -116,6 +118,12 @@ async def check_known(caller: Caller, tenant: str, *services: str) -> None:
                 f"there is no tenant {tenant}: `leadloop tenant list` shows those there are, "
                 f"`leadloop tenant create {tenant}` creates it"
             ) from None
+
+
+def _wrong_option(error: ValidationError) -> CommandError:
+    first = error.errors()[0]
+    option = "--" + str(first["loc"][0]).replace("_", "-")
+    return CommandError(f"{option}: {first['msg'].removeprefix('Value error, ')}")
 
 
 async def _until_known(caller: Caller, service: str, tenant: str) -> None:

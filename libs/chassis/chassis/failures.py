@@ -8,6 +8,8 @@ from nats.js.errors import APIError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from contracts.message import ProblemError
+
 _PASSING_SQLSTATES = ("08", "40", "53", "55P03", "57P", "25P03", "25P04")
 """Connection, rollback (deadlock, serialisation), resources (disk full), lock not available, shutdown, idle time-outs."""
 
@@ -52,7 +54,9 @@ def is_unstorable(error: BaseException) -> bool:
 
 
 def describe(error: BaseException) -> str:
-    """The error's class with a database's SQLSTATE or the broker's own words; other texts can quote personal data."""
+    """The error's class with a database's SQLSTATE, the broker's words or our own; other texts can quote personal data."""
+    if isinstance(error, ProblemError):
+        return f"{error.problem.code}: {error.problem.message}"
     if isinstance(error, APIError):
         return f"{type(error).__name__}[{error.code} {error.description}]"
     sqlstate = getattr(getattr(error, "orig", None), "sqlstate", None)

@@ -10,6 +10,18 @@ from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_valid
 from contracts.message import Event, Kind, Reply, Request, Topic
 from contracts.values import NO_NUL, Tenant
 
+_REGIONS = frozenset(
+    """
+    AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ
+    CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO
+    FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE
+    JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO
+    MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW
+    PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM
+    TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW
+    """.split()  # noqa: SIM905 - as a list it would take 249 lines
+)
+"""ISO 3166-1 alpha-2, as of 2026."""
 _DEFAULT_METADATA = frozenset({"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"})
 
 
@@ -44,6 +56,13 @@ class NewTenantSettings(TenantSettings):
     """Settings as they are ordered: a misspelt one is refused, or it would silently stay at its default."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @field_validator("region", mode="before")
+    @classmethod
+    def _is_a_region(cls, code: object) -> object:
+        if isinstance(code, str) and code not in _REGIONS:
+            raise ValueError("not a region of ISO 3166; write two capital letters, like US or DE")
+        return code
 
 
 class TenantChanged(Event):
