@@ -171,7 +171,7 @@ async def sign_in(tenant: str) -> None:
 
 def _operator() -> Operator:
     try:
-        return Operator()  # type: ignore[call-arg]
+        return Operator()
     except ValidationError as error:
         missing = ", ".join(f"LEADLOOP_{place}".upper() for detail in error.errors() for place in detail["loc"])
         raise LeadLoopError(f"set {missing}: see `Operator` in leadloop/deploy.py") from None
