@@ -1,20 +1,22 @@
 """Scheduled jobs: APScheduler is the clock, a row per (job, slot) decides which replica runs it.
 
-The claim commits first, with a lease, so that a running job is seen; a dead replica's lease expires and the slot is
-claimed again. Slots missed while nobody ran are caught up at start, the latest of each job only. Every job must be
-idempotent, and each can be run by hand.
+The claim commits first, with a lease, so that a running job is seen. Every replica also looks at start, and every half
+lease from then on, whether the latest slot of each job was missed, or claimed by a replica that has died since, and
+claims it then. Every job must be idempotent, and each can be run by hand.
 """
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+from apscheduler.util import undefined
 from uuid_utils.compat import uuid7
 
 from chassis.failures import describe, is_transient
@@ -69,14 +71,17 @@ class Jobs:
         self._database = database
         self._jobs = {job.name: job for job in jobs}
         self._scheduler = AsyncIOScheduler(timezone=UTC)
+        self._running: set[tuple[str, datetime]] = set()
 
     def start(self) -> None:
         """Start the clock, and catch up what was missed."""
+        catch_up = IntervalTrigger(seconds=LEASE.total_seconds() / 2, timezone=UTC)
         for job in self._jobs.values():
-            self._scheduler.add_job(
-                self._tick, job.trigger, args=[job], id=job.name, misfire_grace_time=None, coalesce=True
-            )
-            self._scheduler.add_job(self._tick, args=[job], misfire_grace_time=None)
+            for trigger, first in ((job.trigger, undefined), (catch_up, datetime.now(UTC))):
+                self._scheduler.add_job(
+                    self._tick, trigger, args=[job], next_run_time=first, misfire_grace_time=None, coalesce=True,
+                    max_instances=2,  # one that runs the job, and one that finds it running
+                )  # fmt: skip
         self._scheduler.start()
 
     def stop(self) -> None:
@@ -85,7 +90,7 @@ class Jobs:
 
     async def _tick(self, job: Job) -> None:
         slot = job.latest_slot(datetime.now(UTC))
-        if slot is None:
+        if slot is None or (job.name, slot) in self._running:
             return
         try:
             await self._run(job, slot)
@@ -121,18 +126,14 @@ class Jobs:
         run_id = await self._claim(job, slot)
         if run_id is None:
             return
-        renewing = asyncio.create_task(self._renew(job, slot, run_id))
         counts: Counts = {}
         error = None
         try:
-            counts = await job.run(slot)
+            async with self._kept(job, slot, run_id):
+                counts = await job.run(slot)
         except Exception as raised:
             error = describe(raised)
             log.error("a job failed", job=job.name, slot=slot.isoformat(), exc_info=raised)
-        finally:
-            renewing.cancel()
-            with suppress(asyncio.CancelledError):
-                await renewing
         async with self._database.begin() as uow:
             await uow.execute(_END, job=job.name, slot=slot, run_id=run_id, counts=json.dumps(counts), error=error)
         log.info("a job ended", job=job.name, slot=slot.isoformat(), state="failed" if error else "succeeded")
@@ -143,11 +144,27 @@ class Jobs:
             claimed = await uow.execute(_CLAIM, job=job.name, slot=slot, run_id=run_id, lease=LEASE)
             return run_id if claimed.first() else None
 
+    @asynccontextmanager
+    async def _kept(self, job: Job, slot: datetime, run_id: UUID) -> AsyncIterator[None]:
+        """Keep the lease while the job runs."""
+        self._running.add((job.name, slot))
+        renewing = asyncio.create_task(self._renew(job, slot, run_id))
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            self._running.discard((job.name, slot))
+
     async def _renew(self, job: Job, slot: datetime, run_id: UUID) -> None:
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 4)
-            async with self._database.begin() as uow:
-                await uow.execute(_RENEW, job=job.name, slot=slot, run_id=run_id, lease=LEASE)
+            try:
+                async with self._database.begin() as uow:
+                    await uow.execute(_RENEW, job=job.name, slot=slot, run_id=run_id, lease=LEASE)
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                log.warning("a lease was not renewed", job=job.name, slot=slot.isoformat(), error=describe(error))
 
 
 _CLAIM = """
