@@ -1,0 +1,24 @@
+"""A platform of their own: these tests take its servers down, and leave dead letters."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.chassis import ledger
+from tests.chassis.scene import Scene
+from tests.platform import Platform
+
+
+@pytest.fixture(scope="session")
+async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
+    async with Platform.start(tmp_path_factory.mktemp("chassis")) as running:
+        await ledger.create_tables(running.database_url("postgres"))
+        yield running
+
+
+@pytest.fixture
+async def scene(platform: Platform, tenant: str) -> AsyncIterator[Scene]:
+    """The ledger service's tenant of this test, with empty streams."""
+    scene = Scene(platform, tenant)
+    yield scene
+    await scene.restore()

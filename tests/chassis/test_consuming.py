@@ -1,0 +1,187 @@
+"""A durable's messages are handled once, in the stream's order, and as soon as they are there."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from statistics import median
+from typing import Any
+
+from chassis.received import Received, encode
+from chassis.unit_of_work import UnitOfWork
+from contracts.catalogue import COMMANDS, EVENTS
+from contracts.intake import LeadDuplicated, SubmitLead
+from tests.chassis import ledger
+from tests.chassis.ledger import change, submission
+from tests.chassis.scene import Scene
+
+
+async def test_messages_are_handled_in_the_order_they_were_published(scene: Scene) -> None:
+    await scene.give(*[submission(n) for n in range(50)])
+    await scene.give(*[change(n) for n in range(50, 100)])
+    async with scene.service().running():
+        lines = await scene.written(100)
+        await scene.drained(COMMANDS)
+        await scene.drained(EVENTS)
+    assert [n for n in lines if n < 50] == list(range(50))
+    assert [n for n in lines if n >= 50] == list(range(50, 100))
+
+
+async def test_two_replicas_take_turns_and_keep_the_order(scene: Scene) -> None:
+    async with AsyncExitStack() as replicas:
+        for name in ("one", "other"):
+            await replicas.enter_async_context(scene.service(replica=name).running())
+        for start in range(0, 400, 50):
+            await asyncio.gather(
+                scene.give(*[submission(n) for n in range(start, start + 50)]),
+                scene.give(*[change(n) for n in range(1000 + start, 1000 + start + 50)]),
+            )
+        lines = await scene.written(800)
+    assert [n for n in lines if n < 1000] == list(range(400))
+    assert [n for n in lines if n >= 1000] == list(range(1000, 1400))
+    took_part = await scene.select("select distinct replica from ledger where tenant_id = $1", scene.tenant)
+    assert len(took_part) == 2
+
+
+async def test_a_message_published_twice_is_handled_once(scene: Scene) -> None:
+    (id_,) = await scene.give(submission(1))
+    # Without the broker's own header nothing is de-duplicated before it gets here.
+    await scene.give_raw(encode(submission(1)), {"ce-id": str(id_)})
+    await scene.give(submission(2))
+    async with scene.service().running():
+        await scene.written(2)
+        await scene.give_raw(encode(submission(1)), {"ce-id": str(id_)})
+        await scene.give(submission(3))
+        assert await scene.written(3) == [1, 2, 3]
+        await scene.drained(COMMANDS)
+    assert await scene.lines() == [1, 2, 3]
+    assert await scene.letters() == []
+
+
+async def test_a_message_delivered_again_is_handled_once(scene: Scene) -> None:
+    await scene.give(*[change(n) for n in range(20)])
+    async with scene.service().running():
+        await scene.written(20)
+    # A durable that was deleted and declared again begins at the stream's beginning.
+    await scene.platform.operator.jetstream().delete_consumer(EVENTS.name, ledger.NAME)
+    await scene.declare()
+    await scene.give(change(20))
+    async with scene.service().running():
+        await scene.written(21)
+        await scene.drained(EVENTS)
+    assert await scene.lines() == list(range(21))
+
+
+async def test_a_message_without_headers_is_handled_once(scene: Scene) -> None:
+    async with scene.service().running():
+        for _ in range(2):
+            await scene.give_raw(encode(submission(1)))
+        await scene.give(submission(2))
+        assert await scene.written(2) == [1, 2]
+        await scene.drained(COMMANDS)
+    assert await scene.lines() == [1, 2]
+
+
+async def test_an_id_used_again_with_another_body_is_dead_lettered(scene: Scene) -> None:
+    (id_,) = await scene.give(submission(1))
+    await scene.give_raw(encode(submission(2)), {"ce-id": str(id_)})
+    async with scene.service().running():
+        await scene.buried(1)
+        await scene.give_raw(encode(submission(3)), {"ce-id": str(id_)})
+        letters = await scene.buried(2)
+        await scene.drained(COMMANDS)
+    assert await scene.lines() == [1]
+    assert [(letter["message_id"], letter["reason"]) for letter in letters] == [
+        (id_, "the id was used before by a message with another body")
+    ] * 2
+
+
+async def test_a_lone_message_is_handled_at_once(scene: Scene) -> None:
+    handled: asyncio.Queue[float] = asyncio.Queue()
+    clock = asyncio.get_running_loop().time
+
+    async def note(_: UnitOfWork, received: Sequence[Received[SubmitLead]]) -> None:
+        for _message in received:
+            handled.put_nowait(clock())
+
+    waits = []
+    async with scene.service(consumes={SubmitLead: note}).running(), scene.platform.connect("operator") as client:
+        for n in range(21):
+            published = clock()
+            await client.publish(submission(n).topic.subject(scene.tenant), encode(submission(n)))
+            waits.append(await asyncio.wait_for(handled.get(), 10) - published)
+    # 20 ms on an idle machine. A wait for more messages to come would show in each of them.
+    assert median(waits) < 0.2, waits
+
+
+async def test_a_unit_of_work_is_not_older_than_what_it_handles(scene: Scene) -> None:
+    """Its clock dates events: an effect must not come before its cause, though the replica had waited for it."""
+    clocks: asyncio.Queue[datetime] = asyncio.Queue()
+
+    async def note(uow: UnitOfWork, _: Sequence[Received[SubmitLead]]) -> None:
+        clocks.put_nowait(uow.now)
+
+    async with scene.service(consumes={SubmitLead: note}).running():
+        for n in range(2):
+            await scene.waited_for(COMMANDS)
+            published = datetime.now(UTC)
+            await scene.give(submission(n))
+            assert await asyncio.wait_for(clocks.get(), 10) >= published
+
+
+async def test_what_a_handler_does_commits_together(scene: Scene) -> None:
+    """State, outbox and inbox: here all of them, in the next test none."""
+    (id_,) = await scene.give(submission(1))
+    async with scene.service().running():
+        await scene.written(1)
+    outbox = await scene.select("select type, causation_id from outbox where tenant = $1", scene.tenant)
+    assert [tuple(row) for row in outbox] == [(LeadDuplicated.topic.type, id_)]
+    assert len(await scene.select("select from inbox where message_id = $1", id_)) == 1
+
+
+async def test_what_a_handler_did_before_it_failed_is_undone(scene: Scene) -> None:
+    await scene.give(submission(1, ledger.Mishap.FAILS_AFTER_WRITING))
+    async with scene.service().running():
+        await scene.buried(1)
+    outbox = await scene.select("select type from outbox where tenant = $1", scene.tenant)
+    assert await scene.lines() == []
+    assert [row["type"] for row in outbox] == ["intake.event.message_dead_lettered.v1"]
+
+
+async def test_a_session_lost_before_the_commit_leaves_nothing_and_the_batch_is_done_again(scene: Scene) -> None:
+    ledger_ = ledger.Ledger(scene.platform.settings(ledger.NAME), "only")
+    lost = []
+
+    async def write_and_lose_the_session(uow: UnitOfWork, received: Sequence[Received[Any]]) -> None:
+        await ledger_.take_submissions(uow, received)
+        await uow.write_outbox()
+        if not lost:
+            lost.append(await uow.execute("select pg_backend_pid()"))
+            await scene.select("select pg_terminate_backend($1)", lost[0].scalar_one())
+
+    (id_,) = await scene.give(submission(1))
+    async with scene.service(consumes={SubmitLead: write_and_lose_the_session}).running():
+        await scene.written(1)
+        await scene.drained(COMMANDS)
+    assert lost
+    assert await scene.lines() == [1]
+    outbox = await scene.select("select causation_id from outbox where tenant = $1", scene.tenant)
+    assert [row["causation_id"] for row in outbox] == [id_]
+
+
+async def test_stopping_a_replica_lets_its_batch_end(scene: Scene) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    ledger_ = ledger.Ledger(scene.platform.settings(ledger.NAME), "stopped")
+
+    async def slowly(uow: UnitOfWork, received: Sequence[Received[SubmitLead]]) -> None:
+        begun.set()
+        await go_on.wait()
+        await ledger_.take_submissions(uow, received)
+
+    await scene.give(*[submission(n) for n in range(10)])
+    async with AsyncExitStack() as replica:
+        await replica.enter_async_context(scene.service(consumes={SubmitLead: slowly}).running())
+        await asyncio.wait_for(begun.wait(), 10)
+        asyncio.get_running_loop().call_later(0.2, go_on.set)
+    assert await scene.lines() == list(range(10))
+    await scene.drained(COMMANDS, seconds=5)
