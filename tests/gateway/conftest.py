@@ -99,7 +99,7 @@ def plain_logs() -> None:
     structlog.configure(processors=[add_log_level, ConsoleRenderer(exception_formatter=plain_traceback)])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def gateway(platform: Platform) -> AsyncIterator[Gateway]:
     app = application(platform.build("gateway"))
     others = [service for service in SERVICES if service != "gateway"]

@@ -21,6 +21,8 @@ __all__ = ["Caller", "serve"]
 
 log = get_logger("requests")
 
+_AT_ONCE = 4
+"""How many requests of one topic a replica answers at once, so that a slow one does not hold up every tenant."""
 _ATTEMPTS = 3
 """How often a request is tried that another unit of work got in the way of."""
 
@@ -66,4 +68,4 @@ def serve(broker: NatsBroker, database: Database, entry: Entry, answer: Answer) 
                     raise
         raise AssertionError("unreachable")
 
-    broker.subscriber(entry.topic.every_tenant, queue=entry.topic.owner)(respond)
+    broker.subscriber(entry.topic.every_tenant, queue=entry.topic.owner, max_workers=_AT_ONCE)(respond)

@@ -106,7 +106,7 @@ class Database:
         self.engine: AsyncEngine = create_async_engine(
             url,
             pool_size=pool_size,
-            max_overflow=4,
+            max_overflow=8,
             pool_timeout=10,
             hide_parameters=True,  # an error's text must not quote the values it failed on
             connect_args={
