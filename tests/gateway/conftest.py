@@ -93,7 +93,7 @@ class Tenancy:
         return f"/api/t/{self.name}{rest}"
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def plain_logs() -> None:
     """Errors logged without the values of every local variable, which take seconds to print."""
     structlog.configure(processors=[add_log_level, ConsoleRenderer(exception_formatter=plain_traceback)])
@@ -115,7 +115,7 @@ async def acme(gateway: Gateway, tenant: str) -> AsyncIterator[Tenancy]:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def anyone(gateway: Gateway) -> AsyncIterator[Tenancy]:
     """A tenant for what changes nothing."""
     made = await gateway.tenant("anyone")

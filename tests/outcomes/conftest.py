@@ -9,7 +9,7 @@ from tests.outcomes.desk import Desk
 from tests.platform import Platform
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def service(platform: Platform) -> AsyncIterator[Service]:
     """Outcomes, running alone: the tests speak for the other services."""
     service = platform.build("outcomes")
@@ -17,7 +17,7 @@ async def service(platform: Platform) -> AsyncIterator[Service]:
         yield service
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running(platform: Platform, service: Service) -> Platform:
     """The platform, on which outcomes is running."""
     return platform
