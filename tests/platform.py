@@ -1,6 +1,5 @@
 """A provisioned installation for tests: embedded servers, roles, schemas, streams, credentials, and running services."""
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,7 +10,6 @@ from uuid import UUID
 
 import asyncpg
 import nats
-import nkeys
 from nats.aio.client import Client
 from uuid_utils.compat import uuid7
 
@@ -27,6 +25,7 @@ from contracts.message import Command, Envelope, Event, ProblemError
 from contracts.operations import GetTenant
 from leadloop import embedded
 from leadloop.embedded import Nats, Postgres
+from leadloop.nkey import new_seed, public_key
 from tests.waiting import until
 
 
@@ -46,8 +45,8 @@ class Platform:
     @classmethod
     @asynccontextmanager
     async def start(cls, path: Path) -> AsyncIterator["Platform"]:
-        seeds = {name: _new_seed() for name in (*SERVICES, OPERATOR, "admin")}
-        users = [topology.User(name, _public(seed)) for name, seed in seeds.items() if name != "admin"]
+        seeds = {name: new_seed() for name in (*SERVICES, OPERATOR, "admin")}
+        users = [topology.User(name, public_key(seed)) for name, seed in seeds.items() if name != "admin"]
         async with AsyncExitStack() as stack:
             postgres = await stack.enter_async_context(embedded.postgres(path))
             broker = await stack.enter_async_context(embedded.nats(path, topology.authorization(users)))
@@ -129,12 +128,3 @@ class Platform:
             yield connection
         finally:
             await connection.close()
-
-
-def _new_seed() -> str:
-    return nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER).decode()
-
-
-def _public(seed: str) -> str:
-    public: str = nkeys.from_seed(bytearray(seed.encode())).public_key.decode()
-    return public

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from chassis.caller import Caller
 from contracts.catalogue import SERVICES
-from contracts.gateway import CreateApiKey, CreateTenant, ListTenants, NewTenantSettings, TenantView
+from contracts.gateway import CreateApiKey, CreateSignInLink, CreateTenant, ListTenants, NewTenantSettings, TenantView
 from contracts.message import PLATFORM, ProblemCode, ProblemError
 from contracts.operations import GetTenant
 from leadloop.app import Common, Tenant
@@ -99,6 +99,22 @@ async def create_key(
             "keep the seed now: it is not shown again",
         ],
     )  # fmt: skip
+
+
+async def sign_in(tenant: Tenant, /, *, common: Common = Common()) -> Answer:
+    """``leadloop tenant sign-in``.
+
+    Args:
+        tenant: whose pages.
+    """
+    installation = Installation(common.open())
+    async with installation.asking() as caller:
+        await check_known(caller, tenant, "gateway")
+        link = await caller.ask(tenant, CreateSignInLink())
+    url = f"{installation.gateway_url}{link.path}"
+    return Answer(
+        {"url": url, "expires_at": link.expires_at}, [url, f"it works once, until {link.expires_at:%H:%M} UTC"]
+    )
 
 
 async def check_known(caller: Caller, tenant: str, *services: str) -> None:

@@ -16,7 +16,7 @@ app = App(
     version_flags=[],
     default_parameter=Parameter(negative=()),
 )
-app.command(tenant := App(name="tenant", help="Create and list tenants."))
+app.command(tenant := App(name="tenant", help="Create and list tenants, and sign in to their pages."))
 app.command(key := App(name="key", help="Make credentials for a tenant's systems."))
 app.command(job := App(name="job", help="List scheduled jobs and run one by hand."))
 app.command(dead := App(name="dead", help="List, show and redrive dead letters."))
@@ -44,6 +44,7 @@ tenant.command(
     help="Create a tenant; returns when every service knows it. Creating it again changes nothing.",
 )
 tenant.command("leadloop.commands_tenants:list_tenants", name="list", help="List every tenant.")
+tenant.command("leadloop.commands_tenants:sign_in", help="Make a link that signs in once to a tenant's pages.")
 key.command(
     "leadloop.commands_tenants:create_key", name="create", help="Make a credential of a tenant and show it this once."
 )

@@ -243,10 +243,11 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
+STORABLE = st.characters(exclude_characters="\0")
 SUBMISSIONS = st.builds(
     LeadSubmission,
-    source_system=st.text(min_size=1, max_size=100),
-    source_id=st.text(min_size=1, max_size=200),
+    source_system=st.text(STORABLE, min_size=1, max_size=100),
+    source_id=st.text(STORABLE, min_size=1, max_size=200),
     price=TEXT | st.integers() | st.floats(),
     budget=TEXT | st.integers() | st.floats(),
     created_at=st.none() | st.datetimes(timezones=st.timezones()),

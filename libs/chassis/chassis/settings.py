@@ -13,7 +13,6 @@ class Settings(BaseSettings):
         nats_seed: the nkey seed of the service's credential; none where the broker asks for none.
         kms_uri: the key that wraps all others: ``file:///path/to/keyset.json``.
         http_host, http_port: where health and metrics (and the gateway's API) listen.
-        batch: how many messages a durable hands over at once.
     """
 
     model_config = SettingsConfigDict(env_prefix="LEADLOOP_", frozen=True, extra="ignore")
@@ -25,4 +24,3 @@ class Settings(BaseSettings):
     http_host: str = "127.0.0.1"
     http_port: int = 0
     log_level: str = "INFO"
-    batch: int = 500
