@@ -17,12 +17,15 @@ ERROR: Final = "Nats-Service-Error"
 """The header of a refusal; with `ERROR_CODE` as the NATS services framework has it (ADR-32)."""
 ERROR_CODE: Final = "Nats-Service-Error-Code"
 
+INBOX: Final = "_INBOX_"
+"""How every inbox begins, and nothing else."""
+
 R = TypeVar("R", bound=Reply)
 
 
 def inbox_prefix(user: str) -> str:
     """Where a user's replies go; its credential may read there and nowhere else."""
-    return f"_INBOX_{user}"
+    return f"{INBOX}{user}"
 
 
 class Caller:

@@ -90,6 +90,7 @@ class Service:
     async def start(self) -> None:
         """Consume, relay, tick and watch from here on; the broker must be connected."""
         client = self.broker.connection
+        await client.flush()  # from here on the broker knows that requests are answered here
         outbox = Relay(self.database, _address(self.name, self.settings))
         self.database.after_publishing(outbox.wake)
         self._consumers = [

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from nats.aio.client import Client
@@ -121,7 +122,7 @@ def _drift(wanted: Any, found: Any) -> str:
             and value != other
             and not (isinstance(value, list) and sorted(value) == sorted(other or []))
         ):
-            differing.append(f"{field} is {other}, not {value}")
+            differing.append(f"{field} is {other}, not {value.value if isinstance(value, Enum) else value}")
     return ", ".join(differing)
 
 
