@@ -85,7 +85,8 @@ class Records:
         return f"a NUL or bytes that are not {self._encoding}: save the file as UTF-8, or set encoding: in the mapping"
 
     def _read_header(self, columns: Collection[str]) -> tuple[list[str], str]:
-        text = next((line for line in self._lines if line.strip()), "")
+        # Some who name plain utf-8 have a byte order mark all the same.
+        text = next((line for line in self._lines if line.strip()), "").removeprefix("\ufeff")
         if not text:
             raise ExportError("the file is empty: an export has a line with the names of its columns")
         while text.count('"') % 2 and self._lines.number < _LONGEST_HEADER and (more := next(self._lines, "")):
@@ -163,7 +164,7 @@ def _split(header: str, delimiter: str) -> list[str]:
         names = next(csv.reader(io.StringIO(header, newline=""), delimiter=delimiter, strict=True))
     except csv.Error:
         return []
-    return [name.removeprefix("\ufeff").strip() for name in names]
+    return [name.strip() for name in names]
 
 
 def _quoting_flaw(error: csv.Error) -> str:

@@ -1,0 +1,247 @@
+"""Every command does what it says, answers in JSON, and refuses what it cannot do in one line."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import nats.errors
+import pytest
+from nats.aio.client import Client
+
+from chassis.received import encode
+from contracts.catalogue import SERVICES
+from contracts.intake import GetLead, GetSubmissions
+from contracts.message import id_from_content
+from leadloop.home import Home
+from tests.journeys.operating import Operator
+from tests.waiting import until
+
+LEAD = {"source_system": "web", "source_id": "L-1", "full_name": "Ada Example", "source": "Open house"}
+SUBMIT = "intake.command.submit_lead.v1"
+
+
+@pytest.fixture
+async def second(memory_path: Path) -> AsyncIterator[Operator]:
+    """A second home beside the one that runs."""
+    second = Operator(memory_path / "second")
+    await second.ask("up", "--detach")
+    yield second
+    await second.ask("down")
+    Home.open(second.home).remove()
+
+
+async def test_up_is_said_once_and_repeated_it_says_so(operator: Operator) -> None:
+    url = operator.installation.gateway_url
+    for words in (["up", "--detach"], ["up"]):
+        answer = await operator.ask(*words)
+        assert (answer["already"], answer["url"]) == (True, url)
+    assert "running already" in await operator.say("up")
+
+    status = await operator.ask("status")
+    assert status["ready"]
+    assert {process["name"] for process in status["processes"]} == {"supervisor", "postgres", "nats", *SERVICES}
+    assert await operator.ask("provision") == {"done": []}
+
+
+async def test_two_homes_run_side_by_side(operator: Operator, known: str, second: Operator) -> None:
+    assert {"gateway", "nats"} <= second.installation.home.ports.keys()
+    assert not set(second.installation.home.ports.values()) & set(operator.installation.home.ports.values())
+    assert (await second.ask("tenant", "list"))["tenants"] == []
+    assert known in await operator.say("tenant", "list")
+    await second.ask("down")
+    assert (await second.ask("down")) == {"stopped": False}
+    assert "is not running: start it with `leadloop up`" in await second.refused("tenant", "list")
+    assert (await second.run("status", "--json")).status == 1
+    assert (await operator.ask("status"))["ready"]
+
+
+async def test_what_a_tenant_cannot_be_is_said_in_one_line(operator: Operator, known: str) -> None:
+    await operator.all_refused(
+        {
+            ("tenant", "create", "ACME!"): "lower-case letters, digits and hyphens",
+            ("tenant", "create", "acme", "--region", "ZZ"): "--region: not a region",
+            ("tenant", "create", "acme", "--time-zone", "Mars"): "--time-zone: not an IANA time zone",
+            ("tenant", "create", known, "--region", "DE"): "with another region",
+        }
+    )
+    created = await operator.ask(
+        "tenant", "create", f"{known[:55]}-de", "--region", "DE", "--time-zone", "Europe/Berlin"
+    )
+    assert created["settings"]["region"] == "DE"
+
+
+async def test_wrong_use_is_refused_in_one_line(operator: Operator, known: str, tmp_path: Path) -> None:
+    await operator.all_refused(
+        {
+            ("statsu",): 'Unknown command "statsu"',
+            ("status", "--nope"): "Unknown option: --nope",
+            ("import",): "requires an argument",
+            ("win-rates", "--tenant", known, "--by", "colour"): 'Invalid value "colour" for --by',
+            ("win-rates", "--tenant", known, "--by", "geo", "--weeks", "0"): 'Invalid value "0" for --weeks',
+            ("win-rates", "--tenant", "nobody", "--by", "geo"): "there is no tenant nobody",
+            ("replay", "--tenant", "nobody"): "there is no tenant nobody",
+            ("key", "create", "nobody"): "there is no tenant nobody",
+            ("publish", "intake.event.lead_accepted.v1.acme"): "is no command",
+            ("publish", "two words"): "is no command",
+            ("job", "run", "intake", "nope"): "no job is called nope",
+            ("dead", "show", "nobody", "1"): "there is no service nobody",
+            ("dead", "redrive", "intake", "999999"): "no open dead letter 999999",
+            ("republish", "--since", "yesterday"): "--since yesterday",
+            ("up", "--scale", "gateway=2"): "write SERVICE=N",
+            ("status", "--home", str(tmp_path / "none")): f"there is no LeadLoop home at {tmp_path / 'none'}",
+        }
+    )
+    assert "the broker takes at most" in await operator.refused("publish", f"{SUBMIT}.{known}", stdin=bytes(2**21))
+    refused = await operator.run("status", "--nope", "--json")
+    assert refused.status != 0
+    assert "--nope" in json.loads(refused.out)["error"]
+
+
+async def test_an_api_key_opens_its_tenant_and_no_other(operator: Operator, known: str) -> None:
+    async with operator.http(known) as api:
+        leads = f"/api/t/{known}/leads"
+        created = await api.post(leads, json=LEAD)
+        assert created.status_code == 201
+        assert (await api.post(leads, json=LEAD)).status_code == 200
+        assert (await api.get(created.headers["location"])).json()["source_id"] == "L-1"
+        assert (await api.get("/api/t/another/leads")).status_code == 401
+        secret = api.headers["authorization"].removeprefix("Bearer ")
+    async with operator.sql() as sql:
+        kept = await sql.fetch("select k::text from gateway.api_key k where tenant_id = $1", known)
+    assert kept
+    assert not any(secret[-30:] in row[0] for row in kept)
+
+
+async def test_an_upstream_publishes_plain_json_reads_its_verdicts_and_nothing_else(
+    operator: Operator, known: str
+) -> None:
+    refusals: list[str] = []
+    async with operator.upstream(known, refusals) as upstream:
+        body = json.dumps(LEAD).encode()
+        await upstream.publish(f"{SUBMIT}.{known}", body)
+        verdict = await until(lambda: verdict_on(upstream, known, LEAD), what="the verdict")
+        assert verdict == "accepted"
+
+        own = f"intake.request.get_lead.v1.{known}"
+        for subject in (f"{SUBMIT}.another", f"intake.event.lead_accepted.v1.{known}", own, "$JS.API.STREAM.NAMES"):
+            await upstream.publish(subject, body)
+            await until(said(refusals, subject), what=f"the refusal of {subject}")
+        for subject in (f"{SUBMIT}.*", ">", "_INBOX_operator.>"):
+            await upstream.subscribe(subject)
+            await until(said(refusals, subject), what=f"the refusal of {subject}")
+        with pytest.raises(nats.errors.TimeoutError):
+            await upstream.request(own, encode(GetLead(lead_id=UUID(int=1))), timeout=0.2)
+
+
+def said(refusals: list[str], subject: str) -> Callable[[], Awaitable[bool]]:
+    async def probe() -> bool:
+        return any(f'"{subject}"'.lower() in refusal.lower() for refusal in refusals)
+
+    return probe
+
+
+async def verdict_on(client: Client, tenant: str, lead: dict[str, str]) -> str | None:
+    """What became of a lead that was published without an id of its own: the id is made of subject and content."""
+    id_ = id_from_content(f"{SUBMIT}.{tenant}", json.dumps(lead).encode())
+    request = GetSubmissions(submission_ids=[id_])
+    reply = await client.request(request.topic.subject(tenant), encode(request))
+    found = GetSubmissions.reply_type().model_validate_json(reply.data).submissions
+    return found[0].verdict if found else None
+
+
+async def test_what_is_published_is_handled_and_the_numbers_replay_identically(operator: Operator, known: str) -> None:
+    outcomes = {
+        "lead": {"source_system": "web", "source_id": "L-1"},
+        "outcomes": [
+            {"type": "contacted", "occurred_at": "2026-03-01T12:00:00Z"},
+            {"type": "closed_won", "occurred_at": "2026-03-02T12:00:00Z"},
+        ],
+    }
+    for subject, body in [(SUBMIT, LEAD), ("outcomes.command.record_outcomes.v1", outcomes)]:
+        stored = await operator.ask("publish", f"{subject}.{known}", stdin=json.dumps(body).encode())
+        assert stored["stream"] == "COMMANDS"
+    expected = "key,intent,leads_entered,appointments,won,lost,win_rate\nopen_house,unknown,1,0,1,0,1.0\n"
+
+    async def counted() -> bool:
+        return await operator.win_rates(known, "source") == expected
+
+    await until(counted, what="the win rates")
+    words = ("win-rates", "--tenant", known, "--by", "source")
+    data, text, shown, few = await asyncio.gather(
+        operator.ask(*words), operator.say(*words, "--format", "json"), operator.say(*words, "--weeks", "500"),
+        operator.ask(*words, "--min", "2"),
+    )  # fmt: skip
+    assert data == json.loads(text)
+    assert (data["first_week"], data["last_week"], data["partial"]) == ("2026-W09", "2026-W10", False)
+    assert "open_house" in shown
+    assert few["rows"] == []
+
+    assert (await operator.ask("republish", "--since", "1h"))["republished"]["outcomes"] >= 2
+    replayed = await operator.ask("replay", "--tenant", known)
+    assert (replayed["events"], replayed["rows"], replayed["differences"]) == (4, 4, [])
+    assert "identical" in await operator.say("replay", "--tenant", known)
+    assert await counted()
+
+
+async def test_a_dead_letter_is_listed_shown_and_redriven_when_its_cause_is_mended(
+    operator: Operator, tenant: str
+) -> None:
+    subject = f"{SUBMIT}.{tenant}"
+    await operator.ask("publish", subject, stdin=json.dumps(LEAD).encode())  # the tenant does not exist yet
+    await operator.ask("publish", subject, stdin=b'{"source_system": "web"')
+
+    async def both() -> list[dict[str, Any]]:
+        letters = [letter for letter in await operator.ask("dead", "list") if letter["tenant"] == tenant]
+        return letters if len(letters) == 2 else []
+
+    broken, early = sorted(await until(both, what="the dead letters"), key=lambda letter: letter["size"])
+    assert "Invalid JSON" in broken["reason"]
+    assert "no such tenant" in early["reason"]
+    shown = await operator.ask("dead", "show", "intake", str(early["dead_letter_id"]))
+    assert {"service": "intake", **shown} == early
+
+    await operator.introduce(tenant)
+    redriven = await operator.ask("dead", "redrive", "intake", str(early["dead_letter_id"]))
+    assert redriven == {"redriven": 1, "failed_again": 0}
+    failed = await operator.run("dead", "redrive", "intake", str(broken["dead_letter_id"]), "--json")
+    assert failed.status == 1
+    assert json.loads(failed.out) == {"redriven": 1, "failed_again": 1}
+    async with operator.sql() as sql:
+        assert await sql.fetchval("select source_id from intake.lead where tenant_id = $1", tenant) == "L-1"
+
+
+async def test_every_job_is_listed_and_runs_by_hand(operator: Operator) -> None:
+    jobs = await operator.ask("job", "list")
+    assert {job["service"] for job in jobs} == set(SERVICES)
+    assert ("aggregator", "weekly_win_rates") in {(job["service"], job["job"]) for job in jobs}
+    ran = await operator.ask("job", "run", "notifier", "missing_outcomes")
+    assert (ran["state"], ran["error"]) == ("succeeded", None)
+
+
+async def test_a_measurement_leaves_nothing_behind(operator: Operator) -> None:
+    before = await rows(operator)
+    measured = await operator.ask("bench", "pipeline", "--leads", "500")
+    assert measured.keys() == {"leads_per_s", "leads", "seconds", "services"}
+    assert (measured["leads"], measured["services"]) == (500, list(SERVICES))
+    assert measured["leads_per_s"] > 0
+    assert await rows(operator) == before
+
+
+async def rows(operator: Operator) -> dict[str, int]:
+    """How many rows there are of tenants that a measurement made, table by table, and messages in the streams."""
+    async with operator.sql() as sql, operator.installation.connected() as client:
+        tables = await sql.fetch(
+            """select table_schema, table_name, column_name from information_schema.columns
+               where table_schema = any($1::text[]) and column_name in ('tenant_id', 'tenant')""",
+            list(SERVICES),
+        )
+        counts = {
+            f"{schema}.{table}": await sql.fetchval(f"select count(*) from {schema}.{table} where {column} ~ '^bench-'")
+            for schema, table, column in map(tuple, tables)
+        }
+        counts["messages"] = (await client.jetstream().stream_info("EVENTS")).state.messages
+    assert len(counts) > 20
+    return counts
