@@ -74,12 +74,20 @@ def _exception_without_its_text(_: WrappedLogger, __: str, event: EventDict) -> 
 
 
 class _Bridge(logging.Handler):
-    """Brings the libraries' own log lines into ours: the template they wrote, never the values they filled in."""
+    """Brings the libraries' own log lines into ours: the text that stands in their code, never the values put into it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        logger = get_logger(record.name)
-        template = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
-        logger.log(record.levelno, template, exc_info=record.exc_info)
+        text = str(record.msg) if _is_literal(record) else "a library's message, made up as it ran"
+        place = [f"{record.filename}:{record.lineno} {record.funcName}"]
+        get_logger(record.name).log(record.levelno, text, where=place, exc_info=record.exc_info)
+
+
+def _is_literal(record: logging.LogRecord) -> bool:
+    """Whether the message is a constant of the function that logged it: an f-string's text is not, nor is asyncio's."""
+    frame = sys._getframe()
+    while frame.f_back and (frame.f_code.co_filename, frame.f_lineno) != (record.pathname, record.lineno):
+        frame = frame.f_back
+    return record.msg in frame.f_code.co_consts
 
 
 def configure(service: str, level: str = "INFO") -> None:
