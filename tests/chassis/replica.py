@@ -4,11 +4,13 @@ import asyncio
 import os
 import sys
 
+from chassis import logs
 from chassis.settings import Settings
 from tests.chassis import ledger
 
 
 async def _serve() -> None:
+    logs.configure(ledger.NAME, "DEBUG")
     async with ledger.build(Settings(), replica="process").running():
         await asyncio.Event().wait()
 

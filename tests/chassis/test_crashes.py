@@ -1,63 +1,21 @@
 """Processes die in the middle of their work: nothing is lost, nothing done twice, and the order is kept."""
 
-import asyncio
-import os
-import signal
-import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 import pytest
 
-from chassis.settings import Settings
 from contracts.catalogue import COMMANDS, EVENTS
 from contracts.message import Command, Event
 from tests.chassis import ledger
 from tests.chassis.ledger import Ledger, Mishap, change, submission
+from tests.chassis.process import Process
 from tests.chassis.scene import Scene
-
-
-class Process:
-    """A replica that runs in a process of its own and is started again when it dies."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    @classmethod
-    @asynccontextmanager
-    async def running(cls, settings: Settings) -> AsyncIterator["Process"]:
-        given = {"LEADLOOP_NATS_SEED": settings.nats_seed.get_secret_value()} if settings.nats_seed else {}
-        for name in ("database_url", "nats_url", "kms_uri"):
-            given[f"LEADLOOP_{name.upper()}"] = getattr(settings, name)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.chassis.replica",
-            env=os.environ | given, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
-        )  # fmt: skip
-        running = cls(process)
-        try:
-            yield running
-        finally:
-            await running.kill()
-
-    async def says(self, word: str) -> None:
-        """Return when the process has printed this."""
-        assert self._process.stdout
-        async with asyncio.timeout(20):
-            while (line := (await self._process.stdout.readline()).decode().strip()) != word:
-                assert line, "the process ended"
-
-    async def kill(self) -> None:
-        """End it and its children with SIGKILL, for good."""
-        if self._process.returncode is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            await self._process.wait()
 
 
 async def test_a_message_that_kills_the_process_is_put_away_and_its_batch_is_handled(scene: Scene) -> None:
     await scene.redeliver_after(0.2)
     await scene.give(*[submission(n, Mishap.EXITS if n == 3 else "") for n in range(6)])
-    async with Process.running(scene.platform.settings(ledger.NAME)):
+    async with Process.running(scene.platform):
         (letter,) = await scene.buried(1, seconds=40)
         assert await scene.written(5) == [0, 1, 2, 4, 5]
         await scene.drained(COMMANDS)
@@ -71,7 +29,7 @@ async def test_what_a_replica_held_when_it_was_killed_is_handled_before_anything
 ) -> None:
     await scene.redeliver_after(1)
     heir = Ledger(scene.platform.settings(ledger.NAME), "heir", immune=True)
-    async with Process.running(scene.platform.settings(ledger.NAME)) as process:
+    async with Process.running(scene.platform) as process:
         await scene.give(*[message(n) for n in range(5)], message(5, Mishap.HANGS))
         await process.says(Mishap.HANGS)
         async with scene.service(ledger=heir).running():

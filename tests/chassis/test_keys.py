@@ -1,0 +1,143 @@
+"""Nothing is stored in clear: without the key there is no work, and one tenant's keys open nothing of another's."""
+
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tink import TinkError
+
+from chassis import keys
+from chassis.failures import KeysUnavailableError, is_transient
+from chassis.keys import FileKeyService, TenantKeys, key_service
+from chassis.unit_of_work import Database
+from tests.chassis import ledger
+from tests.platform import Platform
+
+
+@pytest.fixture
+async def database(platform: Platform) -> AsyncIterator[Database]:
+    database = Database(ledger.NAME, platform.settings(ledger.NAME).database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "kms.json"
+    FileKeyService.create(file)
+    return file
+
+
+def test_a_key_is_made_once_and_only_its_owner_can_read_it(file: Path) -> None:
+    made = file.read_bytes()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    FileKeyService.create(file)
+    assert file.read_bytes() == made
+
+
+def test_a_key_service_that_nobody_knows_is_refused_with_what_to_write() -> None:
+    with pytest.raises(ValueError, match=r"no key service for vault://; use file:///path"):
+        key_service("vault://secret")
+
+
+def spoil(file: Path, how: str) -> None:
+    file.unlink()
+    if how == "another key":
+        FileKeyService.create(file)
+    elif how != "gone":
+        file.write_text("" if how == "empty" else '{"primaryKeyId": 1}')
+
+
+@pytest.mark.parametrize("broken", ["gone", "empty", "no keyset", "another key"])
+async def test_without_the_right_key_the_keys_are_unavailable_and_work_waits(file: Path, broken: str) -> None:
+    service = FileKeyService(file)
+    wrapped = await service.wrap(b"a key", b"acme/seal")
+    assert await service.unwrap(wrapped, b"acme/seal") == b"a key"
+    spoil(file, broken)
+    with pytest.raises(KeysUnavailableError) as raised:
+        await service.unwrap(wrapped, b"acme/seal")
+    assert is_transient(raised.value)
+    if broken != "another key":
+        with pytest.raises(KeysUnavailableError):
+            await service.wrap(b"a key", b"acme/seal")
+
+
+async def test_a_wrapped_key_serves_its_own_purpose_only(file: Path) -> None:
+    service = FileKeyService(file)
+    wrapped = await service.wrap(b"a key", b"acme/seal")
+    with pytest.raises(KeysUnavailableError):
+        await service.unwrap(wrapped, b"other/seal")
+
+
+async def test_tokens_are_the_same_for_the_same_tenant_kind_and_value_only(
+    database: Database, file: Path, tenant: str
+) -> None:
+    replicas = [TenantKeys(FileKeyService(file)) for _ in range(2)]
+    async with database.begin() as uow:
+        one, same, other = [
+            await replicas[0].of(uow, tenant),
+            await replicas[1].of(uow, tenant),
+            await replicas[0].of(uow, f"{tenant}-2"),
+        ]
+    token = one.token("phone", "+16145550142")
+    assert same.token("phone", "+16145550142") == token
+    assert (
+        len({token, other.token("phone", "+16145550142"), one.token("email", "+16145550142"), one.token("phone", "+1")})
+        == 4
+    )
+    assert "6145550142" not in token
+
+
+async def test_what_is_sealed_for_one_tenant_and_place_opens_nowhere_else(
+    database: Database, file: Path, tenant: str
+) -> None:
+    tenants = TenantKeys(FileKeyService(file))
+    async with database.begin() as uow:
+        one, other = await tenants.of(uow, tenant), await tenants.of(uow, f"{tenant}-2")
+    sealed = one.seal(b"Ada Example", "lead/1")
+    assert b"Ada" not in sealed
+    assert one.seal(b"Ada Example", "lead/1") != sealed
+    assert one.open(sealed, "lead/1") == b"Ada Example"
+    for key, place in ((other, "lead/1"), (one, "lead/2"), (one, "")):
+        with pytest.raises(TinkError):
+            key.open(sealed, place)
+
+
+async def test_keys_lie_in_the_database_wrapped(database: Database, file: Path, tenant: str) -> None:
+    async with database.begin() as uow:
+        key = await TenantKeys(FileKeyService(file)).of(uow, tenant)
+    async with database.begin() as uow:
+        rows = (
+            await uow.execute("select purpose, wrapped from tenant_key where tenant_id = :tenant", tenant=tenant)
+        ).all()
+    assert {row.purpose for row in rows} == {"seal", "token"}
+    assert not [row for row in rows if key.token_key in row.wrapped]
+
+
+@pytest.mark.parametrize("cached", [300.0, 0.0])
+async def test_a_key_taken_away_stops_being_used_when_the_cache_ends(
+    database: Database, file: Path, tenant: str, monkeypatch: pytest.MonkeyPatch, cached: float
+) -> None:
+    monkeypatch.setattr(keys, "_CACHE_SECONDS", cached)
+    tenants = TenantKeys(FileKeyService(file))
+    async with database.begin() as uow:
+        key = await tenants.of(uow, tenant)
+        spoil(file, "gone")
+        if cached:
+            assert await tenants.of(uow, tenant) is key
+        else:
+            with pytest.raises(KeysUnavailableError):
+                await tenants.of(uow, tenant)
+
+
+async def test_a_key_made_in_a_unit_of_work_that_is_undone_is_kept(database: Database, file: Path, tenant: str) -> None:
+    """What was sealed with it from the cache could not be opened again otherwise."""
+    first, after_restart = (TenantKeys(FileKeyService(file)) for _ in range(2))
+    with pytest.raises(ZeroDivisionError):
+        async with database.begin(tenant) as uow:
+            await first.of(uow, tenant)
+            raise ZeroDivisionError
+    async with database.begin(tenant) as uow:
+        sealed = (await first.of(uow, tenant)).seal(b"a note", "place")
+        assert (await after_restart.of(uow, tenant)).open(sealed, "place") == b"a note"
