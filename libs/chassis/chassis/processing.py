@@ -19,11 +19,19 @@ log = get_logger("processing")
 FAILURES_ALLOWED = 3
 """How often a message may fail, or take the process down, while it is handled alone."""
 
-_COUNT_ATTEMPT = """
-    insert into attempt (message_id, count) values (:id, 1)
-    on conflict (message_id) do update set count = attempt.count + :more returning count
+_BEGIN = """
+    insert into attempt (message_id, count) select id, 1 from unnest(cast(:ids as uuid[])) as begun (id)
+    on conflict (message_id) do update
+        set count = attempt.count + cast(attempt.message_id <> all (cast(:counted as uuid[])) as integer)
+    returning count
 """
-_FORGET_ATTEMPTS = "delete from attempt where message_id = :id"
+_NOT_SURVIVED = """
+    select exists (
+        select from attempt
+        where message_id = any(cast(:ids as uuid[])) and message_id <> all (cast(:counted as uuid[]))
+    )
+"""
+_FORGET = "delete from attempt where message_id = any(cast(:ids as uuid[]))"
 
 
 class Processor:
@@ -37,11 +45,12 @@ class Processor:
         self._dead_letters = dead_letters
         self._counted: set[UUID] = set()
 
-    async def handle(self, uow: UnitOfWork, wires: Sequence[Wire], *, one_by_one: bool = False) -> None:
+    async def handle(self, uow: UnitOfWork, wires: Sequence[Wire], *, suspicious: bool = False) -> None:
         """Handle a batch: decode, skip what was handled before, call each handler with its messages, bury the poison.
 
-        With `one_by_one`, for a batch that may have taken a process down, each message is tried alone and counted
-        before it is tried.
+        A batch is `suspicious` when it was delivered so often that it may be what takes processes down, or may just
+        have been in hand when they were stopped. It is noted before it is tried; a batch that was noted and not
+        survived is then handled one message at a time, each noted before it is tried.
 
         Raises:
             Exception: only transient errors; the unit of work must be rolled back and the same batch tried again.
@@ -64,9 +73,16 @@ class Processor:
                 by_handler[handler].append(message)
             else:
                 await self._bury(uow, message.wire, "this service has no handler for it")
-        for handler, messages in by_handler.items():
-            if messages:
-                await self._call(uow, handler, messages, one_by_one)
+        ids = [message.id for message in new]
+        one_by_one = suspicious and await self._not_survived(ids)
+        noted = ids if suspicious and not one_by_one else []
+        await self._begin(noted)
+        try:
+            for handler, messages in by_handler.items():
+                if messages:
+                    await self._call(uow, handler, messages, one_by_one)
+        finally:
+            await self._survived(noted)
 
     async def _call(self, uow: UnitOfWork, handler: Handler, messages: list[Received[Any]], one_by_one: bool) -> None:
         if not one_by_one:
@@ -87,15 +103,15 @@ class Processor:
     async def _call_alone(
         self, uow: UnitOfWork, handler: Handler, message: Received[Any], crashed_before: bool
     ) -> None:
-        if crashed_before and await self._count_attempt(message.id) > FAILURES_ALLOWED:
+        noted = [message.id] if crashed_before else []
+        if await self._begin(noted) > FAILURES_ALLOWED:
             await self._bury(uow, message.wire, f"took the process down {FAILURES_ALLOWED} times")
-            await uow.execute(_FORGET_ATTEMPTS, id=message.id)
+            await uow.execute(_FORGET, ids=noted)
             return
         try:
             await self._try_alone(uow, handler, message)
         finally:
-            if crashed_before:
-                await self._survived(message.id)
+            await self._survived(noted)
 
     async def _try_alone(self, uow: UnitOfWork, handler: Handler, message: Received[Any]) -> None:
         reason = ""
@@ -118,19 +134,29 @@ class Processor:
             DEAD_LETTERED.labels(self._database.service).inc()
             log.warning("dead letter", type=wire.subject.rpartition(".")[0], reason=reason)
 
-    async def _count_attempt(self, message_id: UUID) -> int:
-        """How often the message was begun and not survived, this attempt included.
+    async def _not_survived(self, ids: Sequence[UUID]) -> bool:
+        """Whether a process began any of these messages and was not there afterwards to say that it survived."""
+        async with self._database.begin() as uow:
+            found = await uow.execute(_NOT_SURVIVED, ids=list(ids), counted=list(self._counted))
+            return bool(found.scalar_one())
 
-        Counted in a transaction of its own, so that the count outlives what the attempt may do to the process; and not
-        twice by one process, which may have survived an attempt when the database that should have noted it had not.
+    async def _begin(self, ids: Sequence[UUID]) -> int:
+        """Note that messages are begun; returns how often one of them was, at most, and was not survived, now included.
+
+        Noted in a transaction of its own, so that it outlives what the attempt may do to the process; and not twice by
+        one process, which may have survived an attempt when the database that should have noted it had not.
         """
+        if not ids:
+            return 0
         async with self._database.begin() as uow:
-            result = await uow.execute(_COUNT_ATTEMPT, id=message_id, more=int(message_id not in self._counted))
-            self._counted.add(message_id)
-            return int(result.scalar_one())
+            counts = await uow.execute(_BEGIN, ids=list(ids), counted=list(self._counted))
+            self._counted.update(ids)
+            return max(int(count) for count in counts.scalars())
 
-    async def _survived(self, message_id: UUID) -> None:
+    async def _survived(self, ids: Sequence[UUID]) -> None:
         """Whatever came of the attempt, an error that passes included, the process is still there."""
+        if not ids:
+            return
         async with self._database.begin() as uow:
-            await uow.execute(_FORGET_ATTEMPTS, id=message_id)
-        self._counted.discard(message_id)
+            await uow.execute(_FORGET, ids=list(ids))
+        self._counted.difference_update(ids)

@@ -1,13 +1,13 @@
 """Pulling from a durable: everything that is there at once, or else the first message that comes.
 
-The client library's own fetch waits for a full batch or its time-out when a batch can only be filled in part, and its
-second request can ask for heartbeats the server refuses; so the two requests are made here (ADR-13 of NATS).
+The client library's own fetch waits for full batches. Here each pull is one request of ADR-13 of NATS, `no_wait` with
+`expires`, and never without an end: where the broker holds messages back it would keep the request without a word, and
+give to whoever made it, long after he gave it up, what others wait for.
 """
 
 import asyncio
 import json
 from itertools import count
-from typing import Any
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -18,11 +18,7 @@ from contracts.catalogue import Durable
 
 _NANOSECONDS = 1_000_000_000
 _ANSWER_SECONDS = 5.0
-_MORE_SECONDS = 0.5
-"""How long the end of a part-filled batch is waited for: where the broker holds messages back, it says nothing."""
-_HEARTBEATS = 4
-"""How many signs of life a waiting request asks for; the server takes two at least."""
-_HEARTBEAT = "100"
+"""How much longer than agreed the broker may take to say that a request has ended."""
 _NOTHING_MORE = ("404", "408", "409 Message Size Exceeds MaxBytes", "409 Exceeded MaxAckPending", "409 Batch Completed")
 
 
@@ -51,7 +47,10 @@ class Pull:
         return pull
 
     async def close(self) -> None:
+        """Take no more, and give back what is left over."""
         await self._subscription.unsubscribe()
+        for message in self.left_over():
+            await message.nak()
 
     def left_over(self) -> list[Msg]:
         """Messages that came after the request they were asked for had been given up."""
@@ -62,49 +61,40 @@ class Pull:
                 messages.append(message)
         return messages
 
-    async def take(self, limit: int) -> list[Msg]:
-        """At most `limit` messages, as many as there are now, without waiting for more.
+    async def take(self, limit: int, seconds: float) -> list[Msg]:
+        """At most `limit` messages: all that are there, or else the first to come within `seconds`.
 
         Raises:
             TimeoutError: the broker gives no sign of life.
             APIError: the broker refuses: the durable or its stream is not there.
         """
-        return await self._request(limit, _ANSWER_SECONDS, no_wait=True)
-
-    async def wait(self, seconds: float) -> list[Msg]:
-        """The next message, or none within `seconds`. Raises what `take` raises."""
-        return await self._request(
-            1,
-            seconds + _ANSWER_SECONDS,
-            expires=int(seconds * _NANOSECONDS),
-            idle_heartbeat=int(seconds * _NANOSECONDS / _HEARTBEATS),
-        )
-
-    async def _request(self, limit: int, seconds: float, **terms: Any) -> list[Msg]:
         reply = f"{self._inbox}.{next(self._numbers)}"
-        await self._client.publish(self._next, json.dumps({"batch": limit, **terms}).encode(), reply=reply)
+        terms = {"batch": limit, "no_wait": True, "expires": int(seconds * _NANOSECONDS)}
+        await self._client.publish(self._next, json.dumps(terms).encode(), reply=reply)
         messages: list[Msg] = []
-        while len(messages) < limit:
-            try:
-                async with asyncio.timeout(_MORE_SECONDS if messages else seconds):
+        try:
+            async with asyncio.timeout(seconds + _ANSWER_SECONDS):
+                while len(messages) < limit:
                     message = await self._arrived.get()
-            except TimeoutError:
-                if messages:
-                    break
-                raise
-            status = message.headers.get("Status") if message.headers else None
-            if status is None or message.reply:
-                messages.append(message)
-            elif message.subject == reply and self._ends(status, message):
-                break
+                    if message.reply:
+                        messages.append(message)
+                    elif message.subject == reply and _is_end(message):
+                        break
+        except BaseException:
+            for message in messages:
+                self._arrived.put_nowait(message)
+            raise
         return messages
 
-    @staticmethod
-    def _ends(status: str, message: Msg) -> bool:
-        """Whether a status message ends its request; raises where it ends it badly."""
-        if status == _HEARTBEAT:
-            return False
-        description = (message.headers or {}).get("Description", "")
-        if f"{status} {description}".startswith(_NOTHING_MORE):
-            return True
-        raise APIError(code=int(status), description=description)
+
+def _is_end(message: Msg) -> bool:
+    """Whether a status ends its request as it should.
+
+    Raises:
+        APIError: it ends it otherwise.
+    """
+    headers = message.headers or {}
+    status, description = headers.get("Status", ""), headers.get("Description", "")
+    if f"{status} {description}".startswith(_NOTHING_MORE):
+        return True
+    raise APIError(code=int(status), description=description)
