@@ -1,6 +1,6 @@
 """What was handled already: a message id is handled once, however often and in whatever order it is delivered."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,12 +8,17 @@ from chassis.received import Received, Wire
 from chassis.unit_of_work import UnitOfWork
 
 _ADMIT = """
-    insert into inbox (message_id, digest)
-    select * from unnest(cast(:ids as uuid[]), cast(:digests as bytea[]))
+    insert into inbox (tenant, message_id, digest)
+    select * from unnest(cast(:tenants as text[]), cast(:ids as uuid[]), cast(:digests as bytea[]))
     on conflict do nothing
-    returning message_id
+    returning tenant, message_id
 """
-_DIGESTS = "select message_id, digest from inbox where message_id = any(cast(:ids as uuid[]))"
+_DIGESTS = """
+    select tenant, message_id, digest from inbox
+    where (tenant, message_id) in (select * from unnest(cast(:tenants as text[]), cast(:ids as uuid[])))
+"""
+Key = tuple[str, UUID]
+"""A message's identity: its sender chose the id, and one tenant must not be able to use up another's."""
 
 
 async def admit(uow: UnitOfWork, messages: Sequence[Received[Any]]) -> tuple[list[Received[Any]], list[Received[Any]]]:
@@ -23,23 +28,23 @@ async def admit(uow: UnitOfWork, messages: Sequence[Received[Any]]) -> tuple[lis
         The messages that are new, and those that reuse the id of another message with another body. What is in
         neither was handled before.
     """
-    first: dict[UUID, Received[Any]] = {}
+    first: dict[Key, Received[Any]] = {}
     again = []
     for message in messages:
-        if message.id in first:
+        if _key(message) in first:
             again.append(message)
         else:
-            first[message.id] = message
-    digests = {id_: message.wire.digest for id_, message in first.items()}
-    rows = await uow.execute(_ADMIT, ids=list(digests), digests=list(digests.values()))
-    new = {row.message_id for row in rows}
-    known = [id_ for id_ in first if id_ not in new]
+            first[_key(message)] = message
+    digests = {key: message.wire.digest for key, message in first.items()}
+    rows = await uow.execute(_ADMIT, **_columns(digests), digests=list(digests.values()))
+    new = {(row.tenant, row.message_id) for row in rows}
+    known = [key for key in first if key not in new]
     if known:
-        rows = await uow.execute(_DIGESTS, ids=known)
-        digests.update({row.message_id: row.digest for row in rows})
-        again += [first[id_] for id_ in known]
-    reused = [message for message in again if message.wire.digest != digests[message.id]]
-    return [message for id_, message in first.items() if id_ in new], reused
+        rows = await uow.execute(_DIGESTS, **_columns(known))
+        digests.update({(row.tenant, row.message_id): row.digest for row in rows})
+        again += [first[key] for key in known]
+    reused = [message for message in again if message.wire.digest != digests[_key(message)]]
+    return [message for key, message in first.items() if key in new], reused
 
 
 async def forget(uow: UnitOfWork, message_id: UUID, wire: Wire) -> None:
@@ -53,3 +58,12 @@ async def sweep(uow: UnitOfWork, days: int) -> int:
     """Forget what was handled longer ago than the stream keeps it and anyone publishes it again."""
     result = await uow.execute("delete from inbox where handled_at < now() - make_interval(days => :days)", days=days)
     return result.rowcount
+
+
+def _key(message: Received[Any]) -> Key:
+    return message.tenant, message.id
+
+
+def _columns(keys: Iterable[Key]) -> dict[str, list[Any]]:
+    pairs = list(keys)
+    return {"tenants": [tenant for tenant, _ in pairs], "ids": [id_ for _, id_ in pairs]}

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -95,15 +96,21 @@ class Relay:
                         await self._wake.wait()
                 continue
             errors = await outlet.publish([_outgoing(row) for row in rows])
-            sent = [row.seq for row, error in zip(rows, errors, strict=True) if error is None]
+            # Up to the first that was refused for now: what was stored behind it is published again, for the order's
+            # sake, and known by its id.
+            outcome = zip(rows, errors, strict=True)
+            settled = list(takewhile(lambda pair: pair[1] is None or isinstance(pair[1], TooLargeError), outcome))
+            sent = [row.seq for row, error in settled if error is None]
             await session.execute(_SENT, {"seqs": sent})
             PUBLISHED.labels(self._database.service).inc(len(sent))
-            for row, error in zip(rows, errors, strict=True):
-                if isinstance(error, TooLargeError):
+            for row, error in settled:
+                if error is not None:
                     log.error("an event is too large for the broker; parked", message_id=str(row.id), type=row.type)
                     await session.execute(_PARK, {"seq": row.seq, "reason": "too large for the broker"})
-                elif error is not None:
-                    raise error
+            if len(settled) < len(rows):
+                refusal = errors[len(settled)]
+                assert refusal is not None
+                raise refusal
 
 
 def _outgoing(row: Row[Any]) -> Outgoing:

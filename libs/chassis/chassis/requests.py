@@ -16,6 +16,7 @@ from chassis.received import Answer, Received, Wire, encode, explain, place
 from chassis.unit_of_work import Database
 from contracts.catalogue import Entry
 from contracts.message import Envelope, Problem, ProblemCode, ProblemError, Reply, UnreadableError
+from contracts.operations import RunJob
 
 __all__ = ["Caller", "serve"]
 
@@ -28,7 +29,11 @@ _ATTEMPTS = 3
 
 
 def serve(broker: NatsBroker, database: Database, entry: Entry, answer: Answer) -> None:
-    """Answer the requests of one topic, shared among the service's replicas, each in a unit of work of its own."""
+    """Answer the requests of one topic, shared among the service's replicas, each in a unit of work of its own.
+
+    Running a job is answered when the job has ended, however long that takes: it gets no unit, which would have to lie
+    idle meanwhile, and makes its own.
+    """
 
     async def respond(message: NatsMessage) -> NatsResponse:
         raw = message.raw_message
@@ -64,10 +69,13 @@ def serve(broker: NatsBroker, database: Database, entry: Entry, answer: Answer) 
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False, include_input=False)[0]
             raise ProblemError(ProblemCode.INVALID, explain(error), place(first["loc"])) from None
+        received = Received(envelope, body, wire)
+        if entry.message is RunJob:
+            return await answer(None, received)  # type: ignore[arg-type]
         for attempt in range(_ATTEMPTS):
             try:
                 async with database.begin(envelope.tenant) as uow:
-                    return await answer(uow, Received(envelope, body, wire))
+                    return await answer(uow, received)
             except Exception as error:
                 if not lost_a_race(error) or attempt == _ATTEMPTS - 1:
                     raise

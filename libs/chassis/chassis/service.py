@@ -228,7 +228,7 @@ class Service:
     async def _list_jobs(self, uow: UnitOfWork, _: Received[operations.ListJobs]) -> operations.JobList:
         return await self.jobs.listing(uow)
 
-    async def _run_job(self, _: UnitOfWork, request: Received[operations.RunJob]) -> operations.JobRunView:
+    async def _run_job(self, _: Any, request: Received[operations.RunJob]) -> operations.JobRunView:
         return await self.jobs.run_now(request.body.job)
 
 

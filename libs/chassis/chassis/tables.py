@@ -8,9 +8,11 @@ from sqlalchemy import MetaData
 
 _CHASSIS = """
 create table inbox (
-    message_id uuid primary key,
+    tenant text not null,
+    message_id uuid not null,
     digest bytea not null,
-    handled_at timestamptz not null default now()
+    handled_at timestamptz not null default now(),
+    primary key (tenant, message_id)
 );
 create index inbox_handled_at on inbox (handled_at);
 

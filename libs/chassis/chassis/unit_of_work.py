@@ -39,7 +39,8 @@ class UnitOfWork:
 
     async def act_for(self, tenants: Iterable[str]) -> None:
         """Let row-level security show the rows of these tenants, and no others, until the unit ends."""
-        names = "{" + ",".join(sorted(set(tenants))) + "}"  # tenants are slugs: nothing in them needs quoting
+        # Quoted, for a tenant may be called null; a slug has nothing in it to escape.
+        names = "{" + ",".join(f'"{tenant}"' for tenant in sorted(set(tenants))) + "}"
         await self.connection.execute(text("select set_config('app.tenants', :names, true)"), {"names": names})
 
     async def execute(self, statement: str | Executable, **parameters: Any) -> CursorResult[Any]:
@@ -112,7 +113,12 @@ class Database:
             connect_args={
                 "timeout": 5,
                 "command_timeout": 120,
-                "server_settings": {"search_path": service, "application_name": f"leadloop_{service}"},
+                "server_settings": {
+                    "search_path": service,
+                    "application_name": f"leadloop_{service}",
+                    # A replica that was stopped in the middle of its turn loses the turn, wherever the database runs.
+                    "idle_in_transaction_session_timeout": "60s",
+                },
             },
         )
         self._after_publishing: list[Callable[[], None]] = []

@@ -62,6 +62,12 @@ async def store_events(uow: UnitOfWork, rows: Sequence[tuple[str, UUID, str, Any
 
 async def project_outcomes(uow: UnitOfWork, tenants: Sequence[str], ids: Sequence[UUID]) -> None:
     """Project the outcomes among these events, and mark the weeks they fall into as stale."""
+    # Shared, so that batches do not wait for each other; a replay, which puts its own projection in place, does.
+    await uow.execute(
+        """select pg_advisory_xact_lock_shared(hashtextextended('projection/' || tenant, 0))
+           from (select distinct unnest(cast(:tenants as text[])) as tenant order by 1) as tenants""",
+        tenants=list(tenants),
+    )
     these = "(tenant_id, event_id) in (select * from unnest(cast(:tenants as text[]), cast(:ids as uuid[])))"
     statement = _OUTCOMES_FROM_EVENTS.format(outcome="outcome", which=these)
     await uow.execute(statement, tenants=list(tenants), ids=list(ids))
@@ -137,7 +143,11 @@ async def events(
 
 
 async def replay(uow: UnitOfWork, tenant: str) -> tuple[int, int, list[str]]:
-    """Rebuild the tenant's projections from its events, compare, swap; returns events, weekly rows, differences."""
+    """Rebuild the tenant's projections from its events, compare, swap; returns events, weekly rows, differences.
+
+    Nothing is projected meanwhile: what came between the fold and the swap would be lost from the numbers.
+    """
+    await uow.execute("select pg_advisory_xact_lock(hashtextextended('projection/' || :tenant, 0))", tenant=tenant)
     await refresh_weekly(uow, tenant)
     await uow.execute("create temporary table replayed_outcome (like outcome including all) on commit drop")
     await uow.execute("create temporary table replayed_weekly (like weekly_win_rate including all) on commit drop")

@@ -4,11 +4,11 @@ A person's key is wrapped by the tenant's, which the key service wraps. Without 
 again, wherever copies of the rows may lie.
 """
 
+import json
 import os
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
-import orjson
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from chassis.keys import TenantKey
@@ -57,7 +57,7 @@ def seal(lead: NormalLead, lead_id: UUID, tenant: str, person_key: bytes) -> byt
     }
     nonce = os.urandom(_NONCE_BYTES)
     given = {name: value for name, value in content.items() if value}
-    return nonce + AESGCM(person_key).encrypt(nonce, orjson.dumps(given), _context(tenant, lead_id))
+    return nonce + AESGCM(person_key).encrypt(nonce, json.dumps(given).encode(), _context(tenant, lead_id))
 
 
 def open_sealed(sealed: bytes, lead_id: UUID, tenant: str, person_key: bytes) -> Mapping[str, object]:
@@ -67,9 +67,7 @@ def open_sealed(sealed: bytes, lead_id: UUID, tenant: str, person_key: bytes) ->
         cryptography.exceptions.InvalidTag: sealed for another lead, another tenant or under another key.
     """
     nonce, ciphertext = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
-    content: Mapping[str, object] = orjson.loads(
-        AESGCM(person_key).decrypt(nonce, ciphertext, _context(tenant, lead_id))
-    )
+    content: Mapping[str, object] = json.loads(AESGCM(person_key).decrypt(nonce, ciphertext, _context(tenant, lead_id)))
     return content
 
 

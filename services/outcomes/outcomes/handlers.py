@@ -51,7 +51,7 @@ async def follow_leads(uow: UnitOfWork, received: Sequence[Received[LeadNews]]) 
 
 def _version_row(message: Received[Any], lead: intake.LeadAccepted | intake.LeadUpdated) -> dict[str, Any]:
     active_at = lead.last_activity_at or lead.created_at
-    if isinstance(lead, intake.LeadUpdated):
+    if isinstance(lead, intake.LeadUpdated) and lead.changed != ["person_id"]:  # linking persons is no act of anybody
         active_at = max(active_at, message.envelope.time)
     return {
         **lead.__dict__,
