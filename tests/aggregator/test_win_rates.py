@@ -134,3 +134,26 @@ async def test_a_replay_is_identical_and_finds_what_was_tampered_with(platform: 
     }
     assert await rows(platform, tenant) == before
     assert (await platform.caller.ask(tenant, Replay(), seconds=30)).differences == []
+
+
+async def test_an_outcome_that_comes_during_a_replay_is_counted(platform: Platform, tenant: str) -> None:
+    await store(platform, tenant, [recorded(WON, source_key="web")])
+    async with platform.sql() as replaying:
+        transaction = replaying.transaction()
+        await transaction.start()
+        # Where a replay stands between its fold and its swap.
+        await replaying.execute("select pg_advisory_xact_lock(hashtextextended('projection/' || $1, 0))", tenant)
+        await platform.publish("outcomes", tenant, recorded(LOST, source_key="web"))
+
+        async def batch_waits() -> bool:
+            waiting = "select exists (select from pg_locks where locktype = 'advisory' and not granted)"
+            async with platform.sql() as sql:
+                return bool(await sql.fetchval(waiting))
+
+        await until(batch_waits, what="the batch waiting for the replay")
+        await transaction.rollback()
+
+    async def counted() -> bool:
+        return await rows(platform, tenant) == [("web", "unknown", 2, 0, 1, 1, 0.5)]
+
+    await until(counted, what="the late outcome counted")

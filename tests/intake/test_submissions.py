@@ -104,6 +104,28 @@ async def test_the_same_lead_submitted_by_twenty_callers_at_once_is_accepted_onc
     assert len({reply.lead_id for reply in replies}) == 1
 
 
+async def test_two_tenants_may_send_under_the_same_message_id(running: Platform, tenant: str) -> None:
+    other, id_ = f"other-{uuid4().hex[:8]}", uuid4()
+    await running.introduce(other, "intake")
+    async with running.connect("operator") as client:
+        for name in (tenant, other):
+            body = lead("1", full_name=f"Jane of {name}").model_dump_json().encode()
+            await client.jetstream().publish(SubmitLead.topic.subject(name), body, headers={"ce-id": str(id_)})
+    assert await verdicts(running, tenant, id_) == ["accepted"]
+    assert await verdicts(running, other, id_) == ["accepted"]
+
+
+async def test_a_tenant_may_be_called_null(running: Platform) -> None:
+    await running.introduce("null", "intake")
+    submitted = await running.publish("operator", "null", lead(uuid4().hex, full_name="Jane Roe"))
+    assert await verdicts(running, "null", submitted) == ["accepted"]
+
+
+async def test_a_number_of_any_size_in_the_metadata_is_sealed(running: Platform, tenant: str) -> None:
+    submitted = await running.publish("operator", tenant, lead("1", full_name="Jane", metadata={"n": 10**40}))
+    assert await verdicts(running, tenant, submitted) == ["accepted"]
+
+
 async def test_another_tenant_s_lead_is_not_found(running: Platform, tenant: str) -> None:
     reply = await running.caller.ask(tenant, SubmitLeadNow(source_system="web", source_id="1", full_name="Jane Roe"))
     assert reply.lead_id
