@@ -12,11 +12,9 @@ from tests.journeys.operating import Operator
 async def operator(memory_path: Path) -> AsyncIterator[Operator]:
     """The command line with a home in which everything runs."""
     operator = Operator(memory_path / "home")
-    try:
-        await operator.ask("up", "--detach")
-        yield operator
-    finally:
-        await operator.ask("down")
+    await operator.ask("up", "--detach")
+    yield operator
+    await operator.ask("down")
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -98,6 +100,17 @@ async def test_wrong_use_is_refused_in_one_line(operator: Operator, known: str, 
     refused = await operator.run("status", "--nope", "--json")
     assert refused.status != 0
     assert "--nope" in json.loads(refused.out)["error"]
+
+
+@pytest.mark.parametrize("module", ["main", "commands_tenants", "commands_numbers", "commands_operations"])
+async def test_no_command_waits_for_machinery_it_does_not_need(module: str) -> None:
+    """The help needs no messages, a request neither a database's nor a service's machinery."""
+    unneeded = {"alembic", "sqlalchemy", "faststream", "tink", "phonenumbers", "uvicorn", *SERVICES}
+    unneeded |= {"pydantic", "nats", "asyncpg"} if module == "main" else set()
+    program = f"import sys, leadloop.{module}; print(*{unneeded!r} & sys.modules.keys())"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=subprocess.PIPE)
+    out, _ = await process.communicate()
+    assert (process.returncode, out) == (0, b"\n")
 
 
 async def test_an_api_key_opens_its_tenant_and_no_other(operator: Operator, known: str) -> None:
