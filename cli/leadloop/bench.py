@@ -20,9 +20,9 @@ from chassis.caller import Caller
 from contracts.catalogue import COMMANDS, SERVICES, STREAMS, durables_of
 from contracts.intake import SubmitLead
 from leadloop.commands_tenants import create
-from leadloop.importing import settle
 from leadloop.installation import Installation
 from leadloop.output import CommandError
+from leadloop.patience import settle
 
 _DEADLINE_SECONDS = 600.0
 

@@ -37,10 +37,11 @@ async def import_(
         rows = read(stream, mapping_file, tenant)
         if dry_run:
             return _checked(file, rows, errors)
-        async with Installation(common.open()).reached() as client:
+        installation = Installation(common.open())
+        async with installation.reached() as client:
             await check_known(Caller(client), tenant, "intake", "outcomes")
             with progress("importing", rows.size, shown=not common.json) as advance:
-                report = await Import(client, tenant, errors, advance).run(rows)
+                report = await Import(client, installation.address, tenant, errors, advance).run(rows)
         return _answer(file, report, errors)
 
 

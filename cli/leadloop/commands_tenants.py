@@ -1,6 +1,7 @@
 """``leadloop tenant, key``: who is served, and with which credentials. `leadloop.main` says what each command does."""
 
 import asyncio
+from functools import partial
 
 from pydantic import ValidationError
 
@@ -12,8 +13,11 @@ from contracts.operations import GetTenant
 from leadloop.app import Common, Tenant
 from leadloop.installation import Installation
 from leadloop.output import Answer, CommandError, table
+from leadloop.patience import patiently
 
 _KNOWN_EVERYWHERE_SECONDS = 30.0
+_STARTING_SECONDS = 30.0
+"""A service that does not answer may be starting again."""
 
 
 async def create_tenant(
@@ -126,7 +130,7 @@ async def check_known(caller: Caller, tenant: str, *services: str) -> None:
     """
     for service in services:
         try:
-            await caller.ask(tenant, GetTenant(), of=service)
+            await patiently(partial(caller.ask, tenant, GetTenant(), of=service), _STARTING_SECONDS)
         except ProblemError as error:
             if error.problem.code is not ProblemCode.NOT_FOUND:
                 raise

@@ -6,38 +6,38 @@ whatever the broker did not confirm.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
-import nats.errors
 from nats.aio.client import Client
-from nats.js import JetStreamContext
 from uuid_utils.compat import uuid7
 
 from chassis.caller import Caller
-from contracts.catalogue import COMMANDS, EVENTS
+from chassis.outlet import Outgoing
+from contracts.catalogue import COMMANDS, EVENTS, Stream
 from contracts.intake import CountSubmissions, GetSubmissions, LeadVerdict, SubmissionView
-from contracts.message import PLATFORM, Envelope, ProblemCode, ProblemError, Reply, Request
+from contracts.message import PLATFORM, Envelope, Reply, Request
 from contracts.operations import GetStatus
 from contracts.outcomes import CountRecordings, GetRecordings, OutcomeVerdict, RecordingView, Refusal
 from leadloop.errors_file import ErrorsFile
 from leadloop.output import CommandError
+from leadloop.patience import patiently, settle
 from leadloop.rows import BadRow, Prepared, Row, Rows
+from leadloop.sending import Sender
 
 R = TypeVar("R", bound=Reply)
 
 WINDOW = 4000
 """Rows under way at once."""
 CHUNK = 500
-"""Commands published at once."""
+"""Rows sent at once."""
 _ASKED = 1000
 """Verdicts asked for at once; a request takes no more ids."""
-_ACK_SECONDS = 10.0
 _STUCK_SECONDS = 60.0
 
 
@@ -92,16 +92,22 @@ class Import:
 
     Parameters:
         client: a broker connection with the operator's credential.
+        address: what the same is connected with; commands are sent over connections of their own.
         tenant: whose leads they are.
         errors: takes the rows that make no command, those that are rejected, and outcomes that lie in the future.
         progress: told after every chunk how many bytes have been read and rows sent.
     """
 
     def __init__(
-        self, client: Client, tenant: str, errors: ErrorsFile, progress: Callable[[int, int], None] = lambda *_: None
+        self,
+        client: Client,
+        address: Mapping[str, Any],
+        tenant: str,
+        errors: ErrorsFile,
+        progress: Callable[[int, int], None] = lambda *_: None,
     ) -> None:
         self._client = client
-        self._js = self._jetstream()
+        self._address = address
         self._caller = Caller(client)
         self._tenant = tenant
         self._errors = errors
@@ -117,6 +123,17 @@ class Import:
             CommandError: nothing moves any more although commands wait; what to look at is in the message.
         """
         began = monotonic()
+        async with Sender(self._address) as sender:
+            await self._send(rows, sender)
+        while self._pending:
+            await self._hear()
+        await settle(self._client, self._caller)
+        await self._count()
+        self.report.seconds = monotonic() - began
+        return self.report
+
+    async def _send(self, rows: Rows, sender: Sender) -> None:
+        """Send every row, and hear of the verdicts as far as it takes to keep to the window."""
         chunk: list[Row] = []
         for row in rows:
             self.report.rows += 1
@@ -126,61 +143,31 @@ class Import:
                 continue
             chunk.append(row)
             if len(chunk) >= CHUNK:
-                await self._send_rows(chunk)
+                await self._send_chunk(chunk, sender)
                 self._progress(rows.bytes_read, self.report.rows)
                 chunk = []
                 while len(self._pending) > WINDOW:
                     await self._hear()
-        await self._send_rows(chunk)
+        await self._send_chunk(chunk, sender)
         self._progress(rows.bytes_read, self.report.rows)
-        while self._pending:
-            await self._hear()
-        await settle(self._client, self._caller)
-        await self._count()
-        self.report.seconds = monotonic() - began
-        return self.report
 
-    async def _send_rows(self, chunk: list[Row]) -> None:
+    async def _send_chunk(self, chunk: list[Row], sender: Sender) -> None:
         commands = [command for row in chunk for command in (row.lead, row.outcomes) if command]
         for outcomes in (row.outcomes for row in chunk if row.outcomes):
             self.report.outcomes_sent += len(outcomes.command.outcomes)  # type: ignore[attr-defined]
-        await self._send(commands)
+        await sender.send([self._outgoing(command) for command in commands])
         self._pending.add(chunk)
 
-    async def _send(self, commands: list[Prepared]) -> None:
-        """Publish commands in their order; what is not confirmed is sent again until it is.
-
-        They are resent from the first unconfirmed one on, so that a lead's commands keep their order.
-        """
-        rest = commands
-        while rest:
-            try:
-                futures = [
-                    await self._js.publish_async(
-                        prepared.command.topic.subject(self._tenant), prepared.body, headers=self._headers(prepared)
-                    )
-                    for prepared in rest
-                ]
-                acks = await asyncio.wait_for(asyncio.gather(*futures, return_exceptions=True), _ACK_SECONDS)
-            except (nats.errors.Error, TimeoutError, OSError):
-                acks = [TimeoutError()] * len(rest)
-                self._js = self._jetstream()  # the old one still counts what was never answered
-            confirmed = next((n for n, ack in enumerate(acks) if isinstance(ack, BaseException)), len(rest))
-            rest = rest[confirmed:]
-            if rest:
-                await asyncio.sleep(0.5)
-
-    def _jetstream(self) -> JetStreamContext:
-        return self._client.jetstream(publish_async_max_pending=2 * CHUNK)
-
-    def _headers(self, prepared: Prepared) -> dict[str, str]:
-        return Envelope(
+    def _outgoing(self, prepared: Prepared) -> Outgoing:
+        envelope = Envelope(
             prepared.id, prepared.command.topic.type, self._tenant, datetime.now(UTC), self.report.run_id
-        ).headers
+        )
+        return Outgoing(envelope.subject, envelope.headers, prepared.body)
 
     async def _hear(self) -> None:
         """Ask for the verdicts on the oldest commands under way, and wait a moment if there is none yet."""
         before = len(self._pending)
+        stuck = monotonic() - self._moved_at > _STUCK_SECONDS and await self._nothing_queued()
         if leads := list(islice(self._pending.leads, _ASKED)):
             for submission in (await self._ask(GetSubmissions(submission_ids=leads))).submissions:
                 self._note_lead(self._pending.leads.pop(submission.submission_id), submission)
@@ -191,7 +178,7 @@ class Import:
         if len(self._pending) < before:
             self._moved_at = monotonic()
             return
-        if monotonic() - self._moved_at > _STUCK_SECONDS and await self._nothing_queued():
+        if stuck:
             raise CommandError(
                 f"{len(self._pending)} commands were handled without a verdict: see `leadloop dead list`, "
                 "`leadloop dead redrive` when the cause is mended, and run the import again"
@@ -213,14 +200,20 @@ class Import:
                 self._errors.write(BadRow(row.number, row.line, f"outcomes.{number}.occurred_at", reason))
 
     async def _ask(self, request: Request[R]) -> R:
-        return await patiently(self._caller, self._tenant, request)
+        return await patiently(lambda: self._caller.ask(self._tenant, request))
 
     async def _nothing_queued(self) -> bool:
-        for consumer in ("intake", "outcomes"):
-            info = await self._client.jetstream().consumer_info(COMMANDS.name, consumer)
-            if info.num_pending or info.num_ack_pending:
-                return False
-        return True
+        """Whether no command, nor an event that one waits for, is on its way; looked for in the order of the way."""
+        return (
+            await self._is_drained(COMMANDS, "intake")
+            and not (await patiently(lambda: self._caller.ask(PLATFORM, GetStatus(), of="intake"))).outbox_unsent
+            and await self._is_drained(EVENTS, "outcomes")
+            and await self._is_drained(COMMANDS, "outcomes")
+        )
+
+    async def _is_drained(self, stream: Stream, consumer: str) -> bool:
+        info = await patiently(lambda: self._client.jetstream().consumer_info(stream.name, consumer))
+        return not info.num_pending and not info.num_ack_pending
 
     async def _count(self) -> None:
         leads = (await self._ask(CountSubmissions(correlation_id=self.report.run_id))).counts
@@ -232,42 +225,3 @@ class Import:
         report.outcomes_recorded = outcomes.get(OutcomeVerdict.RECORDED, 0)
         handled = report.outcomes_recorded + report.outcomes_blocked + report.outcomes_refused
         report.outcomes_duplicate = report.outcomes_sent - handled
-
-
-async def settle(client: Client, caller: Caller, seconds: float = 600.0) -> None:
-    """Wait until every event of what is applied now has been published and stored by the aggregator.
-
-    Raises:
-        CommandError: not within `seconds`.
-    """
-    try:
-        async with asyncio.timeout(seconds):
-            for service in ("intake", "outcomes"):
-                now = (await patiently(caller, PLATFORM, GetStatus(), of=service)).now
-                while True:
-                    oldest = (await patiently(caller, PLATFORM, GetStatus(), of=service)).outbox_oldest_at
-                    if oldest is None or oldest > now:
-                        break
-                    await asyncio.sleep(0.05)
-            js = client.jetstream()
-            last = (await js.stream_info(EVENTS.name)).state.last_seq
-            while True:
-                info = await js.consumer_info(EVENTS.name, "aggregator")
-                done = info.ack_floor.stream_seq if info.ack_floor else 0
-                if done >= last or not (info.num_pending or info.num_ack_pending):
-                    return
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        raise CommandError(f"events were not stored within {seconds:g} s: see `leadloop status`") from None
-
-
-async def patiently(caller: Caller, tenant: str, request: Request[R], *, of: str = "") -> R:
-    """Ask, and ask again for as long as a service is unavailable: it may be starting again."""
-    deadline = monotonic() + 10 * _STUCK_SECONDS
-    while True:
-        try:
-            return await caller.ask(tenant, request, of=of, seconds=10)
-        except ProblemError as error:
-            if error.problem.code is not ProblemCode.UNAVAILABLE or monotonic() > deadline:
-                raise
-        await asyncio.sleep(0.5)

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import nats
 from nats.aio.client import Client
@@ -96,13 +97,20 @@ class Installation:
         """Where the superuser connects."""
         return self.postgres.dsn("postgres", DATABASE)
 
+    @property
+    def address(self) -> dict[str, Any]:
+        """What a client of the broker is to connect with, as the operator."""
+        return {
+            "servers": [self.broker.url],
+            "name": "leadloop",
+            "nkeys_seed_str": self._seed(OPERATOR),
+            "inbox_prefix": inbox_prefix(OPERATOR),
+        }
+
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[Client]:
         """A broker connection with the operator's credential; it outlives the broker's restarts."""
-        client = await nats.connect(
-            self.broker.url, nkeys_seed_str=self._seed(OPERATOR), inbox_prefix=inbox_prefix(OPERATOR),
-            name="leadloop", max_reconnect_attempts=-1, reconnect_time_wait=0.2, error_cb=_quiet,
-        )  # fmt: skip
+        client = await nats.connect(**self.address, max_reconnect_attempts=-1, reconnect_time_wait=0.2, error_cb=_quiet)
         try:
             yield client
         finally:
