@@ -57,6 +57,9 @@ class Outlet:
         outlet = cls(client)
         try:
             await client.connect(**address, allow_reconnect=False, error_cb=outlet._refused, closed_cb=outlet._closed)
+            task = asyncio.current_task()
+            if task and task.cancelling():  # the library waits in a way that can swallow it (bpo-37658)
+                raise asyncio.CancelledError
             outlet._inbox = client.new_inbox()
             await client.subscribe(f"{outlet._inbox}.*", cb=outlet._answered)
             yield outlet

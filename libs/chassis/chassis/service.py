@@ -113,7 +113,7 @@ class Service:
         tasks = [*self._consuming, *self._background]
         running = set(tasks)
         while running:
-            # Again and again: a library's wait that ends at the same moment can swallow a cancellation (bpo-37658).
+            # Until they have: a library's wait that ends at the same moment can swallow a cancellation (bpo-37658).
             for task in running:
                 task.cancel()
             _, running = await asyncio.wait(running, timeout=1)
