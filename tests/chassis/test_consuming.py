@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from statistics import median
 from typing import Any
+from uuid import uuid4
 
 from chassis.received import Received, encode
 from chassis.unit_of_work import UnitOfWork
@@ -94,6 +95,19 @@ async def test_an_id_used_again_with_another_body_is_dead_lettered(scene: Scene)
     assert [(letter["message_id"], letter["reason"]) for letter in letters] == [
         (id_, "the id was used before by a message with another body")
     ] * 2
+
+
+async def test_a_tenant_cannot_use_up_the_ids_of_another(scene: Scene) -> None:
+    other = Scene(scene.platform, f"{scene.tenant}-other")
+    headers = {"ce-id": str(uuid4()), "Nats-Msg-Id": str(uuid4())}
+    await scene.give_raw(encode(submission(1)), headers)
+    await scene.give_raw(encode(submission(1)), headers | {"Nats-Msg-Id": str(uuid4())})
+    await other.give_raw(encode(submission(2)), headers | {"Nats-Msg-Id": str(uuid4())})
+    async with scene.service().running():
+        assert await scene.written(1) == [1]
+        assert await other.written(1) == [2]
+        await scene.drained(COMMANDS)
+    assert await scene.letters() == await other.letters() == []
 
 
 async def test_a_lone_message_is_handled_at_once(scene: Scene) -> None:

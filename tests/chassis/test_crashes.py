@@ -41,7 +41,7 @@ async def test_what_a_replica_held_when_it_was_killed_is_handled_before_anything
 
 async def test_a_late_acknowledgement_does_not_stand_for_what_another_replica_lost(scene: Scene) -> None:
     """On a stream that keeps its messages, to acknowledge one is to acknowledge all before it."""
-    await scene.redeliver_after(3)
+    await scene.redeliver_after(1.5)
     await scene.give(*[change(n) for n in range(6)])
     async with scene.platform.connect(ledger.NAME) as client:
         pull = await client.jetstream().pull_subscribe_bind(consumer=ledger.NAME, stream=EVENTS.name)

@@ -16,13 +16,13 @@ _WATCHED = """
 import asyncio, time
 from chassis import health
 
-health._STUCK_SECONDS = 0.3
+health._STUCK_SECONDS = 0.2
 
 async def main():
     watchdog = asyncio.create_task(health.Watchdog().run())
     await asyncio.sleep(0.1)
     {then}
-    time.sleep(2)
+    time.sleep(0.8)
 
 asyncio.run(main())
 """

@@ -26,11 +26,11 @@ Lines = Callable[[], list[dict[str, Any]]]
 def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Lines]:
     """What was logged since it was last asked, as a service's process logs it."""
     root = logging.getLogger()
-    before = root.handlers[:], root.level
+    before, configuration = (root.handlers[:], root.level), structlog.get_config()
     logs.configure("tests", "DEBUG")
     yield lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     root.handlers[:], root.level = before
-    structlog.reset_defaults()
+    structlog.configure(**configuration)
     structlog.contextvars.clear_contextvars()
 
 

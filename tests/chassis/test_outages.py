@@ -162,7 +162,7 @@ async def test_a_service_whose_broker_is_gone_is_not_ready(scene: Scene) -> None
 
 async def test_a_service_whose_broker_stands_still_is_not_ready(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection is there and takes itself for alive, but no answer ever comes."""
-    monkeypatch.setattr(chassis.service, "_FETCH_SILENCE_SECONDS", 3.0)
+    monkeypatch.setattr(chassis.service, "_FETCH_SILENCE_SECONDS", 2.2)
     service = scene.service()
     async with service.running():
         os.kill(scene.platform.broker.pid, signal.SIGSTOP)

@@ -184,7 +184,7 @@ async def test_the_relays_session_does_not_get_back_into_the_pool(scene: Scene) 
 async def test_a_relay_holds_one_subscription_however_much_it_publishes(scene: Scene) -> None:
     service = scene.service()
     async with service.running():
-        for n in range(20):
+        for n in range(8):
             await write(scene, [event(n)], service.database)
             await published(scene, n + 1)
         async with httpx.AsyncClient() as client:
