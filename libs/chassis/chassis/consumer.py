@@ -15,6 +15,7 @@ from typing import Any
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.js.api import ConsumerInfo
 
 from chassis.failures import describe, is_transient
 from chassis.logs import get_logger
@@ -92,6 +93,8 @@ class Consumer:
                     await message.nak()
                 held = await self._fetch(pull)
                 if not held:
+                    if not self._stopping.is_set():
+                        await self._state()
                     return
                 started = monotonic()
                 async with self._kept_alive(held):
@@ -131,9 +134,8 @@ class Consumer:
     async def _gather_all_unacknowledged(self, uow: UnitOfWork, pull: Pull, held: list[Msg]) -> None:
         """Wait until nothing delivered and unacknowledged lies anywhere else: with a dead peer, or on its way here."""
         while True:
-            info = await self._client.jetstream().consumer_info(self._durable.stream.name, self._durable.name)
+            info = await self._state()
             unacknowledged = info.num_ack_pending or 0
-            LAG.labels(self._database.service, self._durable.stream.name).set((info.num_pending or 0) + unacknowledged)
             # What is held and below the floor was acknowledged meanwhile, by a peer that had paused: it must not stand
             # in the count for another message, which acknowledging a later one would then drop.
             floor = info.ack_floor.stream_seq if info.ack_floor else 0
@@ -143,6 +145,13 @@ class Consumer:
             # Raises when the session is lost, and the lock with it: two that gathered would wait for each other.
             await uow.execute("select 1")
             held += await pull.take(BATCH, _GATHER_SECONDS)
+
+    async def _state(self) -> ConsumerInfo:
+        """The durable as the broker sees it; how far it lags behind is noted on the way."""
+        info: ConsumerInfo = await self._client.jetstream().consumer_info(self._durable.stream.name, self._durable.name)
+        lag = (info.num_pending or 0) + (info.num_ack_pending or 0)
+        LAG.labels(self._database.service, self._durable.stream.name).set(lag)
+        return info
 
     @asynccontextmanager
     async def _kept_alive(self, held: Sequence[Msg]) -> AsyncIterator[None]:
