@@ -1,5 +1,6 @@
 """What a test of the chassis gives to the ledger service, and what it sees of it."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -35,12 +36,14 @@ class Scene:
         """Publish messages in this order; returns their ids."""
         ids = []
         sender = messages[0].topic.owner if isinstance(messages[0], Event) else OPERATOR
-        async with self.platform.connect(sender) as client:
+        async with self.platform.connect(sender) as client, asyncio.timeout(10):
+            js, stored = client.jetstream(), []
             for message in messages:
                 id_ = uuid7()
                 envelope = Envelope(id_, message.topic.type, self.tenant, datetime.now(UTC), id_)
-                await client.jetstream().publish(envelope.subject, encode(message), headers=envelope.headers)
+                stored.append(await js.publish_async(envelope.subject, encode(message), headers=envelope.headers))
                 ids.append(id_)
+            await asyncio.gather(*stored)
         return ids
 
     async def give_raw(self, body: bytes, headers: Mapping[str, str] | None = None, tenant: str = "") -> None:

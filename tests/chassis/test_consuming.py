@@ -32,14 +32,14 @@ async def test_two_replicas_take_turns_and_keep_the_order(scene: Scene) -> None:
     async with AsyncExitStack() as replicas:
         for name in ("one", "other"):
             await replicas.enter_async_context(scene.service(replica=name).running())
-        for start in range(0, 400, 50):
+        for start in range(0, 200, 25):
             await asyncio.gather(
-                scene.give(*[submission(n) for n in range(start, start + 50)]),
-                scene.give(*[change(n) for n in range(1000 + start, 1000 + start + 50)]),
+                scene.give(*[submission(n) for n in range(start, start + 25)]),
+                scene.give(*[change(n) for n in range(1000 + start, 1000 + start + 25)]),
             )
-        lines = await scene.written(800)
-    assert [n for n in lines if n < 1000] == list(range(400))
-    assert [n for n in lines if n >= 1000] == list(range(1000, 1400))
+        lines = await scene.written(400)
+    assert [n for n in lines if n < 1000] == list(range(200))
+    assert [n for n in lines if n >= 1000] == list(range(1000, 1200))
     took_part = await scene.select("select distinct replica from ledger where tenant_id = $1", scene.tenant)
     assert len(took_part) == 2
 

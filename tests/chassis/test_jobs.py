@@ -198,11 +198,11 @@ moments = st.builds(
 """Any time within six weeks, and the very moment of a slot, a microsecond before and after it."""
 
 
-def matches(field: str, value: int) -> bool:
+def values(field: str, possible: range) -> set[int]:
     """Cron's rule for one field: everything, every so many, or any of a list."""
-    if field.startswith("*/"):
-        return value % int(field[2:]) == 0
-    return field == "*" or str(value) in field.split(",")
+    if field == "*":
+        return set(possible)
+    return {v for v in possible if v % int(field[2:]) == 0} if "/" in field else {int(v) for v in field.split(",")}
 
 
 async def nothing(_: datetime) -> Counts:
@@ -214,12 +214,11 @@ async def nothing(_: datetime) -> Counts:
 def test_the_latest_slot_is_the_last_minute_that_matches(
     minute: str, hour: str, day: str, weekday: str, now: datetime
 ) -> None:
+    in_minutes, in_hours, in_days = values(minute, range(60)), values(hour, range(24)), values(day, range(1, 32))
+    in_weekdays = range(7) if weekday == "*" else [WEEKDAYS.index(weekday)]
     at, horizon = now.replace(second=0, microsecond=0), now - timedelta(days=8)
     while at >= horizon and not (
-        matches(hour, at.hour)
-        and matches(minute, at.minute)
-        and matches(day, at.day)
-        and weekday in ("*", WEEKDAYS[at.weekday()])
+        at.hour in in_hours and at.minute in in_minutes and at.day in in_days and at.weekday() in in_weekdays
     ):
         at -= timedelta(minutes=1)
     expected = at if at >= horizon else None

@@ -110,8 +110,8 @@ async def test_order_survives_a_broker_that_dies_again_and_again(scene: Scene, s
     written: list[UUID] = []
 
     async def write_on() -> None:
-        for start in range(0, 6000, 200):
-            written.extend(await write(scene, [event(n) for n in range(start, start + 200)], service.database))
+        for start in range(0, 3000, 100):
+            written.extend(await write(scene, [event(n) for n in range(start, start + 100)], service.database))
             await asyncio.sleep(0)
 
     async with service.running():
@@ -121,7 +121,7 @@ async def test_order_survives_a_broker_that_dies_again_and_again(scene: Scene, s
             await scene.platform.broker.kill()
             await scene.platform.broker.start()
         await writing
-        assert await published(scene, 6000, seconds=30) == list(zip(written, range(6000), strict=True))
+        assert await published(scene, 3000, seconds=30) == list(zip(written, range(3000), strict=True))
     assert await scene.select("select from outbox where tenant = $1 and parked is not null", scene.tenant) == []
 
 

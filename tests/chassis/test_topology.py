@@ -5,6 +5,7 @@ from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType
 from nats.js.errors import APIError, NotFoundError
 
 from chassis import topology
+from chassis.received import encode
 from contracts.catalogue import COMMANDS, EVENTS
 from tests.chassis import ledger
 from tests.chassis.ledger import submission
@@ -60,7 +61,7 @@ async def test_a_full_stream_refuses_and_drops_nothing(scene: Scene) -> None:
     await js.update_stream(config)
     with pytest.raises(APIError, match="maximum bytes exceeded"):
         for n in range(100):
-            await scene.give(submission(n))
+            await scene.give_raw(encode(submission(n)))
     kept = (await js.stream_info(COMMANDS.name)).state.messages
     assert kept > 10
     async with scene.service().running():
