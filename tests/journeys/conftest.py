@@ -12,7 +12,7 @@ from tests.journeys.operating import Operator
 async def operator(memory_path: Path) -> AsyncIterator[Operator]:
     """The command line with a home in which everything runs."""
     operator = Operator(memory_path / "home")
-    await operator.ask("up", "--detach")
+    await operator.ask("up", "--detach", process=True)
     yield operator
     await operator.ask("down")
 

@@ -38,9 +38,9 @@ async def second(memory_path: Path) -> AsyncIterator[Operator]:
 async def test_up_is_said_once_and_repeated_it_says_so(operator: Operator) -> None:
     url = operator.installation.gateway_url
     for words in (["up", "--detach"], ["up"]):
-        answer = await operator.ask(*words)
+        answer = await operator.ask(*words, process=True)
         assert (answer["already"], answer["url"]) == (True, url)
-    assert "running already" in await operator.say("up")
+    assert "running already" in await operator.say("up", "--detach")
 
     status = await operator.ask("status")
     assert status["ready"]
@@ -61,14 +61,13 @@ async def test_two_homes_run_side_by_side(operator: Operator, known: str, second
 
 
 async def test_what_a_tenant_cannot_be_is_said_in_one_line(operator: Operator, known: str) -> None:
-    await operator.all_refused(
-        {
-            ("tenant", "create", "ACME!"): "lower-case letters, digits and hyphens",
-            ("tenant", "create", "acme", "--region", "ZZ"): "--region: not a region",
-            ("tenant", "create", "acme", "--time-zone", "Mars"): "--time-zone: not an IANA time zone",
-            ("tenant", "create", known, "--region", "DE"): "with another region",
-        }
-    )
+    for words, said in [
+        (["tenant", "create", "ACME!"], "lower-case letters, digits and hyphens"),
+        (["tenant", "create", "acme", "--region", "ZZ"], "--region: not a region"),
+        (["tenant", "create", "acme", "--time-zone", "Mars"], "--time-zone: not an IANA time zone"),
+        (["tenant", "create", known, "--region", "DE"], "with another region"),
+    ]:
+        assert said in await operator.refused(*words)
     created = await operator.ask(
         "tenant", "create", f"{known[:55]}-de", "--region", "DE", "--time-zone", "Europe/Berlin"
     )
@@ -76,27 +75,27 @@ async def test_what_a_tenant_cannot_be_is_said_in_one_line(operator: Operator, k
 
 
 async def test_wrong_use_is_refused_in_one_line(operator: Operator, known: str, tmp_path: Path) -> None:
-    await operator.all_refused(
-        {
-            ("statsu",): 'Unknown command "statsu"',
-            ("status", "--nope"): "Unknown option: --nope",
-            ("import",): "requires an argument",
-            ("win-rates", "--tenant", known, "--by", "colour"): 'Invalid value "colour" for --by',
-            ("win-rates", "--tenant", known, "--by", "geo", "--weeks", "0"): 'Invalid value "0" for --weeks',
-            ("win-rates", "--tenant", "nobody", "--by", "geo"): "there is no tenant nobody",
-            ("replay", "--tenant", "nobody"): "there is no tenant nobody",
-            ("key", "create", "nobody"): "there is no tenant nobody",
-            ("publish", "intake.event.lead_accepted.v1.acme"): "is no command",
-            ("publish", "two words"): "is no command",
-            ("job", "run", "intake", "nope"): "no job is called nope",
-            ("dead", "show", "nobody", "1"): "there is no service nobody",
-            ("dead", "redrive", "intake", "999999"): "no open dead letter 999999",
-            ("republish", "--since", "yesterday"): "--since yesterday",
-            ("up", "--scale", "gateway=2"): "write SERVICE=N",
-            ("status", "--home", str(tmp_path / "none")): f"there is no LeadLoop home at {tmp_path / 'none'}",
-        }
-    )
+    for words, said in [
+        (["statsu"], 'Unknown command "statsu"'),
+        (["status", "--nope"], "Unknown option: --nope"),
+        (["import"], "requires an argument"),
+        (["win-rates", "--tenant", known, "--by", "colour"], 'Invalid value "colour" for --by'),
+        (["win-rates", "--tenant", known, "--by", "geo", "--weeks", "0"], 'Invalid value "0" for --weeks'),
+        (["win-rates", "--tenant", "nobody", "--by", "geo"], "there is no tenant nobody"),
+        (["replay", "--tenant", "nobody"], "there is no tenant nobody"),
+        (["key", "create", "nobody"], "there is no tenant nobody"),
+        (["publish", "intake.event.lead_accepted.v1.acme"], "is no command"),
+        (["publish", "two words"], "is no command"),
+        (["job", "run", "intake", "nope"], "no job is called nope"),
+        (["dead", "show", "nobody", "1"], "there is no service nobody"),
+        (["dead", "redrive", "intake", "999999"], "no open dead letter 999999"),
+        (["republish", "--since", "yesterday"], "--since yesterday"),
+        (["up", "--scale", "gateway=2"], "write SERVICE=N"),
+        (["status", "--home", str(tmp_path / "none")], f"there is no LeadLoop home at {tmp_path / 'none'}"),
+    ]:
+        assert said in await operator.refused(*words)
     assert "the broker takes at most" in await operator.refused("publish", f"{SUBMIT}.{known}", stdin=bytes(2**21))
+    assert "Unknown option" in await operator.refused("status", "--nope", process=True)
     refused = await operator.run("status", "--nope", "--json")
     assert refused.status != 0
     assert "--nope" in json.loads(refused.out)["error"]
@@ -183,14 +182,11 @@ async def test_what_is_published_is_handled_and_the_numbers_replay_identically(o
 
     await until(counted, what="the win rates")
     words = ("win-rates", "--tenant", known, "--by", "source")
-    data, text, shown, few = await asyncio.gather(
-        operator.ask(*words), operator.say(*words, "--format", "json"), operator.say(*words, "--weeks", "500"),
-        operator.ask(*words, "--min", "2"),
-    )  # fmt: skip
-    assert data == json.loads(text)
+    data = await operator.ask(*words)
+    assert data == json.loads(await operator.say(*words, "--format", "json"))
     assert (data["first_week"], data["last_week"], data["partial"]) == ("2026-W09", "2026-W10", False)
-    assert "open_house" in shown
-    assert few["rows"] == []
+    assert "open_house" in await operator.say(*words, "--weeks", "500")
+    assert (await operator.ask(*words, "--min", "2"))["rows"] == []
 
     assert (await operator.ask("republish", "--since", "1h"))["republished"]["outcomes"] >= 2
     replayed = await operator.ask("replay", "--tenant", known)

@@ -25,7 +25,7 @@ needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"the public data sets
 
 
 async def import_and_compare(operator: Operator, tenant: str, export: Path, shape: str) -> None:
-    report = await operator.ask("import", export, "--map", MAPPINGS[shape], "--tenant", tenant)
+    report = await operator.ask("import", export, "--map", MAPPINGS[shape], "--tenant", tenant, process=True)
     for by in ("source", "geo"):
         expected = expected_win_rates(export, MAPPINGS[shape], by)  # type: ignore[arg-type]
         assert await operator.win_rates(tenant, by) == as_csv(expected.rates)
