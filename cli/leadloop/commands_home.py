@@ -1,6 +1,7 @@
 """``leadloop up, down, status, provision``: the installation in a home. `leadloop.main` says what each command does."""
 
 import asyncio
+import os
 import sys
 from typing import Annotated
 
@@ -39,8 +40,11 @@ async def up(
         stages = [*await installation.plan(replicas, port)]
         return [*stages, lambda: demo.prepare(installation)] if with_demo else stages
 
+    detached = supervisor.READY_DESCRIPTOR in os.environ
+
     async def started() -> None:
-        (await _welcome(installation, with_demo)).show(common.json)
+        if not detached:  # or else its starter says it, and a link that signs in must not get into a log
+            (await _welcome(installation, with_demo)).show(common.json)
         if with_demo:
             await demo.live(installation)
 

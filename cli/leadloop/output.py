@@ -12,6 +12,7 @@ from rich.table import Table
 
 from leadloop.errors import LeadLoopError
 
+_WIDE = 400
 Data = Mapping[str, Any] | Sequence[Any]
 
 
@@ -35,7 +36,8 @@ class Answer:
         if as_json:
             print(json.dumps(to_jsonable_python(self.data)), flush=True)
             return
-        console = Console(highlight=False, soft_wrap=True)
+        # Where nobody looks, no column is folded to a screen's width.
+        console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
         for part in self.shown:
             if isinstance(part, Table):
                 console.print(part)
