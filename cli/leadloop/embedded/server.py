@@ -1,12 +1,16 @@
 """What the embedded servers have in common: each is one process, which a test or a tool can run by itself."""
 
+import asyncio
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-from leadloop.process import Child, ChildSpec
+from leadloop.process import Child, ChildSpec, ProcessFailed
 
 START_TIMEOUT = 30.0
 """Seconds; a database that recovers from a crash may need several."""
+START_ATTEMPTS = 8
+START_PAUSE = 0.5
+"""Seconds."""
 
 
 class Server(ABC):
@@ -30,13 +34,23 @@ class Server(ABC):
         return self._running.pid
 
     async def start(self) -> None:
-        """Starts the server and waits until it works. Raises ProcessFailed when it does not."""
-        self._child = await Child.spawn(self.spec, self.log)
-        try:
-            await self._child.until_ready(START_TIMEOUT)
-        except BaseException:
-            await self.stop()
-            raise
+        """Starts the server and waits until it works. Raises ProcessFailed when it does not.
+
+        One that ends at once is started again: what a crash left behind, a backend that still holds the shared memory,
+        goes by itself.
+        """
+        for attempt in range(START_ATTEMPTS):
+            self._child = await Child.spawn(self.spec, self.log)
+            try:
+                return await self._child.until_ready(START_TIMEOUT)
+            except ProcessFailed:
+                await self.stop()
+                if attempt == START_ATTEMPTS - 1:
+                    raise
+                await asyncio.sleep(START_PAUSE)
+            except BaseException:
+                await self.stop()
+                raise
 
     async def stop(self) -> None:
         """Stops the server in order; nothing happens when it does not run."""
