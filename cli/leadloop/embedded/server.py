@@ -42,7 +42,8 @@ class Server(ABC):
         for attempt in range(START_ATTEMPTS):
             self._child = await Child.spawn(self.spec, self.log)
             try:
-                return await self._child.until_ready(START_TIMEOUT)
+                await self._child.until_ready(START_TIMEOUT)
+                return
             except ProcessFailed:
                 await self.stop()
                 if attempt == START_ATTEMPTS - 1:
