@@ -1,6 +1,7 @@
 """Whether a service lives, and whether it can work.
 
-Live: its event loop turns; a watchdog thread ends the process when it does not, for a supervisor to start it again.
+Live: its event loop turns, and its broker connection has not given up; otherwise the process ends, for a supervisor to
+start it again.
 Ready: each durable heard from the broker lately (a connection's own flag can lie), and the database answers.
 """
 
@@ -12,10 +13,17 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from faststream.asgi import AsgiResponse, get
 from faststream.asgi.types import ASGIApp, Scope
+from nats.aio.client import Client
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from chassis.logs import get_logger
+
+log = get_logger("health")
 
 _BEAT_SECONDS = 1.0
 _STUCK_SECONDS = 30.0
+_GIVEN_UP_BEATS = 5
+"""More than the two seconds that a handshake may take."""
 _EXIT_STATUS = 70
 
 
@@ -43,6 +51,20 @@ class Watchdog:
             missed = missed + 1 if time.monotonic() - self._beat > _STUCK_SECONDS / 3 else 0
             if missed >= 3:
                 os._exit(_EXIT_STATUS)
+
+
+async def end_with(client: Client) -> None:
+    """End the process when its broker connection has given up: it neither is one nor tries to become one.
+
+    However often it is cut off, the client connects again; but certain refusals end that for good, such as an
+    authorization that a broker under load does not get done in time. Nothing would ever reach such a process.
+    """
+    missed = 0
+    while missed < _GIVEN_UP_BEATS:
+        await asyncio.sleep(_BEAT_SECONDS)
+        missed = 0 if client.is_connected or client.is_reconnecting else missed + 1
+    log.error("the broker connection has given up; ending, to be started again")
+    os._exit(_EXIT_STATUS)
 
 
 Check = Callable[[], Awaitable[str]]

@@ -99,7 +99,12 @@ class Service:
         self._consuming = [asyncio.create_task(consumer.run()) for consumer in self._consumers]
         self._background = [
             asyncio.create_task(coroutine)
-            for coroutine in (health.Watchdog().run(), outbox.run(), *(self._keep_working(w) for w in self._workers))
+            for coroutine in (
+                health.Watchdog().run(),
+                health.end_with(client),
+                outbox.run(),
+                *(self._keep_working(worker) for worker in self._workers),
+            )
         ]
         self.jobs.start()
 
