@@ -6,9 +6,12 @@ import sys
 import httpx
 import pytest
 
+from chassis import topology
 from contracts.catalogue import COMMANDS
+from leadloop.nkey import public_key
 from tests.chassis import ledger
 from tests.chassis.ledger import Mishap, submission
+from tests.chassis.process import Process
 from tests.chassis.scene import Scene
 from tests.waiting import until
 
@@ -32,6 +35,22 @@ asyncio.run(main())
 async def test_a_process_ends_when_its_loop_stands_still_while_it_is_watched(then: str, status: int) -> None:
     program = await asyncio.create_subprocess_exec(sys.executable, "-c", _WATCHED.format(then=then))
     assert await program.wait() == status
+
+
+async def test_a_process_ends_when_its_broker_connection_has_given_up(scene: Scene) -> None:
+    """The client does not try again once the broker has refused it, even though it would be let in again."""
+    broker, seeds = scene.platform.broker, scene.platform.seeds
+    users = [topology.User(name, public_key(seed)) for name, seed in seeds.items() if name != "admin"]
+    async with Process.running(scene.platform) as process:
+        await scene.give(submission(1))
+        await scene.written(1)
+        broker.configure(topology.authorization(user for user in users if user.name != ledger.NAME))
+        await broker.reload()
+        try:
+            await process.says("died")
+        finally:
+            broker.configure(topology.authorization(users))
+            await broker.reload()
 
 
 async def test_a_service_shows_what_it_handled_and_what_it_gave_up(scene: Scene) -> None:
