@@ -31,9 +31,10 @@ log = get_logger("consumer")
 BATCH = 500
 MAX_UNACKNOWLEDGED = 4 * BATCH
 """Room for this replica's batch, the last one's acknowledgements under way, and what a dead peer left."""
-ACK_WAIT = timedelta(seconds=15)
+ACK_WAIT = timedelta(seconds=5)
 """How long the broker waits for an acknowledgement or a sign of life before it delivers a message again."""
 _IDLE_SECONDS = 2.0
+_LONGEST_PAUSE_SECONDS = 2.0
 _GATHER_SECONDS = 0.1
 _LINGER_SECONDS = 0.01
 """How long, twice, a part-filled batch waits for company: a turn costs the same for one message as for many."""
@@ -70,7 +71,7 @@ class Consumer:
                 )  # fmt: skip
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), delay)
-                delay = min(delay * 2, 5.0)
+                delay = min(delay * 2, _LONGEST_PAUSE_SECONDS)
         if pull is not None:
             await pull.close()
 

@@ -17,7 +17,7 @@ from nats.js.errors import APIError
 from contracts.catalogue import Durable
 
 _NANOSECONDS = 1_000_000_000
-_ANSWER_SECONDS = 5.0
+_ANSWER_SECONDS = 3.0
 """How much longer than agreed the broker may take to say that a request has ended."""
 _NOTHING_MORE = ("404", "408", "409 Message Size Exceeds MaxBytes", "409 Exceeded MaxAckPending", "409 Batch Completed")
 
