@@ -15,8 +15,11 @@ from leadloop.rows import Row, Rows, read
 from tests.chaos.system import System
 from tests.cli.expected import WinRate, expected_win_rates
 
-_EXAMPLES = Path(__file__).parents[2] / "examples"
-_MAPPINGS: dict[Shape, Path] = {"bank": _EXAMPLES / "bank-marketing.yaml", "crm": _EXAMPLES / "sample-crm.yaml"}
+_HERE = Path(__file__).parent
+_MAPPINGS: dict[Shape, Path] = {
+    "bank": _HERE / "contacts.yaml",
+    "crm": _HERE.parents[1] / "examples" / "sample-crm.yaml",
+}
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ async def system(memory_path: Path) -> AsyncIterator[System]:
 @pytest.fixture(scope="session")
 def seconds() -> float:
     """For how long harm is done."""
-    return float(os.environ.get("LEADLOOP_CHAOS_SECONDS") or 20)
+    return float(os.environ.get("LEADLOOP_CHAOS_SECONDS") or 12)
 
 
 @pytest.fixture(scope="session")

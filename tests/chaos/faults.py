@@ -9,7 +9,7 @@ from time import monotonic
 from chassis.consumer import ACK_WAIT
 from tests.chaos.system import SERVERS, System
 
-PAUSE = (0.5, 2.5)
+PAUSE = (0.5, 2.0)
 """The least and the most seconds between two faults."""
 FROZEN = ACK_WAIT.total_seconds() + 3
 """Seconds a frozen process stays so: what it holds is delivered again meanwhile."""

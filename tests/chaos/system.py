@@ -112,6 +112,11 @@ class System:
                 waiting[f"{service}/outbox"] = await sql.fetchval(unsent)
         return {where: count for where, count in waiting.items() if count}
 
+    async def count_events(self) -> int:
+        """How many events an import's commands have caused so far."""
+        async with self.sql() as sql:
+            return sum([await sql.fetchval(f"select count(*) from {owner}.outbox") for owner in ("intake", "outcomes")])
+
     async def handled(self, name: str) -> float:
         """How many messages a service's process has handled since it was started, by its own metrics."""
         metrics = (await self._get(name, "/metrics")).text

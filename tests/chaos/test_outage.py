@@ -10,13 +10,13 @@ from tests.chaos.imports import import_here
 from tests.chaos.system import KEYS, SERVERS, System
 from tests.waiting import until
 
-ROWS = 1000
+ROWS = 600
 
 
 @pytest.fixture(scope="module")
 def outage(seconds: float) -> float:
     """How long a part is away: five minutes in a long run."""
-    return 300.0 if seconds >= 600 else 4.0
+    return 300.0 if seconds >= 600 else 2.5
 
 
 @pytest.mark.parametrize("server", SERVERS)

@@ -5,11 +5,13 @@ from signal import SIGTERM
 
 from uuid_utils.compat import uuid7
 
+from chassis.outlet import Outgoing
 from chassis.received import encode
 from contracts.intake import SubmitLead
 from contracts.message import Command, Envelope
 from contracts.outcomes import Outcome, RecordOutcomes
 from contracts.values import LeadRef
+from leadloop.sending import Sender
 from tests.chaos.system import System
 from tests.waiting import until
 
@@ -21,42 +23,45 @@ REPLICAS = ("intake", "intake-2", "outcomes", "outcomes-2")
 class Work:
     """Rounds of commands, each a new version and a new outcome of every lead."""
 
-    def __init__(self, system: System, tenant: str) -> None:
-        self._system = system
+    def __init__(self, sender: Sender, tenant: str) -> None:
+        self._sender = sender
         self._tenant = tenant
         self.rounds: list[str] = []
 
     async def give(self) -> None:
-        """One more round, published in order."""
-        self.rounds.append(f"{len(self.rounds):04}")
+        """One more round."""
+        key = f"{len(self.rounds):04}"
+        self.rounds.append(key)
+        commands: list[Command] = []
         for number in range(LEADS):
-            lead = f"lead-{number}"
-            await self._publish(SubmitLead(source_system=SOURCE, source_id=lead, full_name=f"Ann {self.rounds[-1]}"))
-            outcome = Outcome(type="contacted", idempotency_key=self.rounds[-1])
-            reference = LeadRef(source_system=SOURCE, source_id=lead)
-            await self._publish(RecordOutcomes(lead=reference, outcomes=[outcome]))
+            lead = LeadRef(source_system=SOURCE, source_id=f"lead-{number}")
+            commands += [
+                SubmitLead(source_system=SOURCE, source_id=f"lead-{number}", full_name=f"Ann {key}"),
+                RecordOutcomes(lead=lead, outcomes=[Outcome(type="contacted", idempotency_key=key)]),
+            ]
+        await self._sender.send([self._outgoing(command) for command in commands])
 
-    async def _publish(self, command: Command) -> None:
+    def _outgoing(self, command: Command) -> Outgoing:
         id_ = uuid7()
         envelope = Envelope(id_, command.topic.type, self._tenant, datetime.now(UTC), id_)
-        js = self._system.client.jetstream()
-        await js.publish(envelope.subject, encode(command), headers=envelope.headers)
+        return Outgoing(envelope.subject, envelope.headers, encode(command))
 
 
 async def test_replicas_share_the_work_and_one_that_stops_loses_nothing(system: System) -> None:
     tenant = await system.tenant(f"replicas-{uuid7()}")
-    work = Work(system, tenant)
     before = {name: await system.handled(name) for name in REPLICAS}
+    async with Sender(system.installation.address) as sender:
+        work = Work(sender, tenant)
 
-    async def all_took_part() -> bool:
-        await work.give()
-        return all([await system.handled(name) > before[name] for name in REPLICAS])
+        async def all_took_part() -> bool:
+            await work.give()
+            return all([await system.handled(name) > before[name] for name in REPLICAS])
 
-    await until(all_took_part, seconds=60, what="every replica having handled something")
-    for stopped in ("intake", "outcomes-2"):
-        await work.give()
-        assert system.signal(stopped, SIGTERM)
-        await work.give()
+        await until(all_took_part, seconds=60, what="every replica having handled something")
+        for stopped in ("intake", "outcomes-2"):
+            await work.give()
+            assert system.signal(stopped, SIGTERM)
+            await work.give()
     await system.healed()
 
     async with system.sql() as sql:
