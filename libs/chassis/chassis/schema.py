@@ -22,6 +22,10 @@ do $$ begin
     end if;
     if not exists (select from pg_roles where rolname = '{role}') then
         create role {role} login nobypassrls;
+        -- What belongs to a tenant is read by an index, however few the tenants are (see tables.isolate).
+        alter role {role} set enable_seqscan = off;
+        -- A plan that was made while a table was small, and kept, would make a large import quadratic.
+        alter role {role} set plan_cache_mode = force_custom_plan;
     end if;
 end $$
 """
