@@ -1,9 +1,12 @@
 """A durable consumer: pulls batches and handles each in one transaction, in the stream's order.
 
-Order before parallelism: the transaction first takes the durable's advisory lock, and a batch is handled only when all
+Order before parallelism: the transaction first takes the durable's advisory lock, and a batch is committed only when all
 that the broker has delivered and not seen acknowledged is in this replica's hands. Replicas so take turns, one batch at
 a time; what a replica leaves behind when it dies comes back before anything newer is handled. Losing the database
 session loses the lock and the transaction together, so there is nothing to fence.
+
+The broker takes its time over acknowledgements. A batch is handled while those for the last one are still under way, and
+committed when they are known to have arrived.
 """
 
 import asyncio
@@ -13,11 +16,12 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
 
+import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerInfo
 
-from chassis.failures import describe, is_transient
+from chassis.failures import LostRaceError, describe, is_transient
 from chassis.logs import get_logger
 from chassis.metrics import BATCH_SECONDS, LAG
 from chassis.processing import Processor
@@ -38,9 +42,32 @@ _LONGEST_PAUSE_SECONDS = 2.0
 _GATHER_SECONDS = 0.1
 _LINGER_SECONDS = 0.01
 """How long, twice, a part-filled batch waits for company: a turn costs the same for one message as for many."""
+_ACK_SECONDS = 5.0
 _SIGN_OF_LIFE_SECONDS = ACK_WAIT.total_seconds() / 3
 _SUSPICIOUS_DELIVERIES = 4
 """A message delivered this often may be what takes the process down."""
+
+
+class _Acknowledged:
+    """The acknowledgements of a batch; the broker confirms the last, which it takes after the others."""
+
+    def __init__(self, batch: Sequence[Msg] = ()) -> None:
+        self._count = len(batch)
+        self._confirmation = asyncio.create_task(self._confirm(batch[-1])) if batch else None
+
+    @property
+    def under_way(self) -> int:
+        """How many the broker may not have taken yet; those that are lost are not."""
+        return self._count if self._confirmation and not self._confirmation.done() else 0
+
+    async def arrived(self) -> None:
+        """Wait until the broker has taken them, or is not going to."""
+        if self._confirmation:
+            await asyncio.wait([self._confirmation])
+
+    async def _confirm(self, last: Msg) -> None:
+        with suppress(nats.errors.Error, OSError, TimeoutError):
+            await last.ack_sync(_ACK_SECONDS)
 
 
 class Consumer:
@@ -53,6 +80,7 @@ class Consumer:
         self._processor = processor
         self._stopping = asyncio.Event()
         self._asked_at: float | None = None
+        self._acknowledged = _Acknowledged()
 
     async def run(self) -> None:
         """Pull and handle batches until `stop`; errors that pass are waited out."""
@@ -72,6 +100,7 @@ class Consumer:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), delay)
                 delay = min(delay * 2, _LONGEST_PAUSE_SECONDS)
+        await self._acknowledged.arrived()
         if pull is not None:
             await pull.close()
 
@@ -99,18 +128,23 @@ class Consumer:
                     return
                 started = monotonic()
                 async with self._kept_alive(held):
-                    await self._gather_all_unacknowledged(uow, pull, held)
+                    certain = await self._gather_all_unacknowledged(uow, pull, held)
                     held.sort(key=lambda message: message.metadata.sequence.stream)
                     uow.now = datetime.now(UTC)  # waiting for the lock and for messages was no part of the work
                     suspicious = any(message.metadata.num_delivered >= _SUSPICIOUS_DELIVERIES for message in held)
                     await self._processor.handle(uow, [_wire(message) for message in held], suspicious=suspicious)
+                    if not certain:
+                        await self._acknowledged.arrived()
+                        if await self._unacknowledged_elsewhere(held):
+                            raise LostRaceError("an older message may lie with another replica")
         except BaseException:
             for message in held:
                 await message.nak()
             raise
         # In order, so on a stream that keeps its messages the last acknowledgement stands for all before it.
-        for message in held if self._durable.stream.work_queue else held[-1:]:
+        for message in held[:-1] if self._durable.stream.work_queue else []:
             await message.ack()
+        self._acknowledged = _Acknowledged(held)
         BATCH_SECONDS.labels(self._database.service, self._durable.stream.name).observe(monotonic() - started)
 
     async def _fetch(self, pull: Pull) -> list[Msg]:
@@ -132,20 +166,28 @@ class Consumer:
             fetch.cancel()
             stop.cancel()
 
-    async def _gather_all_unacknowledged(self, uow: UnitOfWork, pull: Pull, held: list[Msg]) -> None:
-        """Wait until nothing delivered and unacknowledged lies anywhere else: with a dead peer, or on its way here."""
-        while True:
-            info = await self._state()
-            unacknowledged = info.num_ack_pending or 0
-            # What is held and below the floor was acknowledged meanwhile, by a peer that had paused: it must not stand
-            # in the count for another message, which acknowledging a later one would then drop.
-            floor = info.ack_floor.stream_seq if info.ack_floor else 0
-            sequences = {message.metadata.sequence.stream for message in held}
-            if unacknowledged <= sum(sequence > floor for sequence in sequences):
-                return
+    async def _gather_all_unacknowledged(self, uow: UnitOfWork, pull: Pull, held: list[Msg]) -> bool:
+        """Wait until nothing delivered and unacknowledged lies anywhere else: with a dead peer, or on its way here.
+
+        Returns:
+            Whether that is certain: what this replica has just acknowledged the broker may not have noted yet.
+        """
+        while elsewhere := await self._unacknowledged_elsewhere(held):
+            if elsewhere <= self._acknowledged.under_way:
+                return False
             # Raises when the session is lost, and the lock with it: two that gathered would wait for each other.
             await uow.execute("select 1")
             held += await pull.take(BATCH, _GATHER_SECONDS)
+        return True
+
+    async def _unacknowledged_elsewhere(self, held: Sequence[Msg]) -> int:
+        """How many messages were delivered, not acknowledged as far as the broker knows, and are not held here."""
+        info = await self._state()
+        # What is held and below the floor was acknowledged meanwhile, by a peer that had paused: it must not stand
+        # in the count for another message, which acknowledging a later one would then drop.
+        floor = info.ack_floor.stream_seq if info.ack_floor else 0
+        sequences = {message.metadata.sequence.stream for message in held}
+        return max(0, (info.num_ack_pending or 0) - sum(sequence > floor for sequence in sequences))
 
     async def _state(self) -> ConsumerInfo:
         """The durable as the broker sees it; how far it lags behind is noted on the way."""
