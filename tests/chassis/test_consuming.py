@@ -8,6 +8,9 @@ from statistics import median
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
+from chassis.consumer import _Acknowledged
 from chassis.received import Received, encode
 from chassis.unit_of_work import UnitOfWork
 from contracts.catalogue import COMMANDS, EVENTS
@@ -42,6 +45,18 @@ async def test_two_replicas_take_turns_and_keep_the_order(scene: Scene) -> None:
     assert [n for n in lines if n >= 1000] == list(range(1000, 1200))
     took_part = await scene.select("select distinct replica from ledger where tenant_id = $1", scene.tenant)
     assert len(took_part) == 2
+
+
+async def test_no_batch_overtakes_what_a_dead_replica_left(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even while acknowledgements are under way, which could be all that the broker still waits for."""
+    monkeypatch.setattr(_Acknowledged, "under_way", 10)
+    await scene.redeliver_after(1.0)
+    await scene.give(submission(1))
+    async with scene.platform.connect(ledger.NAME) as dead:
+        await (await dead.jetstream().pull_subscribe_bind(consumer=ledger.NAME, stream=COMMANDS.name)).fetch(1)
+        await scene.give(submission(2))
+        async with scene.service().running():
+            assert await scene.written(2) == [1, 2]
 
 
 async def test_a_message_published_twice_is_handled_once(scene: Scene) -> None:
