@@ -1,7 +1,5 @@
 """``leadloop win-rates, replay``: what came of it, and the proof. `leadloop.main` says what each command does."""
 
-import csv
-import io
 from typing import Literal
 
 from cyclopts.types import NonNegativeInt, PositiveInt
@@ -12,8 +10,6 @@ from leadloop.app import Common, Tenant
 from leadloop.commands_tenants import check_known
 from leadloop.installation import Installation
 from leadloop.output import Answer, table
-
-COLUMNS = ("key", "intent", "leads_entered", "appointments", "won", "lost", "win_rate")
 
 
 async def win_rates(
@@ -39,20 +35,10 @@ async def win_rates(
         ask = WinRates(by=Dimension(by), weeks=weeks, intent=intent, minimum=min)
         found = await caller.ask(tenant, ask, seconds=120)
     if format == "csv" and not common.json:
-        return Answer({}, [_csv(found)])
+        return Answer({}, [found.to_csv().removesuffix("\n")])
     if format == "json":
         return Answer(found.model_dump(), [found.model_dump_json(indent=2)])
     return Answer(found.model_dump(), _table(found))
-
-
-def _csv(found: WinRateTable) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in found.rows:
-        values = row.model_dump()
-        writer.writerow(["" if values[column] is None else values[column] for column in COLUMNS])
-    return out.getvalue().rstrip("\n")
 
 
 def _table(found: WinRateTable) -> list[object]:  # type: ignore[return]

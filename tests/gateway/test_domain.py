@@ -1,7 +1,5 @@
-"""The gateway's own arithmetic: intervals, orders, CSV, and what the activity list says."""
+"""The gateway's own arithmetic: intervals, orders, and what the activity list says."""
 
-import csv
-import io
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -12,7 +10,7 @@ from hypothesis import strategies as st
 from contracts.aggregator import StoredEvent, WinRate
 from gateway.credentials import SignInToken, digest, key_id_of, matches, new_key
 from gateway.domain_activity import tell
-from gateway.domain_win_rate import CSV_COLUMNS, Order, decided, interval, ranked, to_csv
+from gateway.domain_win_rate import Order, decided, interval, ranked
 
 
 def row(key: str = "web", intent: str = "buyer", won: int = 0, lost: int = 0, both: int = 0) -> WinRate:
@@ -54,17 +52,6 @@ def test_rows_are_ranked_and_those_without_a_rate_come_last() -> None:
     assert [r.key for r in ranked(rows, Order.KEY)] == ["a", "a", "b", "c", "d"]
     assert [r.key for r in ranked(rows, Order.LEADS)] == ["a", "b", "a", "c", "d"]
     assert [r.key for r in ranked(rows, Order.WON)] == ["a", "a", "b", "c", "d"]
-
-
-@given(st.sampled_from("=+-@'x"), st.text(st.characters(codec="utf-8", exclude_categories=["Cc"])))
-def test_no_cell_of_the_csv_is_a_formula(first: str, rest: str) -> None:
-    key = first + rest
-    text = to_csv([row(key, won=1, lost=2)])
-    header, line = csv.reader(io.StringIO(text, newline=""))
-    assert tuple(header) == CSV_COLUMNS
-    assert not line[0].startswith(("=", "+", "-", "@"))
-    assert line[0].removeprefix("'") == key.removeprefix("'")
-    assert line[1:] == ["buyer", "3", "0", "1", "2", repr(1 / 3)]
 
 
 def test_an_api_key_names_its_id_and_is_known_by_its_digest() -> None:

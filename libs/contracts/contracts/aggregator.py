@@ -1,5 +1,7 @@
 """Messages of the aggregator: win rates, the event store, replay."""
 
+import csv
+import io
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
@@ -49,6 +51,14 @@ class WinRateTable(Reply):
     """Whether the window holds the week that is still going on."""
     rows: list[WinRate]
     """Sorted by key, then intent."""
+
+    def to_csv(self) -> str:
+        """A header and a line per row; the rate unrounded, and empty where nothing was decided."""
+        out = io.StringIO()
+        writer = csv.DictWriter(out, list(WinRate.model_fields), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row.model_dump() for row in self.rows)
+        return out.getvalue()
 
 
 class WinRates(Request[WinRateTable]):

@@ -1,15 +1,11 @@
-"""Win rates as people read them: how sure they are, in which order, and as CSV."""
+"""Win rates as people read them: how sure they are, and in which order."""
 
-import csv
-import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 
 from contracts.aggregator import WinRate
 
-CSV_COLUMNS = ("key", "intent", "leads_entered", "appointments", "won", "lost", "win_rate")
-_FORMULA = ("=", "+", "-", "@")
 _Z = 1.959964
 """The normal quantile of a two-sided 95 % interval."""
 
@@ -53,19 +49,3 @@ def ranked(rows: Sequence[WinRate], order: Order) -> list[WinRate]:
             return sorted(alphabetical, key=lambda row: -row.won)
         case Order.RATE:
             return sorted(alphabetical, key=lambda row: (row.win_rate is None, -(row.win_rate or 0.0)))
-
-
-def to_csv(rows: Iterable[WinRate]) -> str:
-    """A header and a line per row; the rate unrounded, and empty where nothing was decided."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    for row in rows:
-        values = row.model_dump()
-        writer.writerow([_harmless(values[column]) for column in CSV_COLUMNS])
-    return out.getvalue()
-
-
-def _harmless(value: object) -> object:
-    """A text that a spreadsheet would run as a formula gets an apostrophe in front (OWASP, CSV injection)."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -6,7 +6,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from contracts.aggregator import WeeklyWinRates, WeeklyWinRateTable, WinRates, WinRateTable
-from gateway.domain_win_rate import to_csv
 from gateway.gate import Admitted
 
 router = APIRouter(tags=["win rates"])
@@ -44,7 +43,7 @@ async def win_rates(
         return table
     name = f"{principal.tenant}-win-rates-by-{table.by}.csv"
     return Response(
-        to_csv(table.rows), media_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'}
+        table.to_csv(), media_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'}
     )
 
 
