@@ -33,13 +33,22 @@ DEAD_LETTERED = MessageDeadLettered.topic.owned_by(ledger.NAME).type
         pytest.param(b"\xff\xfe", {}, "Invalid JSON", id="a body that is no text"),
         pytest.param(b"", {}, "Invalid JSON", id="no body"),
         pytest.param(
-            json.dumps({**json.loads(GOOD), "fone": PHONE}).encode(), {}, "fone: Extra inputs", id="an unknown field"
+            json.dumps({**json.loads(GOOD), "fone": PHONE}).encode(),
+            {},
+            "?: Extra inputs are not permitted (an unknown field; did you mean phone?)",
+            id="a typo",
         ),
         pytest.param(
             json.dumps({**json.loads(GOOD), PHONE: "x"}).encode(),
             {},
             "?: Extra inputs",
             id="a field named by its sender",
+        ),
+        pytest.param(
+            json.dumps({**json.loads(GOOD), "jane_roe_6145550142": "x"}).encode(),
+            {},
+            "?: Extra inputs",
+            id="a field named like one of ours by its sender",
         ),
         pytest.param(json.dumps({"phone": PHONE}).encode(), {}, "source_id: Field required", id="a missing field"),
         pytest.param(GOOD, {"ce-id": PHONE}, "a header is malformed", id="a malformed id"),
@@ -60,6 +69,7 @@ async def test_a_message_that_breaks_its_contract_is_put_away_and_its_neighbours
         await scene.drained(COMMANDS)
     assert reason in letter["reason"]
     assert PHONE not in letter["reason"]
+    assert "6145550142" not in letter["reason"]
     assert await scene.lines() == [1, 2]
 
 

@@ -66,7 +66,7 @@ async def test_a_lead_is_created_once_then_known_then_updated(acme: Tenancy) -> 
     [
         ({"phone": "555-0142"}, "phone"),
         ({"email": "zebedee.quark"}, "email"),
-        ({"phnoe": "(614) 555-0142"}, "phnoe"),
+        ({"phnoe": "(614) 555-0142"}, "?"),
         ({"full_name": ["Zebedee Quark"]}, "full_name"),
         ({"source_id": ""}, "source_id"),
         ({"created_at": "zebedee.quark@example.com"}, "created_at"),
@@ -142,7 +142,7 @@ async def test_an_outcome_is_recorded_by_the_key_unless_it_says_by_whom(acme: Te
         ({"type": "zebedee"}, "outcomes.0.type"),
         ({"type": "contacted", "occurred_at": "2126-01-05T12:00:00Z"}, "outcomes.0.occurred_at"),
         ({"type": "contacted", "value": "-1"}, "outcomes.0.value"),
-        ({"type": "contacted", "note": "x"}, "outcomes.0.note"),
+        ({"type": "contacted", "note": "x"}, "outcomes.0.?"),
     ],
 )
 async def test_an_invalid_outcome_is_refused_by_the_fields_name(
@@ -184,7 +184,8 @@ async def test_what_answers_get_answers_head_without_a_body(anyone: Tenancy) -> 
         ("limit=x", "limit"),
         ("intent=zebedee", "intent"),
         ("cursor=zebedee", "cursor"),
-        ("s=1", "s"),
+        ("s=1", "?"),
+        ("4155550123=1", "?"),
     ],
 )
 async def test_a_wrong_query_is_refused_by_the_parameters_name(anyone: Tenancy, query: str, field: str) -> None:
@@ -262,7 +263,7 @@ async def test_a_campaign_is_created_paused_and_resumed(anyone: Tenancy) -> None
     assert (await anyone.client.post(f"{path}/resume")).json()["state"] == "running"
     assert [c["title"] for c in (await anyone.client.get(anyone.path("/campaigns"))).json()["campaigns"]] == ["Spring"]
     misspelt = await anyone.client.post(anyone.path("/campaigns"), json={"title": "Spring", "audience": {"teir": "A"}})
-    assert_problem(misspelt, 400, "audience.teir")
+    assert_problem(misspelt, 400, "audience.?")
 
 
 async def test_events_are_listed_without_anything_personal(gateway: Gateway, acme: Tenancy) -> None:

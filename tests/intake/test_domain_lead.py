@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from contracts.gateway import TenantSettings
 from contracts.intake import LeadSubmission
+from contracts.personal import is_contact, looks_like_pii
 from contracts.taxonomy import Band, Intent, Tier, Timeline
 from contracts.values import Attribution
 from intake.domain_lead import CLOCK_SKEW, NormalLead, Rejection, changed_fields, normalise
-from intake.domain_pii import looks_like_pii
 
 RECEIVED = datetime(2026, 3, 4, 12, tzinfo=UTC)
 SETTINGS = TenantSettings()
@@ -243,11 +243,11 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
-STORABLE = st.characters(exclude_characters="\0")
+STORABLE = st.characters(codec="utf-8", exclude_characters="\0")
 SUBMISSIONS = st.builds(
     LeadSubmission,
-    source_system=st.text(STORABLE, min_size=1, max_size=100),
-    source_id=st.text(STORABLE, min_size=1, max_size=200),
+    source_system=st.text(STORABLE, min_size=1, max_size=100).filter(lambda text: not is_contact(text)),
+    source_id=st.text(STORABLE, min_size=1, max_size=200).filter(lambda text: not is_contact(text)),
     price=TEXT | st.integers() | st.floats(),
     budget=TEXT | st.integers() | st.floats(),
     created_at=st.none() | st.datetimes(timezones=st.timezones()),

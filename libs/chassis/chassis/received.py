@@ -3,11 +3,14 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from difflib import get_close_matches
+from functools import cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
+from pydantic.json_schema import models_json_schema
 
 from contracts.catalogue import by_type
 from contracts.message import Envelope, Message, Reply, UnreadableError
@@ -77,12 +80,29 @@ def decode(wire: Wire) -> Received[Any]:
 def explain(error: ValidationError) -> str:
     """What is wrong with which field, without the values that were given."""
     details = error.errors(include_url=False, include_context=False, include_input=False)
-    return "; ".join(f"{place(detail['loc'])}: {detail['msg']}" for detail in details[:5])
+    return "; ".join(f"{place(detail['loc'])}: {detail['msg']}{meant(detail)}" for detail in details[:5])
 
 
 def place(location: tuple[int | str, ...]) -> str:
-    """The path of a field; a name that is no identifier was made up by the sender and may be anybody's, so it is hidden."""
-    return ".".join(str(part) if isinstance(part, int) or part.isidentifier() else "?" for part in location) or "body"
+    """The path of a field. A name that no contract has is its sender's, and may be anybody's: it is shown as ``?``."""
+    known = _names()
+    return ".".join(str(part) if isinstance(part, int) or part in known else "?" for part in location) or "body"
+
+
+def meant(detail: Mapping[str, Any]) -> str:
+    """Of an unknown field: that it is one, and which it was probably meant as; of other flaws nothing."""
+    if detail["type"] != "extra_forbidden":
+        return ""
+    name = str(detail["loc"][-1])
+    near = get_close_matches(name, _names(), n=1)
+    return f" (an unknown field; did you mean {near[0]}?)" if near else " (an unknown field)"
+
+
+@cache
+def _names() -> frozenset[str]:
+    """The name of every field of every message."""
+    _, schema = models_json_schema([(entry.message, "validation") for entry in by_type().values()])
+    return frozenset(name for model in schema["$defs"].values() for name in model.get("properties", ()))
 
 
 def encode(model: BaseModel) -> bytes:

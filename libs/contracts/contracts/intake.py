@@ -5,10 +5,11 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.config import JsonDict
 
 from contracts.message import Command, Event, Kind, Reply, Request, Topic
+from contracts.personal import same_number
 from contracts.taxonomy import Intent, Tier
 from contracts.values import Attribution, Key, SourceId, SourceSystem
 
@@ -95,6 +96,17 @@ class LeadSubmission(BaseModel):
     metadata: Annotated[dict[str, Any], Field(max_length=200)] = {}
     """Anything else; what the tenant does not allow in events is sealed in the vault."""
 
+    @field_validator("phone")
+    @classmethod
+    def _is_not_the_id(cls, phone: str | None, info: ValidationInfo) -> str | None:
+        """An id of digits alone is a telephone number when it is the lead's own."""
+        if phone and same_number(info.data.get("source_id", ""), phone):
+            raise ValueError(
+                "is the number in source_id, and ids travel in clear: "
+                "send another id that the source has for the lead, such as the number of its record"
+            )
+        return phone
+
 
 class SubmitLead(LeadSubmission, Command):
     """Submit a lead and go on. Lenient: an unusable phone or e-mail is dropped with a warning."""
@@ -173,6 +185,10 @@ class LeadRejected(Event):
     source_system: SourceSystem
     source_id: SourceId
     reasons: list[Flaw]
+    lead_id: UUID | None = None
+    """The lead that the source had submitted well before, which stays as it was; empty if there is none."""
+    version: int | None = None
+    """The version at which that lead stays."""
 
 
 class LeadView(Reply):

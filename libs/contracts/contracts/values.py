@@ -1,29 +1,58 @@
 """The values that messages of several owners carry: references, attribution, and the shapes of their fields."""
 
+import re
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from contracts.message import TENANT_PATTERN
+from contracts.personal import is_contact, looks_like_pii
 from contracts.taxonomy import KEY_LENGTH, Band, Intent, Tier, Timeline
 
 NO_NUL = r"^[^\x00]*$"
 """PostgreSQL's text holds every character but this one."""
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def _no_contact(identifier: str) -> str:
+    if is_contact(identifier):
+        raise ValueError(
+            "is written like an e-mail address or a telephone number, and ids travel in clear: "
+            "send another id that the source has for the lead, such as the number of its record"
+        )
+    return identifier
+
+
+def _no_digits_of_a_phone(word: str) -> str:
+    if looks_like_pii(_UUID.sub("", word)):
+        raise ValueError("has seven digits or more like a telephone number, and travels in clear: send a code or an id")
+    return word
+
 
 Tenant = Annotated[str, Field(pattern=TENANT_PATTERN, examples=["acme"])]
 Key = Annotated[str, Field(max_length=KEY_LENGTH, examples=["dublin_oh"])]
 """A grouping key as `contracts.taxonomy.key` makes it."""
-Actor = Annotated[str, Field(pattern=r"^[A-Za-z0-9:_.-]{1,100}$", examples=["user:7"])]
-"""Who acted, as a user, key or service id; never a name or an e-mail address."""
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,100}$", examples=["price_too_high"])]
-"""A word for programs."""
+Actor = Annotated[
+    str,
+    Field(pattern=r"^(?:[a-z]{1,20}:)?[A-Za-z0-9_-]{1,64}$", examples=["user:7"]),
+    AfterValidator(_no_digits_of_a_phone),
+]
+"""Who acted, as a user, agent, key or service id; never a name, an e-mail address or a telephone number."""
+Slug = Annotated[
+    str, Field(pattern=r"^[a-z0-9_]{1,64}$", examples=["price_too_high"]), AfterValidator(_no_digits_of_a_phone)
+]
+"""A word for programs; never a telephone number."""
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["USD"])]
 """ISO 4217."""
-SourceSystem = Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL, examples=["crm"])]
+SourceSystem = Annotated[
+    str, Field(min_length=1, max_length=100, pattern=NO_NUL, examples=["crm"]), AfterValidator(_no_contact)
+]
 """The system a lead comes from, as that system calls itself."""
-SourceId = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL, examples=["L-1042"])]
-"""The lead's id in that system."""
+SourceId = Annotated[
+    str, Field(min_length=1, max_length=200, pattern=NO_NUL, examples=["L-1042"]), AfterValidator(_no_contact)
+]
+"""The lead's id in that system; it travels in clear, so it is no e-mail address and no telephone number."""
 
 
 class Attribution(BaseModel):

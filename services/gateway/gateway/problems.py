@@ -18,7 +18,7 @@ from starlette.types import Scope
 
 from chassis.failures import describe, is_transient
 from chassis.logs import get_logger
-from chassis.received import place
+from chassis.received import meant, place
 from contracts.message import ProblemCode, ProblemError
 from contracts.outcomes import OutcomeResult, Refusal
 from gateway.rendering import page
@@ -169,6 +169,12 @@ def _invalid(details: Sequence[Mapping[str, Any]]) -> tuple[str, str | None]:
         return f"the body is not JSON, at byte {details[0]['loc'][1]}: {details[0]['ctx']['error']}", None
     if details[0]["loc"] == ("body",):
         return "send a JSON object, with Content-Type: application/json", None
-    # A location begins with where the field was: body, query, path.
-    flaws = [(place(tuple(detail["loc"][1:])), detail["msg"].removeprefix("Value error, ")) for detail in details[:5]]
+    flaws = [(_field(detail), detail["msg"].removeprefix("Value error, ") + meant(detail)) for detail in details[:5]]
     return "; ".join(f"{field}: {message}" for field, message in flaws), flaws[0][0]
+
+
+def _field(detail: Mapping[str, Any]) -> str:
+    """The path of a field; a location begins with where it was: body, query, path."""
+    where, *path = detail["loc"]
+    ours = where != "body" and detail["type"] != "extra_forbidden"  # a parameter's name, which no message need have
+    return ".".join(map(str, path)) if ours else place(tuple(path))

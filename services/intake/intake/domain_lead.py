@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 from contracts.gateway import TenantSettings
 from contracts.intake import Flaw, LeadSubmission, Scalar
+from contracts.personal import looks_like_pii
 from contracts.taxonomy import Intent, Tier, Timeline, key
 from contracts.values import Attribution
 from intake.domain_amount import read_band
@@ -16,7 +17,6 @@ from intake.domain_email import read_email
 from intake.domain_linkedin import read_linkedin
 from intake.domain_name import read_name
 from intake.domain_phone import read_phone
-from intake.domain_pii import looks_like_pii
 from intake.domain_timeline import read_timeline
 from intake.domain_words import read_intent, read_tier
 

@@ -1,0 +1,69 @@
+"""Whether a text seems to hold a telephone number or an e-mail address, and so may not travel in an event.
+
+A person's name cannot be seen by its pattern: what may hold one is sealed, or is a word of the sender's own making.
+"""
+
+import re
+import unicodedata
+
+_AT = r"(?:@|%40)"
+"""`%40` is how a tracking parameter spells the at sign (RFC 3986)."""
+_EMAIL = re.compile(rf"\S{_AT}\S|\S\s*{_AT}\s*\S+\.\w", re.IGNORECASE)
+
+_MONTH = r"(?:0[1-9]|1[0-2])"
+_DAY = r"(?:0[1-9]|[12]\d|3[01])"
+_DATE = re.compile(
+    rf"(?<![\d+])(?:20\d\d([-_./]?){_MONTH}(?:\1{_DAY})?|{_DAY}([-_./]){_DAY}\2(?:20)\d\d)(?!\d)",
+)
+
+_PHONE = re.compile(r"\d(?:[\W_]*\d){6,}")
+"""Seven digits, the shortest subscriber numbers that people write out, whatever punctuation is between them."""
+
+_WRITTEN_AS_PHONE = re.compile(
+    r"(?<!\w)\+[\W_]*\d(?:[\W_]*\d){6,}"  # +44 20 7946 0958
+    r"|\(\d{2,5}\)(?:[\W_]*\d){5,}"  # (614) 555-0142
+    r"|(?<!\d)\d{3}([-. _/])\d{3}\1\d{4}(?!\d)"  # 614-555-0142
+    r"|^(?=.*[\s/])\d(?:[\s/.-]*\d){6,}$"  # 020 7946 0958
+)
+"""Digits in the groups and signs by which a reader takes them for a telephone number, and no others."""
+
+
+def looks_like_pii(text: str) -> bool:
+    """Whether the text seems to hold an e-mail address or a telephone number.
+
+    Doubt counts as PII: a telephone number is taken to be seven or more digits with nothing but punctuation and spaces
+    between them, of which none belongs to a date of this century (``2024-05``, ``20240512``, ``05/12/2024``), because
+    campaigns and events are named after theirs.
+
+    >>> looks_like_pii("call (614) 410-1234"), looks_like_pii("campaign_2024_05")
+    (True, False)
+    """
+    text = _plain(text)
+    return _holds_email(text) or bool(_PHONE.search(text) and _PHONE.search(_DATE.sub("date", text)))
+
+
+def is_contact(identifier: str) -> bool:
+    """Whether an identifier is an e-mail address, or is written as telephone numbers are.
+
+    Digits alone, or with hyphens in other places than a telephone number's, are an identifier: nothing tells a record's
+    number from a subscriber's, and most systems number their records.
+
+    >>> is_contact("jane@example.com"), is_contact("614-555-0142"), is_contact("6145550142"), is_contact("2024-000123")
+    (True, True, False, False)
+    """
+    text = _plain(identifier).strip()
+    return _holds_email(text) or _WRITTEN_AS_PHONE.search(text) is not None
+
+
+def same_number(one: str, other: str) -> bool:
+    """Whether of two texts one holds all the digits of the other in a row, and these are enough for a telephone number."""
+    short, long = sorted(("".join(filter(str.isdecimal, one)), "".join(filter(str.isdecimal, other))), key=len)
+    return len(short) >= 7 and short in long
+
+
+def _plain(text: str) -> str:
+    return text if text.isascii() else unicodedata.normalize("NFKC", text)
+
+
+def _holds_email(text: str) -> bool:
+    return ("@" in text or "%40" in text) and _EMAIL.search(text) is not None

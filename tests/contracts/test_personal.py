@@ -1,0 +1,169 @@
+"""What looks like a telephone number or an e-mail address is known for it, and keys are not."""
+
+from typing import Any
+from uuid import uuid4
+
+import phonenumbers
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from phonenumbers import PhoneNumberFormat
+from pydantic import BaseModel, ValidationError
+
+from contracts.intake import SubmitLead
+from contracts.outcomes import Outcome, OutcomeBatch
+from contracts.personal import is_contact, looks_like_pii
+from contracts.taxonomy import key
+from contracts.values import LeadRef
+
+AROUND = st.text(alphabet="abcxyz _-/:", max_size=10)
+NUMBERS = st.builds(
+    phonenumbers.format_number,
+    st.integers(200_000_0000, 999_999_9999).map(lambda digits: phonenumbers.PhoneNumber(1, digits))
+    | st.sampled_from(["GB", "DE", "FR", "IN", "BR", "SG", "DK", "JP"]).map(phonenumbers.example_number),
+    st.sampled_from([PhoneNumberFormat.E164, PhoneNumberFormat.INTERNATIONAL, PhoneNumberFormat.NATIONAL]),
+)
+
+
+@given(AROUND, NUMBERS, AROUND)
+def test_a_telephone_number_is_found_in_any_text(before: str, number: str, after: str) -> None:
+    assert looks_like_pii(f"{before}{number}{after}")
+
+
+@settings(deadline=None)
+@given(AROUND, st.emails(), AROUND)
+def test_an_email_address_is_found_in_any_text(before: str, address: str, after: str) -> None:
+    assert looks_like_pii(f"{before}{address}{after}")
+    assert looks_like_pii(f"{before}{address.replace('@', '%40')}{after}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "jane @ example.com",
+        "jane＠example.com",
+        "614_410_1234",
+        "+1 (614) 410 • 1234",
+        "٦١٤٤١٠١٢٣٤",
+        "⑥①④④①⓪①②③④",
+        "4101234",
+        "+20240512",
+        "2024 0512",
+        "20241399",
+        "24-05-12-99",
+    ],
+)
+def test_pii_is_found_however_it_is_written(text: str) -> None:
+    assert looks_like_pii(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "google",
+        "campaign_2024_05",
+        "utm_12345",
+        "utm_123456",
+        "fb_300x250_2024_05",
+        "Dublin, OH 43017",
+        "instagram @leadloop",
+        "open house 2024-05-12",
+        "google_20240512",
+        "05/12/2024",
+        "12.05.2024 - 14.05.2024",
+        "24/7",
+        "home_loan",
+        "Route 66, 5 pm",
+    ],
+)
+def test_an_ordinary_key_is_not_pii(text: str) -> None:
+    assert not looks_like_pii(text)
+
+
+@settings(deadline=None)
+@given(st.text() | st.text(alphabet="0123456789 -_./+@a\u0300①²", max_size=24))
+def test_no_key_is_pii_unless_its_text_was(text: str) -> None:
+    assert looks_like_pii(text) or not looks_like_pii(key(text))
+
+
+WRITTEN_NUMBERS = st.builds(
+    phonenumbers.format_number,
+    st.sampled_from(["US", "GB", "DE", "FR", "IN", "BR"]).map(phonenumbers.example_number),
+    st.sampled_from([PhoneNumberFormat.E164, PhoneNumberFormat.INTERNATIONAL]),
+)
+
+
+@given(st.sampled_from(["", "phone:", "tel: ", "L "]), WRITTEN_NUMBERS)
+def test_an_identifier_written_as_a_telephone_number_is_a_contact(before: str, number: str) -> None:
+    assert is_contact(f"{before}{number}")
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    [
+        "jane.roe@example.com",
+        "crm:jane.roe%40example.com",
+        "jane＠example.com",
+        "(614) 555-0142",
+        "614-555-0142",
+        "1.614.555.0142",
+        "L-614-555-0142",
+        "020 7946 0958",
+        "030/901820",
+        "＋1 614 555 0142",
+    ],
+)
+def test_a_contact_is_known_as_an_identifier_however_it_is_written(identifier: str) -> None:
+    assert is_contact(identifier)
+
+
+@given(st.uuids() | st.integers(0, 10**18) | st.from_regex(r"\A[A-Z]{1,3}-[0-9]{1,9}\Z"))
+def test_a_record_s_number_is_no_contact(identifier: object) -> None:
+    assert not is_contact(str(identifier))
+
+
+@pytest.mark.parametrize(
+    "identifier", ["2024-000123", "00Q5f000003xYzABC", "12.34.567", "lead 7", "@web", "2024-05-12"]
+)
+def test_an_ordinary_identifier_is_no_contact(identifier: str) -> None:
+    assert not is_contact(identifier)
+
+
+ID = {"source_system": "crm", "source_id": "1"}
+
+
+@pytest.mark.parametrize(
+    ("make", "fields", "wrong"),
+    [
+        (SubmitLead, {**ID, "source_id": "jane@example.com"}, "source_id"),
+        (SubmitLead, {**ID, "source_system": "+1 614 555 0142"}, "source_system"),
+        (SubmitLead, {**ID, "source_id": "6145550142", "phone": "+1 (614) 555-0142 ext. 9"}, "phone"),
+        (SubmitLead, {**ID, "source_id": "p16145550142", "phone": "614 555 0142"}, "phone"),
+        (LeadRef, {**ID, "source_id": "614-555-0142"}, "source_id"),
+        (OutcomeBatch, {"lead": ID, "outcomes": [{"type": "contacted"}], "recorded_by": "jane@x.com"}, "recorded_by"),
+        (OutcomeBatch, {"lead": ID, "outcomes": [{"type": "contacted"}], "recorded_by": "jane.roe"}, "recorded_by"),
+        (OutcomeBatch, {"lead": ID, "outcomes": [{"type": "contacted"}], "recorded_by": "user:6145550142"}, "recorded_by"),
+        (Outcome, {"type": "contacted", "reason_code": "call_614_555_0142"}, "reason_code"),
+        (Outcome, {"type": "contacted", "reason_code": "Jane Roe moved away"}, "reason_code"),
+    ],
+)  # fmt: skip
+def test_what_travels_in_clear_holds_no_contact_and_the_refusal_does_not_quote_it(
+    make: type[BaseModel], fields: dict[str, Any], wrong: str
+) -> None:
+    with pytest.raises(ValidationError) as refused:
+        make.model_validate(fields)
+    (error,) = refused.value.errors(include_input=False, include_context=False)
+    assert error["loc"] == (wrong,)
+    assert "0142" not in error["msg"]
+    assert "jane" not in error["msg"].lower()
+
+
+@pytest.mark.parametrize("actor", ["user:7", "import", f"key:{uuid4()}", str(uuid4()), "agent:0055f000", "demo_live-2"])
+def test_an_actor_is_a_users_agents_or_keys_id(actor: str) -> None:
+    assert OutcomeBatch(lead=LeadRef(**ID), outcomes=[Outcome(type="contacted")], recorded_by=actor)
+
+
+@pytest.mark.parametrize("code", ["price_too_high", "30_days_no_answer", "lost_2024_05"])
+def test_a_reason_is_a_code(code: str) -> None:
+    assert Outcome(type="closed_lost", reason_code=code).reason_code == code
