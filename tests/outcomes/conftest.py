@@ -24,11 +24,14 @@ def running(platform: Platform, service: Service) -> Platform:
 
 
 @pytest.fixture
-def desk(running: Platform, tenant: str) -> Desk:
+async def desk(running: Platform, tenant: str) -> Desk:
+    await running.introduce(tenant, "outcomes")
     return Desk(running, tenant)
 
 
 @pytest.fixture
-def other_desk(running: Platform, tenant: str) -> Desk:
+async def other_desk(running: Platform, tenant: str) -> Desk:
     """The desk of another tenant."""
-    return Desk(running, f"other-{tenant}"[:63])
+    other = f"other-{tenant}"[:63]
+    await running.introduce(other, "outcomes")
+    return Desk(running, other)

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import nats.js.errors
 
+from chassis.received import encode
 from contracts.intake import LeadAccepted, LeadDuplicated, LeadRejected, LeadUpdated
 from contracts.message import Command, Event, ProblemError
 from contracts.outcomes import (
@@ -35,20 +36,27 @@ def accepted(source_id: str = "1", **fields: Any) -> LeadAccepted:
     return LeadAccepted(**_snapshot(source_id, fields))
 
 
-def updated(lead: LeadAccepted, **fields: Any) -> LeadUpdated:
+def updated(lead: LeadAccepted | LeadUpdated, **fields: Any) -> LeadUpdated:
     """The lead's next version."""
     given = {"lead_id": lead.lead_id, "version": lead.version + 1, "created_at": lead.created_at, **fields}
     return LeadUpdated(changed=["geo"], **_snapshot(lead.source_id, given))
 
 
-def duplicated(lead: LeadAccepted) -> LeadDuplicated:
+def duplicated(lead: LeadAccepted | LeadUpdated) -> LeadDuplicated:
     return LeadDuplicated(
         lead_id=lead.lead_id, version=lead.version, submission_id=uuid4(), source_system="crm", source_id=lead.source_id
     )
 
 
-def rejected(source_id: str = "1", submission_id: UUID | None = None) -> LeadRejected:
-    return LeadRejected(submission_id=submission_id or uuid4(), source_system="crm", source_id=source_id, reasons=[])
+def rejected(source_id: str = "1") -> LeadRejected:
+    """The rejection of a source's submission while there is no lead."""
+    return LeadRejected(submission_id=uuid4(), source_system="crm", source_id=source_id, reasons=[])
+
+
+def spoilt(lead: LeadAccepted | LeadUpdated) -> LeadRejected:
+    """The rejection of another submission of a lead, which stays as it is."""
+    left = {"lead_id": lead.lead_id, "version": lead.version}
+    return rejected(lead.source_id).model_copy(update=left)
 
 
 def of_source(source_id: str = "1", submission_id: UUID | None = None) -> LeadRef:
@@ -99,6 +107,16 @@ class Desk:
     async def give(self, *orders: Command) -> list[UUID]:
         """Publish orders; returns their ids."""
         return [await self.platform.publish("operator", self.tenant, command) for command in orders]
+
+    async def give_again(self, id_: UUID, command: Command) -> None:
+        """Publish an order once more when the inbox has forgotten it, and wait until it is handled."""
+        async with self.platform.sql() as sql:
+            await sql.execute("delete from outcomes.inbox where message_id = $1", id_)
+        async with self.platform.connect("operator") as client:
+            for ce_id in (id_, uuid4()):
+                headers = {"ce-id": str(ce_id)}
+                await client.jetstream().publish(command.topic.subject(self.tenant), encode(command), headers=headers)
+        await self.results(ce_id, waiting=True)
 
     async def results(self, *ids: UUID, waiting: bool = False) -> list[list[OutcomeResult]]:
         """The results of these orders, once all are there and, unless `waiting`, none waits."""

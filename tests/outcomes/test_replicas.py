@@ -17,11 +17,11 @@ from chassis.keys import TenantKeys, key_service
 from chassis.received import Handler, Received, Wire, encode
 from chassis.service import Service
 from chassis.unit_of_work import Database, UnitOfWork
-from contracts.intake import LeadAccepted
+from contracts.intake import LeadAccepted, LeadUpdated
 from contracts.message import Envelope, Message
 from contracts.outcomes import RecordOutcomes
 from outcomes import handlers
-from tests.outcomes.desk import Desk, accepted, duplicated, of_source, order, rejected, updated
+from tests.outcomes.desk import Desk, accepted, duplicated, of_source, order, rejected, spoilt, updated
 from tests.platform import Platform
 from tests.waiting import until
 
@@ -112,17 +112,19 @@ def _world(random_: random.Random) -> tuple[list[Message], list[RecordOutcomes]]
     events: list[Message] = []
     submissions: list[tuple[str, Any]] = []
     for source_id in "abc":
-        lead: LeadAccepted = accepted(source_id, geo_key="place_1")
-        events.append(lead)
-        submissions.append((source_id, lead.submission_id))
-        for version in range(random_.randrange(3)):
+        life: list[Any] = [rejected(source_id) for _ in range(random_.randrange(2))]
+        lead: LeadAccepted | LeadUpdated = accepted(source_id, geo_key="place_1")
+        life.append(lead)
+        for _ in range(random_.randrange(4)):
             what = random_.choice(["update", "repeat", "rejection"])
             if what == "update":
-                change = updated(lead, version=version + 2, geo_key=f"place_{version + 2}")
+                lead = updated(lead, geo_key=f"place_{lead.version + 1}")
+                life.append(lead)
             else:
-                change = duplicated(lead) if what == "repeat" else rejected(source_id)  # type: ignore[assignment]
-            events.append(change)
-            submissions.append((source_id, change.submission_id))
+                life.append(duplicated(lead) if what == "repeat" else spoilt(lead))
+        events += life
+        submissions += [(source_id, event.submission_id) for event in life]
+    random_.shuffle(submissions)
     orders = []
     for number in range(12):
         source_id, submission_id = random_.choice(submissions)
@@ -132,7 +134,7 @@ def _world(random_: random.Random) -> tuple[list[Message], list[RecordOutcomes]]
 
 
 @given(random_=st.randoms(use_true_random=False))
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_whether_leads_or_their_orders_come_first_makes_no_difference(
     platform: Platform, database: Database, keyed: handlers.Handlers, random_: random.Random
 ) -> None:
@@ -140,9 +142,10 @@ async def test_whether_leads_or_their_orders_come_first_makes_no_difference(
     told: list[Any] = []
     for mixed in (False, True):
         tenant = f"interleaved-{uuid7()}"
+        commands = [received(tenant, one) for one in orders]
         in_order = {
             handlers.follow_leads: iter([received(tenant, event) for event in events]),
-            keyed.record: iter([received(tenant, one) for one in orders]),
+            keyed.record: iter(commands),
         }
         turns = [handlers.follow_leads] * len(events) + [keyed.record] * len(orders)
         if mixed:
@@ -152,11 +155,18 @@ async def test_whether_leads_or_their_orders_come_first_makes_no_difference(
                 await handler(uow, [next(in_order[handler]) for _ in same])
         async with platform.sql() as sql:
             assert await sql.fetchval("select count(*) from outcomes.waiting where tenant_id = $1", tenant) == 0
-            told.append(
-                await sql.fetch(
-                    """select lead_id, sequence, type, idempotency_key, occurred_at, attribution, warnings
-                       from outcomes.outcome where tenant_id = $1 order by lead_id, sequence""",
-                    tenant,
-                )
+            outcomes = await sql.fetch(
+                """select lead_id, sequence, type, idempotency_key, occurred_at, attribution, warnings
+                   from outcomes.outcome where tenant_id = $1 order by lead_id, sequence""",
+                tenant,
             )
+            verdicts = await sql.fetch(
+                """select results #>> '{0,verdict}' as verdict
+                   from unnest(cast($2 as uuid[])) with ordinality as given (command_id, n)
+                   join outcomes.recording using (command_id) where tenant_id = $1 order by n""",
+                tenant,
+                [command.id for command in commands],
+            )
+            assert len(verdicts) == len(orders)
+            told.append((outcomes, verdicts))
     assert told[0] == told[1]

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 from contracts.operations import JobRunView, RunJob
 from contracts.outcomes import RecordOutcome, RecordOutcomesNow, Refusal
 from contracts.values import LeadRef
-from tests.outcomes.desk import Desk, accepted, duplicated, of_source, order, outcomes, rejected, updated
+from tests.outcomes.desk import Desk, accepted, duplicated, of_source, order, outcomes, rejected, spoilt, updated
 from tests.platform import Platform
 
 WAITS = {"waiting": True}
@@ -58,38 +58,92 @@ async def test_who_waits_for_the_answer_does_not_wait_behind_orders_that_wait(de
 
 
 async def test_an_order_is_refused_at_once_when_its_submission_or_its_source_s_lead_is_rejected(desk: Desk) -> None:
-    known, bad = accepted("known"), rejected("known")
-    await desk.arrive(known)
+    bad = rejected()
     before = await desk.give(
-        order(of_source("known", bad.submission_id), "contacted"),
-        order(of_source("known"), "appointment_set"),
-        order(of_source("unknown"), "closed_won", "closed_lost"),
+        order(of_source(submission_id=bad.submission_id), "contacted"),
+        order(of_source(), "closed_won", "closed_lost"),
         order(LeadRef(lead_id=uuid4(), submission_id=bad.submission_id), "invalid"),
-        order(of_source("unknown", uuid4()), "contacted"),
+        order(of_source(submission_id=uuid4()), "contacted"),
     )
     assert (await desk.verdicts(*before, **WAITS))[0] == ["waiting"]
-    await desk.hear(bad, rejected("unknown"))
-    assert await desk.verdicts(*before[:4]) == [["refused"], ["recorded"], ["refused"] * 2, ["refused"]]
-    assert await desk.verdicts(before[4], **WAITS) == [["waiting"]], "another submission's verdict may still come"
-    after = await desk.give(
-        order(of_source("known", bad.submission_id), "invalid"), order(of_source("unknown"), "invalid")
+    await desk.hear(bad)
+    assert await desk.verdicts(*before[:3]) == [["refused"], ["refused"] * 2, ["refused"]]
+    assert await desk.verdicts(before[3], **WAITS) == [["waiting"]], "another submission's verdict may still come"
+    after = await desk.give(order(of_source(submission_id=bad.submission_id), "invalid"))
+    assert await desk.verdicts(*after) == [["refused"]]
+    assert {event.refusal for event in await desk.refused(at_least=5)} == {Refusal.LEAD_REJECTED}
+
+
+async def test_a_rejected_submission_decides_nothing_about_orders_that_name_its_correction(desk: Desk) -> None:
+    bad, corrected = rejected(), accepted()
+    await desk.hear(bad)
+    of_bad, of_corrected = await desk.give(
+        order(of_source(submission_id=bad.submission_id), "contacted"),
+        order(of_source(submission_id=corrected.submission_id), "closed_won"),
     )
-    assert await desk.verdicts(*after) == [["refused"], ["refused"]]
-    refused = await desk.refused(at_least=6)
-    assert {event.refusal for event in refused} == {Refusal.LEAD_REJECTED}
-    assert [event.lead_id for event in refused] == [known.lead_id, None, None, None, known.lead_id, None]
+    assert await desk.verdicts(of_bad) == [["refused"]]
+    assert await desk.verdicts(of_corrected, **WAITS) == [["waiting"]]
+    await desk.hear(corrected)
+    assert await desk.verdicts(of_corrected) == [["recorded"]]
+    [late] = await desk.give(order(of_source(submission_id=bad.submission_id), "contacted"))
+    assert await desk.verdicts(late) == [["refused"]], "that there is a lead now does not make the row good"
 
 
-async def test_an_order_for_a_source_that_was_rejected_is_recorded_once_there_is_a_lead(desk: Desk) -> None:
+async def test_an_order_given_after_its_source_s_rejection_waits_for_the_corrected_lead(desk: Desk) -> None:
+    bad = rejected()
+    await desk.hear(bad)
+    await desk.verdicts(*await desk.give(order(of_source(submission_id=bad.submission_id), "contacted")))
+    [given] = await desk.give(order(of_source(), "closed_won"))
+    assert await desk.verdicts(given, **WAITS) == [["waiting"]]
+    await desk.hear(accepted())
+    assert await desk.verdicts(given) == [["recorded"]]
+    [after] = await desk.give(order(of_source(), "contacted"))
+    assert await desk.verdicts(after) == [["recorded"]], "no rejection outlives an acceptance"
+
+
+async def test_an_order_given_after_one_rejection_is_refused_at_once_by_the_next(desk: Desk) -> None:
+    bad = rejected()
+    await desk.hear(bad)
+    await desk.verdicts(*await desk.give(order(of_source(submission_id=bad.submission_id), "contacted")))
+    [given] = await desk.give(order(of_source(), "closed_won"))
+    await desk.verdicts(given, **WAITS)
     await desk.hear(rejected())
-    await desk.arrive(accepted())
-    assert await desk.verdicts(*await desk.give(order(of_source(), "contacted"))) == [["recorded"]]
+    assert await desk.verdicts(given) == [["refused"]]
+
+
+async def test_an_order_that_names_a_rejected_submission_of_a_lead_sees_the_lead_as_it_stayed(desk: Desk) -> None:
+    lead = accepted(geo_key="dublin_oh")
+    bad = spoilt(lead)
+    await desk.arrive(lead)
+    [before] = await desk.give(order(of_source(submission_id=bad.submission_id), "contacted"))
+    assert await desk.verdicts(before, **WAITS) == [["waiting"]]
+    await desk.hear(bad, updated(lead, geo_key="columbus_oh"))
+    after = await desk.give(
+        order(of_source(submission_id=bad.submission_id), "appointment_set"), order(of_source(), "closed_won")
+    )
+    assert await desk.verdicts(before, *after) == [["recorded"]] * 3
+    seen = [view.attribution.geo_key for view in await desk.history(lead.lead_id)]
+    assert seen == ["dublin_oh", "dublin_oh", "columbus_oh"]
+
+
+async def test_an_order_that_has_its_verdict_keeps_it_when_the_inbox_forgot_the_order(desk: Desk) -> None:
+    bad = rejected()
+    await desk.hear(bad)
+    refused = order(of_source(submission_id=bad.submission_id), "contacted")
+    known, recorded = accepted("known"), order(of_source("known"), "contacted")
+    await desk.arrive(known)
+    ids = await desk.give(refused, recorded)
+    verdicts = await desk.verdicts(*ids)
+    assert verdicts == [["refused"], ["recorded"]]
+    for id_, one in zip(ids, (refused, recorded), strict=True):
+        await desk.give_again(id_, one)
+    assert await desk.verdicts(*ids) == verdicts
+    assert [event.command_id for event in await desk.refused(at_least=1)].count(ids[0]) == 1
 
 
 async def test_an_order_is_refused_after_a_day_and_those_behind_it_get_their_turn(
     desk: Desk, running: Platform
 ) -> None:
-    await running.introduce(desk.tenant, "outcomes")
     lead = accepted("known")
     await desk.arrive(lead)
     lost, behind, young = await desk.give(

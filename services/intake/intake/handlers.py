@@ -25,7 +25,11 @@ class Handlers:
         for message in received:
             by_tenant.setdefault(message.tenant, []).append(message)
         for tenant, submissions in by_tenant.items():
-            await submit(uow, await self._keys.of(uow, tenant), submissions, strict=False)
+            # A file may be imported again when the inbox has forgotten its commands: then, of two submissions of one
+            # lead, the first would undo what the second changed.
+            judged = {row["submission_id"] for row in await store.verdicts(uow, tenant, [m.id for m in submissions])}
+            new = [message for message in submissions if message.id not in judged]
+            await submit(uow, await self._keys.of(uow, tenant), new, strict=False)
 
     async def submit_lead_now(self, uow: UnitOfWork, request: Received[messages.SubmitLeadNow]) -> messages.Submitted:
         (submitted,) = await submit(uow, await self._keys.of(uow, request.tenant), [request], strict=True)

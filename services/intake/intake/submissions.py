@@ -35,10 +35,10 @@ Submission = Received[Any]
 
 @dataclass(slots=True)
 class _Candidate:
-    """A submission on its way to a verdict: the clean lead, its tokens, and the row of its lead, the old and the new."""
+    """A submission on its way to a verdict: what was read of it, its tokens, and the row of its lead, the old and the new."""
 
     message: Submission
-    lead: NormalLead
+    lead: NormalLead | Rejection
     tokens: dict[str, str]
     before: Any = None
     row: dict[str, Any] | None = None
@@ -65,10 +65,7 @@ async def submit(
     candidates = []
     for message in submissions:
         lead = _read(message, settings, key, strict)
-        if isinstance(lead, Rejection):
-            verdicts[message.id] = _reject(uow, key.tenant, message, lead)
-        else:
-            candidates.append(_Candidate(message, lead, _tokens(lead, key)))
+        candidates.append(_Candidate(message, lead, {} if isinstance(lead, Rejection) else _tokens(lead, key)))
     for wave in _waves(candidates):
         await _take(uow, key, wave)
         for candidate in wave:
@@ -113,14 +110,9 @@ async def _take(uow: UnitOfWork, key: TenantKey, wave: Sequence[_Candidate]) -> 
     changing = []
     for candidate in wave:
         candidate.before = found.get(candidate.key)
-        if candidate.before is None:
-            candidate.verdict = LeadVerdict.ACCEPTED
-        elif candidate.before["digest"] == candidate.lead.digest:
-            candidate.verdict = LeadVerdict.DUPLICATE
-            continue
-        else:
-            candidate.verdict = LeadVerdict.UPDATED
-        changing.append(candidate)
+        candidate.verdict = _verdict(candidate.lead, candidate.before)
+        if candidate.verdict in (LeadVerdict.ACCEPTED, LeadVerdict.UPDATED):
+            changing.append(candidate)
     if not changing:
         return
     persons = await _link(uow, key, changing)
@@ -133,6 +125,14 @@ async def _take(uow: UnitOfWork, key: TenantKey, wave: Sequence[_Candidate]) -> 
     await store.insert_leads(uow, key.tenant, [c.row for c in changing if c.before is None and c.row])
     await store.update_leads(uow, key.tenant, [c.row for c in changing if c.before is not None and c.row])
     await store.keep_sealed(uow, key.tenant, sealed)
+
+
+def _verdict(lead: NormalLead | Rejection, before: Any) -> LeadVerdict:
+    if isinstance(lead, Rejection):
+        return LeadVerdict.REJECTED
+    if before is None:
+        return LeadVerdict.ACCEPTED
+    return LeadVerdict.DUPLICATE if before["digest"] == lead.digest else LeadVerdict.UPDATED
 
 
 async def _link(uow: UnitOfWork, key: TenantKey, changing: Sequence[_Candidate]) -> list[UUID]:
@@ -176,6 +176,8 @@ def _row(uow: UnitOfWork, candidate: _Candidate, person: UUID) -> dict[str, Any]
 def _publish(uow: UnitOfWork, tenant: str, candidate: _Candidate) -> Submitted:
     """Publish what became of the submission; returns the verdict."""
     message, row = candidate.message, candidate.row
+    if isinstance(candidate.lead, Rejection):
+        return _reject(uow, tenant, candidate, candidate.lead)
     if row is None:
         lead_id, version = candidate.before["lead_id"], candidate.before["version"]
         event = LeadDuplicated(
@@ -209,10 +211,12 @@ def _snapshot(row: dict[str, Any], lead: NormalLead | None = None) -> dict[str, 
     }
 
 
-def _reject(uow: UnitOfWork, tenant: str, message: Submission, rejection: Rejection) -> Submitted:
+def _reject(uow: UnitOfWork, tenant: str, candidate: _Candidate, rejection: Rejection) -> Submitted:
+    message, before = candidate.message, candidate.before
     event = LeadRejected(
         submission_id=message.id, source_system=message.body.source_system, source_id=message.body.source_id,
         reasons=rejection.reasons,
+        lead_id=before["lead_id"] if before else None, version=before["version"] if before else None,
     )  # fmt: skip
     uow.publish(tenant, event, message.envelope)
     return Submitted(verdict=LeadVerdict.REJECTED, warnings=rejection.reasons)

@@ -27,7 +27,7 @@ LeadNews = intake.LeadAccepted | intake.LeadUpdated | intake.LeadDuplicated | in
 
 async def follow_leads(uow: UnitOfWork, received: Sequence[Received[LeadNews]]) -> None:
     """Handles all that is told of leads: keeps it, and carries out what waited for it."""
-    versions, duplicates, rejections, sends, named = [], [], [], [], []
+    versions, unchanged, rejections, sends, named = [], [], [], [], []
     for message in received:
         body = message.body
         if isinstance(body, outreach.MessageSent):
@@ -35,15 +35,15 @@ async def follow_leads(uow: UnitOfWork, received: Sequence[Received[LeadNews]]) 
             continue
         if isinstance(body, intake.LeadAccepted | intake.LeadUpdated):
             versions.append(_version_row(message, body))
-        elif isinstance(body, intake.LeadDuplicated):
-            duplicates.append({"tenant_id": message.tenant, **body.__dict__})
+        elif body.lead_id:  # repeated or rejected, the submission left the lead as it was
+            unchanged.append({"tenant_id": message.tenant, **body.__dict__})
         else:
-            rejections.append({"tenant_id": message.tenant, **body.__dict__})
+            rejections.append({"tenant_id": message.tenant, "heard_at": message.wire.received, **body.__dict__})
         lead = LeadRef(source_system=body.source_system, source_id=body.source_id, submission_id=body.submission_id)
         named.append((message.tenant, lead))
     await store.lock(uow)
     await store.keep_versions(uow, versions)
-    await store.keep_duplicates(uow, duplicates)
+    await store.keep_unchanged(uow, unchanged)
     await store.keep_rejections(uow, rejections)
     await store.note_activity(uow, sends)
     await _carry_out_waiting(uow, named)

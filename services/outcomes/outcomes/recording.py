@@ -19,7 +19,8 @@ Verdicts = list[OutcomeResult]
 async def carry_out(uow: UnitOfWork, orders: Sequence[Order]) -> None:
     """Record what can be recorded and refuse what never can; the rest waits.
 
-    The orders of one lead are kept in order: behind one that waits, all wait. To be called under `store.lock`.
+    The orders of one lead are kept in order: behind one that waits, all wait. An order that has its verdict is not
+    carried out again, however long ago the inbox forgot it. To be called under `store.lock`.
     """
     ready: list[Located] = []
     waiting: list[Order] = []
@@ -27,6 +28,8 @@ async def carry_out(uow: UnitOfWork, orders: Sequence[Order]) -> None:
     held: set[LeadKey] = set()
     for order, place in zip(orders, await store.locate(uow, orders), strict=True):
         lead = (order.tenant, place.lead_id) if place.lead_id else None
+        if place.judged and order.position is None:
+            continue
         if place.rejected:
             refused.append((order, place))
         elif place.attribution is None or lead in held or (place.queued and order.position is None):

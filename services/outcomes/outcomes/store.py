@@ -47,16 +47,16 @@ _KEEP_VERSIONS = """
         timeline = case when excluded.version > lead.version then excluded.timeline else lead.timeline end,
         last_activity_at = greatest(lead.last_activity_at, excluded.last_activity_at)
 """
-_KEEP_DUPLICATES = """
+_KEEP_UNCHANGED = """
     insert into submission (tenant_id, submission_id, lead_id, version)
     select * from unnest(cast(:tenant_id as text[]), cast(:submission_id as uuid[]), cast(:lead_id as uuid[]),
                          cast(:version as integer[]))
     on conflict do nothing
 """
 _KEEP_REJECTIONS = """
-    insert into rejection (tenant_id, submission_id, source_system, source_id)
+    insert into rejection (tenant_id, submission_id, source_system, source_id, heard_at)
     select * from unnest(cast(:tenant_id as text[]), cast(:submission_id as uuid[]), cast(:source_system as text[]),
-                         cast(:source_id as text[]))
+                         cast(:source_id as text[]), cast(:heard_at as timestamptz[]))
     on conflict do nothing
 """
 _NOTE_ACTIVITY = """
@@ -71,15 +71,19 @@ _NOTE_ACTIVITY = """
       and lead.last_activity_at < latest.active_at
 """
 
-# A submission's verdict decides about the order that names it; without one, the source's rejection does, until there
-# is a lead. The limits here, and the offset below, keep each lookup an index probe: a plan made while the tables were
-# small would join them whole.
+# The verdict on the submission that an order names decides about the order, and no other does. Without one a rejection
+# of the source does, as long as there is no lead and if it came after the order: whoever gives an order after it may
+# have sent the lead corrected. The limits here, and the offset below, keep each lookup an index probe: a plan made while
+# the tables were small would join them whole.
 _LOCATE = """
     select lead.lead_id, cast(seen.attribution as text) as attribution, seen.created_at,
-           rejected.yes is not null as rejected, queued.yes is not null as queued
+           rejected.yes is not null as rejected, queued.yes is not null as queued,
+           judged.yes is not null as judged
     from unnest(cast(:tenant_id as text[]), cast(:lead_id as uuid[]), cast(:source_system as text[]),
-                cast(:source_id as text[]), cast(:submission_id as uuid[]))
-         with ordinality as named (tenant_id, lead_id, source_system, source_id, submission_id, n)
+                cast(:source_id as text[]), cast(:submission_id as uuid[]), cast(:heard_at as timestamptz[]),
+                cast(:command_id as uuid[]))
+         with ordinality
+         as named (tenant_id, lead_id, source_system, source_id, submission_id, heard_at, command_id, n)
     left join lateral (
         select * from lead where lead.tenant_id = named.tenant_id and lead.lead_id = named.lead_id
         union all
@@ -107,7 +111,7 @@ _LOCATE = """
         select true from rejection
         where named.submission_id is null and lead.lead_id is null
           and rejection.tenant_id = named.tenant_id and rejection.source_system = named.source_system
-          and rejection.source_id = named.source_id
+          and rejection.source_id = named.source_id and rejection.heard_at >= named.heard_at
         limit 1
     ) as rejected on true
     left join lateral (
@@ -118,6 +122,11 @@ _LOCATE = """
           and waiting.source_system = lead.source_system and waiting.source_id = lead.source_id
         limit 1
     ) as queued on true
+    left join lateral (
+        select true as yes from recording
+        where recording.tenant_id = named.tenant_id and recording.command_id = named.command_id
+        limit 1
+    ) as judged on true
     order by named.n
 """
 _HISTORIES = """
@@ -171,6 +180,7 @@ class Place:
         created_at: of that version.
         rejected: intake rejected what the order is about.
         queued: other orders about the lead wait already.
+        judged: a verdict on the order is kept already, were it that it waits.
     """
 
     lead_id: UUID | None
@@ -178,6 +188,7 @@ class Place:
     created_at: datetime | None
     rejected: bool
     queued: bool
+    judged: bool
 
 
 async def lock(uow: UnitOfWork) -> None:
@@ -197,15 +208,16 @@ async def keep_versions(uow: UnitOfWork, versions: Sequence[Mapping[str, Any]]) 
         await uow.execute(_KEEP_VERSIONS, **columns(versions, *names))
 
 
-async def keep_duplicates(uow: UnitOfWork, duplicates: Sequence[Mapping[str, Any]]) -> None:
-    """Keep which version of a lead these submissions repeat."""
-    if duplicates:
-        await uow.execute(_KEEP_DUPLICATES, **columns(duplicates, "tenant_id", "submission_id", "lead_id", "version"))
+async def keep_unchanged(uow: UnitOfWork, unchanged: Sequence[Mapping[str, Any]]) -> None:
+    """Keep at which version of a lead these submissions left it."""
+    if unchanged:
+        await uow.execute(_KEEP_UNCHANGED, **columns(unchanged, "tenant_id", "submission_id", "lead_id", "version"))
 
 
 async def keep_rejections(uow: UnitOfWork, rejections: Sequence[Mapping[str, Any]]) -> None:
+    """Keep which submissions were rejected of leads that were not there, and when that was heard."""
     if rejections:
-        names = ("tenant_id", "submission_id", "source_system", "source_id")
+        names = ("tenant_id", "submission_id", "source_system", "source_id", "heard_at")
         await uow.execute(_KEEP_REJECTIONS, **columns(rejections, *names))
 
 
@@ -224,6 +236,8 @@ async def locate(uow: UnitOfWork, orders: Sequence[Order]) -> list[Place]:
         source_system=[order.lead.source_system for order in orders],
         source_id=[order.lead.source_id for order in orders],
         submission_id=[order.lead.submission_id for order in orders],
+        heard_at=[order.heard_at for order in orders],
+        command_id=[order.command_id for order in orders],
     )
     return [Place(**row) for row in rows.mappings()]
 
