@@ -101,7 +101,7 @@ async def _admit(installation: Installation) -> str:
     public = nkeys.from_seed(bytearray(seed)).public_key.decode()
     everything = f'    {{ nkey: {public}, permissions: {{ publish: ">", subscribe: ">" }} }}'
     known = installation.authorization()
-    installation.broker.configure(re.sub(r"\n  \]\n", f"\n{everything}\n  ]\n", known))
+    installation.broker.configure(re.sub(r"\n    \]\n", f"\n{everything}\n    ]\n", known))
     (broker,) = (process for process in running.status(installation.home) if process.name == "nats")
     await installation.broker.reload(broker.pid)
     return str(seed.decode())

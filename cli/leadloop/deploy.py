@@ -109,7 +109,8 @@ async def declare(folder: Path, *, replicas: int = len(NODES)) -> None:
 
 @app.command
 def upstream(folder: Path, tenant: str) -> None:
-    """Make a broker credential for an upstream of one tenant and show it this once; the broker takes it at its reload.
+    """Make a broker credential for an upstream of one tenant and show it this once; it works once the broker's nodes
+    have been reloaded twice (see `RELOADS` in leadloop/embedded/broker.py).
 
     Parameters
     ----------

@@ -151,7 +151,7 @@ class Installation:
         return upstream.name, seed
 
     def authorization(self) -> str:
-        """The broker's authorization block: every service, the operator, and the upstreams admitted so far."""
+        """Who is let in at the broker: every service, the operator, and the upstreams admitted so far."""
         from chassis import topology
 
         users = [topology.User(name, nkey.public_key(self._seed(name))) for name in (*SERVICES, OPERATOR)]

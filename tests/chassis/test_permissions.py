@@ -1,27 +1,33 @@
 """A credential opens what the catalogue says its holder needs and nothing else; the broker itself refuses the rest."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 from chassis import topology
 from chassis.caller import Caller, inbox_prefix
 from chassis.received import Received, encode
 from chassis.unit_of_work import UnitOfWork
 from contracts import catalogue
-from contracts.catalogue import CATALOGUE, EVENTS, OPERATOR, SERVICES, STREAMS
+from contracts.catalogue import CATALOGUE, COMMANDS, EVENTS, OPERATOR, SERVICES, STREAMS
+from contracts.gateway import TenantChanged, TenantSettings
 from contracts.intake import (
     CountSubmissions,
     GetSubmissions,
     LeadAccepted,
+    LeadPage,
+    ListLeads,
     SubmissionCounts,
     SubmissionList,
     SubmitLead,
 )
-from contracts.message import Kind
+from contracts.message import Kind, Request
 from leadloop.nkey import new_seed, public_key
 from tests.chassis.scene import Scene
 from tests.platform import Platform
@@ -29,7 +35,11 @@ from tests.platform import Platform
 UPSTREAM = "upstream-key"
 TENANT = "acme"
 """The tenant that the upstream's credential is pinned to."""
-CREDENTIAL = new_seed()
+OTHER_UPSTREAM = "upstream-other"
+OTHER = "other"
+"""Another tenant, and an upstream of that one."""
+NEW_UPSTREAM = "upstream-new"
+CREDENTIALS = {name: new_seed() for name in (UPSTREAM, OTHER_UPSTREAM, NEW_UPSTREAM)}
 
 
 class Connection:
@@ -43,7 +53,7 @@ class Connection:
     @asynccontextmanager
     async def of(cls, platform: Platform, user: str) -> AsyncIterator["Connection"]:
         connection = cls()
-        seed = platform.seeds.get(user, CREDENTIAL)
+        seed = platform.seeds.get(user) or CREDENTIALS[user]
         await connection.client.connect(
             platform.broker.url, nkeys_seed_str=seed, inbox_prefix=inbox_prefix(user), error_cb=connection._refused
         )
@@ -52,8 +62,8 @@ class Connection:
         finally:
             await connection.client.close()
 
-    async def may_publish(self, subject: str, body: bytes = b"{}") -> bool:
-        return await self._may(lambda: self.client.publish(subject, body))
+    async def may_publish(self, subject: str, body: bytes = b"{}", **more: Any) -> bool:
+        return await self._may(lambda: self.client.publish(subject, body, **more))
 
     async def may_subscribe(self, subject: str, queue: str = "") -> bool:
         return await self._may(lambda: self.client.subscribe(subject, queue=queue))
@@ -71,13 +81,19 @@ class Connection:
         self._refusals += 1
 
 
-@pytest.fixture(scope="module")
-async def provisioned(platform: Platform) -> Platform:
-    """The platform with a credential for one tenant's upstream, as `leadloop key create --nats` makes it."""
+async def admit(platform: Platform, **upstreams: str) -> None:
+    """Give upstreams of these tenants a credential each, as `leadloop key create --nats` does."""
     users = [topology.User(name, public_key(seed)) for name, seed in platform.seeds.items() if name != "admin"]
-    users.append(topology.User(UPSTREAM, public_key(CREDENTIAL), TENANT))
+    for name, tenant in upstreams.items():
+        users.append(topology.User(name, public_key(CREDENTIALS[name]), tenant))
     platform.broker.configure(topology.authorization(users))
     await platform.broker.reload()
+
+
+@pytest.fixture(scope="module")
+async def provisioned(platform: Platform) -> Platform:
+    """The platform with a credential for an upstream of each of two tenants."""
+    await admit(platform, **{UPSTREAM: TENANT, OTHER_UPSTREAM: OTHER})
     return platform
 
 
@@ -156,18 +172,97 @@ async def test_an_upstreams_plain_json_is_handled(provisioned: Platform, scene: 
         assert asked == SubmissionList(submissions=[])
 
 
-async def test_a_reply_is_published_to_an_inbox_and_nowhere_else(provisioned: Platform, scene: Scene) -> None:
+async def test_an_upstream_hears_of_its_command_whether_it_is_stored_and_whether_it_was_before(
+    provisioned: Platform, scene: Scene
+) -> None:
+    config = topology.stream_config(COMMANDS)
+    config.duplicate_window = 60
+    await provisioned.operator.jetstream().update_stream(config)
+    async with Connection.of(provisioned, UPSTREAM) as connection:
+        js, subject, id_ = connection.client.jetstream(), SubmitLead.topic.subject(TENANT), str(uuid4())
+        first, again = [await js.publish(subject, b"{}", headers={"Nats-Msg-Id": id_}) for _ in range(2)]
+    assert (first.stream, first.duplicate) == (COMMANDS.name, None)
+    assert (again.seq, again.duplicate) == (first.seq, True)
+
+
+async def test_what_the_broker_answers_a_command_reaches_nobody_but_its_sender(
+    provisioned: Platform, scene: Scene
+) -> None:
+    """The sender chooses where the broker publishes its acknowledgement: it must not do there what the sender may not."""
+    heard: list[Msg] = []
+
+    async def hear(message: Msg) -> None:
+        heard.append(message)
+
+    command = SubmitLead.topic.subject(TENANT)
+    targets = [
+        *(entry.topic.subject(OTHER) for entry in CATALOGUE),
+        *(entry.topic.subject(TENANT) for entry in CATALOGUE if catalogue.UPSTREAM not in entry.senders),
+        *(f"$JS.API.{action}.{COMMANDS.name}" for action in ("STREAM.PURGE", "STREAM.DELETE", "STREAM.MSG.DELETE")),
+        f"$JS.ACK.{COMMANDS.name}.intake.1.1.1.1.1", "_R_.a.b",
+        *(f"{inbox_prefix(user)}.a" for user in ("notifier", OTHER_UPSTREAM)),
+    ]  # fmt: skip
+    async with AsyncExitStack() as stack:
+        for user in ("notifier", OTHER_UPSTREAM):
+            bystander = await stack.enter_async_context(Connection.of(provisioned, user))
+            await bystander.client.subscribe(f"{inbox_prefix(user)}.>", cb=hear)
+            await bystander.client.flush()
+        attacker = await stack.enter_async_context(Connection.of(provisioned, UPSTREAM))
+        taken = [target for target in targets if await attacker.may_publish(command, b"attack", reply=target)]
+        for _ in range(2):  # what the broker answered the last one with is stored before the second of these
+            await attacker.client.jetstream().publish(command, b"plain")
+            await provisioned.publish("gateway", TENANT, TenantChanged(version=1, settings=TenantSettings()))
+        assert (
+            await attacker.may_publish(command, headers={"Nats-Trace-Dest": SubmitLead.topic.subject(OTHER)}) is False
+        )
+        for refused in ("$JS.ACK", "_R_"):
+            assert not any(target.startswith(refused) for target in taken), refused
+        js = provisioned.operator.jetstream()
+        stored = [(await js.stream_info(stream.name, subjects_filter=">")).state.subjects for stream in STREAMS]
+        assert stored == [{TenantChanged.topic.subject(TENANT): 2}, {command: len(taken) + 2}]
+    assert heard == []
+
+
+def test_an_upstream_answers_nobody() -> None:
+    assert "allow_responses" not in topology.authorization([topology.User(UPSTREAM, "U1", TENANT)])
+
+
+async def test_a_new_credential_works_at_once_and_disconnects_nobody(provisioned: Platform, scene: Scene) -> None:
+    async def connections() -> set[int]:
+        async with httpx.AsyncClient() as client:
+            answer = await client.get(f"{provisioned.broker.monitor_url}/connz")
+        return {connection["cid"] for connection in answer.json()["connections"]}
+
+    async with scene.service().running(), Connection.of(provisioned, UPSTREAM) as known:
+        before = await connections()
+        await admit(provisioned, **{UPSTREAM: TENANT, OTHER_UPSTREAM: OTHER, NEW_UPSTREAM: scene.tenant})
+        async with Connection.of(provisioned, NEW_UPSTREAM) as new:
+            body = b'{"source_system": "test", "source_id": "8"}'
+            await new.client.jetstream().publish(SubmitLead.topic.subject(scene.tenant), body)
+        assert await scene.written(1) == [8]
+        await known.client.jetstream().publish(SubmitLead.topic.subject(TENANT), body)
+        assert await connections() >= before
+
+
+@pytest.mark.parametrize(
+    ("asker", "ask"), [(UPSTREAM, CountSubmissions(correlation_id=UUID(int=0))), ("gateway", ListLeads())]
+)
+async def test_a_reply_is_published_to_an_inbox_and_nowhere_else(
+    provisioned: Platform, scene: Scene, asker: str, ask: Request[Any]
+) -> None:
     """Who answers may publish events: who asks must not make him publish where he himself may not."""
-    forged = LeadAccepted.topic.subject("other")
+    forged = LeadAccepted.topic.subject(OTHER)
 
     async def count(_: UnitOfWork, __: Received[CountSubmissions]) -> SubmissionCounts:
         return SubmissionCounts(counts={})
 
+    async def find(_: UnitOfWork, __: Received[ListLeads]) -> LeadPage:
+        return LeadPage(leads=[])
+
     async with (
-        scene.service(answers={CountSubmissions: count}).running(),
-        Connection.of(provisioned, UPSTREAM) as connection,
+        scene.service(answers={CountSubmissions: count, ListLeads: find}).running(),
+        Connection.of(provisioned, asker) as connection,
     ):
-        ask = CountSubmissions(correlation_id=UUID(int=0))
         await connection.client.publish(ask.topic.subject(TENANT), encode(ask), reply=forged)
         await Caller(connection.client).ask(TENANT, ask)  # the one before has been answered by now
     events = await provisioned.operator.jetstream().stream_info(EVENTS.name, subjects_filter=forged)

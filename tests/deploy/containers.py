@@ -5,6 +5,7 @@ A container's addresses and paths become this machine's; nothing else is changed
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,14 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import httpx
 import yaml
 
 from contracts.catalogue import OPERATOR, SERVICES
 from leadloop import deploy, embedded
 from leadloop.embedded import Postgres
-from leadloop.embedded.broker import server_binary
+from leadloop.embedded.broker import RELOADS, server_binary
 from leadloop.home import Home
 from leadloop.process import Child, ChildSpec
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -112,6 +115,24 @@ class Containers:
         ready = f"http://127.0.0.1:{self.ports[f'{node}:8222']}/healthz"
         argv = [server_binary(), "--config", str(folder / "nats.conf")]
         await self._start(ChildSpec(node, argv, ready, self.environment(node)))
+
+    async def reload_nodes(self) -> None:
+        """What docs/operations.md says of an upstream's credential: have each node read its configuration, twice."""
+        async with httpx.AsyncClient() as monitor:
+
+            async def loaded() -> list[str]:
+                urls = [f"http://127.0.0.1:{self.ports[f'{node}:8222']}/varz" for node in NODES]
+                return [(await monitor.get(url)).json()["config_load_time"] for url in urls]
+
+            for _ in range(RELOADS):
+                before = await loaded()
+
+                async def again(before: Sequence[str] = before) -> bool:
+                    return all(now != then for now, then in zip(await loaded(), before, strict=True))
+
+                for node in NODES:
+                    assert self.children[node].identity.send(signal.SIGHUP)
+                await until(again, what="every node having read its configuration")
 
     async def _start(self, spec: ChildSpec) -> None:
         child = self.children[spec.name] = await Child.spawn(spec, self.path / f"{spec.name}.log")

@@ -2,7 +2,6 @@
 
 import json
 import re
-import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,12 +13,11 @@ import pytest
 from nats.aio.client import Client
 
 from chassis.caller import Caller, inbox_prefix
-from contracts.catalogue import OPERATOR, SERVICES, STREAMS
+from contracts.catalogue import COMMANDS, OPERATOR, SERVICES, STREAMS, Stream
 from contracts.gateway import CreateTenant
 from leadloop import deploy
 from leadloop.errors import LeadLoopError
 from tests.deploy.containers import NODES, Containers
-from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +38,11 @@ def operating(containers: Containers, monkeypatch: pytest.MonkeyPatch) -> Contai
     return containers
 
 
-async def connect(containers: Containers, seed: str, inbox: str) -> Client:
+async def connect(urls: list[str], seed: str, inbox: str) -> Client:
     async def quiet(_: Exception) -> None:
         """A refusal is what some of the tests are after."""
 
-    return await nats.connect(
-        containers.nats_urls, nkeys_seed_str=seed, inbox_prefix=inbox, max_reconnect_attempts=1, error_cb=quiet
-    )
+    return await nats.connect(urls, nkeys_seed_str=seed, inbox_prefix=inbox, max_reconnect_attempts=1, error_cb=quiet)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -89,7 +85,7 @@ async def test_provisioning_again_changes_nothing(operating: Containers, capsys:
 
 
 async def test_every_stream_is_stored_on_three_nodes(containers: Containers) -> None:
-    client = await connect(containers, containers.operator["LEADLOOP_NATS_SEED"], inbox_prefix(OPERATOR))
+    client = await connect(containers.nats_urls, containers.operator["LEADLOOP_NATS_SEED"], inbox_prefix(OPERATOR))
     for stream in STREAMS:
         info = await client.jetstream().stream_info(stream.name)
         assert info.config.num_replicas == 3
@@ -111,7 +107,7 @@ async def test_a_service_starts_with_the_environment_of_its_block_and_the_operat
     operating: Containers, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await operating.start_service("gateway")
-    client = await connect(operating, operating.operator["LEADLOOP_NATS_SEED"], inbox_prefix(OPERATOR))
+    client = await connect(operating.nats_urls, operating.operator["LEADLOOP_NATS_SEED"], inbox_prefix(OPERATOR))
     await Caller(client).ask("acme", CreateTenant())
     await client.close()
     await deploy.key("acme")
@@ -133,19 +129,21 @@ async def test_an_upstream_is_let_in_at_the_reload_and_speaks_for_its_tenant_onl
     said = capsys.readouterr().out
     seed, inbox = (re.search(rf"{what}: +(\S+)", said)[1] for what in ("seed", "inbox prefix"))
     with pytest.raises(nats.errors.Error):
-        await connect(containers, seed, inbox)
-    for node in NODES:
-        assert containers.children[node].identity.send(signal.SIGHUP)
-
-    async def let_in() -> Client | None:
-        try:
-            return await connect(containers, seed, inbox)
-        except nats.errors.Error:
-            return None
-
-    client = await until(let_in, what="the upstream being let in")
+        await connect(containers.nats_urls, seed, inbox)
+    await containers.reload_nodes()
+    own, others = (f"intake.command.submit_lead.v1.{tenant}" for tenant in ("acme", "other"))
     body = json.dumps({"source_system": "web", "source_id": "2", "full_name": "Grace Example"}).encode()
-    assert (await client.jetstream().publish("intake.command.submit_lead.v1.acme", body)).stream == "COMMANDS"
-    with pytest.raises(nats.errors.TimeoutError):
-        await client.jetstream().publish("intake.command.submit_lead.v1.other", body, timeout=0.5)
-    await client.close()
+    for url in containers.nats_urls:
+        client = await connect([url], seed, inbox)
+        await client.publish(own, body, reply=others)
+        assert (await client.jetstream().publish(own, body)).stream == COMMANDS.name
+        with pytest.raises(nats.errors.TimeoutError):
+            await client.jetstream().publish(others, body, timeout=0.2)
+        await client.close()
+    operator = await connect(containers.nats_urls, containers.operator["LEADLOOP_NATS_SEED"], inbox_prefix(OPERATOR))
+    assert await subjects_of(operator, COMMANDS) == {own: 2 * len(NODES)}
+    await operator.close()
+
+
+async def subjects_of(operator: Client, stream: Stream) -> dict[str, int]:
+    return (await operator.jetstream().stream_info(stream.name, subjects_filter=">")).state.subjects or {}

@@ -93,7 +93,7 @@ async def witness(operator: Operator) -> AsyncIterator[list[str]]:
     seed = nkey.new_seed()
     installation = operator.installation
     everything = f'    {{ nkey: {nkey.public_key(seed)}, permissions: {{ publish: ">", subscribe: ">" }} }}'
-    installation.broker.configure(re.sub(r"\n  \]\n", f"\n{everything}\n  ]\n", installation.authorization()))
+    installation.broker.configure(re.sub(r"\n    \]\n", f"\n{everything}\n    ]\n", installation.authorization()))
     (broker,) = (process for process in running.status(installation.home) if process.name == "nats")
     await installation.broker.reload(broker.pid)
     client = await nats.connect(installation.broker.url, nkeys_seed_str=seed)

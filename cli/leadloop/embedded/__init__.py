@@ -26,7 +26,7 @@ async def postgres(path: Path, settings: Mapping[str, str] | None = None) -> Asy
 async def nats(path: Path, authorization: str = "") -> AsyncIterator[Nats]:
     """A running broker for a test, in a home of its own below `path`; nothing of it is left afterwards.
 
-    `authorization` is the text of its authorization block; without one everybody may do everything.
+    `authorization` is the part of its configuration that says who is let in; without it everybody may do everything.
     """
     home = Home.open(path / "nats")
     server = Nats(home)

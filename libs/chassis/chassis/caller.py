@@ -19,6 +19,8 @@ ERROR_CODE: Final = "Nats-Service-Error-Code"
 
 INBOX: Final = "_INBOX_"
 """How every inbox begins, and nothing else."""
+RELAYED: Final = "_R_."
+"""How the broker names the way back into another account, whatever the inbox is called there; no client may say it."""
 
 R = TypeVar("R", bound=Reply)
 

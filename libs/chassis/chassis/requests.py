@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from faststream.nats import NatsBroker, NatsMessage, NatsResponse
 from pydantic import ValidationError
 
-from chassis.caller import ERROR, ERROR_CODE, INBOX, Caller
+from chassis.caller import ERROR, ERROR_CODE, INBOX, RELAYED, Caller
 from chassis.failures import is_transient, is_unstorable, lost_a_race
 from chassis.logs import get_logger
 from chassis.metrics import REQUESTS
@@ -37,7 +37,7 @@ def serve(broker: NatsBroker, database: Database, entry: Entry, answer: Answer) 
 
     async def respond(message: NatsMessage) -> NatsResponse:
         raw = message.raw_message
-        if not raw.reply.startswith(INBOX):
+        if not raw.reply.startswith((INBOX, RELAYED)):
             # Who asks chooses where the reply is published, and we may publish where he may not: into our own events.
             log.warning("a request for which there is no inbox to answer to", type=entry.topic.type)
             message.reply_to = ""

@@ -29,6 +29,8 @@ DUPLICATE_SECONDS = 600
 per tenant: there the inbox alone tells repeats, and the window is the shortest the broker takes."""
 _SHORTEST_WINDOW = 0.1
 _DAY = 86_400
+_SERVICES = "services"
+"""The account of the services and the operator; it alone has JetStream."""
 _BYTES = 8 * 1024**3
 
 
@@ -37,7 +39,7 @@ class User:
     """Somebody with a credential at the broker.
 
     Attributes:
-        name: a service, `operator`, or an upstream's key id; the user's inbox is named after it.
+        name: a service, `operator`, or an upstream's key id; its inbox is named after it, and an upstream's account.
         public_key: the nkey's public half.
         tenant: the only tenant an upstream may speak for; none for the others.
     """
@@ -130,20 +132,40 @@ def _drift(wanted: Any, found: Any) -> str:
 
 
 def authorization(users: Iterable[User]) -> str:
-    """The ``authorization`` block of a NATS server's configuration: each user's key and what it may do."""
-    blocks = "\n".join(_user_block(user) for user in users)
-    return f"authorization {{\n  timeout: 5\n  users: [\n{blocks}\n  ]\n}}\n"
+    """Who is let in, as a NATS server's configuration says it: accounts, each user's key, and what it may do.
+
+    Whoever publishes names a subject for the reply, and the broker checks no permission for what is then published there:
+    not for JetStream's acknowledgement of a command, nor for a service's answer. A subject means nothing outside of its
+    account, though. So each upstream has an account of its own, which knows no way out but to its tenant's commands and
+    requests: they are services that the services' account exports and the upstream's imports, and only replies come back.
+    See docs/adr/0005-broker-users-from-the-catalogue.md.
+    """
+    inside: list[User] = []
+    outside: list[User] = []
+    for user in users:
+        (inside if user.tenant is None else outside).append(user)
+    accounts = "".join((_services_account(inside), *map(_upstream_account, outside)))
+    return f"authorization {{ timeout: 5 }}\naccounts {{\n{accounts}}}\n"
+
+
+def _services_account(users: Iterable[User]) -> str:
+    exports = ", ".join(f'{{ service: "{entry.topic.every_tenant}" }}' for entry in catalogue.sent_by(UPSTREAM))
+    blocks = "".join(f"      {_user_block(user)}\n" for user in users)
+    return f"  {_SERVICES} {{\n    jetstream: enabled\n    exports: [{exports}]\n    users: [\n{blocks}    ]\n  }}\n"
+
+
+def _upstream_account(user: User) -> str:
+    publish, _ = permissions(user)
+    imports = ", ".join(f'{{ service: {{ account: {_SERVICES}, subject: "{subject}" }} }}' for subject in publish)
+    return f"  {user.name} {{\n    imports: [{imports}]\n    users: [{_user_block(user)}]\n  }}\n"
 
 
 def _user_block(user: User) -> str:
     publish, subscribe = permissions(user)
-    return (
-        f"    {{ nkey: {user.public_key}, permissions: {{\n"
-        f"        publish: {{ allow: [{_quoted(publish)}] }}\n"
-        f"        subscribe: {{ allow: [{_quoted(subscribe)}] }}\n"
-        f"        allow_responses: true\n"
-        f"    }} }}"
-    )
+    rights = f"publish: {{ allow: [{_quoted(publish)}] }}, subscribe: {{ allow: [{_quoted(subscribe)}] }}"
+    if user.tenant is None:  # services answer requests, the operator the flow control of an ordered consumer
+        rights += ", allow_responses: true"
+    return f"{{ nkey: {user.public_key}, permissions: {{ {rights} }} }}"
 
 
 def permissions(user: User) -> tuple[list[str], list[str]]:
