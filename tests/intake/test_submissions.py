@@ -1,10 +1,12 @@
 """Submissions over the bus and by request: what each verdict is, and what reaches the event stream."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+import nats.js.errors
 import pytest
 
 from contracts.intake import GetLead, GetSubmissions, LeadVerdict, ListLeads, SubmitLead, SubmitLeadNow
@@ -36,6 +38,32 @@ async def verdicts(platform: Platform, tenant: str, *ids: Any) -> list[LeadVerdi
     return await until(known, what="every verdict")
 
 
+async def give(platform: Platform, tenant: str, *submissions: tuple[UUID, SubmitLead]) -> None:
+    """Publish submissions under these ids, as often as wanted: the broker is given no id to know a repetition by."""
+    async with platform.connect("operator") as client:
+        for id_, message in submissions:
+            body, headers = message.model_dump_json().encode(), {"ce-id": str(id_)}
+            await client.jetstream().publish(message.topic.subject(tenant), body, headers=headers)
+
+
+async def told(platform: Platform, tenant: str, at_least: int) -> list[tuple[str, dict[str, Any]]]:
+    """Subjects and bodies of the tenant's events of intake, once the broker stores so many."""
+
+    async def stored() -> list[tuple[str, dict[str, Any]]]:
+        found, seq = [], 1
+        while True:
+            try:
+                message = await platform.operator.jetstream().get_msg(
+                    "EVENTS", seq, f"intake.event.*.v1.{tenant}", next=True
+                )
+            except nats.js.errors.NotFoundError:
+                return found if len(found) >= at_least else []
+            found.append((message.subject, json.loads(message.data)))
+            seq = message.seq + 1
+
+    return await until(stored, what=f"{at_least} events")
+
+
 async def test_a_lead_is_accepted_then_duplicate_then_updated_and_never_by_its_phone(
     running: Platform, tenant: str
 ) -> None:
@@ -54,6 +82,67 @@ async def test_a_lead_is_accepted_then_duplicate_then_updated_and_never_by_its_p
     second, first = page.leads
     assert (first.version, first.attribution.geo_key) == (2, "columbus_oh")
     assert first.person_id == second.person_id, "a shared phone links two leads as one person, and keeps both"
+
+
+async def test_a_rejection_tells_the_version_at_which_the_lead_before_it_stays(running: Platform, tenant: str) -> None:
+    bodies = [lead("1"), lead("1", full_name="Jane"), lead("1"), lead("1", full_name="Jane", geo="Dublin"), lead("1")]
+    ids = [uuid4() for _ in bodies]
+    await give(running, tenant, *zip(ids, bodies, strict=True))
+    assert await verdicts(running, tenant, *ids) == ["rejected", "accepted", "rejected", "updated", "rejected"]
+    events = [(subject.split(".")[2], body) for subject, body in await told(running, tenant, 5)]
+    assert [(name, body["submission_id"], body.get("version")) for name, body in events] == [
+        ("lead_rejected", str(ids[0]), None),
+        ("lead_accepted", str(ids[1]), 1),
+        ("lead_rejected", str(ids[2]), 1),
+        ("lead_updated", str(ids[3]), 2),
+        ("lead_rejected", str(ids[4]), 2),
+    ]
+    assert len({body["lead_id"] for _, body in events if body.get("lead_id")}) == 1
+
+
+async def test_what_was_submitted_long_ago_and_comes_again_changes_nothing(running: Platform, tenant: str) -> None:
+    first, second, bad = uuid4(), uuid4(), uuid4()
+    file = [
+        (first, lead("1", full_name="Jane Roe", geo="Dublin")),
+        (second, lead("1", full_name="Jane Roe", geo="Columbus")),
+        (bad, lead("2")),
+    ]
+    await give(running, tenant, *file)
+    before = await verdicts(running, tenant, first, second, bad)
+    assert before == ["accepted", "updated", "rejected"]
+    async with running.sql() as sql:
+        await sql.execute("delete from intake.inbox where tenant = $1", tenant)
+    last = uuid4()
+    await give(running, tenant, *file, (last, lead("3", full_name="Jane Roe")))
+    await verdicts(running, tenant, last)
+    assert await verdicts(running, tenant, first, second, bad) == before
+    (still,) = [view for view in (await running.caller.ask(tenant, ListLeads())).leads if view.source_id == "1"]
+    assert (still.version, still.attribution.geo_key) == (2, "columbus")
+    names = sorted(subject.split(".")[2] for subject, _ in await told(running, tenant, 4))
+    assert names == ["lead_accepted", "lead_accepted", "lead_rejected", "lead_updated"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"source_id": "canary@example.com", "full_name": "Jane"},
+        {"source_id": "6145550177", "phone": "(614) 555-0177"},
+        {"source_id": "1", "full_name": "Jane", "canary_6145550177": "1"},
+    ],
+)
+async def test_a_submission_that_would_carry_a_contact_in_clear_is_put_away_unquoted(
+    running: Platform, tenant: str, body: dict[str, str]
+) -> None:
+    async with running.connect("operator") as client:
+        subject = SubmitLead.topic.subject(tenant)
+        await client.jetstream().publish(subject, json.dumps({"source_system": "web", **body}).encode())
+    after = await running.publish("operator", tenant, lead("after", full_name="Jane"))
+    await verdicts(running, tenant, after)
+    async with running.sql() as sql:
+        (letter,) = await sql.fetch("select reason from intake.dead_letter where tenant = $1", tenant)
+    events = await told(running, tenant, at_least=2)
+    assert sorted(subject.split(".")[2] for subject, _ in events) == ["lead_accepted", "message_dead_lettered"]
+    assert not [secret for secret in ("canary", "6145550177") if secret in f"{letter['reason']} {events}"]
 
 
 async def test_the_order_of_a_lead_s_submissions_is_kept_within_one_batch(running: Platform, tenant: str) -> None:
