@@ -38,8 +38,8 @@ TENANT = "acme"
 OTHER_UPSTREAM = "upstream-other"
 OTHER = "other"
 """Another tenant, and an upstream of that one."""
-NEW_UPSTREAM = "upstream-new"
-CREDENTIALS = {name: new_seed() for name in (UPSTREAM, OTHER_UPSTREAM, NEW_UPSTREAM)}
+NEWCOMER = "upstream-new"
+CREDENTIALS = {name: new_seed() for name in (UPSTREAM, OTHER_UPSTREAM, NEWCOMER)}
 
 
 class Connection:
@@ -81,11 +81,12 @@ class Connection:
         self._refusals += 1
 
 
-async def admit(platform: Platform, **upstreams: str) -> None:
-    """Give upstreams of these tenants a credential each, as `leadloop key create --nats` does."""
+async def admit(platform: Platform, newcomer_of: str | None = None) -> None:
+    """Give upstreams a credential each, as `leadloop key create --nats` does."""
     users = [topology.User(name, public_key(seed)) for name, seed in platform.seeds.items() if name != "admin"]
-    for name, tenant in upstreams.items():
-        users.append(topology.User(name, public_key(CREDENTIALS[name]), tenant))
+    for name, tenant in ((UPSTREAM, TENANT), (OTHER_UPSTREAM, OTHER), (NEWCOMER, newcomer_of)):
+        if tenant is not None:
+            users.append(topology.User(name, public_key(CREDENTIALS[name]), tenant))
     platform.broker.configure(topology.authorization(users))
     await platform.broker.reload()
 
@@ -93,8 +94,16 @@ async def admit(platform: Platform, **upstreams: str) -> None:
 @pytest.fixture(scope="module")
 async def provisioned(platform: Platform) -> Platform:
     """The platform with a credential for an upstream of each of two tenants."""
-    await admit(platform, **{UPSTREAM: TENANT, OTHER_UPSTREAM: OTHER})
+    await admit(platform)
     return platform
+
+
+@pytest.fixture
+async def newcomer(provisioned: Platform, scene: Scene) -> AsyncIterator[Connection]:
+    """A new upstream of the scene's tenant, connected."""
+    await admit(provisioned, newcomer_of=scene.tenant)
+    async with Connection.of(provisioned, NEWCOMER) as connection:
+        yield connection
 
 
 @pytest.mark.parametrize("user", [*SERVICES, OPERATOR])
@@ -154,21 +163,16 @@ async def test_an_upstream_publishes_its_tenants_commands_and_asks_for_their_ver
             assert not await connection.may_subscribe(subject), subject
 
 
-async def test_an_upstreams_plain_json_is_handled(provisioned: Platform, scene: Scene) -> None:
-    own = Scene(provisioned, TENANT)
-
+async def test_an_upstreams_plain_json_is_handled(newcomer: Connection, scene: Scene) -> None:
     async def verdicts(_: UnitOfWork, request: Received[GetSubmissions]) -> SubmissionList:
-        assert request.tenant == TENANT
+        assert request.tenant == scene.tenant
         return SubmissionList(submissions=[])
 
-    async with (
-        scene.service(answers={GetSubmissions: verdicts}).running(),
-        Connection.of(provisioned, UPSTREAM) as connection,
-    ):
+    async with scene.service(answers={GetSubmissions: verdicts}).running():
         body = b'{"source_system": "test", "source_id": "7"}'
-        assert await connection.may_publish(SubmitLead.topic.subject(TENANT), body)
-        assert await own.written(1) == [7]
-        asked = await Caller(connection.client).ask(TENANT, GetSubmissions(submission_ids=[uuid4()]))
+        assert await newcomer.may_publish(SubmitLead.topic.subject(scene.tenant), body)
+        assert await scene.written(1) == [7]
+        asked = await Caller(newcomer.client).ask(scene.tenant, GetSubmissions(submission_ids=[uuid4()]))
         assert asked == SubmissionList(submissions=[])
 
 
@@ -233,10 +237,11 @@ async def test_a_new_credential_works_at_once_and_disconnects_nobody(provisioned
             answer = await client.get(f"{provisioned.broker.monitor_url}/connz")
         return {connection["cid"] for connection in answer.json()["connections"]}
 
+    await admit(provisioned)
     async with scene.service().running(), Connection.of(provisioned, UPSTREAM) as known:
         before = await connections()
-        await admit(provisioned, **{UPSTREAM: TENANT, OTHER_UPSTREAM: OTHER, NEW_UPSTREAM: scene.tenant})
-        async with Connection.of(provisioned, NEW_UPSTREAM) as new:
+        await admit(provisioned, newcomer_of=scene.tenant)
+        async with Connection.of(provisioned, NEWCOMER) as new:
             body = b'{"source_system": "test", "source_id": "8"}'
             await new.client.jetstream().publish(SubmitLead.topic.subject(scene.tenant), body)
         assert await scene.written(1) == [8]
@@ -245,10 +250,10 @@ async def test_a_new_credential_works_at_once_and_disconnects_nobody(provisioned
 
 
 @pytest.mark.parametrize(
-    ("asker", "ask"), [(UPSTREAM, CountSubmissions(correlation_id=UUID(int=0))), ("gateway", ListLeads())]
+    ("asker", "ask"), [(NEWCOMER, CountSubmissions(correlation_id=UUID(int=0))), ("gateway", ListLeads())]
 )
 async def test_a_reply_is_published_to_an_inbox_and_nowhere_else(
-    provisioned: Platform, scene: Scene, asker: str, ask: Request[Any]
+    provisioned: Platform, scene: Scene, newcomer: Connection, asker: str, ask: Request[Any]
 ) -> None:
     """Who answers may publish events: who asks must not make him publish where he himself may not."""
     forged = LeadAccepted.topic.subject(OTHER)
@@ -263,7 +268,7 @@ async def test_a_reply_is_published_to_an_inbox_and_nowhere_else(
         scene.service(answers={CountSubmissions: count, ListLeads: find}).running(),
         Connection.of(provisioned, asker) as connection,
     ):
-        await connection.client.publish(ask.topic.subject(TENANT), encode(ask), reply=forged)
-        await Caller(connection.client).ask(TENANT, ask)  # the one before has been answered by now
+        await connection.client.publish(ask.topic.subject(scene.tenant), encode(ask), reply=forged)
+        await Caller(connection.client).ask(scene.tenant, ask)  # the one before has been answered by now
     events = await provisioned.operator.jetstream().stream_info(EVENTS.name, subjects_filter=forged)
     assert not events.state.subjects
