@@ -21,6 +21,7 @@ from tests.chassis.scene import Scene
 from tests.waiting import until
 
 HOURLY = "0 * * * *"
+DAILY = "0 0 * * *"
 
 
 class Work:
@@ -38,10 +39,10 @@ class Work:
 
 
 @asynccontextmanager
-async def ticking(scene: Scene, job: Job) -> AsyncIterator[Jobs]:
+async def ticking(scene: Scene, *job: Job) -> AsyncIterator[Jobs]:
     """A replica's clock."""
     database = Database(ledger.NAME, scene.platform.settings(ledger.NAME).database_url)
-    clock = Jobs(database, [job])
+    clock = Jobs(database, job)
     clock.start()
     try:
         yield clock
@@ -167,6 +168,77 @@ async def test_a_job_that_fails_is_recorded_without_what_it_failed_on(scene: Sce
     async with ticking(scene, job):
         (run,) = await until(ended(scene, job.name))
     assert (run["state"], run["error"], run["counts"]) == ("failed", "ValueError", "{}")
+
+
+class Failing:
+    """A job that fails so often, and then succeeds."""
+
+    def __init__(self, times: int) -> None:
+        self._left = times
+
+    async def __call__(self, _: datetime) -> Counts:
+        if self._left:
+            self._left -= 1
+            raise ValueError(ledger.PHONE)
+        return {"done": 1}
+
+
+async def time_passes(scene: Scene, job: str, span: timedelta) -> None:
+    """So much time, for the job's runs."""
+    await scene.select("update job_run set lease_until = lease_until - $2::interval where job = $1", job, span)
+
+
+async def test_a_job_that_failed_is_tried_again_later_and_later_until_it_succeeds(
+    scene: Scene,
+) -> None:
+    pauses = [*jobs.PAUSES, jobs.PAUSES[-1]]
+    job = Job(scene.tenant, DAILY, Failing(len(pauses)))
+    for attempt, pause in enumerate(pauses, 1):
+
+        async def failed(attempt: int = attempt) -> list[Any]:
+            return [r for r in await runs(scene, job.name) if r["state"] == "failed" and r["attempts"] == attempt]
+
+        async with ticking(scene, job), ticking(scene, job):  # each looks when it starts
+            (run,) = await until(failed, what=f"failure {attempt}")
+        assert run["lease_until"] - run["ended_at"] == pause
+        assert run["error"] == "ValueError"
+        await time_passes(scene, job.name, pause)
+
+    async def succeeded() -> list[Any]:
+        return [run for run in await runs(scene, job.name) if run["state"] == "succeeded"]
+
+    async with ticking(scene, job), ticking(scene, job):
+        (run,) = await until(succeeded, what="success")
+    assert (run["attempts"], run["error"], run["counts"]) == (len(pauses) + 1, None, '{"done": 1}')
+
+
+async def test_a_job_that_failed_rests_until_its_time_and_is_given_up_for_the_next_slot(scene: Scene) -> None:
+    job = Job(scene.tenant, DAILY, Failing(1))
+    async with ticking(scene, job):
+        (resting,) = await until(ended(scene, job.name))
+    # A replica that starts now looks at once; what it did not begin by the time another job has ended rests.
+    async with ticking(scene, job, Job(f"{scene.tenant}-2", DAILY, Work())):
+        await until(ended(scene, f"{scene.tenant}-2"))
+    assert await runs(scene, job.name) == [resting]
+    # Were it an earlier slot's, it would stay as it is: the latest one is run.
+    await scene.select("update job_run set slot = slot - interval '31 days' where job = $1", job.name)
+    await time_passes(scene, job.name, timedelta(days=31))
+    async with ticking(scene, job):
+        old, new = await until(ended(scene, job.name, 2))
+    assert (old["state"], old["attempts"]) == ("failed", 1)
+    assert (new["state"], new["slot"]) == ("succeeded", resting["slot"])
+
+
+async def test_the_listing_says_how_often_a_job_was_tried_and_when_it_is_again(scene: Scene) -> None:
+    async with scene.service(jobs=[Job(scene.tenant, DAILY, Failing(2))]).running():
+        (run,) = await until(ended(scene, scene.tenant))
+        (listed,) = [run for run in (await scene.ask(ListJobs(), of=ledger.NAME)).runs if run.job == scene.tenant]
+        assert (listed.state, listed.attempts, listed.retry_at) == ("failed", 1, run["lease_until"])
+        by_hand: JobRunView = await scene.ask(RunJob(job=scene.tenant), of=ledger.NAME)
+        assert (by_hand.state, by_hand.retry_at) == ("failed", None)
+        await scene.select("update job_run set slot = slot - interval '31 days' where job = $1", scene.tenant)
+        outdated = [run for run in (await scene.ask(ListJobs(), of=ledger.NAME)).runs if run.job == scene.tenant]
+        assert [run.retry_at for run in outdated] == [None, None]
 
 
 async def test_a_job_is_run_by_hand_whatever_the_clock_says(scene: Scene) -> None:

@@ -1,8 +1,9 @@
 """Scheduled jobs: APScheduler is the clock, a row per (job, slot) decides which replica runs it.
 
 The claim commits first, with a lease, so that a running job is seen. Every replica also looks at start, and every half
-lease from then on, whether the latest slot of each job was missed, or claimed by a replica that has died since, and
-claims it then. Every job must be idempotent, and each can be run by hand.
+lease from then on, whether the latest slot of each job was missed, or claimed by a replica that has died since, or ended in
+an error, and claims it then; after an error not before a pause has passed that grows with each try. A slot is tried until it
+succeeds or the next one is due. Every job must be idempotent, and each can be run by hand; that run is not tried again.
 """
 
 import asyncio
@@ -28,6 +29,8 @@ from contracts.operations import JobList, JobRunView
 log = get_logger("jobs")
 
 LEASE = timedelta(minutes=2)
+PAUSES = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1))
+"""How long a slot rests, at least, after its first try failed, its second, and so on; after the last, each time as long."""
 _HORIZONS = (timedelta(minutes=2), timedelta(hours=1), timedelta(days=1), timedelta(days=8))
 """How far back a job's latest slot is looked for: near first, so that a frequent job's history is not walked."""
 
@@ -117,15 +120,18 @@ class Jobs:
     async def listing(self, uow: UnitOfWork) -> JobList:
         """The jobs with their schedules, and the latest hundred runs."""
         rows = await uow.execute(f"{_RUNS} order by started_at desc limit 100")
-        return JobList(
-            jobs={job.name: job.schedule for job in self._jobs.values()},
-            runs=[JobRunView.model_validate(dict(row)) for row in rows.mappings()],
-        )
+        latest = {(job.name, job.latest_slot(uow.now)) for job in self._jobs.values()}
+        runs = []
+        for row in rows.mappings():
+            waits = row["state"] == "failed" and (row["job"], row["slot"]) in latest
+            runs.append(JobRunView.model_validate({**row, "retry_at": row["lease_until"] if waits else None}))
+        return JobList(jobs={job.name: job.schedule for job in self._jobs.values()}, runs=runs)
 
     async def _run(self, job: Job, slot: datetime) -> None:
-        run_id = await self._claim(job, slot)
-        if run_id is None:
+        claim = await self._claim(job, slot)
+        if claim is None:
             return
+        run_id, attempts = claim
         counts: Counts = {}
         error = None
         try:
@@ -135,14 +141,19 @@ class Jobs:
             error = describe(raised)
             log.error("a job failed", job=job.name, slot=slot.isoformat(), exc_info=raised)
         async with self._database.begin() as uow:
-            await uow.execute(_END, job=job.name, slot=slot, run_id=run_id, counts=json.dumps(counts), error=error)
+            await uow.execute(
+                _END, job=job.name, slot=slot, run_id=run_id, counts=json.dumps(counts), error=error,
+                pause=PAUSES[min(attempts, len(PAUSES)) - 1],
+            )  # fmt: skip
         log.info("a job ended", job=job.name, slot=slot.isoformat(), state="failed" if error else "succeeded")
 
-    async def _claim(self, job: Job, slot: datetime) -> UUID | None:
+    async def _claim(self, job: Job, slot: datetime) -> tuple[UUID, int] | None:
+        """The run's id and how often the slot was begun, this time included; none where it is not to be run now."""
         run_id = uuid7()
         async with self._database.begin() as uow:
-            claimed = await uow.execute(_CLAIM, job=job.name, slot=slot, run_id=run_id, lease=LEASE)
-            return run_id if claimed.first() else None
+            rows = await uow.execute(_CLAIM, job=job.name, slot=slot, run_id=run_id, lease=LEASE)
+            claimed = rows.first()
+            return (run_id, claimed.attempts) if claimed else None
 
     @asynccontextmanager
     async def _kept(self, job: Job, slot: datetime, run_id: UUID) -> AsyncIterator[None]:
@@ -171,9 +182,10 @@ _CLAIM = """
     insert into job_run (job, slot, run_id, state, lease_until, started_at)
     values (:job, :slot, :run_id, 'running', now() + cast(:lease as interval), now())
     on conflict (job, slot) do update
-        set run_id = excluded.run_id, lease_until = excluded.lease_until, started_at = excluded.started_at
-        where job_run.state = 'running' and job_run.lease_until < now()
-    returning run_id
+        set run_id = excluded.run_id, state = excluded.state, lease_until = excluded.lease_until,
+            started_at = excluded.started_at, ended_at = null, error = null, attempts = job_run.attempts + 1
+        where job_run.state <> 'succeeded' and job_run.lease_until < now()
+    returning attempts
 """
 _RENEW = """
     update job_run set lease_until = now() + cast(:lease as interval)
@@ -181,7 +193,8 @@ _RENEW = """
 """
 _END = """
     update job_run set state = case when cast(:error as text) is null then 'succeeded' else 'failed' end,
-                       ended_at = now(), counts = cast(:counts as jsonb), error = :error
+                       ended_at = now(), counts = cast(:counts as jsonb), error = :error,
+                       lease_until = now() + cast(:pause as interval)
     where job = :job and slot = :slot and run_id = :run_id
 """
-_RUNS = "select job, slot, state, started_at, ended_at, counts, error from job_run"
+_RUNS = "select job, slot, state, attempts, lease_until, started_at, ended_at, counts, error from job_run"

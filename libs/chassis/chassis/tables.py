@@ -57,6 +57,7 @@ create table job_run (
     slot timestamptz not null,
     run_id uuid not null,
     state text not null check (state in ('running', 'succeeded', 'failed')),
+    attempts integer not null default 1,
     lease_until timestamptz not null,
     started_at timestamptz not null,
     ended_at timestamptz,

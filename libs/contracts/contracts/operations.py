@@ -115,6 +115,8 @@ class JobRunView(Reply):
     """The moment the run was due; one run per job and slot."""
     state: str
     """Whether it runs, is done or failed."""
+    attempts: int = 1
+    """How often it was begun."""
     started_at: datetime
     """When a replica claimed it."""
     ended_at: datetime | None
@@ -123,6 +125,8 @@ class JobRunView(Reply):
     """What it did, counted."""
     error: str | None
     """Why it failed."""
+    retry_at: datetime | None = None
+    """When, at the earliest, it is begun again; empty unless it failed and the job's next slot is not due yet."""
 
 
 class JobList(Reply):
