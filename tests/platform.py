@@ -11,6 +11,7 @@ from uuid import UUID
 import asyncpg
 import nats
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from uuid_utils.compat import uuid7
 
 from chassis import schema, topology
@@ -20,7 +21,7 @@ from chassis.requests import Caller
 from chassis.service import Service, inbox_prefix
 from chassis.settings import Settings
 from contracts.catalogue import OPERATOR, SERVICES
-from contracts.gateway import TenantChanged, TenantSettings
+from contracts.gateway import ListTenants, TenantChanged, TenantList, TenantSettings, TenantView
 from contracts.message import Command, Envelope, Event, ProblemError
 from contracts.operations import GetTenant
 from leadloop import embedded
@@ -113,11 +114,33 @@ class Platform:
         return built
 
     @asynccontextmanager
-    async def running(self, *services: str) -> AsyncIterator[None]:
-        """These services, running in this process."""
+    async def running(self, *services: str, gateway: bool = False) -> AsyncIterator[None]:
+        """These services, running in this process.
+
+        Where the gateway is not among them, every name is a tenant's, unless `gateway` says that one runs elsewhere.
+        """
         async with AsyncExitStack() as stack:
+            if not gateway and "gateway" not in services:
+                await stack.enter_async_context(self.every_name_a_tenants())
             for service in services:
                 await stack.enter_async_context(self.build(service).running())
+            yield
+
+    @asynccontextmanager
+    async def every_name_a_tenants(self) -> AsyncIterator[None]:
+        """In the gateway's place: whatever tenant a service asks for, it exists."""
+
+        async def answer(request: Msg) -> None:
+            names = ListTenants.model_validate_json(request.data).only
+            created = datetime(2026, 1, 5, tzinfo=UTC)
+            views = [
+                TenantView(tenant=name, version=0, settings=TenantSettings(), created_at=created) for name in names
+            ]
+            await request.respond(encode(TenantList(tenants=views)))
+
+        async with self.connect("gateway") as client:
+            await client.subscribe(ListTenants.topic.every_tenant, queue="gateway", cb=answer)
+            await client.flush()
             yield
 
     @asynccontextmanager

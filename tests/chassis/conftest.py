@@ -31,7 +31,8 @@ async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pl
 
 @pytest.fixture
 async def scene(platform: Platform, tenant: str) -> AsyncIterator[Scene]:
-    """The ledger service's tenant of this test, with empty streams."""
+    """The ledger service's tenant of this test, which it knows, with empty streams."""
     scene = Scene(platform, tenant)
+    await scene.know()
     yield scene
     await scene.restore()

@@ -67,15 +67,15 @@ class Ledger:
 
     async def take_submissions(self, uow: UnitOfWork, received: Sequence[Received[SubmitLead]]) -> None:
         self.batches.append(len(received))
-        asked = {} if self._immune else {message.body.notes: message.tenant for message in received}
+        asked = set() if self._immune else {message.body.notes for message in received}
         if Mishap.FAILS in asked:
             raise ValueError(f"cannot handle {PHONE}")
         if Mishap.EXITS in asked:
             os._exit(1)
         if Mishap.HANGS in asked:
             await _hang()
-        if Mishap.NEEDS_A_KEY in asked:
-            await self._keys.of(uow, asked[Mishap.NEEDS_A_KEY])
+        for tenant in sorted({message.tenant for message in received if message.body.notes == Mishap.NEEDS_A_KEY}):
+            await self._keys.of(uow, tenant)
         await self._write(uow, [(message, int(message.body.source_id)) for message in received])
         for message in received:
             event = LeadDuplicated(

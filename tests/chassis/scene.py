@@ -32,6 +32,10 @@ class Scene:
     def service(self, **parts: Any) -> Service:
         return ledger.build(self.platform.settings(ledger.NAME), **parts)
 
+    async def know(self) -> None:
+        """Have the service know the tenant, as if it had been told."""
+        await self.select("insert into tenant values ($1, 1, '{}', now()) on conflict do nothing", self.tenant)
+
     async def give(self, *messages: Event | Command) -> list[UUID]:
         """Publish messages in this order; returns their ids."""
         ids = []

@@ -114,6 +114,7 @@ async def test_an_id_used_again_with_another_body_is_dead_lettered(scene: Scene)
 
 async def test_a_tenant_cannot_use_up_the_ids_of_another(scene: Scene) -> None:
     other = Scene(scene.platform, f"{scene.tenant}-other")
+    await other.know()
     headers = {"ce-id": str(uuid4()), "Nats-Msg-Id": str(uuid4())}
     await scene.give_raw(encode(submission(1)), headers)
     await scene.give_raw(encode(submission(1)), headers | {"Nats-Msg-Id": str(uuid4())})

@@ -94,6 +94,7 @@ async def test_a_batch_acts_for_the_tenants_of_its_messages_and_no_other(scene: 
         acting.append(setting)
 
     neighbour = Scene(scene.platform, other(scene))
+    await neighbour.know()
     await scene.give(submission(1))
     await neighbour.give(submission(2))
     async with scene.service(consumes={SubmitLead: note, TenantChanged: note}).running():

@@ -1,4 +1,7 @@
-"""Nothing is stored in clear: without the key there is no work, and one tenant's keys open nothing of another's."""
+"""Nothing is stored in clear: without the key there is no work, and one tenant's keys open nothing of another's.
+
+A tenant's key that is spoilt is that tenant's trouble alone.
+"""
 
 import stat
 from collections.abc import AsyncIterator
@@ -8,7 +11,7 @@ import pytest
 from tink import TinkError
 
 from chassis import keys
-from chassis.failures import KeysUnavailableError, is_transient
+from chassis.failures import KeysUnavailableError, TenantKeyError, is_transient
 from chassis.keys import FileKeyService, TenantKeys, key_service
 from chassis.unit_of_work import Database
 from tests.chassis import ledger
@@ -23,10 +26,14 @@ async def database(platform: Platform) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
+async def file(platform: Platform, tmp_path: Path) -> AsyncIterator[Path]:
+    """A key service's key, and a service that has no keys wrapped by another."""
     file = tmp_path / "kms.json"
     FileKeyService.create(file)
-    return file
+    async with platform.sql() as session:
+        await session.execute(f"delete from {ledger.NAME}.tenant_key")
+        yield file
+        await session.execute(f"delete from {ledger.NAME}.tenant_key")
 
 
 def test_a_key_is_made_once_and_only_its_owner_can_read_it(file: Path) -> None:
@@ -68,6 +75,47 @@ async def test_a_wrapped_key_serves_its_own_purpose_only(file: Path) -> None:
     wrapped = await service.wrap(b"a key", b"acme/seal")
     with pytest.raises(KeysUnavailableError):
         await service.unwrap(wrapped, b"other/seal")
+
+
+async def test_with_another_key_all_wait_and_no_tenant_gets_one_that_only_it_could_open(
+    database: Database, file: Path, tenant: str
+) -> None:
+    async with database.begin() as uow:
+        await TenantKeys(FileKeyService(file)).of(uow, tenant)
+    spoil(file, "another key")
+    for name in (tenant, f"{tenant}-new"):
+        async with database.begin() as uow:
+            with pytest.raises(KeysUnavailableError):
+                await TenantKeys(FileKeyService(file)).of(uow, name)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "update tenant_key set wrapped = wrapped || 'x' where tenant_id = :tenant",
+        "update tenant_key set wrapped = '' where tenant_id = :tenant and purpose = 'token'",
+        "delete from tenant_key where tenant_id = :tenant and purpose = 'seal'",
+        "update tenant_key set wrapped = :wrapped_elsewhere where tenant_id = :tenant",
+    ],
+)
+async def test_a_tenants_key_that_cannot_be_opened_is_that_tenants_trouble(
+    database: Database, file: Path, tmp_path: Path, tenant: str, damage: str
+) -> None:
+    FileKeyService.create(tmp_path / "other.json")
+    wrapped_elsewhere = await FileKeyService(tmp_path / "other.json").wrap(b"a key", f"{tenant}/seal".encode())
+    async with database.begin() as uow:
+        await TenantKeys(FileKeyService(file)).of(uow, tenant)
+        await uow.execute(damage, tenant=tenant, **({"wrapped_elsewhere": wrapped_elsewhere} if ":w" in damage else {}))
+    tenants = TenantKeys(FileKeyService(file))
+    async with database.begin() as uow:
+        with pytest.raises(TenantKeyError) as raised:
+            await tenants.of(uow, tenant)
+        assert raised.value.tenant == tenant
+        assert not is_transient(raised.value)
+        assert await tenants.of(uow, f"{tenant}-other")
+        spoil(file, "gone")
+        with pytest.raises(KeysUnavailableError):
+            await tenants.of(uow, tenant)
 
 
 async def test_tokens_are_the_same_for_the_same_tenant_kind_and_value_only(

@@ -12,13 +12,14 @@ import httpx
 import pytest
 
 import chassis.service
+from chassis.keys import FileKeyService
 from chassis.received import Received
 from chassis.service import Service
 from chassis.unit_of_work import UnitOfWork
 from contracts.catalogue import COMMANDS, EVENTS
 from contracts.intake import SubmitLead
 from contracts.message import ProblemCode, ProblemError
-from contracts.operations import GetStatus
+from contracts.operations import GetStatus, RedriveDeadLetters
 from tests.chassis import ledger
 from tests.chassis.ledger import Ledger, Mishap, change, submission
 from tests.chassis.scene import Scene
@@ -147,6 +148,52 @@ async def test_poison_waits_until_it_can_be_sealed(scene: Scene) -> None:
             assert await scene.letters() == []
         assert await scene.written(1) == [1]
         assert len(await scene.buried(1)) == 1
+
+
+async def test_a_tenants_spoilt_key_stops_nobody_else_and_its_messages_come_back_when_it_is_mended(
+    scene: Scene,
+) -> None:
+    unlucky = Scene(scene.platform, f"{scene.tenant}-unlucky")
+    await unlucky.know()
+    async with scene.service().running():
+        for each in (scene, unlucky):
+            await each.give(submission(1, Mishap.NEEDS_A_KEY))
+            await each.written(1)
+    wrapped = await scene.select("select purpose, wrapped from tenant_key where tenant_id = $1", unlucky.tenant)
+    await scene.select("update tenant_key set wrapped = 'x' where tenant_id = $1", unlucky.tenant)
+    for number in range(2, 6):
+        for each in (unlucky, scene):
+            await each.give(submission(number, Mishap.NEEDS_A_KEY))
+    book = Ledger(scene.platform.settings(ledger.NAME))
+    async with scene.service(ledger=book).running():
+        await scene.drained(COMMANDS)
+        assert await scene.lines() == [1, 2, 3, 4, 5]
+        assert await unlucky.lines() == [1]
+        assert book.batches == [8, 4], "all that is good is handled at once, not one by one"
+        letters = await unlucky.letters()
+        assert ["cannot open the tenant's key" in letter["reason"] for letter in letters] == [True] * 4
+        for row in wrapped:
+            await scene.select(
+                "update tenant_key set wrapped = $3 where tenant_id = $1 and purpose = $2", unlucky.tenant, *row
+            )
+        await scene.ask(RedriveDeadLetters(dead_letter_ids=[row["dead_letter_id"] for row in letters]), of=ledger.NAME)
+        assert await unlucky.lines() == [1, 2, 3, 4, 5]
+    assert await scene.letters() == []
+
+
+async def test_while_the_key_service_has_another_key_work_waits(scene: Scene) -> None:
+    async with scene.service().running():
+        await scene.give(submission(1, Mishap.NEEDS_A_KEY))
+        await scene.written(1)
+    await scene.give(submission(2, Mishap.NEEDS_A_KEY))
+    deliveries = await scene.deliveries(COMMANDS)
+    async with scene.service().running():
+        async with without_keys(scene):
+            FileKeyService.create(scene.platform.key_file)
+            await scene.delivered(COMMANDS, deliveries + 3)
+            assert await scene.lines() == [1]
+        assert await scene.written(2) == [1, 2]
+    await nothing_given_up(scene)
 
 
 async def test_a_service_whose_broker_is_gone_is_not_ready(scene: Scene) -> None:

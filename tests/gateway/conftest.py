@@ -103,7 +103,7 @@ def plain_logs() -> None:
 async def gateway(platform: Platform) -> AsyncIterator[Gateway]:
     app = application(platform.build("gateway"))
     others = [service for service in SERVICES if service != "gateway"]
-    async with platform.running(*others), listening(app) as url:
+    async with platform.running(*others, gateway=True), listening(app) as url:
         yield Gateway(app, url, platform)
 
 

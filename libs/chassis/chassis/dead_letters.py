@@ -20,7 +20,7 @@ _KEEP = """
     insert into dead_letter (message_id, message_type, tenant, reason, size, digest, sealed)
     values (:id, :type, :tenant, :reason, :size, :digest, :sealed)
     on conflict (message_id, digest) where redriven_at is null do nothing
-    returning dead_letter_id
+    returning exists (select from tenant where tenant_id = :tenant) as tenant_known
 """
 _OPEN = """
     select dead_letter_id, message_id, received_at, sealed from dead_letter
@@ -55,12 +55,13 @@ class DeadLetters:
             id=message_id, type=type_, tenant=tenant, reason=reason, size=len(wire.body),
             digest=blake2b(content, digest_size=16).digest(), sealed=await self._keys.wrap(content, b"dead letter"),
         )  # fmt: skip
-        if kept.first() is None:
+        letter = kept.first()
+        if letter is None:
             return False
         entry = by_type().get(type_)
         if entry is None or entry.message is not MessageDeadLettered:  # or a reader that fails on these would be told
             event = MessageDeadLettered(message_id=message_id, message_type=type_, reason=reason)
-            uow.publish(tenant if _is_tenant(tenant) else PLATFORM, event)
+            uow.publish(tenant if letter.tenant_known else PLATFORM, event)
         return True
 
     async def open(self, uow: UnitOfWork, ids: Sequence[int]) -> list[DeadLetter]:
@@ -92,14 +93,6 @@ async def listing(uow: UnitOfWork, limit: int) -> DeadLetterList:
         "select reason, count(*) as n from dead_letter where redriven_at is null group by reason order by n desc, reason"
     )
     return DeadLetterList(dead_letters=letters, counts={row.reason: row.n for row in counts})
-
-
-def _is_tenant(name: str) -> bool:
-    try:
-        MessageDeadLettered.topic.subject(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _id_of(wire: Wire) -> UUID:

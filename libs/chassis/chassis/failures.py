@@ -18,12 +18,28 @@ class KeysUnavailableError(Exception):
     """The key service does not answer, or the key is not there: nothing may be stored in clear, so work waits."""
 
 
+class NotUnwrappedError(KeysUnavailableError):
+    """The key service answers, and cannot open what it was given: another key wrapped it, or it is damaged."""
+
+
+class TenantKeyError(Exception):
+    """One tenant's key cannot be opened although the key service is well: the tenant's messages cannot be handled."""
+
+    def __init__(self, tenant: str) -> None:
+        super().__init__("the key service is well and cannot open the tenant's key; bring back its rows of tenant_key")
+        self.tenant = tenant
+
+
+class TenantsUnavailableError(Exception):
+    """The gateway does not say whether there is such a tenant, so what was sent to it waits."""
+
+
 class LostRaceError(Exception):
     """Another unit of work did the same thing a moment before; tried again, this one will see it."""
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the cause lies outside the message: database, broker or key service away, or a lost race."""
+    """Whether the cause lies outside the message: database, broker, key service or gateway away, or a lost race."""
     if isinstance(error, DBAPIError):
         sqlstate = getattr(error.orig, "sqlstate", None) or ""
         if sqlstate:
@@ -32,6 +48,7 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(
         error,
         KeysUnavailableError
+        | TenantsUnavailableError
         | LostRaceError
         | InternalClientError  # what asyncpg raises when the server dies in the middle of a statement
         | PoolTimeoutError
@@ -57,6 +74,8 @@ def describe(error: BaseException) -> str:
     """The error's class with a database's SQLSTATE, the broker's words or our own; other texts can quote personal data."""
     if isinstance(error, ProblemError):
         return f"{error.problem.code}: {error.problem.message}"
+    if isinstance(error, TenantKeyError):
+        return str(error)
     if isinstance(error, APIError):
         return f"{type(error).__name__}[{error.code} {error.description}]"
     sqlstate = getattr(getattr(error, "orig", None), "sqlstate", None)

@@ -3,6 +3,10 @@
 The key service is named by a URI. ``file:///path`` is a Tink keyset in a file, for development and for installations
 whose file system is the secret store. Unwrapped tenant keys are cached for a few minutes only, so that a key that is
 taken away stops being used.
+
+With its first tenant's keys a service keeps a proof, wrapped like them. While the key service opens the proof it is well,
+and a tenant's key that it cannot open is that tenant's trouble alone. When it opens neither, it holds another key: then
+everything waits, and no tenant gets a key that only this other one could open.
 """
 
 import hashlib
@@ -10,6 +14,7 @@ import hmac
 import io
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,15 +24,19 @@ import tink
 from sqlalchemy import text
 from tink import TinkError, aead, cleartext_keyset_handle
 
-from chassis.failures import KeysUnavailableError
+from chassis.failures import KeysUnavailableError, NotUnwrappedError, TenantKeyError
+from chassis.logs import get_logger
 from chassis.unit_of_work import UnitOfWork
+from contracts.message import PLATFORM
+
+log = get_logger("keys")
 
 aead.register()
 
 _CACHE_SECONDS = 300.0
 _KEEP = text("""
     insert into tenant_key (tenant_id, purpose, wrapped)
-    select :tenant, * from unnest(cast(:purposes as text[]), cast(:wrapped as bytea[]))
+    select * from unnest(cast(:tenants as text[]), cast(:purposes as text[]), cast(:wrapped as bytea[]))
     on conflict do nothing
 """)
 
@@ -35,7 +44,8 @@ _KEEP = text("""
 class KeyService(Protocol):
     """Wraps and unwraps keys; it never shows its own.
 
-    Both raise `KeysUnavailableError` when the service or its key is away.
+    Both raise `KeysUnavailableError` when the service or its key is away, and `unwrap` the narrower `NotUnwrappedError`
+    when the service answers that it cannot open what it was given.
     """
 
     async def wrap(self, key: bytes, context: bytes) -> bytes: ...
@@ -69,7 +79,7 @@ class FileKeyService:
         try:
             key: bytes = self._aead().decrypt(wrapped, context)
         except TinkError:
-            raise KeysUnavailableError(f"the key in {self._path} is not the one this was wrapped with") from None
+            raise NotUnwrappedError(f"the key in {self._path} is not the one this was wrapped with") from None
         return key
 
     def _aead(self) -> Any:
@@ -129,7 +139,8 @@ class TenantKeys:
         """The tenant's keys.
 
         Raises:
-            KeysUnavailableError: the key service is away and the keys are not in the cache.
+            KeysUnavailableError: the key service is away, or has another key, and the keys are not in the cache.
+            TenantKeyError: the key service is well, and cannot open this tenant's keys.
         """
         cached = self._cache.get(tenant)
         if cached and cached[0] > time.monotonic():
@@ -138,12 +149,24 @@ class TenantKeys:
         if not found:
             await self._make(uow, tenant)
             found = await self._load(uow, tenant)
-        keyset = await self._service.unwrap(found["seal"], f"{tenant}/seal".encode())
-        token_key = await self._service.unwrap(found["token"], f"{tenant}/token".encode())
+        try:
+            keyset = await self._unwrap(tenant, "seal", found)
+            token_key = await self._unwrap(tenant, "token", found)
+        except NotUnwrappedError:
+            await self._unwrap(PLATFORM, "proof", await self._load(uow, PLATFORM))
+            log.error(
+                "a tenant's key cannot be opened, and others can: its messages become dead letters", tenant=tenant
+            )
+            raise TenantKeyError(tenant) from None
         handle = cleartext_keyset_handle.read(tink.BinaryKeysetReader(keyset))
         key = TenantKey(tenant, handle.primitive(aead.Aead), token_key)
         self._cache[tenant] = (time.monotonic() + _CACHE_SECONDS, key)
         return key
+
+    async def _unwrap(self, tenant: str, purpose: str, found: Mapping[str, bytes]) -> bytes:
+        if purpose not in found:
+            raise NotUnwrappedError(f"a row is missing: {purpose}")
+        return await self._service.unwrap(found[purpose], f"{tenant}/{purpose}".encode())
 
     async def _load(self, uow: UnitOfWork, tenant: str) -> dict[str, bytes]:
         rows = await uow.execute("select purpose, wrapped from tenant_key where tenant_id = :tenant", tenant=tenant)
@@ -155,12 +178,14 @@ class TenantKeys:
         handle = tink.new_keyset_handle(aead.aead_key_templates.AES256_GCM)
         out = io.BytesIO()
         cleartext_keyset_handle.write(tink.BinaryKeysetWriter(out), handle)
-        made = {"seal": out.getvalue(), "token": secrets.token_bytes(32)}
-        wrapped = {
-            purpose: await self._service.wrap(secret, f"{tenant}/{purpose}".encode())
-            for purpose, secret in made.items()
-        }
+        made = {(tenant, "seal"): out.getvalue(), (tenant, "token"): secrets.token_bytes(32)}
+        if proof := await self._load(uow, PLATFORM):
+            await self._unwrap(PLATFORM, "proof", proof)
+        else:
+            made[PLATFORM, "proof"] = b"proof"
+        tenants, purposes = zip(*made, strict=True)
+        wrapped = [
+            await self._service.wrap(secret, f"{owner}/{purpose}".encode()) for (owner, purpose), secret in made.items()
+        ]
         async with uow.connection.engine.begin() as connection:
-            await connection.execute(
-                _KEEP, {"tenant": tenant, "purposes": list(wrapped), "wrapped": list(wrapped.values())}
-            )
+            await connection.execute(_KEEP, {"tenants": list(tenants), "purposes": list(purposes), "wrapped": wrapped})

@@ -1,16 +1,17 @@
 """A batch handled in one unit of work: every good message once, every poison one buried, none in another's way."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 from uuid import UUID
 
 from chassis import inbox
 from chassis.dead_letters import DeadLetters
-from chassis.failures import describe, is_transient
+from chassis.failures import TenantKeyError, describe, is_transient
 from chassis.logs import get_logger
 from chassis.metrics import DEAD_LETTERED, HANDLED
 from chassis.received import Handler, Received, Wire, decode
+from chassis.tenants import NO_SUCH_TENANT, Tenants
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts.message import Message, UnreadableError
 
@@ -38,11 +39,16 @@ class Processor:
     """Hands decoded batches to a service's handlers."""
 
     def __init__(
-        self, database: Database, handlers: Mapping[type[Message], Handler], dead_letters: DeadLetters
+        self,
+        database: Database,
+        handlers: Mapping[type[Message], Handler],
+        dead_letters: DeadLetters,
+        tenants: Tenants,
     ) -> None:
         self._database = database
         self._handlers = handlers
         self._dead_letters = dead_letters
+        self._tenants = tenants
         self._counted: set[UUID] = set()
 
     async def handle(self, uow: UnitOfWork, wires: Sequence[Wire], *, suspicious: bool = False) -> None:
@@ -63,7 +69,8 @@ class Processor:
                 await self._bury(uow, wire, str(error))
         if not decoded:
             return
-        await uow.act_for(message.tenant for message in decoded)
+        if absent := await self._tenants.admit(uow, decoded):
+            decoded = await self._bury_those_of(uow, absent, decoded, NO_SUCH_TENANT)
         new, reused = await inbox.admit(uow, decoded)
         for message in reused:
             await self._bury(uow, message.wire, "the id was used before by a message with another body")
@@ -89,6 +96,10 @@ class Processor:
             try:
                 async with uow.savepoint():
                     await handler(uow, messages)
+            except TenantKeyError as error:
+                if others := await self._bury_those_of(uow, {error.tenant}, messages, describe(error)):
+                    await self._call(uow, handler, others, one_by_one)
+                return
             except Exception as error:
                 if is_transient(error):
                     raise
@@ -128,6 +139,15 @@ class Processor:
                 HANDLED.labels(self._database.service, message.envelope.type).inc()
                 return
         await self._bury(uow, message.wire, reason)
+
+    async def _bury_those_of(
+        self, uow: UnitOfWork, tenants: Set[str], messages: Sequence[Received[Any]], reason: str
+    ) -> list[Received[Any]]:
+        """Bury what was sent to these tenants; returns the other messages."""
+        for message in messages:
+            if message.tenant in tenants:
+                await self._bury(uow, message.wire, reason)
+        return [message for message in messages if message.tenant not in tenants]
 
     async def _bury(self, uow: UnitOfWork, wire: Wire, reason: str) -> None:
         if await self._dead_letters.bury(uow, wire, reason):

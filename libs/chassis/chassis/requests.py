@@ -9,10 +9,11 @@ from faststream.nats import NatsBroker, NatsMessage, NatsResponse
 from pydantic import ValidationError
 
 from chassis.caller import ERROR, ERROR_CODE, INBOX, RELAYED, Caller
-from chassis.failures import is_transient, is_unstorable, lost_a_race
+from chassis.failures import TenantKeyError, is_transient, is_unstorable, lost_a_race
 from chassis.logs import get_logger
 from chassis.metrics import REQUESTS
 from chassis.received import Answer, Received, Wire, encode, explain, place
+from chassis.tenants import NO_SUCH_TENANT, Tenants
 from chassis.unit_of_work import Database
 from contracts.catalogue import Entry
 from contracts.message import Envelope, Problem, ProblemCode, ProblemError, Reply, UnreadableError
@@ -28,7 +29,7 @@ _ATTEMPTS = 3
 """How often a request is tried that another unit of work got in the way of."""
 
 
-def serve(broker: NatsBroker, database: Database, entry: Entry, answer: Answer) -> None:
+def serve(broker: NatsBroker, database: Database, tenants: Tenants, entry: Entry, answer: Answer) -> None:
     """Answer the requests of one topic, shared among the service's replicas, each in a unit of work of its own.
 
     Running a job is answered when the job has ended, however long that takes: it gets no unit, which would have to lie
@@ -47,6 +48,8 @@ def serve(broker: NatsBroker, database: Database, entry: Entry, answer: Answer) 
             result = "answered"
         except ProblemError as refusal:
             reply, result = refusal.problem, refusal.problem.code.value
+        except TenantKeyError as error:
+            reply, result = Problem(code=ProblemCode.UNAVAILABLE, message=str(error)), "unavailable"
         except UnreadableError as error:
             reply, result = Problem(code=ProblemCode.INVALID, message=str(error)), "invalid"
         except Exception as error:
@@ -74,7 +77,9 @@ def serve(broker: NatsBroker, database: Database, entry: Entry, answer: Answer) 
             return await answer(None, received)  # type: ignore[arg-type]
         for attempt in range(_ATTEMPTS):
             try:
-                async with database.begin(envelope.tenant) as uow:
+                async with database.begin() as uow:
+                    if await tenants.admit(uow, [received]):
+                        raise ProblemError(ProblemCode.NOT_FOUND, NO_SUCH_TENANT, "tenant")
                     return await answer(uow, received)
             except Exception as error:
                 if not lost_a_race(error) or attempt == _ATTEMPTS - 1:

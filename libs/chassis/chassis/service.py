@@ -29,9 +29,10 @@ from chassis.received import Answer, Handler, Received
 from chassis.relay import Relay
 from chassis.requests import serve
 from chassis.settings import Settings
+from chassis.tenants import Tenants
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts import catalogue, gateway, operations
-from contracts.message import Kind, Message
+from contracts.message import PLATFORM, Kind, Message
 
 log = logs.get_logger("service")
 
@@ -74,13 +75,14 @@ class Service:
         self.jobs = Jobs(self.database, [*jobs, Job("sweep", "17 3 * * *", self._sweep)])
         self._workers = workers
         self._dead_letters = DeadLetters(key_service(settings.kms_uri))
-        self._processor = Processor(self.database, self.consumes, self._dead_letters)
+        known = Tenants(None if name == gateway.ListTenants.topic.owner else self._ask_the_gateway)
+        self._processor = Processor(self.database, self.consumes, self._dead_letters, known)
         self._consumers: list[Consumer] = []
         self._consuming: list[asyncio.Task[None]] = []
         self._background: list[asyncio.Task[None]] = []
         self.answers: dict[type[Message], Answer] = {**self._operations(), **(answers or {})}
         for entry in catalogue.read_by(name, Kind.REQUEST):
-            serve(self.broker, self.database, entry, self.answers[entry.message])
+            serve(self.broker, self.database, known, entry, self.answers[entry.message])
 
     @property
     def caller(self) -> Caller:
@@ -174,6 +176,9 @@ class Service:
         except Exception as error:  # noqa: BLE001 - whatever it is, the service cannot work
             return f"the database does not answer: {type(error).__name__}"
         return ""
+
+    async def _ask_the_gateway(self, request: gateway.ListTenants) -> gateway.TenantList:
+        return await self.caller.ask(PLATFORM, request)
 
     async def _keep_working(self, worker: Worker) -> None:
         while True:

@@ -1,32 +1,103 @@
-"""A service's own copy of the tenants and their settings."""
+"""A service's own copy of the tenants and their settings.
 
-from collections.abc import Sequence
+A message can come before the news of its tenant: commands and events come by separate ways, and a service that was restored
+from a backup has forgotten what it was told. So a service asks the gateway for each tenant that it does not know, before
+any handler sees the message; a handler meets known tenants only.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
 
 from sqlalchemy import text
 
+from chassis.failures import TenantsUnavailableError
+from chassis.logs import get_logger
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
-from contracts.gateway import TenantChanged, TenantSettings, TenantView
-from contracts.message import ProblemCode, ProblemError
+from contracts.gateway import MOST_TENANTS, ListTenants, TenantChanged, TenantList, TenantSettings, TenantView
+from contracts.message import PLATFORM, ProblemCode, ProblemError
 from contracts.operations import GetTenant
+
+log = get_logger("tenants")
+
+NO_SUCH_TENANT = "no such tenant; create it with `leadloop tenant create`"
 
 _KEEP = """
     insert into tenant (tenant_id, version, settings, created_at)
-    values (:tenant, :version, cast(:settings as jsonb), :created_at)
+    select * from unnest(cast(:tenants as text[]), cast(:versions as int[]), cast(:settings as jsonb[]),
+                         cast(:created as timestamptz[]))
     on conflict (tenant_id) do update set version = excluded.version, settings = excluded.settings
         where tenant.version < excluded.version
 """
 
 
+class Tenants:
+    """Sees to it that a unit of work knows the tenants it acts for.
+
+    Parameters:
+        ask: asks the gateway; none at the gateway, which is the one that knows.
+    """
+
+    def __init__(self, ask: Callable[[ListTenants], Awaitable[TenantList]] | None) -> None:
+        self._ask = ask
+
+    async def admit(self, uow: UnitOfWork, messages: Iterable[Received[Any]]) -> set[str]:
+        """Act for the messages' tenants; one that is unknown is asked for and kept, as `TenantChanged` would be.
+
+        Returns:
+            The tenants that do not exist.
+
+        Raises:
+            TenantsUnavailableError: some are unknown, and the gateway does not say whether they exist.
+        """
+        introduced = {PLATFORM}
+        names = set()
+        for message in messages:
+            names.add(message.tenant)
+            if isinstance(message.body, TenantChanged):
+                introduced.add(message.tenant)
+        unknown = sorted(await uow.act_for(names) - introduced)
+        if not unknown or self._ask is None:
+            return set()
+        found: list[TenantView] = []
+        for start in range(0, len(unknown), MOST_TENANTS):
+            try:
+                reply = await self._ask(ListTenants(only=unknown[start : start + MOST_TENANTS]))
+            except ProblemError as error:
+                raise TenantsUnavailableError(f"the gateway: {error.problem.message}") from error
+            found += reply.tenants
+        await _keep(uow, found)
+        log.info("tenants that were unknown here were asked for", count=len(found))
+        return set(unknown) - {view.tenant for view in found}
+
+
 async def keep_copy(uow: UnitOfWork, messages: Sequence[Received[TenantChanged]]) -> None:
     """Handles `TenantChanged`: the highest version seen is kept, in whatever order they come."""
-    for message in messages:
+    await _keep(
+        uow,
+        [
+            TenantView(
+                tenant=message.tenant,
+                version=message.body.version,
+                settings=message.body.settings,
+                created_at=message.envelope.time,
+            )
+            for message in messages
+        ],
+    )
+
+
+async def _keep(uow: UnitOfWork, views: Iterable[TenantView]) -> None:
+    newest = {view.tenant: view for view in sorted(views, key=lambda view: view.version)}
+    # By name, so that two units that keep the same tenants cannot wait for each other.
+    kept = [newest[tenant] for tenant in sorted(newest)]
+    if kept:
         await uow.execute(
             _KEEP,
-            tenant=message.tenant,
-            version=message.body.version,
-            settings=message.body.settings.model_dump_json(),
-            created_at=message.envelope.time,
+            tenants=[view.tenant for view in kept],
+            versions=[view.version for view in kept],
+            settings=[view.settings.model_dump_json() for view in kept],
+            created=[view.created_at for view in kept],
         )
 
 
@@ -37,7 +108,7 @@ async def get_tenant(uow: UnitOfWork, request: Received[GetTenant]) -> TenantVie
     )
     row = rows.first()
     if row is None:
-        raise ProblemError(ProblemCode.NOT_FOUND, "no such tenant; create it with `leadloop tenant create`", "tenant")
+        raise ProblemError(ProblemCode.NOT_FOUND, NO_SUCH_TENANT, "tenant")
     return TenantView(
         tenant=request.tenant,
         version=row.version,

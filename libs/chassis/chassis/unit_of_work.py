@@ -22,6 +22,13 @@ _WRITE_OUTBOX = text("""
                          cast(:traces as text[]), cast(:bodies as bytea[]))
 """)
 
+_ACT_FOR = text("""
+    select set_config('app.tenants', :names, true), array(
+        select name from unnest(cast(:names as text[])) as named (name)
+        where not exists (select from tenant where tenant_id = name)
+    ) as unknown
+""")
+
 
 class UnitOfWork:
     """A transaction under way, acting for the tenants it was told.
@@ -37,11 +44,16 @@ class UnitOfWork:
         self.now = datetime.now(UTC)
         self._outgoing: list[tuple[Envelope, bytes]] = []
 
-    async def act_for(self, tenants: Iterable[str]) -> None:
-        """Let row-level security show the rows of these tenants, and no others, until the unit ends."""
+    async def act_for(self, tenants: Iterable[str]) -> set[str]:
+        """Let row-level security show the rows of these tenants, and no others, until the unit ends.
+
+        Returns:
+            Those of them that this service does not know.
+        """
         # Quoted, for a tenant may be called null; a slug has nothing in it to escape.
         names = "{" + ",".join(f'"{tenant}"' for tenant in sorted(set(tenants))) + "}"
-        await self.connection.execute(text("select set_config('app.tenants', :names, true)"), {"names": names})
+        acting = await self.connection.execute(_ACT_FOR, {"names": names})
+        return set(acting.one().unknown)
 
     async def execute(self, statement: str | Executable, **parameters: Any) -> CursorResult[Any]:
         """Execute one statement; a string is SQL with ``:named`` parameters."""

@@ -22,6 +22,8 @@ _REGIONS = frozenset(
     """.split()  # noqa: SIM905 - as a list it would take 249 lines
 )
 """ISO 3166-1 alpha-2, as of 2026."""
+MOST_TENANTS = 100
+"""How many can be asked for by name at once, so that what is known of them fits into a reply."""
 _DEFAULT_METADATA = frozenset({"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"})
 
 
@@ -86,7 +88,7 @@ class TenantList(Reply):
     """The tenants of the installation."""
 
     tenants: list[TenantView]
-    """Every one there is."""
+    """By name; of those asked for, the ones there are."""
 
 
 class CreateTenant(Request[TenantView]):
@@ -97,9 +99,11 @@ class CreateTenant(Request[TenantView]):
 
 
 class ListTenants(Request[TenantList]):
-    """Every tenant of the installation; asked on the platform's subject."""
+    """The tenants of the installation; asked on the platform's subject."""
 
     topic: ClassVar = Topic("gateway", Kind.REQUEST, "list_tenants")
+    only: Annotated[list[Tenant], Field(max_length=MOST_TENANTS)] = []
+    """Which; every one there is, if empty."""
 
 
 class ApiKeyView(Reply):

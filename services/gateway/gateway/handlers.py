@@ -30,8 +30,8 @@ async def create_tenant(uow: UnitOfWork, request: Received[messages.CreateTenant
     return registered
 
 
-async def list_tenants(uow: UnitOfWork, _: Received[messages.ListTenants]) -> messages.TenantList:
-    return messages.TenantList(tenants=await store.registered_tenants(uow))
+async def list_tenants(uow: UnitOfWork, request: Received[messages.ListTenants]) -> messages.TenantList:
+    return messages.TenantList(tenants=await store.registered_tenants(uow, request.body.only))
 
 
 async def create_api_key(uow: UnitOfWork, request: Received[messages.CreateApiKey]) -> messages.ApiKeyView:

@@ -30,10 +30,14 @@ async def registered_tenant(uow: UnitOfWork, tenant: str) -> TenantView | None:
     return _view(row) if row else None
 
 
-async def registered_tenants(uow: UnitOfWork) -> list[TenantView]:
-    """Every tenant of the installation, by name."""
+async def registered_tenants(uow: UnitOfWork, only: Sequence[str] = ()) -> list[TenantView]:
+    """Every tenant of the installation, or those of the given names, by name."""
     rows = await uow.execute(
-        'select tenant_id, version, settings, created_at from registered_tenant order by tenant_id collate "C"'
+        """select tenant_id, version, settings, created_at from registered_tenant
+           where tenant_id = any(cast(:only as text[])) or cardinality(cast(:only as text[])) = 0
+           order by tenant_id collate "C"
+        """,
+        only=list(only),
     )
     return [_view(row) for row in rows]
 
