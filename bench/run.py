@@ -8,7 +8,6 @@ import argparse
 import asyncio
 import json
 import os
-import re
 import statistics
 import sys
 import tempfile
@@ -99,9 +98,9 @@ async def _admit(installation: Installation) -> str:
     """A credential for the peers, which use streams of their own: it may do anything at the broker."""
     seed = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER)
     public = nkeys.from_seed(bytearray(seed)).public_key.decode()
-    everything = f'    {{ nkey: {public}, permissions: {{ publish: ">", subscribe: ">" }} }}'
+    everything = f'{{ nkey: {public}, permissions: {{ publish: ">", subscribe: ">" }} }}'
     known = installation.authorization()
-    installation.broker.configure(re.sub(r"\n    \]\n", f"\n{everything}\n    ]\n", known))
+    installation.broker.configure(known.replace("users: [\n", f"users: [\n      {everything}\n", 1))
     (broker,) = (process for process in running.status(installation.home) if process.name == "nats")
     await installation.broker.reload(broker.pid)
     return str(seed.decode())
