@@ -96,7 +96,8 @@ class Platform:
 
     async def _knows(self, service: str, tenant: str) -> bool:
         try:
-            return bool(await self.caller.ask(tenant, GetTenant(), of=service))
+            # A copy that the service asked for before the event came is older, see `every_name_a_tenants`.
+            return (await self.caller.ask(tenant, GetTenant(), of=service)).version >= 1
         except ProblemError:
             return False
 

@@ -11,14 +11,12 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from chassis.received import encode
-from contracts.gateway import TenantChanged, TenantSettings
-from contracts.message import PLATFORM, Problem, ProblemCode, ProblemError
+from contracts.message import PLATFORM, Problem, ProblemCode
 from contracts.notifier import AlertView, ListAlerts
-from contracts.operations import GetTenant, JobRunView, RunJob
+from contracts.operations import JobRunView, RunJob
 from contracts.outcomes import MissingOutcome, MissingOutcomes, MissingOutcomesView
 from contracts.taxonomy import Tier, Timeline
 from tests.platform import Platform
-from tests.waiting import until
 
 QUIET_SINCE = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -60,16 +58,7 @@ class Scene:
         await self._outcomes.publish(request.reply, encode(reply), headers=headers)
 
     async def know(self, tenant: str) -> None:
-        await self._platform.publish("gateway", tenant, TenantChanged(version=1, settings=TenantSettings()))
-
-        async def known() -> bool:
-            try:
-                await self._platform.caller.ask(tenant, GetTenant(), of="notifier")
-            except ProblemError:
-                return False
-            return True
-
-        await until(known, what="the notifier knows the tenant")
+        await self._platform.introduce(tenant, "notifier")
 
     async def look(self) -> JobRunView:
         """Run the daily job by hand."""

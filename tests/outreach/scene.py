@@ -11,10 +11,8 @@ from uuid import UUID, uuid4
 from uuid_utils.compat import uuid7
 
 from chassis.received import encode
-from contracts.gateway import TenantChanged, TenantSettings
 from contracts.intake import LeadAccepted, LeadUpdated
-from contracts.message import Envelope, ProblemError
-from contracts.operations import GetTenant
+from contracts.message import Envelope
 from contracts.values import Attribution
 from outreach.app import build
 from outreach.provider import Outgoing, Provider
@@ -45,19 +43,10 @@ class Gate:
 @asynccontextmanager
 async def outreach(platform: Platform, tenant: str, *providers: Provider) -> AsyncIterator[None]:
     """A replica of outreach for each provider, or one with the sandbox; they know the tenant."""
-    await platform.publish("gateway", tenant, TenantChanged(version=1, settings=TenantSettings()))
-
-    async def known() -> bool:
-        try:
-            await platform.caller.ask(tenant, GetTenant(), of="outreach")
-        except ProblemError:
-            return False
-        return True
-
-    async with AsyncExitStack() as replicas:
+    async with platform.every_name_a_tenants(), AsyncExitStack() as replicas:
         for provider in providers or (None,):
             await replicas.enter_async_context(build(platform.settings("outreach"), provider).running())
-        await until(known, what="outreach knows the tenant")
+        await platform.introduce(tenant, "outreach")
         yield
 
 

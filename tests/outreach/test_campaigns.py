@@ -128,7 +128,7 @@ async def test_a_tenant_sees_and_switches_its_own_campaigns_only(platform: Platf
         assert await events(platform, other, "campaign_paused") == []
 
 
-async def test_a_campaign_of_a_tenant_that_does_not_exist_is_refused(platform: Platform, tenant: str) -> None:
-    async with outreach(platform, tenant):
+async def test_a_campaign_of_a_tenant_that_does_not_exist_is_refused(platform: Platform) -> None:
+    async with platform.running("gateway", "outreach"):
         with pytest.raises(ProblemError, match="no such tenant"):
             await platform.caller.ask(f"missing-{uuid4().hex[:8]}", CreateCampaign(title="Hello"))

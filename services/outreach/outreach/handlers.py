@@ -6,7 +6,6 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 from uuid_utils.compat import uuid7
 
-from chassis import tenants
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts import outreach as messages
@@ -27,8 +26,6 @@ async def keep_leads(uow: UnitOfWork, received: Sequence[Received[LeadAccepted |
 async def create_campaign(uow: UnitOfWork, request: Received[messages.CreateCampaign]) -> messages.CampaignView:
     """Start a campaign and queue a message to every lead of its audience that is known by now."""
     tenant, order = request.tenant, request.body
-    if not await tenants.settings_of(uow, [tenant]):
-        raise ProblemError(ProblemCode.NOT_FOUND, "no such tenant; create it with `leadloop tenant create`", "tenant")
     campaign_id = uuid7()
     await store.await_leads_being_kept(uow, tenant)
     await store.create_campaign(uow, tenant, campaign_id, order)
