@@ -89,26 +89,13 @@ async def test_a_rejected_submission_decides_nothing_about_orders_that_name_its_
     assert await desk.verdicts(late) == [["refused"]], "that there is a lead now does not make the row good"
 
 
-async def test_an_order_given_after_its_source_s_rejection_waits_for_the_corrected_lead(desk: Desk) -> None:
-    bad = rejected()
-    await desk.hear(bad)
-    await desk.verdicts(*await desk.give(order(of_source(submission_id=bad.submission_id), "contacted")))
-    [given] = await desk.give(order(of_source(), "closed_won"))
-    assert await desk.verdicts(given, **WAITS) == [["waiting"]]
-    await desk.hear(accepted())
-    assert await desk.verdicts(given) == [["recorded"]]
-    [after] = await desk.give(order(of_source(), "contacted"))
-    assert await desk.verdicts(after) == [["recorded"]], "no rejection outlives an acceptance"
-
-
-async def test_an_order_given_after_one_rejection_is_refused_at_once_by_the_next(desk: Desk) -> None:
-    bad = rejected()
-    await desk.hear(bad)
-    await desk.verdicts(*await desk.give(order(of_source(submission_id=bad.submission_id), "contacted")))
-    [given] = await desk.give(order(of_source(), "closed_won"))
-    await desk.verdicts(given, **WAITS)
+async def test_an_order_for_a_source_that_was_rejected_is_refused_at_once_until_there_is_a_lead(desk: Desk) -> None:
     await desk.hear(rejected())
-    assert await desk.verdicts(given) == [["refused"]]
+    [before] = await desk.give(order(of_source(), "contacted"))
+    assert await desk.verdicts(before) == [["refused"]]
+    await desk.arrive(accepted())
+    [after] = await desk.give(order(of_source(), "contacted", idempotency_key="after"))
+    assert await desk.verdicts(after) == [["recorded"]], "no rejection outlives an acceptance"
 
 
 async def test_an_order_that_names_a_rejected_submission_of_a_lead_sees_the_lead_as_it_stayed(desk: Desk) -> None:

@@ -38,7 +38,7 @@ async def follow_leads(uow: UnitOfWork, received: Sequence[Received[LeadNews]]) 
         elif body.lead_id:  # repeated or rejected, the submission left the lead as it was
             unchanged.append({"tenant_id": message.tenant, **body.__dict__})
         else:
-            rejections.append({"tenant_id": message.tenant, "heard_at": message.wire.received, **body.__dict__})
+            rejections.append({"tenant_id": message.tenant, **body.__dict__})
         lead = LeadRef(source_system=body.source_system, source_id=body.source_id, submission_id=body.submission_id)
         named.append((message.tenant, lead))
     await store.lock(uow)

@@ -54,9 +54,9 @@ _KEEP_UNCHANGED = """
     on conflict do nothing
 """
 _KEEP_REJECTIONS = """
-    insert into rejection (tenant_id, submission_id, source_system, source_id, heard_at)
+    insert into rejection (tenant_id, submission_id, source_system, source_id)
     select * from unnest(cast(:tenant_id as text[]), cast(:submission_id as uuid[]), cast(:source_system as text[]),
-                         cast(:source_id as text[]), cast(:heard_at as timestamptz[]))
+                         cast(:source_id as text[]))
     on conflict do nothing
 """
 _NOTE_ACTIVITY = """
@@ -72,18 +72,14 @@ _NOTE_ACTIVITY = """
 """
 
 # The verdict on the submission that an order names decides about the order, and no other does. Without one a rejection
-# of the source does, as long as there is no lead and if it came after the order: whoever gives an order after it may
-# have sent the lead corrected. The limits here, and the offset below, keep each lookup an index probe: a plan made while
-# the tables were small would join them whole.
+# of the source does, as long as there is no lead. The limits here, and the offset below, keep each lookup an index probe.
 _LOCATE = """
     select lead.lead_id, cast(seen.attribution as text) as attribution, seen.created_at,
            rejected.yes is not null as rejected, queued.yes is not null as queued,
            judged.yes is not null as judged
     from unnest(cast(:tenant_id as text[]), cast(:lead_id as uuid[]), cast(:source_system as text[]),
-                cast(:source_id as text[]), cast(:submission_id as uuid[]), cast(:heard_at as timestamptz[]),
-                cast(:command_id as uuid[]))
-         with ordinality
-         as named (tenant_id, lead_id, source_system, source_id, submission_id, heard_at, command_id, n)
+                cast(:source_id as text[]), cast(:submission_id as uuid[]), cast(:command_id as uuid[]))
+         with ordinality as named (tenant_id, lead_id, source_system, source_id, submission_id, command_id, n)
     left join lateral (
         select * from lead where lead.tenant_id = named.tenant_id and lead.lead_id = named.lead_id
         union all
@@ -111,7 +107,7 @@ _LOCATE = """
         select true from rejection
         where named.submission_id is null and lead.lead_id is null
           and rejection.tenant_id = named.tenant_id and rejection.source_system = named.source_system
-          and rejection.source_id = named.source_id and rejection.heard_at >= named.heard_at
+          and rejection.source_id = named.source_id
         limit 1
     ) as rejected on true
     left join lateral (
@@ -215,9 +211,9 @@ async def keep_unchanged(uow: UnitOfWork, unchanged: Sequence[Mapping[str, Any]]
 
 
 async def keep_rejections(uow: UnitOfWork, rejections: Sequence[Mapping[str, Any]]) -> None:
-    """Keep which submissions were rejected of leads that were not there, and when that was heard."""
+    """Keep which submissions were rejected of leads that were not there."""
     if rejections:
-        names = ("tenant_id", "submission_id", "source_system", "source_id", "heard_at")
+        names = ("tenant_id", "submission_id", "source_system", "source_id")
         await uow.execute(_KEEP_REJECTIONS, **columns(rejections, *names))
 
 
@@ -236,7 +232,6 @@ async def locate(uow: UnitOfWork, orders: Sequence[Order]) -> list[Place]:
         source_system=[order.lead.source_system for order in orders],
         source_id=[order.lead.source_id for order in orders],
         submission_id=[order.lead.submission_id for order in orders],
-        heard_at=[order.heard_at for order in orders],
         command_id=[order.command_id for order in orders],
     )
     return [Place(**row) for row in rows.mappings()]

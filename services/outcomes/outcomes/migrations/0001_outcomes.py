@@ -63,7 +63,6 @@ def upgrade() -> None:
             submission_id uuid not null,
             source_system text not null,
             source_id text not null,
-            heard_at timestamptz not null,
             primary key (tenant_id, submission_id)
         )
         """
