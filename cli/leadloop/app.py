@@ -1,6 +1,7 @@
 """What every command shares: its home, its two ways to answer, and what becomes of an error."""
 
 import asyncio
+import os
 import re
 import sys
 from collections.abc import Coroutine
@@ -45,12 +46,17 @@ def carry_out(command: Coroutine[Any, Any, Answer], as_json: bool) -> int:
     """Run a command and show its answer; returns the exit status, 0 only when what was asked is done."""
     try:
         answer = asyncio.run(command)
-        answer.show(as_json)
     except (LeadLoopError, ProblemError) as error:
         return fail(error, as_json)
     except OSError as error:
         return fail(LeadLoopError(f"{error.strerror}: {error.filename or ''}".strip(": ")), as_json)
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+        fail(LeadLoopError("stopped"), as_json)
         return 130
+    try:
+        answer.show(as_json)
+    except (
+        BrokenPipeError
+    ):  # whoever reads has seen enough; the interpreter's own flush at its end must not fail as well
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0 if answer.ok else 1

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import nats.errors
+from rich.table import Table
 
 from chassis.caller import Caller
 from contracts.catalogue import by_type
@@ -14,11 +15,12 @@ from leadloop import mapping
 from leadloop.app import Common, Tenant
 from leadloop.commands_tenants import check_known
 from leadloop.errors_file import ErrorsFile
-from leadloop.importing import Import, Report
+from leadloop.importing import CHUNK, Import, Report
 from leadloop.installation import Installation
 from leadloop.output import Answer, CommandError, table
 from leadloop.progress import progress
-from leadloop.rows import BadRow, Rows, read
+from leadloop.reading import Tally, unsent
+from leadloop.rows import Rows, read
 
 
 async def import_(
@@ -30,54 +32,91 @@ async def import_(
         file: a CSV file with a header, of any size.
         map: what its columns mean (YAML; examples/README.md).
         tenant: whose leads they are.
-        dry_run: check the mapping and every row, and send nothing.
+        dry_run: check the mapping and every row, and send nothing; the errors file is written as by any run.
     """
     mapping_file = mapping.load(map)
     with file.open("rb") as stream, ErrorsFile(file) as errors:
         rows = read(stream, mapping_file, tenant)
-        if dry_run:
-            return _checked(file, rows, errors)
-        installation = Installation(common.open())
-        async with installation.reached() as client:
-            await check_known(Caller(client), tenant, "intake", "outcomes")
-            with progress("importing", rows.size, shown=not common.json) as advance:
-                report = await Import(client, installation.address, tenant, errors, advance).run(rows)
-        return _answer(file, report, errors)
+        tally = await _check(rows, errors, common) if dry_run else await _apply(rows, tenant, errors, common)
+    return answer(file, tally, errors) if isinstance(tally, Report) else _checked(file, tally, errors)
 
 
-def _checked(file: Path, rows: Rows, errors: ErrorsFile) -> Answer:
-    good = outcomes = 0
-    for row in rows:
-        if isinstance(row, BadRow):
-            errors.write(row)
-        else:
-            good += 1
-            outcomes += len(row.outcomes.command.outcomes) if row.outcomes else 0  # type: ignore[attr-defined]
-    data = {"dry_run": True, "rows": good + errors.count, "bad_rows": errors.count, "outcomes": outcomes}
-    shown = [f"{file}: {good} rows would be sent, with {outcomes} outcomes; nothing was sent"]
-    return Answer(data, shown + _found(errors), ok=not errors.count)
+async def _check(rows: Rows, errors: ErrorsFile, common: Common) -> Tally:
+    tally = Tally()
+    with progress("checking", rows.size, shown=not common.json) as advance:
+        for _ in unsent(rows, tally, errors):
+            if tally.rows % CHUNK == 0:
+                advance(rows.bytes_read, tally.rows)
+                await asyncio.sleep(0)  # here it can be stopped
+    return tally
 
 
-def _answer(file: Path, report: Report, errors: ErrorsFile) -> Answer:
-    shown = table(
-        f"{file}: {report.rows} rows in {report.seconds:.1f} s", "", "accepted", "duplicate", "updated", "rejected",
-        right=("accepted", "duplicate", "updated", "rejected"),
+async def _apply(rows: Rows, tenant: str, errors: ErrorsFile, common: Common) -> Report:
+    installation = Installation(common.open())
+    async with installation.reached() as client:
+        await check_known(Caller(client), tenant, "intake", "outcomes")
+        with progress("importing", rows.size, shown=not common.json) as advance:
+            try:
+                return await Import(client, installation.address, tenant, errors, advance).run(rows)
+            except asyncio.CancelledError:
+                print("not all rows are imported: import the file again, no row is applied twice", file=sys.stderr)
+                raise
+
+
+def _checked(file: Path, tally: Tally, errors: ErrorsFile) -> Answer:
+    good = tally.rows - tally.bad_rows
+    shown = f"{file}: {good} of {tally.rows} rows would be sent, with {tally.outcomes} outcomes; nothing was sent"
+    data = {"dry_run": True, **asdict(tally), "errors_file": _path(errors)}
+    return Answer(data, [shown, *_repeated(tally), *_found(errors)], ok=not errors.count)
+
+
+def answer(file: Path, report: Report, errors: ErrorsFile) -> Answer:
+    """What an import that came to its end says; `ok` where every row was used."""
+    leads = _counts(
+        f"{file}: {report.rows} rows in {report.seconds:.1f} s", "leads",
+        accepted=report.accepted, duplicate=report.duplicate, updated=report.updated, rejected=report.rejected,
+        bad=report.bad_rows,
     )  # fmt: skip
-    shown.add_row("leads", *map(str, (report.accepted, report.duplicate, report.updated, report.rejected)))
-    outcomes = table("", "", "recorded", "duplicate", "blocked", "refused",
-                     right=("recorded", "duplicate", "blocked", "refused"))  # fmt: skip
-    outcomes.add_row(
-        "outcomes",
-        *map(str, (report.outcomes_recorded, report.outcomes_duplicate, report.outcomes_blocked,
-                   report.outcomes_refused)),
+    outcomes = _counts(
+        "", "outcomes", recorded=report.outcomes_recorded, duplicate=report.outcomes_duplicate,
+        blocked=report.outcomes_blocked, refused=report.outcomes_refused,
     )  # fmt: skip
-    said = [] if report.changed else ["nothing changed: every row had been applied before"]
-    data = {**asdict(report), "changed": report.changed, "errors_file": str(errors.path) if errors.count else None}
-    return Answer(data, [shown, outcomes, *said, *_found(errors)])
+    data = {**asdict(report), "changed": report.changed, "errors_file": _path(errors)}
+    shown: list[str | Table] = [leads, outcomes, *_unchanged(report), *_repeated(report), *_found(errors)]
+    return Answer(data, shown, ok=not errors.count)
+
+
+def _counts(title: str, of: str, **counts: int) -> Table:
+    shown = table(title, "", *counts, right=list(counts))
+    shown.add_row(of, *map(str, counts.values()))
+    return shown
+
+
+def _unchanged(report: Report) -> list[str]:
+    if report.changed:
+        return []
+    if report.bad_rows == report.rows:
+        return ["nothing was sent: " + ("every row is bad" if report.rows else "the file has no rows")]
+    if report.duplicate == report.repeated:
+        return ["nothing changed: every lead was rejected"]
+    return ["nothing changed: every row that can be used had been applied before"]
+
+
+def _repeated(tally: Tally) -> list[str]:
+    if not tally.repeated:
+        return []
+    return [f"rows that say the same of their lead as an earlier row: {tally.repeated}; it is sent once"]
 
 
 def _found(errors: ErrorsFile) -> list[str]:
-    return [f"{errors.count} errors: {errors.path} names row, field and reason"] if errors.count else []
+    if errors.count:
+        instead = ", in place of those of an earlier run" if errors.outlived else ""
+        return [f"errors: {errors.count}, with row, field and reason in {errors.path}{instead}"]
+    return [f"errors: none; {errors.path} of an earlier run is removed"] if errors.outlived else []
+
+
+def _path(errors: ErrorsFile) -> str | None:
+    return str(errors.path) if errors.count else None
 
 
 async def publish(subject: str, file: Path | None = None, /, *, common: Common = Common()) -> Answer:

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from cyclopts.types import NonNegativeInt, PositiveInt
+from rich.table import Table
 
 from contracts.aggregator import Dimension, Replay, WinRates, WinRateTable
 from contracts.taxonomy import Intent
@@ -41,7 +42,7 @@ async def win_rates(
     return Answer(found.model_dump(), _table(found))
 
 
-def _table(found: WinRateTable) -> list[object]:  # type: ignore[return]
+def _table(found: WinRateTable) -> list[str | Table]:
     if not found.rows:
         return ["no outcomes yet"]
     window = found.first_week if found.first_week == found.last_week else f"{found.first_week} to {found.last_week}"

@@ -19,14 +19,13 @@ from uuid_utils.compat import uuid7
 
 from chassis.caller import Caller
 from chassis.outlet import Outgoing
-from contracts.catalogue import COMMANDS, EVENTS, Stream
 from contracts.intake import CountSubmissions, GetSubmissions, LeadVerdict, SubmissionView
-from contracts.message import PLATFORM, Envelope, Reply, Request
-from contracts.operations import GetStatus
+from contracts.message import Envelope, Reply, Request
 from contracts.outcomes import CountRecordings, GetRecordings, OutcomeVerdict, RecordingView, Refusal
 from leadloop.errors_file import ErrorsFile
 from leadloop.output import CommandError
-from leadloop.patience import patiently, settle
+from leadloop.patience import patiently, settle, until_handled
+from leadloop.reading import Tally, Unsent, unsent
 from leadloop.rows import BadRow, Prepared, Row, Rows
 from leadloop.sending import Sender
 
@@ -35,29 +34,30 @@ R = TypeVar("R", bound=Reply)
 WINDOW = 4000
 """Rows under way at once."""
 CHUNK = 500
-"""Rows sent at once."""
+"""Rows taken at once."""
 _ASKED = 1000
 """Verdicts asked for at once; a request takes no more ids."""
-_STUCK_SECONDS = 60.0
+QUIET_SECONDS = 60.0
+"""How long no verdict may come before it is looked into."""
 
 
-@dataclass
-class Report:
+@dataclass(kw_only=True)
+class Report(Tally):
     """How an import went.
 
     `accepted`, `updated` and `outcomes_recorded` count what this run changed; `rejected`, `outcomes_blocked` and
-    `outcomes_refused` count what its rows met with, in this run or in one before. All the rest was there already as the
-    rows say, and is a duplicate.
+    `outcomes_refused` count what its commands met with, in this run or in one before. All the rest is a duplicate: it
+    was there already as the rows say, or repeats what an earlier row says. So
+
+        rows     == bad_rows + accepted + duplicate + updated + rejected
+        outcomes == outcomes_recorded + outcomes_duplicate + outcomes_blocked + outcomes_refused
     """
 
     run_id: UUID
-    rows: int = 0
-    bad_rows: int = 0
     accepted: int = 0
     duplicate: int = 0
     updated: int = 0
     rejected: int = 0
-    outcomes_sent: int = 0
     outcomes_recorded: int = 0
     outcomes_duplicate: int = 0
     outcomes_blocked: int = 0
@@ -77,11 +77,12 @@ class _Pending:
     leads: dict[UUID, Row] = field(default_factory=dict)
     outcomes: dict[UUID, Row] = field(default_factory=dict)
 
-    def add(self, rows: Iterable[Row]) -> None:
-        for row in rows:
-            self.leads[row.lead.id] = row
-            if row.outcomes:
-                self.outcomes[row.outcomes.id] = row
+    def add(self, chunk: Iterable[Unsent]) -> None:
+        for row, lead, outcomes in chunk:
+            if lead:
+                self.leads[lead.id] = row
+            if outcomes:
+                self.outcomes[outcomes.id] = row
 
     def __len__(self) -> int:
         return len(self.leads) + len(self.outcomes)
@@ -95,7 +96,8 @@ class Import:
         address: what the same is connected with; commands are sent over connections of their own.
         tenant: whose leads they are.
         errors: takes the rows that make no command, those that are rejected, and outcomes that lie in the future.
-        progress: told after every chunk how many bytes have been read and rows sent.
+        progress: told after every chunk how many bytes and rows have been read.
+        quiet_seconds: how long no verdict on its commands may come before it finds out whether they are lost.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class Import:
         tenant: str,
         errors: ErrorsFile,
         progress: Callable[[int, int], None] = lambda *_: None,
+        quiet_seconds: float = QUIET_SECONDS,
     ) -> None:
         self._client = client
         self._address = address
@@ -112,15 +115,17 @@ class Import:
         self._tenant = tenant
         self._errors = errors
         self._progress = progress
+        self._quiet_seconds = quiet_seconds
         self._pending = _Pending()
-        self._moved_at = monotonic()
-        self.report = Report(uuid7())
+        self._heard_at = monotonic()
+        self.report = Report(run_id=uuid7())
 
     async def run(self, rows: Rows) -> Report:
         """Send every row, wait until all is applied, and count.
 
         Raises:
-            CommandError: nothing moves any more although commands wait; what to look at is in the message.
+            CommandError: commands were handled without a verdict, or a service stands still; the message says what to do.
+            LeadLoopError: as `unsent`.
         """
         began = monotonic()
         async with Sender(self._address) as sender:
@@ -134,15 +139,11 @@ class Import:
 
     async def _send(self, rows: Rows, sender: Sender) -> None:
         """Send every row, and hear of the verdicts as far as it takes to keep to the window."""
-        chunk: list[Row] = []
-        for row in rows:
-            self.report.rows += 1
-            if isinstance(row, BadRow):
-                self.report.bad_rows += 1
-                self._errors.write(row)
-                continue
-            chunk.append(row)
-            if len(chunk) >= CHUNK:
+        chunk: list[Unsent] = []
+        for work in unsent(rows, self.report, self._errors):
+            if work:
+                chunk.append(work)
+            if self.report.rows % CHUNK == 0:
                 await self._send_chunk(chunk, sender)
                 self._progress(rows.bytes_read, self.report.rows)
                 chunk = []
@@ -151,39 +152,59 @@ class Import:
         await self._send_chunk(chunk, sender)
         self._progress(rows.bytes_read, self.report.rows)
 
-    async def _send_chunk(self, chunk: list[Row], sender: Sender) -> None:
-        commands = [command for row in chunk for command in (row.lead, row.outcomes) if command]
-        for outcomes in (row.outcomes for row in chunk if row.outcomes):
-            self.report.outcomes_sent += len(outcomes.command.outcomes)  # type: ignore[attr-defined]
+    async def _send_chunk(self, chunk: list[Unsent], sender: Sender) -> None:
+        commands = [command for _, lead, outcomes in chunk for command in (lead, outcomes) if command]
         await sender.send([self._outgoing(command) for command in commands])
+        if not self._pending:
+            self._heard_at = monotonic()
         self._pending.add(chunk)
 
-    def _outgoing(self, prepared: Prepared) -> Outgoing:
+    def _outgoing(self, prepared: Prepared[Any]) -> Outgoing:
         envelope = Envelope(
             prepared.id, prepared.command.topic.type, self._tenant, datetime.now(UTC), self.report.run_id
         )
         return Outgoing(envelope.subject, envelope.headers, prepared.body)
 
     async def _hear(self) -> None:
-        """Ask for the verdicts on the oldest commands under way, and wait a moment if there is none yet."""
+        """Take the verdicts on the oldest commands under way, and wait a moment if there is none yet.
+
+        Raises:
+            CommandError: there will be none.
+        """
+        if await self._take_verdicts(
+            list(islice(self._pending.leads, _ASKED)), list(islice(self._pending.outcomes, _ASKED))
+        ):
+            self._heard_at = monotonic()
+        elif monotonic() - self._heard_at > self._quiet_seconds:
+            await self._find_lost()
+            self._heard_at = monotonic()
+        else:
+            await asyncio.sleep(0.05)
+
+    async def _find_lost(self) -> None:
+        """Wait until all that was sent is handled: what then has no verdict has none for ever."""
+        await until_handled(self._client, self._caller, with_outcomes=bool(self._pending.outcomes))
+        leads, outcomes = list(self._pending.leads), list(self._pending.outcomes)
+        for start in range(0, max(len(leads), len(outcomes)), _ASKED):
+            await self._take_verdicts(leads[start : start + _ASKED], outcomes[start : start + _ASKED])
+        if lost := [*self._pending.leads.values(), *self._pending.outcomes.values()]:
+            first = min(row.number for row in lost)
+            raise CommandError(
+                f"{len(lost)} commands, the first of row {first}, were handled without a verdict: see `leadloop dead "
+                "list`, `leadloop dead redrive` when the cause is mended, and run the import again"
+            )
+
+    async def _take_verdicts(self, leads: list[UUID], outcomes: list[UUID]) -> bool:
+        """Ask what became of these commands, and note what is known; returns whether anything is."""
         before = len(self._pending)
-        stuck = monotonic() - self._moved_at > _STUCK_SECONDS and await self._nothing_queued()
-        if leads := list(islice(self._pending.leads, _ASKED)):
+        if leads:
             for submission in (await self._ask(GetSubmissions(submission_ids=leads))).submissions:
                 self._note_lead(self._pending.leads.pop(submission.submission_id), submission)
-        if outcomes := list(islice(self._pending.outcomes, _ASKED)):
+        if outcomes:
             for recording in (await self._ask(GetRecordings(command_ids=outcomes))).recordings:
                 if all(result.verdict is not OutcomeVerdict.WAITING for result in recording.results):
                     self._note_outcomes(self._pending.outcomes.pop(recording.command_id), recording)
-        if len(self._pending) < before:
-            self._moved_at = monotonic()
-            return
-        if stuck:
-            raise CommandError(
-                f"{len(self._pending)} commands were handled without a verdict: see `leadloop dead list`, "
-                "`leadloop dead redrive` when the cause is mended, and run the import again"
-            )
-        await asyncio.sleep(0.05)
+        return len(self._pending) < before
 
     def _note_lead(self, row: Row, submission: SubmissionView) -> None:
         if submission.verdict is LeadVerdict.REJECTED:
@@ -202,19 +223,6 @@ class Import:
     async def _ask(self, request: Request[R]) -> R:
         return await patiently(lambda: self._caller.ask(self._tenant, request))
 
-    async def _nothing_queued(self) -> bool:
-        """Whether no command, nor an event that one waits for, is on its way; looked for in the order of the way."""
-        return (
-            await self._is_drained(COMMANDS, "intake")
-            and not (await patiently(lambda: self._caller.ask(PLATFORM, GetStatus(), of="intake"))).outbox_unsent
-            and await self._is_drained(EVENTS, "outcomes")
-            and await self._is_drained(COMMANDS, "outcomes")
-        )
-
-    async def _is_drained(self, stream: Stream, consumer: str) -> bool:
-        info = await patiently(lambda: self._client.jetstream().consumer_info(stream.name, consumer))
-        return not info.num_pending and not info.num_ack_pending
-
     async def _count(self) -> None:
         leads = (await self._ask(CountSubmissions(correlation_id=self.report.run_id))).counts
         outcomes = (await self._ask(CountRecordings(correlation_id=self.report.run_id))).counts
@@ -224,4 +232,4 @@ class Import:
         report.duplicate = report.rows - report.bad_rows - report.accepted - report.updated - report.rejected
         report.outcomes_recorded = outcomes.get(OutcomeVerdict.RECORDED, 0)
         handled = report.outcomes_recorded + report.outcomes_blocked + report.outcomes_refused
-        report.outcomes_duplicate = report.outcomes_sent - handled
+        report.outcomes_duplicate = report.outcomes - handled

@@ -1,4 +1,8 @@
-"""Waiting: through the restarts of what is asked, and until what was sent has had all of its effect."""
+"""Waiting: through the restarts of what is asked, and until what was sent has had all of its effect.
+
+Services are shared, and handle messages in the order of their stream. So each wait has an end of its own, taken when it
+begins, that no later traffic moves; and it is given up only where the service itself stands still.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,7 +13,7 @@ import nats.errors
 from nats.aio.client import Client
 
 from chassis.caller import Caller
-from contracts.catalogue import EVENTS
+from contracts.catalogue import COMMANDS, EVENTS, Stream
 from contracts.message import PLATFORM, ProblemCode, ProblemError
 from contracts.operations import GetStatus, ServiceStatus
 from leadloop.output import CommandError
@@ -19,6 +23,7 @@ T = TypeVar("T")
 LONG = 600.0
 """Seconds; longer than an outage that is survived without a word."""
 _PAUSE = 0.5
+_LOOK_SECONDS = 0.05
 
 
 async def patiently(ask: Callable[[], Awaitable[T]], seconds: float = LONG) -> T:
@@ -26,7 +31,7 @@ async def patiently(ask: Callable[[], Awaitable[T]], seconds: float = LONG) -> T
 
     Raises:
         ProblemError: it was refused, or the service is still away after `seconds`.
-        nats.errors.Error: the broker is.
+        CommandError: the broker is.
     """
     deadline = monotonic() + seconds
     while True:
@@ -37,41 +42,78 @@ async def patiently(ask: Callable[[], Awaitable[T]], seconds: float = LONG) -> T
                 raise
         except nats.errors.Error:
             if monotonic() > deadline:
-                raise
+                raise CommandError(f"the broker has not answered for {seconds:g} s: see `leadloop status`") from None
         await asyncio.sleep(_PAUSE)
 
 
-async def settle(client: Client, caller: Caller, seconds: float = LONG) -> None:
+async def until_handled(client: Client, caller: Caller, *, with_outcomes: bool) -> None:
+    """Wait until every lead that the broker holds now is handled, and `with_outcomes` every order to record one.
+
+    What comes later, from whomever, is not waited for; what came before, from whomever, takes the time it takes.
+
+    Raises:
+        CommandError: a service stands still.
+    """
+    await _until_handled(client, COMMANDS, "intake")
+    if with_outcomes:  # an outcome waits for its lead's event
+        await _until_published(caller, "intake")
+        await _until_handled(client, EVENTS, "outcomes")
+        await _until_handled(client, COMMANDS, "outcomes")
+
+
+async def settle(client: Client, caller: Caller) -> None:
     """Wait until every event of what is applied now has been published and stored by the aggregator.
 
     Raises:
-        CommandError: not within `seconds`.
+        CommandError: a service stands still.
     """
+    for service in ("intake", "outcomes"):
+        await _until_published(caller, service)
+    await _until_handled(client, EVENTS, "aggregator")
+
+
+async def _until_handled(client: Client, stream: Stream, service: str) -> None:
+    """Wait until the service has handled all that the stream holds for it now."""
     js = client.jetstream()
-    try:
-        async with asyncio.timeout(seconds):
-            for service in ("intake", "outcomes"):
-                await _until_published(caller, service)
-            last = (await patiently(lambda: js.stream_info(EVENTS.name))).state.last_seq
-            while True:
-                info = await patiently(lambda: js.consumer_info(EVENTS.name, "aggregator"))
-                done = info.ack_floor.stream_seq if info.ack_floor else 0
-                if done >= last or not (info.num_pending or info.num_ack_pending):
-                    return
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        raise CommandError(f"events were not stored within {seconds:g} s: see `leadloop status`") from None
+    last = (await patiently(lambda: js.stream_info(stream.name))).state.last_seq
+
+    async def handled() -> tuple[bool, object]:
+        info = await patiently(lambda: js.consumer_info(stream.name, service))
+        done = (info.ack_floor.stream_seq if info.ack_floor else 0) or 0
+        return done >= last or not (info.num_pending or info.num_ack_pending), done
+
+    await _until(handled, f"{service} has handled no message")
 
 
 async def _until_published(caller: Caller, service: str) -> None:
     """Wait until all that the service has written by now is published."""
 
     async def status() -> ServiceStatus:
-        return await caller.ask(PLATFORM, GetStatus(), of=service)
+        return await patiently(lambda: caller.ask(PLATFORM, GetStatus(), of=service))
 
-    now = (await patiently(status)).now
+    now = (await status()).now
+
+    async def published() -> tuple[bool, object]:
+        oldest = (await status()).outbox_oldest_at
+        return oldest is None or oldest > now, oldest
+
+    await _until(published, f"{service} has published no event")
+
+
+async def _until(look: Callable[[], Awaitable[tuple[bool, object]]], otherwise: str) -> None:
+    """Look until it is done. `look` tells whether it is, and how far it has come.
+
+    Raises:
+        CommandError: it has come no further for `LONG`.
+    """
+    before: object = None
+    moved_at = monotonic()
     while True:
-        oldest = (await patiently(status)).outbox_oldest_at
-        if oldest is None or oldest > now:
+        done, now = await look()
+        if done:
             return
-        await asyncio.sleep(0.05)
+        if now != before:
+            before, moved_at = now, monotonic()
+        elif monotonic() - moved_at > LONG:
+            raise CommandError(f"{otherwise} for {LONG:g} s: see `leadloop status`")
+        await asyncio.sleep(_LOOK_SECONDS)

@@ -13,7 +13,7 @@ import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -27,6 +27,7 @@ from leadloop.mapping_model import Mapping, Target
 from leadloop.rules import BadCellError, Columns, Take
 from leadloop.yaml_lines import Keys
 
+C = TypeVar("C", bound=Command)
 Values = dict[str, Any]
 
 RECORDED_BY = "import"
@@ -34,11 +35,11 @@ LARGEST_BODY = 1_000_000
 """Bytes; a message of 1 MiB is the most that the broker takes, and its headers need room."""
 
 
-class Prepared(NamedTuple):
+class Prepared(NamedTuple, Generic[C]):
     """A command ready to publish: its message id, and its body as JSON."""
 
     id: UUID
-    command: Command
+    command: C
     body: bytes
 
 
@@ -47,8 +48,8 @@ class Row(NamedTuple):
 
     number: int
     line: int
-    lead: Prepared
-    outcomes: Prepared | None
+    lead: Prepared[SubmitLead]
+    outcomes: Prepared[RecordOutcomes] | None
 
 
 class BadRow(NamedTuple):
@@ -123,7 +124,7 @@ class _Preparation:
             for at, rules in enumerate(mapping.outcomes)
         ]
 
-    def __call__(self, cells: list[str], number: int) -> tuple[Prepared, Prepared | None]:
+    def __call__(self, cells: list[str], number: int) -> tuple[Prepared[SubmitLead], Prepared[RecordOutcomes] | None]:
         values = {name: take(cells, number) for name, take in self._lead}
         metadata = {name: take(cells, number) for name, take in self._metadata}
         source_id = values["source_id"]
@@ -162,7 +163,7 @@ class _Preparation:
             places.append(at)
         return outcomes, places
 
-    def _prepared(self, kind: type[Command], values: Values, source_id: str, places: Sequence[int] = ()) -> Prepared:
+    def _prepared(self, kind: type[C], values: Values, source_id: str, places: Sequence[int] = ()) -> Prepared[C]:
         try:
             command = kind.model_validate(values)
         except ValidationError as error:

@@ -16,7 +16,6 @@ from contracts.intake import SubmitLead
 from contracts.message import id_from_content
 from contracts.outcomes import RecordOutcomes
 from leadloop.csv_records import ExportError
-from leadloop.errors_file import ErrorsFile
 from leadloop.mapping import MappingError, MappingFile, loads
 from leadloop.rows import BadRow, Row, Rows, read
 
@@ -410,22 +409,3 @@ class TestFiles:
     def test_no_bytes_break_the_reader(self, data: bytes) -> None:
         for row in rows_of(b"Id,Name\n1,x\n" + data):
             assert isinstance(row, Row | BadRow)
-
-
-class TestErrorsFile:
-    def test_there_is_a_file_only_for_a_run_with_errors(self, tmp_path: Path) -> None:
-        export_path = tmp_path / "leads.csv"
-        with ErrorsFile(export_path) as errors:
-            errors.write(BadRow(3, 4, "intent", "unknown"))
-        assert errors.count == 1
-        assert (tmp_path / "leads.errors.csv").read_text() == "row,line,field,reason\n3,4,intent,unknown\n"
-        with ErrorsFile(export_path):
-            pass
-        assert list(tmp_path.iterdir()) == []
-
-    @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
-    def test_no_cell_begins_a_formula(self, tmp_path: Path, start: str) -> None:
-        with ErrorsFile(tmp_path / "x.csv") as errors:
-            errors.write(BadRow(1, 2, f"{start}A1", f"{start}B1"))
-        with errors.path.open(newline="") as file:
-            assert list(csv.reader(file))[1] == ["1", "2", f"'{start}A1", f"'{start}B1"]

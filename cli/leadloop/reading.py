@@ -1,0 +1,108 @@
+"""An export read for its commands: counted, what is bad written down, and what earlier rows said left out.
+
+A row that repeats another makes the same commands under the same ids, so only the first is worth sending. The ids that
+were seen are kept in a temporary database, which SQLite moves to the disk as it grows: memory stays as it is, whatever
+the size of the file.
+"""
+
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from contracts.intake import SubmitLead
+from contracts.outcomes import RecordOutcomes
+from leadloop.errors import LeadLoopError
+from leadloop.errors_file import ErrorsFile
+from leadloop.rows import BadRow, Prepared, Row
+
+_TABLES = """
+    create table command (id blob primary key) without rowid;
+    create table lead (source_id text primary key, submission_id blob, row_number integer) without rowid;
+"""
+_SAY = """
+    insert into lead values (?, ?, ?)
+    on conflict do update set submission_id = excluded.submission_id, row_number = excluded.row_number
+"""
+_SAID = "select submission_id, row_number from lead where source_id = ?"
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """What is in an export."""
+
+    rows: int = 0
+    """Data rows; blank ones do not count."""
+    bad_rows: int = 0
+    """Rows that make no command."""
+    repeated: int = 0
+    """Good rows that say of their lead exactly what an earlier row said."""
+    superseded: int = 0
+    """Those of them that come after a row that said otherwise: the lead stays as that row says."""
+    outcomes: int = 0
+    """Outcomes in good rows, repeated ones included."""
+
+
+class Unsent(NamedTuple):
+    """A good row with those of its commands that no earlier row made."""
+
+    row: Row
+    lead: Prepared[SubmitLead] | None
+    outcomes: Prepared[RecordOutcomes] | None
+
+
+def unsent(rows: Iterable[Row | BadRow], tally: Tally, errors: ErrorsFile) -> Iterator[Unsent | None]:
+    """Go through an export: what is to be sent of each row, nothing for a bad one.
+
+    All rows are counted in `tally`; bad and superseded ones are written to `errors`.
+
+    Raises:
+        LeadLoopError: there is no room for temporary files, or the errors file cannot be written.
+    """
+    with closing(sqlite3.connect("", isolation_level=None)) as seen:
+        seen.executescript(_TABLES)
+        for row in rows:
+            tally.rows += 1
+            if isinstance(row, BadRow):
+                tally.bad_rows += 1
+                errors.write(row)
+                yield None
+            else:
+                yield _told_apart(row, seen, tally, errors)
+
+
+def _told_apart(row: Row, seen: sqlite3.Connection, tally: Tally, errors: ErrorsFile) -> Unsent:
+    try:
+        lead = row.lead if _is_new(seen, row.lead) else None
+        outcomes = row.outcomes if row.outcomes and _is_new(seen, row.outcomes) else None
+        said_by = _row_that_said_otherwise(seen, row, is_new=lead is not None)
+    except sqlite3.Error as error:
+        raise LeadLoopError(
+            f"what was read cannot be remembered in {tempfile.gettempdir()}: {error}; make room there, or set TMPDIR"
+        ) from None
+    tally.repeated += lead is None
+    tally.outcomes += len(row.outcomes.command.outcomes) if row.outcomes else 0
+    if said_by:
+        tally.superseded += 1
+        reason = (
+            f"repeats an earlier row, and row {said_by} between the two says otherwise of the lead, which stays as row "
+            f"{said_by} says: map the time of the last change to last_activity_at to tell the two apart"
+        )
+        errors.write(BadRow(row.number, row.line, "", reason))
+    return Unsent(row, lead, outcomes)
+
+
+def _is_new(seen: sqlite3.Connection, command: Prepared[Any]) -> bool:
+    return seen.execute("insert or ignore into command values (?)", (command.id.bytes,)).rowcount == 1
+
+
+def _row_that_said_otherwise(seen: sqlite3.Connection, row: Row, *, is_new: bool) -> int | None:
+    """The number of the last row that told anything new of the lead, unless this one says the same."""
+    source_id, id_ = row.lead.command.source_id, row.lead.id.bytes
+    if is_new:
+        seen.execute(_SAY, (source_id, id_, row.number))
+        return None
+    said, number = seen.execute(_SAID, (source_id,)).fetchone()
+    return None if said == id_ else int(number)
