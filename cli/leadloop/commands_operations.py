@@ -12,6 +12,7 @@ from chassis.caller import Caller
 from contracts.catalogue import SERVICES
 from contracts.message import PLATFORM
 from contracts.operations import (
+    JobRunView,
     ListDeadLetters,
     ListJobs,
     RedriveDeadLetters,
@@ -39,7 +40,7 @@ async def list_jobs(*, common: Common = Common()) -> Answer:
                 last = next((run for run in found.runs if run.job == name), None)
                 data.append({"service": service, "job": name, "schedule": schedule, "last_run": last})
                 counts = " ".join(f"{key}={value}" for key, value in last.counts.items()) if last else ""
-                ran = (f"{last.started_at:%Y-%m-%d %H:%M}", last.error or last.state) if last else ("never", "")
+                ran = (f"{last.started_at:%Y-%m-%d %H:%M}", _state(last)) if last else ("never", "")
                 shown.add_row(service, name, schedule, *ran, counts)
     return Answer(data, [shown])
 
@@ -138,6 +139,13 @@ async def bench_pipeline(*, leads: PositiveInt = 30_000, only: str = "", common:
         measured,
         [f"{measured['leads_per_s']:.0f} leads/s: {leads} leads in {measured['seconds']:.1f} s, {', '.join(services)}"],
     )
+
+
+def _state(run: JobRunView) -> str:
+    """How a run went; of one that failed, how often and when it is tried again."""
+    again = f"; again from {run.retry_at:%H:%M}" if run.retry_at else ""
+    tries = f" (try {run.attempts}{again})" if run.attempts > 1 or again else ""
+    return f"{run.error or run.state}{tries}"
 
 
 def _check_service(name: str) -> None:

@@ -83,7 +83,8 @@ async def create_key(
     """
     installation = Installation(common.open())
     async with installation.asking() as caller:
-        await check_known(caller, tenant, "gateway")
+        # An upstream's commands go past the gateway, to these two; one that has missed the tenant asks for it now.
+        await check_known(caller, tenant, "gateway", *(("intake", "outcomes") if nats else ()))
         if not nats:
             try:
                 request = CreateApiKey(label=label)
