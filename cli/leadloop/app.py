@@ -55,8 +55,7 @@ def carry_out(command: Coroutine[Any, Any, Answer], as_json: bool) -> int:
         return 130
     try:
         answer.show(as_json)
-    except (
-        BrokenPipeError
-    ):  # whoever reads has seen enough; the interpreter's own flush at its end must not fail as well
+    except BrokenPipeError:
+        # Whoever reads has seen enough; nor may the interpreter's own flush at its end fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0 if answer.ok else 1

@@ -6,8 +6,9 @@ command's description stands here, where the help finds it.
 
 import sys
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
+from leadloop.errors import LeadLoopError
 from leadloop.output import fail
 
 app = App(
@@ -109,6 +110,9 @@ def run(arguments: list[str]) -> int:
     as_json = "--json" in arguments
     try:
         command, bound, _ = app.parse_args(arguments, exit_on_error=False, print_error=False, verbose=False)
+    except UnusedCliTokensError as error:
+        unused = " ".join(error.unused_tokens or ())
+        return fail(LeadLoopError(f"{unused}: nothing more is expected here, see --help"), as_json)
     except CycloptsError as error:
         return fail(error, as_json)
     asked = command(*bound.args, **bound.kwargs)

@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,3 +114,16 @@ def test_that_nothing_changed_is_said_with_the_reason(tmp_path: Path, counts: di
         pass
     shown = answer(tmp_path / "x.csv", Report(run_id=UUID(int=1), **counts), errors).shown
     assert [part for part in shown if isinstance(part, str) and part.startswith("nothing")] == ([said] if said else [])
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_reader_that_has_seen_enough_is_no_error(importing: Import, options: list[str]) -> None:
+    importing.file.write_text(GOOD)
+    words = ["import", str(importing.file), "--map", str(importing.mapping), "--tenant", "acme", "--dry-run", *options]
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as nobody:
+        ran = subprocess.run(
+            [sys.executable, "-m", "leadloop", *words], stdout=nobody, stderr=subprocess.PIPE, check=False
+        )
+    assert (ran.returncode, ran.stderr) == (0, b"")

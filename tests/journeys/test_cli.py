@@ -78,6 +78,7 @@ async def test_wrong_use_is_refused_in_one_line(operator: Operator, known: str, 
     for words, said in [
         (["statsu"], 'Unknown command "statsu"'),
         (["status", "--nope"], "Unknown option: --nope"),
+        (["status", "now"], "now: nothing more is expected here"),
         (["import"], "requires an argument"),
         (["win-rates", "--tenant", known, "--by", "colour"], 'Invalid value "colour" for --by'),
         (["win-rates", "--tenant", known, "--by", "geo", "--weeks", "0"], 'Invalid value "0" for --weeks'),
