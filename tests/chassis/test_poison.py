@@ -114,7 +114,7 @@ async def test_an_event_with_an_unknown_field_is_handled(scene: Scene) -> None:
 
 
 async def test_a_dead_letter_is_sealed_and_tells_only_what_it_is(scene: Scene) -> None:
-    await scene.give_raw(json.dumps({"phone": PHONE}).encode(), {"x-note": PHONE})
+    await scene.give_raw(json.dumps({"notes": PHONE}).encode(), {"x-note": PHONE})
     await scene.give(submission(1, Mishap.FAILS))
     async with scene.service().running():
         letters = await scene.buried(2)
@@ -124,7 +124,7 @@ async def test_a_dead_letter_is_sealed_and_tells_only_what_it_is(scene: Scene) -
     everything += [listing.model_dump_json().encode(), *(bytes(row["body"]) for row in told)]
     for column in everything:
         assert PHONE.encode() not in column
-        assert b"phone" not in column
+        assert b"notes" not in column
     assert [row["type"] for row in told] == [DEAD_LETTERED] * 2
     assert set(json.loads(told[0]["body"])) == {"message_id", "message_type", "reason"}
     mine = [view for view in listing.dead_letters if view.tenant == scene.tenant]
