@@ -9,7 +9,7 @@ from intake import store
 from tests.platform import Platform
 
 _STATEMENTS = {
-    "known_tokens": (store._KNOWN_TOKENS, {"tokens": [f"token-{n}" for n in range(500)]}, "token"),
+    "known_tokens": (store._KNOWN_TOKENS, {"tokens": [f"a-tenant-{n}" for n in range(500)]}, "token"),
     "find_leads": (store._FIND_LEADS, {"systems": ["web"] * 500, "ids": [str(n) for n in range(500)]}, "source_id"),
 }
 
@@ -39,7 +39,7 @@ async def fill(platform: Platform, tenants: list[str], count: int) -> None:
         await connection.execute("set search_path to intake")
         await connection.execute(
             """insert into person_token (tenant_id, token, person_id)
-               select tenant, 'token-' || n, $3 from unnest($1::text[]) as tenant, generate_series(1, $2::int) as n""",
+               select tenant, tenant || '-' || n, $3 from unnest($1::text[]) as tenant, generate_series(1, $2::int) as n""",
             tenants, count, uuid4(),
         )  # fmt: skip
         await connection.execute(

@@ -8,8 +8,6 @@ any handler sees the message; a handler meets known tenants only.
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import text
-
 from chassis.failures import TenantsUnavailableError
 from chassis.logs import get_logger
 from chassis.received import Received
@@ -117,13 +115,10 @@ async def get_tenant(uow: UnitOfWork, request: Received[GetTenant]) -> TenantVie
     )
 
 
-async def settings_of(uow: UnitOfWork, tenants: Sequence[str]) -> dict[str, TenantSettings]:
-    """The settings of those tenants that are known."""
-    rows = await uow.execute(
-        text("select tenant_id, settings from tenant where tenant_id = any(cast(:tenants as text[]))"),
-        tenants=sorted(set(tenants)),
-    )
-    return {row.tenant_id: TenantSettings.model_validate(row.settings) for row in rows}
+async def settings_of(uow: UnitOfWork, tenant: str) -> TenantSettings:
+    """The settings of a tenant that the unit of work acts for."""
+    rows = await uow.execute("select settings from tenant where tenant_id = :tenant", tenant=tenant)
+    return TenantSettings.model_validate(rows.scalar_one())
 
 
 async def all_tenants(uow: UnitOfWork) -> list[str]:

@@ -55,12 +55,10 @@ async def submit(
     """Take one tenant's submissions, in their order; returns the verdict on each.
 
     Raises:
-        ProblemError: `strict`, and a submission is unusable, or the tenant is not known here.
+        ProblemError: `strict`, and a submission is unusable.
         LostRaceError: another unit of work took the same lead or person at the same moment; try again.
     """
-    settings = (await tenants.settings_of(uow, [key.tenant])).get(key.tenant)
-    if settings is None:
-        raise ProblemError(ProblemCode.NOT_FOUND, "no such tenant; create it with `leadloop tenant create`", "tenant")
+    settings = await tenants.settings_of(uow, key.tenant)
     verdicts: dict[UUID, Submitted] = {}
     candidates = []
     for message in submissions:
