@@ -65,7 +65,7 @@ async def test_a_service_shows_what_it_handled_and_what_it_gave_up(scene: Scene)
 
     handled = f'leadloop_messages_handled_total{{service="{ledger.NAME}",type="intake.command.submit_lead.v1"}}'
     dead = f'leadloop_dead_lettered_total{{service="{ledger.NAME}"}}'
-    lag = f'leadloop_consumer_lag{{durable="{COMMANDS.name}",service="{ledger.NAME}"}}'
+    lag = f'leadloop_consumer_lag{{service="{ledger.NAME}",stream="{COMMANDS.name}"}}'
     before = await metrics()
     await scene.give(submission(1), submission(2), submission(3, Mishap.FAILS))
     async with service.running():

@@ -208,5 +208,47 @@ async def test_redriving_does_not_let_a_second_body_have_the_id(scene: Scene) ->
     assert [letter["redriven_at"] is None for letter in await scene.letters()] == [False, True]
 
 
+async def test_redriving_lets_no_other_tenants_message_be_handled_again(scene: Scene) -> None:
+    """Its sender may have given it the same id and the same body."""
+    neighbour = Scene(scene.platform, f"{scene.tenant}-2")
+    await neighbour.know()
+    book = ledger.Ledger(scene.platform.settings(ledger.NAME))
+    mended = False
+
+    async def fail_for_one(uow: UnitOfWork, received: Sequence[Received[SubmitLead]]) -> None:
+        if not mended and any(message.tenant == scene.tenant for message in received):
+            raise ValueError
+        await book.take_submissions(uow, received)
+
+    (id_,) = await scene.give(submission(1))
+    await neighbour.give_raw(GOOD, {"ce-id": str(id_)})
+    async with scene.service(consumes={SubmitLead: fail_for_one}).running():
+        (letter,) = await scene.buried(1)
+        assert await neighbour.written(1) == [1]
+        mended = True
+        await scene.ask(RedriveDeadLetters(dead_letter_ids=[letter["dead_letter_id"]]), of=ledger.NAME)
+        assert await scene.lines() == [1]
+        await neighbour.give_raw(GOOD, {"ce-id": str(id_)})
+        await neighbour.give(submission(2))
+        assert await neighbour.written(2) == [1, 2]
+
+
+async def test_a_redriven_message_was_received_when_the_broker_first_had_it(scene: Scene) -> None:
+    await scene.give_raw(GOOD)
+    heard: list[datetime] = []
+
+    async def fail_at_first(uow: UnitOfWork, received: Sequence[Received[SubmitLead]]) -> None:
+        heard.extend(message.envelope.time for message in received)
+        if len(heard) <= 4:  # once in its batch and three times alone
+            raise ValueError
+
+    async with scene.service(consumes={SubmitLead: fail_at_first}).running():
+        (letter,) = await scene.buried(1)
+        await scene.ask(RedriveDeadLetters(dead_letter_ids=[letter["dead_letter_id"]]), of=ledger.NAME)
+    assert len(heard) == 5
+    assert len(set(heard)) == 1
+    assert letter["received_at"] == heard[0] < letter["buried_at"]
+
+
 def _as_change(message: Received[SubmitLead]) -> Received[TenantChanged]:
     return Received(message.envelope, change(int(message.body.source_id)), message.wire)

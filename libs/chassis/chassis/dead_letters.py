@@ -17,8 +17,8 @@ from contracts.message import PLATFORM, id_from_content
 from contracts.operations import DeadLetterList, DeadLetterView, MessageDeadLettered
 
 _KEEP = """
-    insert into dead_letter (message_id, message_type, tenant, reason, size, digest, sealed)
-    values (:id, :type, :tenant, :reason, :size, :digest, :sealed)
+    insert into dead_letter (message_id, message_type, tenant, reason, size, digest, sealed, received_at)
+    values (:id, :type, :tenant, :reason, :size, :digest, :sealed, :received)
     on conflict (message_id, digest) where redriven_at is null do nothing
     returning exists (select from tenant where tenant_id = :tenant) as tenant_known
 """
@@ -46,22 +46,22 @@ class DeadLetters:
 
     async def bury(self, uow: UnitOfWork, wire: Wire, reason: str) -> bool:
         """Keep a message that cannot be handled, and publish that it is here; false when it already lies here."""
-        type_, _, tenant = wire.subject.rpartition(".")
         message_id = _id_of(wire)
         envelope = json.dumps({"subject": wire.subject, "headers": dict(wire.headers)}).encode()
         content = len(envelope).to_bytes(4, "big") + envelope + wire.body
         kept = await uow.execute(
             _KEEP,
-            id=message_id, type=type_, tenant=tenant, reason=reason, size=len(wire.body),
+            id=message_id, type=wire.type, tenant=wire.tenant, reason=reason, size=len(wire.body),
             digest=blake2b(content, digest_size=16).digest(), sealed=await self._keys.wrap(content, b"dead letter"),
+            received=wire.received,
         )  # fmt: skip
         letter = kept.first()
         if letter is None:
             return False
-        entry = by_type().get(type_)
+        entry = by_type().get(wire.type)
         if entry is None or entry.message is not MessageDeadLettered:  # or a reader that fails on these would be told
-            event = MessageDeadLettered(message_id=message_id, message_type=type_, reason=reason)
-            uow.publish(tenant if letter.tenant_known else PLATFORM, event)
+            event = MessageDeadLettered(message_id=message_id, message_type=wire.type, reason=reason)
+            uow.publish(wire.tenant if letter.tenant_known else PLATFORM, event)
         return True
 
     async def open(self, uow: UnitOfWork, ids: Sequence[int]) -> list[DeadLetter]:
@@ -84,7 +84,7 @@ async def mark_redriven(uow: UnitOfWork, dead_letter_id: int) -> None:
 async def listing(uow: UnitOfWork, limit: int) -> DeadLetterList:
     """Dead letters, newest first, and how many are open per reason."""
     rows = await uow.execute(
-        """select dead_letter_id, tenant, message_id, message_type, reason, size, received_at, redriven_at
+        """select dead_letter_id, tenant, message_id, message_type, reason, size, buried_at as received_at, redriven_at
            from dead_letter order by dead_letter_id desc limit :limit""",
         limit=limit,
     )

@@ -53,7 +53,7 @@ class Watchdog:
                 os._exit(_EXIT_STATUS)
 
 
-async def end_with(client: Client) -> None:
+async def exit_when_given_up(client: Client) -> None:
     """End the process when its broker connection has given up: it neither is one nor tries to become one.
 
     However often it is cut off, the client connects again; but certain refusals end that for good, such as an

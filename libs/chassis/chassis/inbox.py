@@ -50,8 +50,9 @@ async def admit(uow: UnitOfWork, messages: Sequence[Received[Any]]) -> tuple[lis
 async def forget(uow: UnitOfWork, message_id: UUID, wire: Wire) -> None:
     """Let this message be handled again; another that was handled under its id stays handled."""
     await uow.execute(
-        "delete from inbox where message_id = :id and digest = :digest", id=message_id, digest=wire.digest
-    )
+        "delete from inbox where tenant = :tenant and message_id = :id and digest = :digest",
+        tenant=wire.tenant, id=message_id, digest=wire.digest,
+    )  # fmt: skip
 
 
 async def sweep(uow: UnitOfWork, days: int) -> int:

@@ -152,7 +152,7 @@ class Processor:
     async def _bury(self, uow: UnitOfWork, wire: Wire, reason: str) -> None:
         if await self._dead_letters.bury(uow, wire, reason):
             DEAD_LETTERED.labels(self._database.service).inc()
-            log.warning("dead letter", type=wire.subject.rpartition(".")[0], reason=reason)
+            log.warning("dead letter", type=wire.type, reason=reason)
 
     async def _not_survived(self, ids: Sequence[UUID]) -> bool:
         """Whether a process began any of these messages and was not there afterwards to say that it survived."""

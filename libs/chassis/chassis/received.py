@@ -23,12 +23,26 @@ M = TypeVar("M", bound=Message)
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """A message as the broker delivered it."""
+    """A message as the broker delivered it; nothing in it has been checked.
+
+    Attributes:
+        received: when the broker took it in, or a request came in here (UTC).
+    """
 
     subject: str
     headers: Mapping[str, str]
     body: bytes
     received: datetime
+
+    @property
+    def type(self) -> str:
+        """What the subject says that the message is."""
+        return self.subject.rpartition(".")[0]
+
+    @property
+    def tenant(self) -> str:
+        """What the subject says whose it is: its last token, which the broker's permissions pin."""
+        return self.subject.rpartition(".")[2]
 
     @property
     def digest(self) -> bytes:

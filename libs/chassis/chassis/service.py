@@ -103,7 +103,7 @@ class Service:
             asyncio.create_task(coroutine)
             for coroutine in (
                 health.Watchdog().run(),
-                health.end_with(client),
+                health.exit_when_given_up(client),
                 outbox.run(),
                 *(self._keep_working(worker) for worker in self._workers),
             )

@@ -41,7 +41,8 @@ create table dead_letter (
     size integer not null,
     digest bytea not null,
     sealed bytea not null,
-    received_at timestamptz not null default now(),
+    received_at timestamptz not null,
+    buried_at timestamptz not null default now(),
     redriven_at timestamptz
 );
 create index dead_letter_open on dead_letter (dead_letter_id) where redriven_at is null;
