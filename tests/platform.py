@@ -15,10 +15,10 @@ from nats.aio.msg import Msg
 from uuid_utils.compat import uuid7
 
 from chassis import schema, topology
+from chassis.caller import Caller, inbox_prefix
 from chassis.keys import FileKeyService
 from chassis.received import encode
-from chassis.requests import Caller
-from chassis.service import Service, inbox_prefix
+from chassis.service import Service
 from chassis.settings import Settings
 from contracts.catalogue import OPERATOR, SERVICES
 from contracts.gateway import ListTenants, TenantChanged, TenantList, TenantSettings, TenantView

@@ -8,7 +8,7 @@ from nats.js.errors import APIError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from contracts.message import ProblemError
+from contracts.message import Problem, ProblemCode, ProblemError, UnreadableError
 
 _PASSING_SQLSTATES = ("08", "40", "53", "55P03", "57P", "25P03", "25P04")
 """Connection, rollback (deadlock, serialisation), resources (disk full), lock not available, shutdown, idle time-outs."""
@@ -68,6 +68,19 @@ def lost_a_race(error: BaseException) -> bool:
 def is_unstorable(error: BaseException) -> bool:
     """Whether a value was refused for what it is (SQLSTATE class 22): too large, out of range, no such character."""
     return (getattr(getattr(error, "orig", None), "sqlstate", None) or "").startswith("22")
+
+
+def problem_of(error: Exception) -> Problem:
+    """What a caller is told of the error: to mend the request, to try again, or that the fault is ours."""
+    if isinstance(error, TenantKeyError):
+        return Problem(code=ProblemCode.UNAVAILABLE, message=str(error))
+    if isinstance(error, UnreadableError):
+        return Problem(code=ProblemCode.INVALID, message=str(error))
+    if is_unstorable(error):
+        return Problem(code=ProblemCode.INVALID, message="a value is one that no database field can hold")
+    if is_transient(error):
+        return Problem(code=ProblemCode.UNAVAILABLE, message="try again in a moment")
+    return Problem(code=ProblemCode.INTERNAL, message="this should not have happened; it was logged")
 
 
 def describe(error: BaseException) -> str:

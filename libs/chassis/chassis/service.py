@@ -27,7 +27,7 @@ from chassis.metrics import DEAD_LETTERS
 from chassis.processing import Processor
 from chassis.received import Answer, Handler, Received
 from chassis.relay import Relay
-from chassis.requests import serve
+from chassis.requests import Respond, in_unit_of_work, serve
 from chassis.settings import Settings
 from chassis.tenants import Tenants
 from chassis.unit_of_work import Database, UnitOfWork
@@ -80,9 +80,13 @@ class Service:
         self._consumers: list[Consumer] = []
         self._consuming: list[asyncio.Task[None]] = []
         self._background: list[asyncio.Task[None]] = []
-        self.answers: dict[type[Message], Answer] = {**self._operations(), **(answers or {})}
+        responses: dict[type[Message], Respond] = {
+            request: in_unit_of_work(self.database, known, answer)
+            for request, answer in {**self._operations(), **(answers or {})}.items()
+        }
+        responses[operations.RunJob] = self._run_job  # a unit of work would lie idle until the job has ended
         for entry in catalogue.read_by(name, Kind.REQUEST):
-            serve(self.broker, self.database, known, entry, self.answers[entry.message])
+            serve(self.broker, name, entry, responses[entry.message])
 
     @property
     def caller(self) -> Caller:
@@ -205,7 +209,6 @@ class Service:
             operations.RedriveDeadLetters: self._redrive,
             operations.Republish: self._republish,
             operations.ListJobs: self._list_jobs,
-            operations.RunJob: self._run_job,
         }
 
     async def _status(self, uow: UnitOfWork, _: Received[operations.GetStatus]) -> operations.ServiceStatus:
@@ -238,7 +241,7 @@ class Service:
     async def _list_jobs(self, uow: UnitOfWork, _: Received[operations.ListJobs]) -> operations.JobList:
         return await self.jobs.listing(uow)
 
-    async def _run_job(self, _: Any, request: Received[operations.RunJob]) -> operations.JobRunView:
+    async def _run_job(self, request: Received[operations.RunJob]) -> operations.JobRunView:
         return await self.jobs.run_now(request.body.job)
 
 
