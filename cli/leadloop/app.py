@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import sys
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -11,14 +10,14 @@ from typing import Annotated, Any, TypeAlias
 
 from cyclopts import Parameter
 
-from contracts.message import TENANT_PATTERN, ProblemError
+from contracts.message import ProblemError, is_tenant
 from leadloop.errors import LeadLoopError
 from leadloop.home import Home
 from leadloop.output import Answer, fail
 
 
 def _is_slug(_: object, tenant: str) -> None:
-    if not re.fullmatch(TENANT_PATTERN, tenant):
+    if not is_tenant(tenant):
         raise ValueError("A tenant is 1 to 63 lower-case letters, digits and hyphens.")
 
 

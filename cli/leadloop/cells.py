@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from contracts.taxonomy import key
+from contracts.values import SLUG_PATTERN
 
 Convert = Callable[[str], Any]
 """Makes a value of a text; raises ValueError that says, after the text, what it is not."""
@@ -75,8 +76,8 @@ def currency(written: str) -> str:
 
 
 def slug(written: str) -> str:
-    """The text's key (`contracts.taxonomy.key`), where that is of the characters a-z, 0-9 and _."""
+    """The text's key (`contracts.taxonomy.key`), where that is a `contracts.values.Slug`."""
     made = key(written)
-    if not re.fullmatch("[a-z0-9_]{1,100}", made):
-        raise ValueError("has no key of 1 to 100 of the characters a-z, 0-9 and _")
+    if not re.fullmatch(SLUG_PATTERN, made):
+        raise ValueError("has no key of 1 to 64 of the characters a-z, 0-9 and _")
     return made

@@ -119,7 +119,7 @@ class EventPage(Reply):
 
     events: list[StoredEvent]
     """The events of this page."""
-    next_cursor: str | None = None
+    next_cursor: Annotated[str, Field(examples=["1762"])] | None = None
 
 
 class ListEvents(Request[EventPage]):
@@ -131,7 +131,7 @@ class ListEvents(Request[EventPage]):
     types: list[str] = []
     """Only events of these types; of every type, if empty."""
     limit: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: Annotated[str, Field(max_length=200)] | None = None
+    cursor: Annotated[str, Field(max_length=200, examples=["1762"])] | None = None
 
 
 class ReplayReport(Reply):

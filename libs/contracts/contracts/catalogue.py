@@ -1,7 +1,7 @@
 """Every message with its owner and who reads it: the single source of the topology.
 
 Streams, durables, broker permissions, the AsyncAPI document, docs/messages.md and the contract tests are all made from
-here; nothing of it is written a second time.
+here; who owns, sends and reads what is said nowhere else.
 """
 
 from collections.abc import Iterator

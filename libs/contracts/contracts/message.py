@@ -25,6 +25,11 @@ _TENANT = re.compile(TENANT_PATTERN)
 _IDS_FROM_CONTENT: Final = UUID("6a2f3d0e-5b86-4a55-9a52-6d1d3c1c7f10")
 
 
+def is_tenant(name: str) -> bool:
+    """Whether a tenant can be called so: a slug of 1 to 63 lower-case letters, digits and hyphens."""
+    return _TENANT.fullmatch(name) is not None
+
+
 class Kind(StrEnum):
     EVENT = "event"
     """A fact, in the past tense, published by its owner only."""
@@ -59,7 +64,7 @@ class Topic:
         Raises:
             ValueError: the tenant is no slug of 1 to 63 lower-case letters, digits and hyphens.
         """
-        if tenant != PLATFORM and not _TENANT.fullmatch(tenant):
+        if tenant != PLATFORM and not is_tenant(tenant):
             raise ValueError(f"tenant {tenant!r} is not a slug: 1 to 63 lower-case letters, digits and hyphens")
         return f"{self.type}.{tenant}"
 
@@ -203,7 +208,7 @@ class Envelope:
             UnreadableError: the subject is not ours, a header is malformed, or a header disagrees with the subject.
         """
         type_, _, tenant = subject.rpartition(".")
-        if tenant != PLATFORM and not _TENANT.fullmatch(tenant):
+        if tenant != PLATFORM and not is_tenant(tenant):
             raise UnreadableError(f"the subject's last token is not a tenant: {type_}")
         headers = headers or {}
         try:

@@ -10,6 +10,9 @@ from contracts.message import Event, Kind, Reply, Request, Topic
 from contracts.taxonomy import AlertCategory, Severity
 from contracts.values import Actor
 
+AlertCode = Annotated[str, Field(examples=["OUTCOME_MISSING"])]
+"""The condition, as a word for programs."""
+
 
 class AlertRaised(Event):
     """A condition began; it has one open alert however often it is found."""
@@ -17,7 +20,7 @@ class AlertRaised(Event):
     topic: ClassVar = Topic("notifier", Kind.EVENT, "alert_raised")
     alert_id: UUID
     category: AlertCategory
-    code: str
+    code: AlertCode
     severity: Severity
     occurred_at: datetime
 
@@ -27,7 +30,7 @@ class AlertResolved(Event):
 
     topic: ClassVar = Topic("notifier", Kind.EVENT, "alert_resolved")
     alert_id: UUID
-    code: str
+    code: AlertCode
     occurred_at: datetime
 
 
@@ -36,7 +39,7 @@ class AlertDismissed(Event):
 
     topic: ClassVar = Topic("notifier", Kind.EVENT, "alert_dismissed")
     alert_id: UUID
-    code: str
+    code: AlertCode
     dismissed_by: Actor
     occurred_at: datetime
 
@@ -46,7 +49,7 @@ class AlertView(Reply):
 
     alert_id: UUID
     category: AlertCategory
-    code: str
+    code: AlertCode
     severity: Severity
     title: str
     message: str

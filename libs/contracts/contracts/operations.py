@@ -1,6 +1,7 @@
 """Messages that every service has under its own name: its health, dead letters, jobs, and copy of a tenant."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
@@ -39,7 +40,10 @@ class GetStatus(Request[ServiceStatus]):
 
 
 class GetTenant(Request[TenantView]):
-    """The service's own copy of the tenant in the subject; `not_found` until it has one."""
+    """The service's own copy of the tenant in the subject; a service that has none asks the gateway for it first.
+
+    `not_found` means that there is no such tenant, `unavailable` that the gateway did not answer.
+    """
 
     topic: ClassVar = Topic(EACH_SERVICE, Kind.REQUEST, "get_tenant")
 
@@ -107,14 +111,22 @@ class Republish(Request[Republished]):
     """Every event written from this moment on."""
 
 
+class JobState(StrEnum):
+    """How a job's run stands."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
 class JobRunView(Reply):
     """One run of a job."""
 
     job: str
     slot: datetime
     """The moment the run was due; one run per job and slot."""
-    state: str
-    """Whether it runs, is done or failed."""
+    state: JobState
+    """How it stands; one that failed may be tried again."""
     attempts: int = 1
     """How often it was begun."""
     started_at: datetime

@@ -72,7 +72,7 @@ class MessageFailed(_MessageEvent):
     """A message will not be sent."""
 
     topic: ClassVar = Topic("outreach", Kind.EVENT, "message_failed")
-    reason: Slug
+    reason: Annotated[Slug, Field(examples=["recipient_refused"])]
     """Why, as a word for programs."""
 
 

@@ -1,7 +1,8 @@
 """Every word the services share, spelled once.
 
 The words come from the outcome-capture plan (outcomes, funnel stages, bands, timelines, tiers), the event-sourced
-dashboard (outreach events, system status) and the lead-distribution plan (queues). Nothing else may spell them.
+dashboard (outreach events, system status) and the lead-distribution plan (queues). Nothing else spells them but migrations,
+which stay as they were released.
 """
 
 import re

@@ -10,6 +10,7 @@ from contracts.message import TENANT_PATTERN
 from contracts.personal import is_contact, looks_like_pii
 from contracts.taxonomy import KEY_LENGTH, Band, Intent, Tier, Timeline
 
+SLUG_PATTERN = r"^[a-z0-9_]{1,64}$"
 NO_NUL = r"^[^\x00]*$"
 """PostgreSQL's text holds every character but this one."""
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -31,7 +32,7 @@ def _no_digits_of_a_phone(word: str) -> str:
 
 
 Tenant = Annotated[str, Field(pattern=TENANT_PATTERN, examples=["acme"])]
-Key = Annotated[str, Field(max_length=KEY_LENGTH, examples=["dublin_oh"])]
+Key = Annotated[str, Field(max_length=KEY_LENGTH)]
 """A grouping key as `contracts.taxonomy.key` makes it."""
 Actor = Annotated[
     str,
@@ -39,9 +40,7 @@ Actor = Annotated[
     AfterValidator(_no_digits_of_a_phone),
 ]
 """Who acted, as a user, agent, key or service id; never a name, an e-mail address or a telephone number."""
-Slug = Annotated[
-    str, Field(pattern=r"^[a-z0-9_]{1,64}$", examples=["price_too_high"]), AfterValidator(_no_digits_of_a_phone)
-]
+Slug = Annotated[str, Field(pattern=SLUG_PATTERN, examples=["price_too_high"]), AfterValidator(_no_digits_of_a_phone)]
 """A word for programs; never a telephone number."""
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["USD"])]
 """ISO 4217."""

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache, partial
+from importlib.metadata import version
 
 from fastapi import FastAPI
 from starlette.routing import Route
@@ -45,7 +46,7 @@ def application(service: Service) -> FastAPI:
 
     app = FastAPI(
         title="LeadLoop",
-        version="1.0.0",
+        version=version("gateway"),
         description="Leads go in, outcomes follow, win rates come out. Every address belongs to one tenant.",
         lifespan=lifespan,
         docs_url=None,

@@ -19,14 +19,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.caller import Caller
 from chassis.service import Service
-from contracts.message import TENANT_PATTERN, Envelope, ProblemCode, ProblemError, Reply
+from contracts.message import Envelope, ProblemCode, ProblemError, Reply, is_tenant
 from contracts.message import Request as Ask
 from contracts.values import Tenant
 from gateway import credentials, store
 
 PUBLIC: Final = frozenset({"/", "/healthz", "/readyz", "/metrics", "/openapi.json"})
 PUBLIC_BELOW: Final = ("/static/", "/sign-in/")
-_OF_TENANT: Final = re.compile(r"/(?:api/)?t/([a-z0-9-]{1,63})(?:/.*)?")
+_OF_TENANT: Final = re.compile(r"/(?:api/)?t/([^/]+)(?:/.*)?")
 _COOKIE: Final = "leadloop_session_"
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 R = TypeVar("R", bound=Reply)
@@ -75,7 +75,7 @@ class Gate:
 
     async def _admit(self, connection: HTTPConnection, path: str) -> Principal:
         of_tenant = _OF_TENANT.fullmatch(path)
-        if of_tenant is None:
+        if of_tenant is None or not is_tenant(of_tenant[1]):
             raise HTTPException(HTTPStatus.NOT_FOUND)
         tenant = of_tenant[1]
         actor = await self._actor(connection, tenant)
@@ -118,7 +118,7 @@ def session_cookie(tenant: str) -> str:
 def tenant_of_cookie(name: str) -> str | None:
     """The tenant whose session cookie has this name."""
     tenant = name.removeprefix(_COOKIE)
-    return tenant if tenant != name and re.fullmatch(TENANT_PATTERN, tenant) else None
+    return tenant if tenant != name and is_tenant(tenant) else None
 
 
 def is_cross_origin(headers: Headers) -> bool:

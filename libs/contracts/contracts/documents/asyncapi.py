@@ -1,6 +1,7 @@
 """The AsyncAPI 3.0 document: every channel, who sends and receives on it, and the shape of what travels there."""
 
 from collections.abc import Iterable, Mapping
+from importlib.metadata import version
 from typing import Any, Final
 
 from contracts.catalogue import SERVICES
@@ -39,7 +40,7 @@ def asyncapi_of(contracts: Mapping[str, Contract], frozen: Mapping[str, Schema])
             operations |= _operations(contract, contract.topic)
     return {
         "asyncapi": "3.0.0",
-        "info": {"title": "LeadLoop", "version": "1.0.0", "description": _ABOUT},
+        "info": {"title": "LeadLoop", "version": version("contracts"), "description": _ABOUT},
         "defaultContentType": "application/json",
         "channels": channels,
         "operations": operations,

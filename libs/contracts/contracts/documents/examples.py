@@ -31,10 +31,10 @@ def _sample(schema: Schema, definitions: dict[str, Schema], name: str) -> Any:
         return str(uuid5(_IDS, name))
     if schema.get("format") == "date-time":
         return _MOMENT
-    if name in EXAMPLE and not schema.keys() & {"properties", "propertyNames"}:
-        return EXAMPLE[name]
     if "examples" in schema:
         return schema["examples"][0]
+    if name in EXAMPLE and not schema.keys() & {"properties", "propertyNames"}:
+        return EXAMPLE[name]
     if schema.get("default"):
         return schema["default"]
     return _sample_of_type(schema, definitions, name)

@@ -1,6 +1,5 @@
 """Signing in with a link that works once, and signing out."""
 
-import re
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
@@ -8,7 +7,7 @@ from starlette.responses import RedirectResponse
 from uuid_utils.compat import uuid7
 
 from chassis.unit_of_work import Database
-from contracts.message import TENANT_PATTERN
+from contracts.message import is_tenant
 from gateway import credentials, store
 from gateway.credentials import SESSION_LIFETIME, SignInToken
 from gateway.gate import Admitted, session_cookie, tenant_of_cookie
@@ -74,7 +73,7 @@ def _database(request: Request) -> Database:
 
 def _read(token: str) -> SignInToken:
     link = SignInToken.read(token)
-    if not re.fullmatch(TENANT_PATTERN, link.tenant):
+    if not is_tenant(link.tenant):
         raise _gone()
     return link
 
