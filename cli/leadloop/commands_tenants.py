@@ -2,12 +2,21 @@
 
 import asyncio
 from functools import partial
+from uuid import UUID
 
 from pydantic import ValidationError
 
-from chassis.caller import Caller
+from chassis.caller import Caller, inbox_prefix
 from contracts.catalogue import SERVICES
-from contracts.gateway import CreateApiKey, CreateSignInLink, CreateTenant, ListTenants, NewTenantSettings, TenantView
+from contracts.gateway import (
+    CreateApiKey,
+    CreateSignInLink,
+    CreateTenant,
+    ListTenants,
+    NewTenantSettings,
+    RevokeApiKey,
+    TenantView,
+)
 from contracts.message import PLATFORM, ProblemCode, ProblemError
 from contracts.operations import GetTenant
 from leadloop.app import Common, Tenant
@@ -93,10 +102,10 @@ async def create_key(
             key = await caller.ask(tenant, request)
             return Answer(
                 {"key_id": key.key_id, "secret": key.secret, "url": installation.gateway_url},
-                [key.secret, "keep it now: it is not shown again"],
+                [key.secret, f"keep it now: it is not shown again; its id is {key.key_id}"],
             )
     name, seed = await installation.admit_upstream(tenant)
-    inbox = f"_INBOX_{name}"
+    inbox = inbox_prefix(name)
     return Answer(
         {"name": name, "seed": seed, "url": installation.broker.url, "inbox_prefix": inbox},
         [
@@ -104,6 +113,20 @@ async def create_key(
             "keep the seed now: it is not shown again",
         ],
     )  # fmt: skip
+
+
+async def revoke_key(tenant: Tenant, key_id: UUID, /, *, common: Common = Common()) -> Answer:
+    """``leadloop key revoke``.
+
+    Args:
+        tenant: whose key it is.
+        key_id: as `key create` said it; a key holds it too, between its first and its second underscore.
+    """
+    async with Installation(common.open()).asking() as caller:
+        await check_known(caller, tenant, "gateway")
+        done = await caller.ask(tenant, RevokeApiKey(key_id=key_id))
+    said = f"{key_id} opens nothing any more" if done.revoked else f"{key_id} was revoked before"
+    return Answer({"key_id": key_id, "revoked": done.revoked}, [said])
 
 
 async def sign_in(tenant: Tenant, /, *, common: Common = Common()) -> Answer:

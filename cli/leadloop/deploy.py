@@ -19,6 +19,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import nats
 import nats.errors
@@ -33,7 +34,7 @@ from chassis.caller import Caller, inbox_prefix
 from chassis.failures import describe
 from chassis.keys import FileKeyService
 from contracts.catalogue import OPERATOR, SERVICES
-from contracts.gateway import CreateApiKey, CreateSignInLink
+from contracts.gateway import CreateApiKey, CreateSignInLink, RevokeApiKey
 from contracts.message import ProblemError
 from leadloop import commands_tenants, nkey
 from leadloop.errors import LeadLoopError
@@ -154,7 +155,21 @@ async def key(tenant: str, *, label: str = "default") -> None:
     """
     async with _connected() as client:
         made = await Caller(client).ask(tenant, CreateApiKey(label=label))
-    print(f"{made.secret}\nkeep it now: it is not shown again")
+    print(f"{made.secret}\nkeep it now: it is not shown again; its id is {made.key_id}")
+
+
+@app.command
+async def revoke(tenant: str, key_id: UUID) -> None:
+    """Revoke a key for the HTTP API.
+
+    Parameters
+    ----------
+    tenant: whose key it is.
+    key_id: as `key` said it; a key holds it too, between its first and its second underscore.
+    """
+    async with _connected() as client:
+        await Caller(client).ask(tenant, RevokeApiKey(key_id=key_id))
+    print(f"{key_id} opens nothing any more")
 
 
 @app.command

@@ -18,7 +18,7 @@ app = App(
     default_parameter=Parameter(negative=()),
 )
 app.command(tenant := App(name="tenant", help="Create and list tenants, and sign in to their pages."))
-app.command(key := App(name="key", help="Make credentials for a tenant's systems."))
+app.command(key := App(name="key", help="Make and revoke credentials of a tenant's systems."))
 app.command(job := App(name="job", help="List scheduled jobs and run one by hand."))
 app.command(dead := App(name="dead", help="List, show and redrive dead letters."))
 app.command(bench := App(name="bench", help="Measure the running home."))
@@ -49,6 +49,7 @@ tenant.command("leadloop.commands_tenants:sign_in", help="Make a link that signs
 key.command(
     "leadloop.commands_tenants:create_key", name="create", help="Make a credential of a tenant and show it this once."
 )
+key.command("leadloop.commands_tenants:revoke_key", name="revoke", help="Revoke an API key; it opens nothing any more.")
 
 app.command(
     "leadloop.commands_leads:import_",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 import nats.errors
 import pytest
 from nats.aio.client import Client
@@ -85,6 +86,8 @@ async def test_wrong_use_is_refused_in_one_line(operator: Operator, known: str, 
         (["win-rates", "--tenant", "nobody", "--by", "geo"], "there is no tenant nobody"),
         (["replay", "--tenant", "nobody"], "there is no tenant nobody"),
         (["key", "create", "nobody"], "there is no tenant nobody"),
+        (["key", "revoke", known, "ll_1"], 'Invalid value "ll_1"'),
+        (["key", "revoke", known, str(UUID(int=7))], "the tenant has no such key"),
         (["publish", "intake.event.lead_accepted.v1.acme"], "is no command"),
         (["publish", "two words"], "is no command"),
         (["job", "run", "intake", "nope"], "no job is called nope"),
@@ -126,6 +129,15 @@ async def test_an_api_key_opens_its_tenant_and_no_other(operator: Operator, know
         kept = await sql.fetch("select k::text from gateway.api_key k where tenant_id = $1", known)
     assert kept
     assert not any(secret[-30:] in row[0] for row in kept)
+
+
+async def test_a_revoked_key_opens_nothing(operator: Operator, known: str) -> None:
+    key = await operator.ask("key", "create", known)
+    async with httpx.AsyncClient(base_url=key["url"], headers={"Authorization": f"Bearer {key['secret']}"}) as api:
+        assert (await api.get(f"/api/t/{known}/leads")).status_code == 200
+        assert (await operator.ask("key", "revoke", known, key["key_id"]))["revoked"]
+        assert (await api.get(f"/api/t/{known}/leads")).status_code == 401
+    assert not (await operator.ask("key", "revoke", known, key["key_id"]))["revoked"]
 
 
 async def test_an_upstream_publishes_plain_json_reads_its_verdicts_and_nothing_else(

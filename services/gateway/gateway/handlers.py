@@ -6,6 +6,7 @@ from uuid_utils.compat import uuid7
 
 from chassis.jobs import Counts
 from chassis.received import Received
+from chassis.tenants import NO_SUCH_TENANT
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts import gateway as messages
 from contracts.message import PLATFORM, ProblemCode, ProblemError
@@ -45,7 +46,11 @@ async def create_api_key(uow: UnitOfWork, request: Received[messages.CreateApiKe
 async def revoke_api_key(uow: UnitOfWork, request: Received[messages.RevokeApiKey]) -> messages.Revoked:
     revoked = await store.revoke_key(uow, request.tenant, request.body.key_id)
     if revoked is None:
-        raise ProblemError(ProblemCode.NOT_FOUND, "the tenant has no such key", "key_id")
+        raise ProblemError(
+            ProblemCode.NOT_FOUND,
+            "the tenant has no such key; a key holds its id, between `ll_` and the next `_`",
+            "key_id",
+        )
     return messages.Revoked(revoked=revoked)
 
 
@@ -69,5 +74,5 @@ async def sweep(database: Database, _: datetime) -> Counts:
 async def _registered(uow: UnitOfWork, tenant: str) -> messages.TenantView:
     found = await store.registered_tenant(uow, tenant)
     if found is None:
-        raise ProblemError(ProblemCode.NOT_FOUND, "no such tenant; create it with `leadloop tenant create`", "tenant")
+        raise ProblemError(ProblemCode.NOT_FOUND, NO_SUCH_TENANT, "tenant")
     return found
