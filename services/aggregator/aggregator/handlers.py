@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aggregator import domain, store
-from chassis import tenants
+from chassis import paging, tenants
 from chassis.jobs import Counts
 from chassis.received import Received
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts import aggregator as messages
-from contracts.message import Event, ProblemCode, ProblemError
+from contracts.message import Event
 from contracts.outcomes import OutcomeRecorded
 
 
@@ -53,9 +53,7 @@ async def weekly_win_rates(uow: UnitOfWork, request: Received[messages.WeeklyWin
 
 async def list_events(uow: UnitOfWork, request: Received[messages.ListEvents]) -> messages.EventPage:
     ask = request.body
-    if ask.cursor is not None and not ask.cursor.isdecimal():
-        raise ProblemError(ProblemCode.INVALID, "not a cursor; pass the last page's next_cursor as it is", "cursor")
-    before = int(ask.cursor) if ask.cursor else None
+    before = paging.after(ask.cursor, int)
     rows = await store.events(uow, request.tenant, ask.lead_id, ask.types, before, ask.limit + 1)
     page = rows[: ask.limit]
     return messages.EventPage(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from chassis import paging
 from chassis.keys import TenantKeys
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
@@ -44,7 +45,7 @@ class Handlers:
     async def list_leads(self, uow: UnitOfWork, request: Received[messages.ListLeads]) -> messages.LeadPage:
         ask = request.body
         filters = ask.model_dump(include={"source_key", "geo_key", "intent", "tier"})
-        rows = await store.page(uow, request.tenant, filters, _cursor(ask.cursor), ask.limit + 1)
+        rows = await store.page(uow, request.tenant, filters, paging.after(ask.cursor, UUID), ask.limit + 1)
         leads = [_view(row) for row in rows[: ask.limit]]
         return messages.LeadPage(leads=leads, next_cursor=str(leads[-1].lead_id) if len(rows) > ask.limit else None)
 
@@ -72,12 +73,3 @@ def _view(row: Any) -> messages.LeadView:
             if name not in ("attribution", "has_phone", "has_email")
         },
     )
-
-
-def _cursor(text: str | None) -> UUID | None:
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        raise ProblemError(
-            ProblemCode.INVALID, "not a cursor; pass the last page's next_cursor as it is", "cursor"
-        ) from None

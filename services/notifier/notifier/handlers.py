@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from chassis import paging
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts import notifier as messages
@@ -11,12 +12,7 @@ from notifier import store
 
 async def list_alerts(uow: UnitOfWork, request: Received[messages.ListAlerts]) -> messages.AlertPage:
     ask = request.body
-    try:
-        before = UUID(ask.cursor) if ask.cursor else None
-    except ValueError:
-        raise ProblemError(
-            ProblemCode.INVALID, "not a cursor; pass the last page's next_cursor as it is", "cursor"
-        ) from None
+    before = paging.after(ask.cursor, UUID)
     alerts = await store.alerts(uow, request.tenant, ask.all, before, ask.limit + 1)
     page = alerts[: ask.limit]
     return messages.AlertPage(alerts=page, next_cursor=str(page[-1].alert_id) if len(alerts) > ask.limit else None)
