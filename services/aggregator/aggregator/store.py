@@ -8,6 +8,12 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 
 from chassis.unit_of_work import UnitOfWork
+from contracts.outcomes import OutcomeRecorded
+from contracts.taxonomy import UNKNOWN, OutcomeType
+
+_WEEK = "cast(date_trunc('week', occurred_at at time zone 'UTC') as date)"
+"""The Monday of an event's ISO week in UTC, as `domain.week_of` has it."""
+_DECIDED = f"type in ('{OutcomeType.CLOSED_WON}', '{OutcomeType.CLOSED_LOST}')"
 
 _STORE_EVENTS = """
     insert into event (tenant_id, event_id, type, occurred_at, lead_id, body)
@@ -16,31 +22,30 @@ _STORE_EVENTS = """
     on conflict do nothing
 """
 
-_OUTCOMES_FROM_EVENTS = """
-    insert into {outcome} (tenant_id, outcome_id, lead_id, type, week, source_key, geo_key, intent)
-    select tenant_id, cast(body ->> 'outcome_id' as uuid), lead_id, body ->> 'type',
-           cast(date_trunc('week', occurred_at at time zone 'UTC') as date),
-           coalesce(nullif(body #>> '{{attribution,source_key}}', ''), 'unknown'),
-           coalesce(nullif(body #>> '{{attribution,geo_key}}', ''), 'unknown'),
-           coalesce(body #>> '{{attribution,intent}}', 'unknown')
+_OUTCOMES_FROM_EVENTS = f"""
+    insert into {{outcome}} (tenant_id, outcome_id, lead_id, type, week, source_key, geo_key, intent)
+    select tenant_id, cast(body ->> 'outcome_id' as uuid), lead_id, body ->> 'type', {_WEEK},
+           coalesce(nullif(body -> 'attribution' ->> 'source_key', ''), '{UNKNOWN}'),
+           coalesce(nullif(body -> 'attribution' ->> 'geo_key', ''), '{UNKNOWN}'),
+           coalesce(body -> 'attribution' ->> 'intent', '{UNKNOWN}')
     from event
-    where type = 'outcomes.event.outcome_recorded.v1' and {which}
+    where type = '{OutcomeRecorded.topic.type}' and {{which}}
     on conflict do nothing
 """
 
-_MARK_STALE = """
+_MARK_STALE = f"""
     insert into stale_week (tenant_id, week)
-    select distinct tenant_id, cast(date_trunc('week', occurred_at at time zone 'UTC') as date)
+    select distinct tenant_id, {_WEEK}
     from event where (tenant_id, event_id) in (select * from unnest(cast(:tenants as text[]), cast(:ids as uuid[])))
     on conflict do nothing
 """
 
-_COUNTS = """
+_COUNTS = f"""
     count(distinct lead_id) as leads_entered,
-    count(distinct lead_id) filter (where type = 'appointment_set') as appointments,
-    count(distinct lead_id) filter (where type = 'closed_won') as won,
-    count(distinct lead_id) filter (where type = 'closed_lost') as lost,
-    count(distinct lead_id) filter (where type in ('closed_won', 'closed_lost')) as decided
+    count(distinct lead_id) filter (where type = '{OutcomeType.APPOINTMENT_SET}') as appointments,
+    count(distinct lead_id) filter (where type = '{OutcomeType.CLOSED_WON}') as won,
+    count(distinct lead_id) filter (where type = '{OutcomeType.CLOSED_LOST}') as lost,
+    count(distinct lead_id) filter (where {_DECIDED}) as decided
 """
 
 _WEEKLY_FROM_OUTCOMES = f"""
@@ -84,7 +89,7 @@ async def win_rates(
             where tenant_id = :tenant and (cast(:first as date) is null or week >= :first)
               and (cast(:intent as text) is null or intent = :intent)
             group by {key}, intent
-            having count(distinct lead_id) filter (where type in ('closed_won', 'closed_lost')) >= :minimum
+            having count(distinct lead_id) filter (where {_DECIDED}) >= :minimum
             order by {key} collate "C", intent collate "C" """,
         tenant=tenant, first=first_week, intent=intent, minimum=minimum,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from contracts.outcomes import LeadStateView, OutcomeVerdict, Refusal, SequenceWarning
-from contracts.taxonomy import STAGE_OF, OutcomeType
+from contracts.taxonomy import STAGE_OF, OutcomeType, Tier, Timeline
 
 CLOCK_SKEW = timedelta(minutes=5)
 """How far ahead of ours the clock of whoever reports an outcome may be."""
@@ -18,6 +18,10 @@ PATIENCE = timedelta(hours=24)
 """How long an outcome waits for its lead."""
 QUIET = timedelta(days=7)
 """How long nothing may happen to a promising lead before its outcome is missed."""
+PROMISING_TIERS = (Tier.A, Tier.B)
+PROMISING_TIMELINES = (Timeline.DAYS_0_30, Timeline.DAYS_31_90)
+"""A lead is promising that is of one of these tiers and means to act within one of these times. The index
+`lead_missing_outcome` holds the promising leads only: whoever changes what that means makes it anew."""
 
 _CONTRADICTED = {
     OutcomeType.CLOSED_WON: (OutcomeType.CLOSED_LOST, Refusal.WON_AFTER_LOST),

@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping
 
 from chassis.unit_of_work import UnitOfWork, columns
 from contracts.taxonomy import OutcomeType
-from outcomes.domain import Recorded
+from outcomes.domain import PROMISING_TIERS, PROMISING_TIMELINES, Recorded
 from outcomes.orders import Order
 
 LeadKey = tuple[str, UUID]
@@ -159,11 +159,14 @@ _ADD_OUTCOMES = f"""
     ) as latest
     where lead.tenant_id = latest.tenant_id and lead.lead_id = latest.lead_id
 """
-_MISSING = """
+_MISSING = f"""
     from lead
     where lead.tenant_id = :tenant and lead.last_activity_at < :before
-      and not beyond_contacted and tier in ('A', 'B') and timeline in ('0-30', '31-90')
+      and not beyond_contacted
+      and tier in ({", ".join(f"'{tier}'" for tier in PROMISING_TIERS)})
+      and timeline in ({", ".join(f"'{timeline}'" for timeline in PROMISING_TIMELINES)})
 """
+"""The words stand in the statement itself, as they do in the partial index that it is to be answered from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +179,7 @@ class Place:
         created_at: of that version.
         rejected: intake rejected what the order is about.
         queued: other orders about the lead wait already.
-        judged: a verdict on the order is kept already, were it that it waits.
+        judged: a verdict is stored for this command, `waiting` included.
     """
 
     lead_id: UUID | None
@@ -256,7 +259,7 @@ async def histories(uow: UnitOfWork, leads: Collection[LeadKey]) -> dict[LeadKey
 
 
 async def add_outcomes(uow: UnitOfWork, outcomes: Sequence[Mapping[str, Any]]) -> None:
-    """Add outcomes, whose leads were so active."""
+    """Insert outcomes; raise their leads' last_activity_at and beyond_contacted."""
     if outcomes:
         await uow.execute(_ADD_OUTCOMES, **columns(outcomes, *_OUTCOME_TYPES, "warnings", "beyond_contacted"))
 
