@@ -89,7 +89,7 @@ def test_a_whole_submission_becomes_a_whole_lead(strict: bool) -> None:
         partner="acme_bank",
     )
     assert (lead.created_at, lead.last_activity_at) == (WHOLE["created_at"], WHOLE["last_activity_at"])
-    assert (lead.notes, lead.metadata, lead.sealed) == (
+    assert (lead.notes, lead.clear_metadata, lead.private_metadata) == (
         "call (614) 410-1234",
         {"utm_source": "google"},
         {"city": "Dublin"},
@@ -167,14 +167,14 @@ def test_a_clock_that_runs_a_little_ahead_counts_as_now() -> None:
 )
 def test_metadata_that_may_not_be_clear_is_sealed_with_a_warning(value: Any) -> None:
     lead = normal(strict=True, full_name="Jane", metadata={"utm_term": value})
-    assert (lead.metadata, lead.sealed) == ({}, {"utm_term": value})
+    assert (lead.clear_metadata, lead.private_metadata) == ({}, {"utm_term": value})
     assert [(flaw.field, flaw.code) for flaw in lead.warnings] == [("metadata.utm_term", "pii_in_metadata")]
 
 
 @pytest.mark.parametrize("value", ["campaign_2024_05", 5, 0.25, True, None])
 def test_metadata_the_tenant_allows_stays_clear(value: Any) -> None:
     lead = normal(full_name="Jane", metadata={"utm_term": value})
-    assert (lead.metadata, lead.sealed, lead.warnings) == ({"utm_term": value}, {}, [])
+    assert (lead.clear_metadata, lead.private_metadata, lead.warnings) == ({"utm_term": value}, {}, [])
 
 
 def test_the_digest_does_not_depend_on_when_or_in_which_order_it_came() -> None:
@@ -284,7 +284,7 @@ def test_any_submission_is_taken_or_rejected_and_strictness_only_decides_which(s
         return
     refused = [flaw for flaw in lenient.warnings if flaw.code != "pii_in_metadata"]
     assert strict == (Rejection(refused) if refused else lenient) or "nan" in repr(sent)
-    assert lenient.metadata.keys() | lenient.sealed.keys() == sent.metadata.keys()
+    assert lenient.clear_metadata.keys() | lenient.private_metadata.keys() == sent.metadata.keys()
     assert lenient.created_at <= RECEIVED
-    for clear in (lenient.attribution.source_key, lenient.attribution.geo_key, *lenient.metadata.values()):
+    for clear in (lenient.attribution.source_key, lenient.attribution.geo_key, *lenient.clear_metadata.values()):
         assert not (isinstance(clear, str) and looks_like_pii(clear))

@@ -1,1 +1,1 @@
-"""Leads become clean, private, routed and owned."""
+"""Leads become clean and private."""

@@ -1,4 +1,4 @@
-"""Intake: leads become clean, private, routed and owned."""
+"""Intake: leads become clean and private."""
 
 from chassis.keys import TenantKeys, key_service
 from chassis.service import Service

@@ -55,8 +55,8 @@ class NormalLead:
 
     Attributes:
         name: PII, like the six that follow it.
-        sealed: the metadata that may not appear in events in clear.
-        metadata: the metadata that may.
+        private_metadata: what may not appear in events in clear; the vault seals it.
+        clear_metadata: what may.
         warnings: what was dropped, and why.
         digest: 32 bytes; the same for the same submission, whenever it was received.
         field_digests: 8 bytes for each field of the submission that was given, see `changed_fields`.
@@ -68,11 +68,11 @@ class NormalLead:
     email: str | None
     linkedin_url: str | None
     notes: str | None
-    sealed: dict[str, Any]
+    private_metadata: dict[str, Any]
     attribution: Attribution
     created_at: datetime
     last_activity_at: datetime | None
-    metadata: dict[str, Scalar]
+    clear_metadata: dict[str, Scalar]
     warnings: list[Flaw]
     digest: bytes
     field_digests: dict[str, bytes]
@@ -148,7 +148,7 @@ def normalise(
         return Rejection(flaws)
     if strict and flaws:
         return Rejection(flaws)
-    clear, sealed = _split(given.get("metadata", {}), settings.metadata_allowed, flaws)
+    clear, private = _split(given.get("metadata", {}), settings.metadata_allowed, flaws)
     digest, field_digests = _digests(submission, given, digest_key)
     return NormalLead(
         name=name,
@@ -157,11 +157,11 @@ def normalise(
         email=email,
         linkedin_url=linkedin_url,
         notes=given.get("notes"),
-        sealed=sealed,
+        private_metadata=private,
         attribution=attribution,
         created_at=created_at,
         last_activity_at=last_activity_at,
-        metadata=clear,
+        clear_metadata=clear,
         warnings=flaws,
         digest=digest,
         field_digests=field_digests,
@@ -211,15 +211,15 @@ def _split(
     metadata: Mapping[str, Any], allowed: frozenset[str], flaws: list[Flaw]
 ) -> tuple[dict[str, Scalar], dict[str, Any]]:
     clear: dict[str, Scalar] = {}
-    sealed: dict[str, Any] = {}
+    private: dict[str, Any] = {}
     for name, value in metadata.items():
         if name in allowed and _may_be_clear(value):
             clear[name] = value
             continue
-        sealed[name] = value
+        private[name] = value
         if name in allowed:
             flaws.append(_flaw(f"metadata.{name}", "pii_in_metadata"))
-    return clear, sealed
+    return clear, private
 
 
 def _may_be_clear(value: Any) -> bool:
@@ -255,7 +255,6 @@ def _canonical(value: Any) -> str:
     if isinstance(value, datetime):
         return repr(value - _EARLIEST)
     if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
-        return (
-            f"\0{int(value):x}"  # The NUL tells the number 16 from the text "10"; hexadecimal has no limit of length.
-        )
+        # The NUL tells the number 16 from the text "10"; hexadecimal has no limit of length.
+        return f"\0{int(value):x}"
     return _canonical_json(value)

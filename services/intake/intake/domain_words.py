@@ -1,4 +1,4 @@
-"""The taxonomy's words for a person's intent and tier, and the grouping keys of free texts."""
+"""The taxonomy's words for a person's intent and tier."""
 
 from contracts.taxonomy import Intent, Tier, key
 

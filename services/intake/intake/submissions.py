@@ -115,13 +115,13 @@ async def _take(uow: UnitOfWork, key: TenantKey, wave: Sequence[_Candidate]) -> 
         return
     persons = await _link(uow, key, changing)
     keys = await vault.person_keys(uow, key, persons)
-    sealed = []
+    new, known, sealed = [], [], []
     for candidate, person in zip(changing, persons, strict=True):
-        candidate.row = _row(uow, candidate, person)
-        lead_id = candidate.row["lead_id"]
-        sealed.append((lead_id, person, vault.seal(candidate.lead, lead_id, key.tenant, keys[person])))
-    await store.insert_leads(uow, key.tenant, [c.row for c in changing if c.before is None and c.row])
-    await store.update_leads(uow, key.tenant, [c.row for c in changing if c.before is not None and c.row])
+        candidate.row = row = _row(uow, candidate, person)
+        (new if candidate.before is None else known).append(row)
+        sealed.append((row["lead_id"], person, vault.seal(candidate.lead, row["lead_id"], key.tenant, keys[person])))
+    await store.insert_leads(uow, key.tenant, new)
+    await store.update_leads(uow, key.tenant, known)
     await store.keep_sealed(uow, key.tenant, sealed)
 
 
@@ -167,7 +167,7 @@ def _row(uow: UnitOfWork, candidate: _Candidate, person: UUID) -> dict[str, Any]
         "last_activity_at": lead.last_activity_at,
         "updated_at": uow.now,
         "warnings": _json([flaw.__dict__ for flaw in lead.warnings]),
-        "metadata": _json(lead.metadata),
+        "metadata": _json(lead.clear_metadata),
     }
 
 
@@ -205,7 +205,7 @@ def _snapshot(row: dict[str, Any], lead: NormalLead | None = None) -> dict[str, 
         **{name: row[name] for name in copied},
         "attribution": attribution,
         "warnings": lead.warnings if lead else row["warnings"],
-        "metadata": lead.metadata if lead else row["metadata"],
+        "metadata": lead.clear_metadata if lead else row["metadata"],
     }
 
 

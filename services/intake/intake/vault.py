@@ -53,7 +53,7 @@ def seal(lead: NormalLead, lead_id: UUID, tenant: str, person_key: bytes) -> byt
         "email": lead.email,
         "linkedin_url": lead.linkedin_url,
         "notes": lead.notes,
-        "metadata": lead.sealed,
+        "metadata": lead.private_metadata,
     }
     nonce = os.urandom(_NONCE_BYTES)
     given = {name: value for name, value in content.items() if value}
