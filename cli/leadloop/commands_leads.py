@@ -105,7 +105,7 @@ def _unchanged(report: Report) -> list[str]:
 def _repeated(tally: Tally) -> list[str]:
     if not tally.repeated:
         return []
-    return [f"rows that say the same of their lead as an earlier row: {tally.repeated}; it is sent once"]
+    return [f"rows that say the same of their lead as an earlier row: {tally.repeated}; each is sent once"]
 
 
 def _found(errors: ErrorsFile) -> list[str]:

@@ -91,7 +91,7 @@ jetstream {{
     async def reload(self, pid: int | None = None) -> None:
         """Makes the running server read its configuration again, and waits until it has.
 
-        `pid` is the server's process when the supervisor runs it (see `supervisor.status`).
+        `pid` is the server's process when the supervisor runs it (see `running.status`).
 
         Raises BrokerError when it does not take it; it then goes on with the old one.
         """

@@ -4,7 +4,6 @@ They carry no tenant policy: they hold envelopes, not a tenant's rows, and are r
 """
 
 from alembic.operations import Operations
-from sqlalchemy import MetaData
 
 _CHASSIS = """
 create table inbox (
@@ -83,8 +82,6 @@ create table tenant_key (
 );
 """
 
-CHASSIS_TABLES = frozenset({"inbox", "outbox", "dead_letter", "attempt", "job_run", "tenant", "tenant_key"})
-
 
 def create_chassis_tables(op: Operations) -> None:
     """The first step of every service's first migration."""
@@ -133,8 +130,3 @@ def append_only(op: Operations, *tables: str) -> None:
             f"create trigger append_only before update or delete or truncate on {table} "
             "for each statement execute function refuse_change()"
         )
-
-
-def metadata(schema: str) -> MetaData:
-    """Where a service declares its own tables."""
-    return MetaData(schema=None, info={"service": schema})

@@ -50,7 +50,7 @@ class User:
 
 
 def stream_config(stream: Stream, replicas: int = 1) -> StreamConfig:
-    """How a stream is kept. Nothing unconsumed is ever discarded: a full stream refuses, and the outbox waits."""
+    """How a stream is kept: a full one refuses and the outbox waits; events age out after 7 days, read or not (republish)."""
     return StreamConfig(
         name=stream.name,
         subjects=list(stream.subjects),

@@ -10,7 +10,7 @@ down_revision = None
 
 def upgrade() -> None:
     create_chassis_tables(op)
-    # Not isolated: it is what the installation's tenants are listed from, as the chassis' own copy of it is not.
+    # Not isolated: listing the installation's tenants acts for none of them.
     op.execute(
         """
         create table registered_tenant (
