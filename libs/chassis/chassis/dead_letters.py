@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from uuid import UUID
 
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from chassis.keys import KeyService
 from chassis.received import Wire
 from chassis.unit_of_work import UnitOfWork
@@ -79,6 +82,12 @@ class DeadLetters:
 
 async def mark_redriven(uow: UnitOfWork, dead_letter_id: int) -> None:
     await uow.execute("update dead_letter set redriven_at = now() where dead_letter_id = :id", id=dead_letter_id)
+
+
+async def open_count(connection: AsyncConnection) -> int:
+    """How many have not been redriven."""
+    counted = await connection.execute(text("select count(*) from dead_letter where redriven_at is null"))
+    return int(counted.scalar_one())
 
 
 async def listing(uow: UnitOfWork, limit: int) -> DeadLetterList:

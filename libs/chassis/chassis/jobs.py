@@ -178,6 +178,12 @@ class Jobs:
                 log.warning("a lease was not renewed", job=job.name, slot=slot.isoformat(), error=describe(error))
 
 
+async def sweep(uow: UnitOfWork, days: int) -> int:
+    """Delete the runs that were begun longer ago than that; returns how many."""
+    swept = await uow.execute("delete from job_run where started_at < now() - make_interval(days => :days)", days=days)
+    return swept.rowcount
+
+
 _CLAIM = """
     insert into job_run (job, slot, run_id, state, lease_until, started_at)
     values (:job, :slot, :run_id, 'running', now() + cast(:lease as interval), now())

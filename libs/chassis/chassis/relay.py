@@ -5,21 +5,20 @@ nothing: it is published when the broker is back. Only a row the broker can neve
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
-from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis import outbox
 from chassis.failures import describe, is_transient
 from chassis.logs import get_logger
-from chassis.metrics import OUTBOX_AGE, OUTBOX_UNSENT, PUBLISHED
+from chassis.metrics import PUBLISHED
+from chassis.outbox import Unsent
 from chassis.outlet import Outgoing, Outlet, TooLargeError
 from chassis.unit_of_work import Database
-from contracts.message import Envelope
 
 log = get_logger("relay")
 
@@ -27,15 +26,6 @@ _PIPELINE = 1000
 _POLL_SECONDS = 0.1
 _STANDBY_SECONDS = 0.5
 _TRY_LOCK = text("select pg_try_advisory_lock(hashtextextended(:name, 0))")
-_UNSENT = text(f"""
-    select seq, id, type, tenant, time, correlation_id, causation_id, traceparent, body from outbox
-    where sent_at is null and parked is null order by seq limit {_PIPELINE}
-""")
-_SENT = text("update outbox set sent_at = now() where seq = any(cast(:seqs as bigint[]))")
-_PARK = text("update outbox set parked = :reason where seq = :seq")
-_WAITING = text("""
-    select count(*) as unsent, min(time) as oldest from outbox where sent_at is null and parked is null
-""")
 
 
 class Relay:
@@ -89,38 +79,40 @@ class Relay:
     async def _relay(self, session: AsyncConnection, outlet: Outlet) -> None:
         while True:
             self._wake.clear()
-            rows = (await session.execute(_UNSENT)).all()
+            rows = await outbox.unsent(session, _PIPELINE)
             if not rows:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_POLL_SECONDS):
                         await self._wake.wait()
                 continue
-            errors = await outlet.publish([_outgoing(row) for row in rows])
-            # Up to the first that was refused for now: what was stored behind it is published again, for the order's
-            # sake, and known by its id.
-            outcome = zip(rows, errors, strict=True)
-            settled = list(takewhile(lambda pair: pair[1] is None or isinstance(pair[1], TooLargeError), outcome))
-            sent = [row.seq for row, error in settled if error is None]
-            await session.execute(_SENT, {"seqs": sent})
-            PUBLISHED.labels(self._database.service).inc(len(sent))
-            for row, error in settled:
-                if error is not None:
-                    log.error("an event is too large for the broker; parked", message_id=str(row.id), type=row.type)
-                    await session.execute(_PARK, {"seq": row.seq, "reason": "too large for the broker"})
-            if len(settled) < len(rows):
-                refusal = errors[len(settled)]
-                assert refusal is not None
+            outgoing = [Outgoing(row.envelope.subject, row.envelope.headers, row.body) for row in rows]
+            if refusal := await self._settle(session, rows, await outlet.publish(outgoing)):
                 raise refusal
 
+    async def _settle(
+        self, session: AsyncConnection, rows: Sequence[Unsent], errors: Sequence[Exception | None]
+    ) -> Exception | None:
+        """Note what was published and what never can be, up to the first event that was refused for now.
 
-def _outgoing(row: Row[Any]) -> Outgoing:
-    envelope = Envelope(row.id, row.type, row.tenant, row.time, row.correlation_id, row.causation_id, row.traceparent)
-    return Outgoing(envelope.subject, envelope.headers, row.body)
+        What was stored behind that one is published again, for the order's sake, and known by its id.
 
-
-async def waiting(connection: AsyncConnection, service: str) -> tuple[int, datetime | None]:
-    """How many events wait to be published, and since when the oldest does."""
-    row = (await connection.execute(_WAITING)).one()
-    OUTBOX_UNSENT.labels(service).set(row.unsent)
-    OUTBOX_AGE.labels(service).set((datetime.now(UTC) - row.oldest).total_seconds() if row.oldest else 0.0)
-    return row.unsent, row.oldest
+        Returns:
+            What it was refused for.
+        """
+        sent = []
+        refusal = None
+        for row, error in zip(rows, errors, strict=True):
+            if error is None:
+                sent.append(row.seq)
+            elif isinstance(error, TooLargeError):
+                log.error(
+                    "an event is too large for the broker; parked",
+                    message_id=str(row.envelope.id), type=row.envelope.type,
+                )  # fmt: skip
+                await outbox.park(session, row.seq, "too large for the broker")
+            else:
+                refusal = error
+                break
+        await outbox.mark_sent(session, sent)
+        PUBLISHED.labels(self._database.service).inc(len(sent))
+        return refusal

@@ -6,39 +6,35 @@ Each service's ``app.py`` builds one; read there, it is the service's table of c
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from functools import partial
 
 import uvicorn
 import uvloop
 from faststream.asgi import AsgiFastStream
 from faststream.asgi.types import ASGIApp
-from faststream.nats import NatsBroker, NatsMessage
-from faststream.nats.security import NatsNKey
-from sqlalchemy import text
 
-from chassis import dead_letters, health, inbox, logs, relay, tenants
-from chassis.caller import Caller, inbox_prefix
+from chassis import health, logs, tenants
+from chassis.broker import broker, outlet_address
+from chassis.caller import Caller
 from chassis.consumer import Consumer
 from chassis.dead_letters import DeadLetters
 from chassis.failures import is_transient
-from chassis.jobs import Counts, Job, Jobs
+from chassis.jobs import Job, Jobs
 from chassis.keys import key_service
-from chassis.metrics import DEAD_LETTERS
+from chassis.operations import Operations, measure, sweep
 from chassis.processing import Processor
-from chassis.received import Answer, Handler, Received
+from chassis.received import Answer, Handler
 from chassis.relay import Relay
 from chassis.requests import Respond, in_unit_of_work, serve
 from chassis.settings import Settings
 from chassis.tenants import Tenants
-from chassis.unit_of_work import Database, UnitOfWork
-from contracts import catalogue, gateway, operations
+from chassis.unit_of_work import Database
+from contracts import catalogue, gateway
 from contracts.message import PLATFORM, Kind, Message
+from contracts.operations import RunJob
 
 log = logs.get_logger("service")
 
-INBOX_DAYS = 30
-"""Longer than the streams keep a message (7 days) and operators publish again (14 days)."""
-OUTBOX_DAYS = 14
 _FETCH_SILENCE_SECONDS = 15.0
 
 Worker = Callable[[], Awaitable[None]]
@@ -71,20 +67,21 @@ class Service:
         self.settings = settings
         self.database = database or Database(name, settings.database_url)
         self.consumes: dict[type[Message], Handler] = {gateway.TenantChanged: tenants.keep_copy, **(consumes or {})}
-        self.broker = _broker(name, settings)
-        self.jobs = Jobs(self.database, [*jobs, Job("sweep", "17 3 * * *", self._sweep)])
+        self.broker = broker(name, settings)
+        self.jobs = Jobs(self.database, [*jobs, Job("sweep", "17 3 * * *", partial(sweep, self.database))])
         self._workers = workers
-        self._dead_letters = DeadLetters(key_service(settings.kms_uri))
+        letters = DeadLetters(key_service(settings.kms_uri))
         known = Tenants(None if name == gateway.ListTenants.topic.owner else self._ask_the_gateway)
-        self._processor = Processor(self.database, self.consumes, self._dead_letters, known)
+        self._processor = Processor(self.database, self.consumes, letters, known)
         self._consumers: list[Consumer] = []
         self._consuming: list[asyncio.Task[None]] = []
         self._background: list[asyncio.Task[None]] = []
+        own = Operations(self.jobs, letters, self._processor)
         responses: dict[type[Message], Respond] = {
             request: in_unit_of_work(self.database, known, answer)
-            for request, answer in {**self._operations(), **(answers or {})}.items()
+            for request, answer in {**own.answers(), **(answers or {})}.items()
         }
-        responses[operations.RunJob] = self._run_job  # a unit of work would lie idle until the job has ended
+        responses[RunJob] = own.run_job
         for entry in catalogue.read_by(name, Kind.REQUEST):
             serve(self.broker, name, entry, responses[entry.message])
 
@@ -97,7 +94,7 @@ class Service:
         """Consume, relay, tick and watch from here on; the broker must be connected."""
         client = self.broker.connection
         await client.flush()  # from here on the broker knows that requests are answered here
-        outbox = Relay(self.database, _address(self.name, self.settings))
+        outbox = Relay(self.database, outlet_address(self.name, self.settings))
         self.database.after_publishing(outbox.wake)
         self._consumers = [
             Consumer(durable, client, self.database, self._processor) for durable in catalogue.durables_of(self.name)
@@ -157,10 +154,17 @@ class Service:
     def health_routes(self) -> list[tuple[str, ASGIApp]]:
         return health.routes([self._broker_heard, self._database_answers])
 
-    def run(self) -> None:
-        """Run the service until it is told to stop. This is what ``python -m <service>`` does."""
+    def run(self, app: ASGIApp | None = None) -> None:
+        """Run the service, or an application that runs it in its lifespan, on uvloop until SIGTERM or SIGINT.
+
+        This is what ``python -m <service>`` does.
+        """
         logs.configure(self.name, self.settings.log_level)
-        serve_asgi(self.asgi(), self.settings)
+        config = uvicorn.Config(
+            app or self.asgi(), host=self.settings.http_host, port=self.settings.http_port, log_config=None,
+            access_log=False, lifespan="on", timeout_graceful_shutdown=5,
+        )  # fmt: skip
+        uvloop.run(uvicorn.Server(config).serve())
 
     async def _broker_heard(self) -> str:
         if not self._consumers:
@@ -174,9 +178,7 @@ class Service:
     async def _database_answers(self) -> str:
         try:
             async with asyncio.timeout(2), self.database.engine.connect() as connection:
-                await relay.waiting(connection, self.name)
-                letters = await connection.execute(text("select count(*) from dead_letter where redriven_at is null"))
-                DEAD_LETTERS.labels(self.name).set(letters.scalar_one())
+                await measure(connection, self.name)
         except Exception as error:  # noqa: BLE001 - whatever it is, the service cannot work
             return f"the database does not answer: {type(error).__name__}"
         return ""
@@ -191,98 +193,3 @@ class Service:
             except Exception as error:
                 log.warning("a worker pauses", exc_info=None if is_transient(error) else error, error=str(type(error)))
                 await asyncio.sleep(1)
-
-    async def _sweep(self, _: Any) -> Counts:
-        async with self.database.begin() as uow:
-            handled = await inbox.sweep(uow, INBOX_DAYS)
-            sent = await uow.execute(
-                "delete from outbox where sent_at < now() - make_interval(days => :days)", days=OUTBOX_DAYS
-            )
-            runs = await uow.execute("delete from job_run where started_at < now() - interval '90 days'")
-        return {"inbox": handled, "outbox": sent.rowcount, "job_runs": runs.rowcount}
-
-    def _operations(self) -> dict[type[Message], Answer]:
-        return {
-            operations.GetStatus: self._status,
-            operations.GetTenant: tenants.get_tenant,
-            operations.ListDeadLetters: self._list_dead_letters,
-            operations.RedriveDeadLetters: self._redrive,
-            operations.Republish: self._republish,
-            operations.ListJobs: self._list_jobs,
-        }
-
-    async def _status(self, uow: UnitOfWork, _: Received[operations.GetStatus]) -> operations.ServiceStatus:
-        unsent, oldest = await relay.waiting(uow.connection, self.name)
-        letters = await uow.execute("select count(*) from dead_letter where redriven_at is null")
-        now = await uow.execute("select clock_timestamp()")
-        return operations.ServiceStatus(
-            outbox_unsent=unsent, outbox_oldest_at=oldest, dead_letters=letters.scalar_one(), now=now.scalar_one()
-        )
-
-    async def _list_dead_letters(
-        self, uow: UnitOfWork, request: Received[operations.ListDeadLetters]
-    ) -> operations.DeadLetterList:
-        return await dead_letters.listing(uow, request.body.limit)
-
-    async def _redrive(self, uow: UnitOfWork, request: Received[operations.RedriveDeadLetters]) -> operations.Redriven:
-        opened = await self._dead_letters.open(uow, request.body.dead_letter_ids)
-        for letter in opened:
-            await dead_letters.mark_redriven(uow, letter.dead_letter_id)
-            await inbox.forget(uow, letter.message_id, letter.wire)
-            await self._processor.handle(uow, [letter.wire])
-        return operations.Redriven(redriven=len(opened))
-
-    async def _republish(self, uow: UnitOfWork, request: Received[operations.Republish]) -> operations.Republished:
-        again = await uow.execute(
-            "update outbox set sent_at = null where time >= :since and sent_at is not null", since=request.body.since
-        )
-        return operations.Republished(republished=again.rowcount)
-
-    async def _list_jobs(self, uow: UnitOfWork, _: Received[operations.ListJobs]) -> operations.JobList:
-        return await self.jobs.listing(uow)
-
-    async def _run_job(self, request: Received[operations.RunJob]) -> operations.JobRunView:
-        return await self.jobs.run_now(request.body.job)
-
-
-def serve_asgi(app: Any, settings: Settings) -> None:
-    """Serve an ASGI application on uvloop, until SIGTERM or SIGINT."""
-    config = uvicorn.Config(
-        app, host=settings.http_host, port=settings.http_port, log_config=None, access_log=False, lifespan="on",
-        timeout_graceful_shutdown=5,
-    )  # fmt: skip
-    uvloop.run(uvicorn.Server(config).serve())
-
-
-def _broker(name: str, settings: Settings) -> NatsBroker:
-    """The broker connection: it never gives up, and notices within 20 seconds that the other side is gone."""
-
-    async def as_it_is(message: NatsMessage) -> NatsMessage:
-        return message
-
-    return NatsBroker(
-        settings.nats_url.split(","),
-        name=f"leadloop-{name}",
-        security=NatsNKey.from_seed(settings.nats_seed.get_secret_value()) if settings.nats_seed else None,
-        inbox_prefix=inbox_prefix(name),
-        max_reconnect_attempts=-1,
-        reconnect_time_wait=1,
-        ping_interval=10,
-        max_outstanding_pings=2,
-        apply_types=False,
-        decoder=as_it_is,
-        logger=None,
-        graceful_timeout=5.0,
-    )
-
-
-def _address(name: str, settings: Settings) -> dict[str, Any]:
-    """How the outbox reaches the broker, beside the connection that everything else shares."""
-    return {
-        "servers": settings.nats_url.split(","),
-        "name": f"leadloop-{name}-outbox",
-        "nkeys_seed_str": settings.nats_seed.get_secret_value() if settings.nats_seed else None,
-        "inbox_prefix": inbox_prefix(name),
-        "ping_interval": 10,
-        "max_outstanding_pings": 2,
-    }

@@ -13,14 +13,8 @@ from sqlalchemy import CursorResult, Executable, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from uuid_utils.compat import uuid7
 
+from chassis import outbox
 from contracts.message import Envelope, Event
-
-_WRITE_OUTBOX = text("""
-    insert into outbox (id, type, tenant, time, correlation_id, causation_id, traceparent, body)
-    select * from unnest(cast(:ids as uuid[]), cast(:types as text[]), cast(:tenants as text[]),
-                         cast(:times as timestamptz[]), cast(:correlations as uuid[]), cast(:causes as uuid[]),
-                         cast(:traces as text[]), cast(:bodies as bytea[]))
-""")
 
 _ACT_FOR = text("""
     select set_config('app.tenants', :names, true), array(
@@ -93,20 +87,7 @@ class UnitOfWork:
         """Write the events published so far into the outbox; whether there were any."""
         if not self._outgoing:
             return False
-        envelopes = [envelope for envelope, _ in self._outgoing]
-        await self.connection.execute(
-            _WRITE_OUTBOX,
-            {
-                "ids": [e.id for e in envelopes],
-                "types": [e.type for e in envelopes],
-                "tenants": [e.tenant for e in envelopes],
-                "times": [e.time for e in envelopes],
-                "correlations": [e.correlation_id for e in envelopes],
-                "causes": [e.causation_id for e in envelopes],
-                "traces": [e.traceparent for e in envelopes],
-                "bodies": [body for _, body in self._outgoing],
-            },
-        )
+        await outbox.write(self.connection, self._outgoing)
         self._outgoing.clear()
         return True
 

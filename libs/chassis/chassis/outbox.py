@@ -1,0 +1,88 @@
+"""The outbox: what units of work published, until the relay has given it to the broker and for a while afterwards."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts.message import Envelope
+
+_WRITE = text("""
+    insert into outbox (id, type, tenant, time, correlation_id, causation_id, traceparent, body)
+    select * from unnest(cast(:ids as uuid[]), cast(:types as text[]), cast(:tenants as text[]),
+                         cast(:times as timestamptz[]), cast(:correlations as uuid[]), cast(:causes as uuid[]),
+                         cast(:traces as text[]), cast(:bodies as bytea[]))
+""")
+_UNSENT = text("""
+    select seq, id, type, tenant, time, correlation_id, causation_id, traceparent, body from outbox
+    where sent_at is null and parked is null order by seq limit :limit
+""")
+_SENT = text("update outbox set sent_at = now() where seq = any(cast(:seqs as bigint[]))")
+_PARK = text("update outbox set parked = :reason where seq = :seq")
+_WAITING = text("""
+    select count(*) as unsent, min(time) as oldest from outbox where sent_at is null and parked is null
+""")
+_AGAIN = text("update outbox set sent_at = null where time >= :since and sent_at is not null")
+_SWEEP = text("delete from outbox where sent_at < now() - make_interval(days => :days)")
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """An event that waits to be published; `seq` is its place in the order."""
+
+    seq: int
+    envelope: Envelope
+    body: bytes
+
+
+async def write(connection: AsyncConnection, events: Sequence[tuple[Envelope, bytes]]) -> None:
+    """Write events, each with its body, in the order they are to be published in."""
+    envelopes = [envelope for envelope, _ in events]
+    await connection.execute(
+        _WRITE,
+        {
+            "ids": [e.id for e in envelopes],
+            "types": [e.type for e in envelopes],
+            "tenants": [e.tenant for e in envelopes],
+            "times": [e.time for e in envelopes],
+            "correlations": [e.correlation_id for e in envelopes],
+            "causes": [e.causation_id for e in envelopes],
+            "traces": [e.traceparent for e in envelopes],
+            "bodies": [body for _, body in events],
+        },
+    )
+
+
+async def unsent(connection: AsyncConnection, limit: int) -> list[Unsent]:
+    """The first events that wait, in order."""
+    return [
+        Unsent(seq, Envelope(*attributes), body)
+        for seq, *attributes, body in await connection.execute(_UNSENT, {"limit": limit})
+    ]
+
+
+async def mark_sent(connection: AsyncConnection, seqs: Sequence[int]) -> None:
+    await connection.execute(_SENT, {"seqs": list(seqs)})
+
+
+async def park(connection: AsyncConnection, seq: int, reason: str) -> None:
+    """Take an event out of the way of the others: it can never be published."""
+    await connection.execute(_PARK, {"seq": seq, "reason": reason})
+
+
+async def waiting(connection: AsyncConnection) -> tuple[int, datetime | None]:
+    """How many events wait to be published, and since when the oldest does."""
+    unsent, oldest = (await connection.execute(_WAITING)).one()
+    return unsent, oldest
+
+
+async def again(connection: AsyncConnection, since: datetime) -> int:
+    """Have every event written from this moment on published again; returns how many."""
+    return (await connection.execute(_AGAIN, {"since": since})).rowcount
+
+
+async def sweep(connection: AsyncConnection, days: int) -> int:
+    """Delete what was published longer ago than that; returns how many."""
+    return (await connection.execute(_SWEEP, {"days": days})).rowcount
