@@ -1,12 +1,11 @@
 """A durable consumer: pulls batches and handles each in one transaction, in the stream's order.
 
-Order before parallelism: the transaction first takes the durable's advisory lock, and a batch is committed only when all
-that the broker has delivered and not seen acknowledged is in this replica's hands. Replicas so take turns, one batch at
-a time; what a replica leaves behind when it dies comes back before anything newer is handled. Losing the database
-session loses the lock and the transaction together, so there is nothing to fence.
+A batch is committed only when every message that the broker has delivered and not seen acknowledged is held here. Replicas
+therefore take turns, under the durable's advisory lock, and a dead replica's messages are handled before newer ones. Losing
+the database session loses the lock and the transaction together, so there is nothing to fence.
 
-The broker takes its time over acknowledgements. A batch is handled while those for the last one are still under way, and
-committed when they are known to have arrived.
+The broker takes its time over acknowledgements. A batch is handled while those of the last one are unconfirmed, and
+committed when they are confirmed.
 """
 
 import asyncio
@@ -34,7 +33,7 @@ log = get_logger("consumer")
 
 BATCH = 500
 MAX_UNACKNOWLEDGED = 4 * BATCH
-"""Room for this replica's batch, the last one's acknowledgements under way, and what a dead peer left."""
+"""Room for this replica's batch, the last one while its acknowledgements are unconfirmed, and what a dead peer left."""
 ACK_WAIT = timedelta(seconds=5)
 """How long the broker waits for an acknowledgement or a sign of life before it delivers a message again."""
 _IDLE_SECONDS = 2.0
@@ -48,7 +47,7 @@ _SUSPICIOUS_DELIVERIES = 4
 """A message delivered this often may be what takes the process down."""
 
 
-class _Acknowledged:
+class _PendingAcks:
     """The acknowledgements of a batch; the broker confirms the last, which it takes after the others."""
 
     def __init__(self, batch: Sequence[Msg] = ()) -> None:
@@ -56,12 +55,15 @@ class _Acknowledged:
         self._confirmation = asyncio.create_task(self._confirm(batch[-1])) if batch else None
 
     @property
-    def under_way(self) -> int:
-        """How many the broker may not have taken yet; those that are lost are not."""
+    def unconfirmed(self) -> int:
+        """Acknowledgements sent and not yet confirmed; 0 once they are, or timed out.
+
+        In that case the broker delivers again, and the inbox skips.
+        """
         return self._count if self._confirmation and not self._confirmation.done() else 0
 
-    async def arrived(self) -> None:
-        """Wait until the broker has taken them, or is not going to."""
+    async def confirmed(self) -> None:
+        """Wait until none is unconfirmed."""
         if self._confirmation:
             await asyncio.wait([self._confirmation])
 
@@ -80,7 +82,7 @@ class Consumer:
         self._processor = processor
         self._stopping = asyncio.Event()
         self._asked_at: float | None = None
-        self._acknowledged = _Acknowledged()
+        self._pending_acks = _PendingAcks()
 
     async def run(self) -> None:
         """Pull and handle batches until `stop`; errors that pass are waited out."""
@@ -100,13 +102,13 @@ class Consumer:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), delay)
                 delay = min(delay * 2, _LONGEST_PAUSE_SECONDS)
-        await self._acknowledged.arrived()
+        await self._pending_acks.confirmed()
         if pull is not None:
             await pull.close()
 
     @property
     def silence(self) -> float:
-        """Seconds for which the broker has been asked in vain; who handles a batch or awaits his turn asks nothing."""
+        """Seconds for which the broker has been asked in vain; one that handles a batch or awaits its turn asks nothing."""
         return monotonic() - self._asked_at if self._asked_at else 0.0
 
     def stop(self) -> None:
@@ -128,13 +130,13 @@ class Consumer:
                     return
                 started = monotonic()
                 async with self._kept_alive(held):
-                    certain = await self._gather_all_unacknowledged(uow, pull, held)
+                    assumed = await self._gather_unacknowledged(uow, pull, held)
                     held.sort(key=lambda message: message.metadata.sequence.stream)
                     uow.now = datetime.now(UTC)  # waiting for the lock and for messages was no part of the work
                     suspicious = any(message.metadata.num_delivered >= _SUSPICIOUS_DELIVERIES for message in held)
                     await self._processor.handle(uow, [_wire(message) for message in held], suspicious=suspicious)
-                    if not certain:
-                        await self._acknowledged.arrived()
+                    if assumed:
+                        await self._pending_acks.confirmed()
                         if await self._unacknowledged_elsewhere(held):
                             raise LostRaceError("an older message may lie with another replica")
         except BaseException:
@@ -144,7 +146,7 @@ class Consumer:
         # In order, so on a stream that keeps its messages the last acknowledgement stands for all before it.
         for message in held[:-1] if self._durable.stream.work_queue else []:
             await message.ack()
-        self._acknowledged = _Acknowledged(held)
+        self._pending_acks = _PendingAcks(held)
         BATCH_SECONDS.labels(self._database.service, self._durable.stream.name).observe(monotonic() - started)
 
     async def _fetch(self, pull: Pull) -> list[Msg]:
@@ -166,19 +168,20 @@ class Consumer:
             fetch.cancel()
             stop.cancel()
 
-    async def _gather_all_unacknowledged(self, uow: UnitOfWork, pull: Pull, held: list[Msg]) -> bool:
-        """Wait until nothing delivered and unacknowledged lies anywhere else: with a dead peer, or on its way here.
+    async def _gather_unacknowledged(self, uow: UnitOfWork, pull: Pull, held: list[Msg]) -> int:
+        """Take in what was delivered and is unacknowledged: what a dead peer left comes here in time.
 
         Returns:
-            Whether that is certain: what this replica has just acknowledged the broker may not have noted yet.
+            How many of these are not held, on the assumption that they are the last batch's, whose acknowledgements
+            the broker has not confirmed; to be looked at again once it has.
         """
         while elsewhere := await self._unacknowledged_elsewhere(held):
-            if elsewhere <= self._acknowledged.under_way:
-                return False
+            if elsewhere <= self._pending_acks.unconfirmed:
+                break
             # Raises when the session is lost, and the lock with it: two that gathered would wait for each other.
             await uow.execute("select 1")
             held += await pull.take(BATCH, _GATHER_SECONDS)
-        return True
+        return elsewhere
 
     async def _unacknowledged_elsewhere(self, held: Sequence[Msg]) -> int:
         """How many messages were delivered, not acknowledged as far as the broker knows, and are not held here."""
