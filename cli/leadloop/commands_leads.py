@@ -20,7 +20,7 @@ from leadloop.installation import Installation
 from leadloop.output import Answer, CommandError, table
 from leadloop.progress import progress
 from leadloop.reading import Tally, unsent
-from leadloop.rows import Rows, read
+from leadloop.rows import Rows
 
 
 async def import_(
@@ -36,7 +36,7 @@ async def import_(
     """
     mapping_file = mapping.load(map)
     with file.open("rb") as stream, ErrorsFile(file) as errors:
-        rows = read(stream, mapping_file, tenant)
+        rows = Rows(stream, mapping_file, tenant)
         tally = await _check(rows, errors, common) if dry_run else await _apply(rows, tenant, errors, common)
     return answer(file, tally, errors) if isinstance(tally, Report) else _checked(file, tally, errors)
 

@@ -26,7 +26,7 @@ from leadloop.commands_tenants import create
 from leadloop.errors_file import ErrorsFile
 from leadloop.importing import Import
 from leadloop.installation import Installation
-from leadloop.rows import read
+from leadloop.rows import Rows
 
 TENANT = "demo"
 HISTORY_ROWS = 2000
@@ -41,7 +41,7 @@ async def prepare(installation: Installation) -> None:
             generator.write(export, "crm", HISTORY_ROWS, until=_until(installation))
             with export.open("rb") as stream, ErrorsFile(export) as errors:
                 report = await Import(client, installation.address, TENANT, errors).run(
-                    read(stream, _mapping(), TENANT)
+                    Rows(stream, _mapping(), TENANT)
                 )
     seconds = f"{report.seconds:.1f} s"
     print(f"the tenant {TENANT} has {HISTORY_ROWS} imported rows of history ({seconds})", file=sys.stderr)

@@ -62,10 +62,14 @@ class BadRow(NamedTuple):
 
 
 class Rows:
-    """An export being read: iterate over its rows once.
+    """An export being read: its header is checked at once, its rows while they are iterated over, once.
 
     Attributes:
         size: bytes of the file, or None where it is a pipe.
+
+    Raises:
+        ExportError: the file cannot be read as CSV (also while iterating).
+        MappingError: the header lacks a column that the mapping names.
     """
 
     def __init__(self, stream: BinaryIO, mapping_file: MappingFile, tenant: str) -> None:
@@ -92,16 +96,6 @@ class Rows:
             return Row(number, record.line, *self._prepare(record.cells, number))
         except BadCellError as error:
             return BadRow(number, record.line, error.field, error.reason)
-
-
-def read(stream: BinaryIO, mapping: MappingFile, tenant: str) -> Rows:
-    """Begin to read an export; its header is checked at once, its rows while iterating.
-
-    Raises:
-        ExportError: the file cannot be read as CSV (also while iterating).
-        MappingError: the header lacks a column that the mapping names.
-    """
-    return Rows(stream, mapping, tenant)
 
 
 def _size(stream: BinaryIO) -> int:

@@ -11,7 +11,7 @@ from contracts.intake import LeadAccepted
 from contracts.outcomes import OutcomeRecorded, OutcomeRefused
 from leadloop import mapping
 from leadloop.generator import Shape, write
-from leadloop.rows import Row, Rows, read
+from leadloop.rows import Row, Rows
 from tests.chaos.system import System
 from tests.cli.expected import WinRate, expected_win_rates
 
@@ -37,7 +37,7 @@ class Export:
 
     def rows(self, stream: BinaryIO, tenant: str) -> Rows:
         """Its rows as an import sends them."""
-        return read(stream, mapping.load(self.mapping), tenant)
+        return Rows(stream, mapping.load(self.mapping), tenant)
 
 
 async def assert_balanced(system: System, tenant: str, export: Export) -> None:

@@ -13,7 +13,7 @@ from contracts.outcomes import RecordOutcomes
 from contracts.taxonomy import key
 from leadloop.generator import Shape, write
 from leadloop.mapping import load
-from leadloop.rows import Row, read
+from leadloop.rows import Row, Rows
 from tests.cli.expected import OPPOSITE, Expected, WinRate, expected_win_rates
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ def imported_win_rates(export: Path, mapping: Path, by: By) -> Expected:
     groups: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     blocked = 0
     with export.open("rb") as stream:
-        for row in read(stream, load(mapping), "acme"):
+        for row in Rows(stream, load(mapping), "acme"):
             assert isinstance(row, Row), row
             lead = row.lead.command
             assert isinstance(lead, SubmitLead)

@@ -19,7 +19,7 @@ from leadloop.errors_file import ErrorsFile
 from leadloop.importing import Import, Report
 from leadloop.mapping import loads
 from leadloop.output import CommandError
-from leadloop.rows import Row, read
+from leadloop.rows import Row, Rows
 from tests.platform import Platform
 from tests.waiting import until
 
@@ -73,7 +73,7 @@ async def run_import(
     }
     with export.open("rb") as stream, ErrorsFile(export) as errors:
         run = Import(platform.operator, address, tenant, errors, quiet_seconds=quiet_seconds)
-        return await run.run(read(stream, loads(MAPPING, "m.yaml"), tenant))
+        return await run.run(Rows(stream, loads(MAPPING, "m.yaml"), tenant))
 
 
 def check_sums(report: Report) -> None:
@@ -107,7 +107,7 @@ async def test_numbers_add_up_and_do_not_depend_on_what_is_under_way_together(
 async def test_a_lost_command_is_noticed_whatever_else_waits(platform: Platform, tenant: str, tmp_path: Path) -> None:
     """Its id was used before; and another tenant's command waits for a service that does not run."""
     rows = [",Bad,,", "1,Ann,,", "2,Bo,,"]
-    *_, lost = read(io.BytesIO(content(rows)), loads(MAPPING, "m.yaml"), tenant)
+    *_, lost = Rows(io.BytesIO(content(rows)), loads(MAPPING, "m.yaml"), tenant)
     assert isinstance(lost, Row)
     contacted = RecordOutcomes(
         lead=LeadRef(source_system="web", source_id="1"), outcomes=[Outcome(type=OutcomeType.CONTACTED)], recorded_by="x"

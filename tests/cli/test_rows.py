@@ -17,7 +17,7 @@ from contracts.message import id_from_content
 from contracts.outcomes import RecordOutcomes
 from leadloop.csv_records import ExportError
 from leadloop.mapping import MappingError, MappingFile, loads
-from leadloop.rows import BadRow, Row, Rows, read
+from leadloop.rows import BadRow, Row, Rows
 
 MAPPING = """\
 source_system: crm
@@ -49,7 +49,7 @@ GOOD = {"Id": "7", "Name": "Ann", "Intent": "Buyer", "Created": "31.01.2025"}
 
 def rows_of(data: bytes | str, mapping: str | MappingFile = MAPPING, tenant: str = "acme") -> Rows:
     stream = io.BytesIO(data.encode() if isinstance(data, str) else data)
-    return read(stream, mapping if isinstance(mapping, MappingFile) else loads(mapping, "m.yaml"), tenant)
+    return Rows(stream, mapping if isinstance(mapping, MappingFile) else loads(mapping, "m.yaml"), tenant)
 
 
 def export(*records: dict[str, str]) -> str:
@@ -366,7 +366,7 @@ class TestFiles:
 
     def test_the_stream_stays_open(self) -> None:
         stream = io.BytesIO(b"Id,Name\n1,x\n")
-        assert ids(read(stream, loads(MAPPING, "m.yaml"), "acme")) == ["1"]
+        assert ids(Rows(stream, loads(MAPPING, "m.yaml"), "acme")) == ["1"]
         assert not stream.closed
 
     def test_a_file_with_only_a_header_has_no_rows(self) -> None:
@@ -389,7 +389,7 @@ class TestFiles:
         mapping = loads(MAPPING, "m.yaml")
         tracemalloc.start()
         with path.open("rb") as stream:
-            assert sum(1 for _ in read(stream, mapping, "acme")) == 5_000
+            assert sum(1 for _ in Rows(stream, mapping, "acme")) == 5_000
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < path.stat().st_size // 2
