@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from chassis.consumer import _Acknowledged
+from chassis.consumer import _PendingAcks
 from chassis.received import Received, encode
 from chassis.unit_of_work import UnitOfWork
 from contracts.catalogue import COMMANDS, EVENTS
@@ -49,7 +49,7 @@ async def test_two_replicas_take_turns_and_keep_the_order(scene: Scene) -> None:
 
 async def test_no_batch_overtakes_what_a_dead_replica_left(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even while acknowledgements are under way, which could be all that the broker still waits for."""
-    monkeypatch.setattr(_Acknowledged, "under_way", 10)
+    monkeypatch.setattr(_PendingAcks, "unconfirmed", 10)
     await scene.redeliver_after(1.0)
     await scene.give(submission(1))
     async with scene.platform.connect(ledger.NAME) as dead:
