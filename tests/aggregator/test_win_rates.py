@@ -1,11 +1,15 @@
 """Win rates count distinct leads over the whole window, and can be recomputed from the events at any time."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import uuid4
 
 import pytest
 
+import aggregator.store
+from chassis.unit_of_work import Database
 from contracts.aggregator import Dimension, ListEvents, Replay, WeeklyWinRates, WinRates
 from contracts.outcomes import OutcomeRecorded
 from contracts.taxonomy import Intent, OutcomeType
@@ -157,3 +161,31 @@ async def test_an_outcome_that_comes_during_a_replay_is_counted(platform: Platfo
         return await rows(platform, tenant) == [("web", "unknown", 2, 0, 1, 1, 0.5)]
 
     await until(counted, what="the late outcome counted")
+
+
+async def test_a_week_recounted_while_an_outcome_of_it_is_being_stored_is_not_left_stale(
+    platform: Platform, tenant: str
+) -> None:
+    await store(platform, tenant, [recorded(WON)])
+    outcome = recorded(LOST)
+    stored = (tenant, uuid4(), outcome.topic.type, outcome.occurred_at, outcome.lead_id, outcome.model_dump_json())
+    database = Database("aggregator", platform.database_url("leadloop_aggregator"))
+    try:
+        async with database.begin(tenant) as uow:
+            await aggregator.store.store_events(uow, [stored])
+            await aggregator.store.project_outcomes(uow, [tenant], [stored[1]])
+            recounting = asyncio.create_task(platform.caller.ask(tenant, WeeklyWinRates(by="source", weeks=1)))
+            await until(partial(waits_or_is_done, platform, recounting), what="a recount")
+        await recounting
+    finally:
+        await database.close()
+    (row,) = (await platform.caller.ask(tenant, WeeklyWinRates(by="source", weeks=1))).rows
+    assert (row.won, row.lost) == (1, 1)
+
+
+async def waits_or_is_done(platform: Platform, task: asyncio.Task[object]) -> bool:
+    async with platform.sql() as sql:
+        waiting = (
+            "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like '%stale_week%')"
+        )
+        return task.done() or bool(await sql.fetchval(waiting))

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -143,6 +144,17 @@ async def test_a_submission_that_would_carry_a_contact_in_clear_is_put_away_unqu
     events = await told(running, tenant, at_least=2)
     assert sorted(subject.split(".")[2] for subject, _ in events) == ["lead_accepted", "message_dead_lettered"]
     assert not [secret for secret in ("canary", "6145550177") if secret in f"{letter['reason']} {events}"]
+
+
+@pytest.mark.parametrize("given", [{}, {"created_at": datetime(1753, 1, 1, tzinfo=UTC)}])
+async def test_a_lead_without_a_usable_time_was_created_when_it_first_came(
+    running: Platform, tenant: str, given: dict[str, Any]
+) -> None:
+    created = set()
+    for name in ("Jane Roe", "Jane Doe"):
+        await verdicts(running, tenant, await running.publish("operator", tenant, lead("1", full_name=name, **given)))
+        created |= {lead.created_at for lead in (await running.caller.ask(tenant, ListLeads())).leads}
+    assert len(created) == 1
 
 
 async def test_the_order_of_a_lead_s_submissions_is_kept_within_one_batch(running: Platform, tenant: str) -> None:

@@ -1,24 +1,15 @@
 """The aggregator: every event, and the numbers anyone can recompute from them."""
 
-from collections.abc import Sequence
 from functools import partial
 
 from aggregator import handlers
 from chassis.jobs import Job
-from chassis.received import Received
 from chassis.service import Service
 from chassis.settings import Settings
-from chassis.tenants import keep_copy
-from chassis.unit_of_work import Database, UnitOfWork
+from chassis.unit_of_work import Database
 from contracts import aggregator as messages
 from contracts import catalogue
-from contracts.gateway import TenantChanged
 from contracts.message import Kind
-
-
-async def _store_and_keep(uow: UnitOfWork, received: Sequence[Received[TenantChanged]]) -> None:
-    await handlers.store_events(uow, received)
-    await keep_copy(uow, received)
 
 
 def build(settings: Settings) -> Service:
@@ -27,10 +18,7 @@ def build(settings: Settings) -> Service:
         "aggregator",
         settings,
         database=database,
-        consumes={
-            **{entry.message: handlers.store_events for entry in catalogue.read_by("aggregator", Kind.EVENT)},
-            TenantChanged: _store_and_keep,
-        },
+        consumes={entry.message: handlers.store_events for entry in catalogue.read_by("aggregator", Kind.EVENT)},
         answers={
             messages.WinRates: handlers.win_rates,
             messages.WeeklyWinRates: handlers.weekly_win_rates,

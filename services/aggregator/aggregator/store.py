@@ -33,11 +33,13 @@ _OUTCOMES_FROM_EVENTS = f"""
     on conflict do nothing
 """
 
+# A mark that is there is written again: whoever recounts the week then waits until these outcomes are committed.
 _MARK_STALE = f"""
     insert into stale_week (tenant_id, week)
     select distinct tenant_id, {_WEEK}
     from event where (tenant_id, event_id) in (select * from unnest(cast(:tenants as text[]), cast(:ids as uuid[])))
-    on conflict do nothing
+    order by 1, 2
+    on conflict (tenant_id, week) do update set week = excluded.week
 """
 
 _COUNTS = f"""

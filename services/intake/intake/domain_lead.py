@@ -57,6 +57,7 @@ class NormalLead:
         name: PII, like the six that follow it.
         private_metadata: what may not appear in events in clear; the vault seals it.
         clear_metadata: what may.
+        created_at: none where it was not given or not usable; the lead keeps the time that it has.
         warnings: what was dropped, and why.
         digest: 32 bytes; the same for the same submission, whenever it was received.
         field_digests: 8 bytes for each field of the submission that was given, see `changed_fields`.
@@ -70,7 +71,7 @@ class NormalLead:
     notes: str | None
     private_metadata: dict[str, Any]
     attribution: Attribution
-    created_at: datetime
+    created_at: datetime | None
     last_activity_at: datetime | None
     clear_metadata: dict[str, Scalar]
     warnings: list[Flaw]
@@ -98,7 +99,7 @@ def normalise(
     Args:
         submission: as the source typed it; white space around a text counts for nothing, a blank text as not given.
         settings: the tenant's, for the region of its phone numbers and the metadata it allows in clear.
-        received: when the submission came in (aware); a lead without `created_at` was created then.
+        received: when the submission came in (aware).
         strict: refuse the submission for anything unusable in it, as HTTP callers are there to correct it. Otherwise
             what is unusable is dropped with a warning, and only a lead without name, phone and e-mail is rejected.
         digest_key: 16 to 64 secret bytes of the tenant's, without which a digest cannot be guessed from its value.
@@ -141,7 +142,7 @@ def normalise(
         product_interest=grouping_key("product_interest"),
         partner=grouping_key("partner"),
     )
-    created_at = time("created_at") or received
+    created_at = time("created_at")
     last_activity_at = time("last_activity_at")
     if not (name or phone or email):
         flaws.append(_flaw("full_name", "no_contact"))

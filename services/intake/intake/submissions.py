@@ -163,7 +163,7 @@ def _row(uow: UnitOfWork, candidate: _Candidate, person: UUID) -> dict[str, Any]
         "field_digests": _json({name: digest.hex() for name, digest in lead.field_digests.items()}),
         **{column: candidate.tokens.get(column) for column in ("phone_token", "email_token", "linkedin_token")},
         **lead.attribution.__dict__,
-        "created_at": before["created_at"] if before and submission.created_at is None else lead.created_at,
+        "created_at": lead.created_at or (before["created_at"] if before else candidate.message.wire.received),
         "last_activity_at": lead.last_activity_at,
         "updated_at": uow.now,
         "warnings": _json([flaw.__dict__ for flaw in lead.warnings]),
