@@ -6,25 +6,29 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
+from chassis import tenants
 from chassis.received import Received
 from chassis.tenants import NO_SUCH_TENANT
 from chassis.unit_of_work import UnitOfWork
 from contracts.catalogue import COMMANDS
-from contracts.gateway import CreateTenant, NewTenantSettings
+from contracts.gateway import CreateTenant, NewTenantSettings, TenantChanged
 from contracts.intake import SubmitLead
 from contracts.message import PLATFORM, ProblemCode, ProblemError
 from contracts.operations import GetTenant, MessageDeadLettered, RedriveDeadLetters
 from tests.chassis import ledger
-from tests.chassis.ledger import submission
+from tests.chassis.ledger import change, submission
 from tests.chassis.scene import Scene
 
 CREATE = CreateTenant(settings=NewTenantSettings(region="DE", time_zone="Europe/Berlin"))
-# The ledger keeps no copy of what `TenantChanged` tells, so that its service knows only whom it has asked for.
 
 
 @pytest.fixture
-def newcomer(scene: Scene) -> Scene:
-    """A tenant that the service does not know."""
+def newcomer(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """A tenant that the service does not know; no news of it comes through, so that the service must ask."""
+
+    async def keep_none(_: UnitOfWork, __: Sequence[Received[TenantChanged]]) -> None: ...
+
+    monkeypatch.setattr(tenants, "keep_copy", keep_none)
     return Scene(scene.platform, f"{scene.tenant}-new")
 
 
@@ -34,6 +38,13 @@ async def submissions(scene: Scene) -> list[int]:
         """select number from ledger where tenant_id = $1 and number > 1 order by seq""", scene.tenant
     )
     return [row["number"] for row in rows]
+
+
+async def test_a_service_that_handles_the_news_of_a_tenant_itself_keeps_its_copy_as_well(scene: Scene) -> None:
+    await scene.give(change(7))
+    async with scene.service().running():
+        assert await scene.written(1) == [7]
+        assert (await scene.ask(GetTenant(), of=ledger.NAME)).version == 7
 
 
 async def test_a_command_that_overtakes_the_news_of_its_tenant_is_handled(newcomer: Scene) -> None:

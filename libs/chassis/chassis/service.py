@@ -29,7 +29,8 @@ from chassis.requests import Respond, in_unit_of_work, serve
 from chassis.settings import Settings
 from chassis.tenants import Tenants
 from chassis.unit_of_work import Database
-from contracts import catalogue, gateway
+from contracts import catalogue
+from contracts.gateway import ListTenants, TenantChanged, TenantList
 from contracts.message import PLATFORM, Kind, Message
 from contracts.operations import RunJob
 
@@ -46,7 +47,8 @@ class Service:
     Parameters:
         name: as in the catalogue.
         settings: where things are.
-        consumes: a handler per event and command; exactly what the catalogue says the service reads.
+        consumes: a handler per event and command; exactly what the catalogue says the service reads. The service's copy of the
+            tenants is kept whether or not `TenantChanged` is among them.
         answers: an answer per request; exactly what the catalogue says the service answers.
         jobs: what it does by the clock.
         workers: what it does all the time; each is run again if it raises.
@@ -66,22 +68,24 @@ class Service:
         self.name = name
         self.settings = settings
         self.database = database or Database(name, settings.database_url)
-        self.consumes: dict[type[Message], Handler] = {gateway.TenantChanged: tenants.keep_copy, **(consumes or {})}
+        self.consumes: dict[type[Message], Handler] = dict(consumes or {})
+        own_handler = self.consumes.get(TenantChanged)
+        self.consumes[TenantChanged] = tenants.keeping_copy(own_handler) if own_handler else tenants.keep_copy
         self.broker = broker(name, settings)
         self.jobs = Jobs(self.database, [*jobs, Job("sweep", "17 3 * * *", partial(sweep, self.database))])
         self._workers = workers
         letters = DeadLetters(key_service(settings.kms_uri))
-        known = Tenants(None if name == gateway.ListTenants.topic.owner else self._ask_the_gateway)
+        known = Tenants(None if name == ListTenants.topic.owner else self._ask_the_gateway)
         self._processor = Processor(self.database, self.consumes, letters, known)
         self._consumers: list[Consumer] = []
         self._consuming: list[asyncio.Task[None]] = []
         self._background: list[asyncio.Task[None]] = []
-        own = Operations(self.jobs, letters, self._processor)
+        operations = Operations(self.jobs, letters, self._processor)
         responses: dict[type[Message], Respond] = {
             request: in_unit_of_work(self.database, known, answer)
-            for request, answer in {**own.answers(), **(answers or {})}.items()
+            for request, answer in {**operations.answers(), **(answers or {})}.items()
         }
-        responses[RunJob] = own.run_job
+        responses[RunJob] = operations.run_job
         for entry in catalogue.read_by(name, Kind.REQUEST):
             serve(self.broker, name, entry, responses[entry.message])
 
@@ -183,7 +187,7 @@ class Service:
             return f"the database does not answer: {type(error).__name__}"
         return ""
 
-    async def _ask_the_gateway(self, request: gateway.ListTenants) -> gateway.TenantList:
+    async def _ask_the_gateway(self, request: ListTenants) -> TenantList:
         return await self.caller.ask(PLATFORM, request)
 
     async def _keep_working(self, worker: Worker) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from chassis.failures import TenantsUnavailableError
 from chassis.logs import get_logger
-from chassis.received import Received
+from chassis.received import Handler, Received
 from chassis.unit_of_work import UnitOfWork
 from contracts.gateway import MOST_TENANTS, ListTenants, TenantChanged, TenantList, TenantSettings, TenantView
 from contracts.message import PLATFORM, ProblemCode, ProblemError
@@ -83,6 +83,16 @@ async def keep_copy(uow: UnitOfWork, messages: Sequence[Received[TenantChanged]]
             for message in messages
         ],
     )
+
+
+def keeping_copy(handler: Handler) -> Handler:
+    """A handler of a service's own for `TenantChanged`, run once the copy is kept."""
+
+    async def keep_and_handle(uow: UnitOfWork, messages: Sequence[Received[TenantChanged]]) -> None:
+        await keep_copy(uow, messages)
+        await handler(uow, messages)
+
+    return keep_and_handle
 
 
 async def _keep(uow: UnitOfWork, views: Iterable[TenantView]) -> None:
