@@ -7,16 +7,17 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from chassis.dead_letters import DeadLetters
 from chassis.keys import key_service
 from chassis.received import Received, Wire, encode
-from chassis.unit_of_work import UnitOfWork
+from chassis.unit_of_work import Database, UnitOfWork
 from contracts import catalogue
 from contracts.catalogue import COMMANDS
 from contracts.gateway import TenantChanged
 from contracts.intake import SubmitLead
-from contracts.message import PLATFORM, id_from_content
+from contracts.message import PLATFORM, Envelope, id_from_content
 from contracts.operations import MessageDeadLettered, RedriveDeadLetters
 from tests.chassis import ledger
 from tests.chassis.ledger import PHONE, Mishap, change, submission
@@ -252,3 +253,30 @@ async def test_a_redriven_message_was_received_when_the_broker_first_had_it(scen
 
 def _as_change(message: Received[SubmitLead]) -> Received[TenantChanged]:
     return Received(message.envelope, change(int(message.body.source_id)), message.wire)
+
+
+async def test_an_event_the_database_does_not_take_fails_its_savepoint_and_not_the_unit(scene: Scene) -> None:
+    settings = scene.platform.settings(ledger.NAME)
+    database = Database(ledger.NAME, settings.database_url)
+    id_ = uuid4()
+    unstorable = Envelope(id_, SubmitLead.topic.type, scene.tenant, datetime.now(UTC), id_, traceparent="a\0b")
+    try:
+        async with database.begin(scene.tenant) as uow:
+            with pytest.raises(DBAPIError):
+                async with uow.savepoint():
+                    uow.publish(scene.tenant, change(1), cause=unstorable)
+            kept = uow.publish(scene.tenant, change(2))
+    finally:
+        await database.close()
+    rows = await scene.select("select id from outbox where tenant = $1", scene.tenant)
+    assert [row["id"] for row in rows] == [kept]
+
+
+async def test_messages_of_two_tenants_under_one_id_are_noted_at_once(scene: Scene) -> None:
+    service = scene.service()
+    id_ = uuid4()
+    try:
+        assert await service._processor._begin([id_, id_]) == 1
+        await service._processor._survived([id_])
+    finally:
+        await service.database.close()

@@ -106,6 +106,17 @@ def test_no_header_however_mad_does_more_than_make_a_message_unreadable(token: s
         Envelope.read(f"intake.command.submit_lead.v1.{token}", headers, BODY, RECEIVED)
 
 
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [(TRACE, TRACE), ("call Jane on 614-555-0142", None), ("a\0b", None), (TRACE * 1000, None), (TRACE + "\n", None)],
+)
+def test_a_trace_context_is_kept_only_if_it_is_one(given: str, kept: str | None) -> None:
+    assert Envelope.read(SUBJECT, {"traceparent": given}, BODY, RECEIVED).traceparent == kept
+
+
 PARTS = st.lists(st.text(max_size=8) | st.binary(max_size=8), max_size=4)
 
 

@@ -195,7 +195,7 @@ async def test_nobody_is_found_in_what_is_told_logged_measured_or_stored(
 ) -> None:
     # A new credential is a new configuration of the broker, in which the witness is not admitted.
     async with operator.upstream(known) as upstream, witness(operator) as advisories:
-        await send(upstream, known, [(*command, {}) for command in GOOD])
+        await send(upstream, known, [(*command, {"traceparent": f"{NAME} {PHONE}"}) for command in GOOD])
         await send(upstream, known, POISON)
         twice = str(uuid4())
         await send(upstream, known, [(SUBMIT, {**LEAD, "source_id": "twice"}, {"ce-id": twice})])

@@ -19,7 +19,8 @@ from nats.aio.msg import Msg
 
 _ACK_SECONDS = 10.0
 _CLOSE_SECONDS = 2.0
-_MESSAGE_TOO_LARGE = 10054
+_TOO_LARGE = (10054, 10097)
+"""The server's codes for a message, and for headers, beyond what it takes."""
 
 
 class TooLargeError(Exception):
@@ -114,4 +115,4 @@ def _error(message: Msg) -> Exception | None:
     error = json.loads(message.data).get("error")
     if error is None:
         return None
-    return TooLargeError() if error.get("err_code") == _MESSAGE_TOO_LARGE else nats.js.errors.APIError.from_error(error)
+    return TooLargeError() if error.get("err_code") in _TOO_LARGE else nats.js.errors.APIError.from_error(error)

@@ -21,7 +21,7 @@ FAILURES_ALLOWED = 3
 """How often a message may fail, or take the process down, while it is handled alone."""
 
 _BEGIN = """
-    insert into attempt (message_id, count) select id, 1 from unnest(cast(:ids as uuid[])) as begun (id)
+    insert into attempt (message_id, count) select distinct id, 1 from unnest(cast(:ids as uuid[])) as begun (id) order by id
     on conflict (message_id) do update
         set count = attempt.count + cast(attempt.message_id <> all (cast(:counted as uuid[])) as integer)
     returning count

@@ -30,12 +30,14 @@ class UnitOfWork:
     Attributes:
         connection: for statements built with SQLAlchemy; `execute` is the shorter way.
         now: when the work began (UTC); the one clock of everything in it.
+        has_published: whether events were written into the outbox.
     """
 
     def __init__(self, service: str, connection: AsyncConnection) -> None:
         self.service = service
         self.connection = connection
         self.now = datetime.now(UTC)
+        self.has_published = False
         self._outgoing: list[tuple[Envelope, bytes]] = []
 
     async def act_for(self, tenants: Iterable[str]) -> set[str]:
@@ -74,22 +76,25 @@ class UnitOfWork:
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        """Undo what happens inside, published events included, if it raises; the unit itself goes on."""
+        """Undo what happens inside, published events included, if it raises; the unit itself goes on.
+
+        Events are written here too: one that the database does not take fails what published it, and not the unit.
+        """
         published = len(self._outgoing)
         try:
             async with self.connection.begin_nested():
                 yield
+                await self.write_outbox()
         except BaseException:
             del self._outgoing[published:]
             raise
 
-    async def write_outbox(self) -> bool:
-        """Write the events published so far into the outbox; whether there were any."""
-        if not self._outgoing:
-            return False
-        await outbox.write(self.connection, self._outgoing)
-        self._outgoing.clear()
-        return True
+    async def write_outbox(self) -> None:
+        """Write the events published since it was last done into the outbox."""
+        if self._outgoing:
+            await outbox.write(self.connection, self._outgoing)
+            self._outgoing.clear()
+            self.has_published = True
 
 
 class Database:
@@ -128,8 +133,8 @@ class Database:
             if tenants:
                 await uow.act_for(tenants)
             yield uow
-            published = await uow.write_outbox()
-        if published:
+            await uow.write_outbox()
+        if uow.has_published:
             for wake in self._after_publishing:
                 wake()
 

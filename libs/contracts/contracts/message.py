@@ -22,6 +22,7 @@ EACH_SERVICE: Final = "*"
 """The owner of a message that every service has under its own name (dead letters, jobs, health)."""
 
 _TENANT = re.compile(TENANT_PATTERN)
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _IDS_FROM_CONTENT: Final = UUID("6a2f3d0e-5b86-4a55-9a52-6d1d3c1c7f10")
 
 
@@ -203,6 +204,7 @@ class Envelope:
         """Read the envelope of a received message.
 
         A message without headers is complete: its id is derived from its subject and body, its time is `received`.
+        What is no `traceparent` is dropped, as W3C Trace Context (3.2) asks: it is copied into every event that follows.
 
         Raises:
             UnreadableError: the subject is not ours, a header is malformed, or a header disagrees with the subject.
@@ -229,7 +231,16 @@ class Envelope:
             raise UnreadableError("the header ce-tenantid disagrees with the subject's tenant")
         if headers.get("ce-type", type_) != type_:
             raise UnreadableError("the header ce-type disagrees with the subject")
-        return cls(id_, type_, tenant, time, correlation, causation, headers.get("traceparent"))
+        traceparent = headers.get("traceparent", "")
+        return cls(
+            id_,
+            type_,
+            tenant,
+            time,
+            correlation,
+            causation,
+            traceparent if _TRACEPARENT.fullmatch(traceparent) else None,
+        )
 
 
 def id_from_content(*parts: str | bytes) -> UUID:
