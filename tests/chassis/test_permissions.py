@@ -255,7 +255,7 @@ async def test_a_new_credential_works_at_once_and_disconnects_nobody(provisioned
 async def test_a_reply_is_published_to_an_inbox_and_nowhere_else(
     provisioned: Platform, scene: Scene, newcomer: Connection, asker: str, ask: Request[Any]
 ) -> None:
-    """Who answers may publish events: who asks must not make him publish where he himself may not."""
+    """Who answers may publish events: who asks must not make it publish where the asker itself may not."""
     forged = LeadAccepted.topic.subject(OTHER)
 
     async def count(_: UnitOfWork, __: Received[CountSubmissions]) -> SubmissionCounts:

@@ -1,8 +1,8 @@
 """Pulling from a durable: everything that is there at once, or else the first message that comes.
 
 The client library's own fetch waits for full batches. Here each pull is one request of ADR-13 of NATS, `no_wait` with
-`expires`, and never without an end: where the broker holds messages back it would keep the request without a word, and
-give to whoever made it, long after he gave it up, what others wait for.
+`expires`. Every request expires: while MaxAckPending is reached the broker holds a request silently, and would later
+deliver to a caller that has gone what another replica waits for.
 """
 
 import asyncio

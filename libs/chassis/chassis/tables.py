@@ -96,8 +96,8 @@ def isolate(op: Operations, *tables: str) -> None:
     An ended transaction-local setting reads as '' rather than null, hence the nullif.
 
     The planner is told for good that the tenant narrows nothing down. It would otherwise believe, of a tenant that is new
-    since the table was last analysed, that there is hardly a row of his; and since every index begins with the tenant,
-    take any of them and walk through all his rows, once for each row it looks up.
+    since the table was last analysed, that it has hardly a row; and since every index begins with the tenant,
+    take any of them and walk through all its rows, once for each row it looks up.
     """
     for table in tables:
         op.execute(f"alter table {table} enable row level security")
