@@ -104,9 +104,11 @@ async def test_an_order_that_names_a_rejected_submission_of_a_lead_sees_the_lead
     await desk.arrive(lead)
     [before] = await desk.give(order(of_source(submission_id=bad.submission_id), "contacted"))
     assert await desk.verdicts(before, **WAITS) == [["waiting"]]
-    await desk.hear(bad, updated(lead, geo_key="columbus_oh"))
+    moved = updated(lead, geo_key="columbus_oh")
+    await desk.hear(bad, moved)
     after = await desk.give(
-        order(of_source(submission_id=bad.submission_id), "appointment_set"), order(of_source(), "closed_won")
+        order(of_source(submission_id=bad.submission_id), "appointment_set"),
+        order(of_source(submission_id=moved.submission_id), "closed_won"),
     )
     assert await desk.verdicts(before, *after) == [["recorded"]] * 3
     seen = [view.attribution.geo_key for view in await desk.history(lead.lead_id)]
