@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from contracts.intake import SubmitLead
 from contracts.outcomes import Outcome, OutcomeBatch
-from contracts.personal import is_contact, looks_like_pii
+from contracts.personal import is_contact, looks_like_pii, same_number
 from contracts.taxonomy import key
 from contracts.values import LeadRef
 
@@ -50,6 +50,8 @@ def test_an_email_address_is_found_in_any_text(before: str, address: str, after:
         "2024 0512",
         "20241399",
         "24-05-12-99",
+        "Dublin, OH 43017-12345",
+        "sp 91234-5678",
     ],
 )
 def test_pii_is_found_however_it_is_written(text: str) -> None:
@@ -66,6 +68,9 @@ def test_pii_is_found_however_it_is_written(text: str) -> None:
         "utm_123456",
         "fb_300x250_2024_05",
         "Dublin, OH 43017",
+        "Dublin, OH 43017-1234",
+        "dublin_oh_43017_1234",
+        "fb_ad_1202098765432101",
         "instagram @leadloop",
         "open house 2024-05-12",
         "google_20240512",
@@ -110,6 +115,8 @@ def test_an_identifier_written_as_a_telephone_number_is_a_contact(before: str, n
         "L-614-555-0142",
         "020 7946 0958",
         "030/901820",
+        "06.12.34.56.78",
+        "020-7946-0958",
         "＋1 614 555 0142",
     ],
 )
@@ -169,3 +176,16 @@ def test_an_actor_is_a_users_agents_or_keys_id(actor: str) -> None:
 @pytest.mark.parametrize("code", ["price_too_high", "30_days_no_answer", "lost_2024_05"])
 def test_a_reason_is_a_code(code: str) -> None:
     assert Outcome(type="closed_lost", reason_code=code).reason_code == code
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("0612345678", "+33 6 12 34 56 78", True),
+        ("6145550142", "(614) 555-0142", True),
+        ("L-1042", "+1 614 555 1042", False),
+        ("6145550143", "(614) 555-0142", False),
+    ],
+)
+def test_a_number_is_the_same_in_any_notation(one: str, other: str, same: bool) -> None:
+    assert same_number(one, other) == same_number(other, one) == same

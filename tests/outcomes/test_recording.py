@@ -119,14 +119,6 @@ async def test_an_outcome_in_the_future_is_refused_and_those_beside_it_are_not(d
     assert [(e.refusal, e.occurred_at) for e in await desk.refused(at_least=1)] == [(Refusal.IN_FUTURE, tomorrow)]
 
 
-async def test_a_date_that_no_calendar_of_ours_holds_is_named_as_the_mistake(desk: Desk) -> None:
-    await desk.arrive(accepted())
-    asked = RecordOutcomesNow(lead=of_source(), outcomes=outcomes("contacted", occurred_at="0001-01-01T00:00:00+14:00"))
-    with pytest.raises(ProblemError) as refused:
-        await desk.ask(asked)
-    assert (refused.value.problem.code, refused.value.problem.field) == (ProblemCode.INVALID, "occurred_at")
-
-
 async def test_nobody_changes_or_deletes_an_outcome_not_even_the_owner_of_the_table(
     desk: Desk, running: Platform
 ) -> None:

@@ -6,11 +6,11 @@ from enum import StrEnum
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.message import Command, Event, Kind, Reply, Request, Topic
 from contracts.taxonomy import Band, OutcomeType, Stage, Tier, Timeline
-from contracts.values import NO_NUL, Actor, Attribution, Currency, LeadRef, Slug
+from contracts.values import NO_NUL, Actor, Attribution, Currency, LeadRef, Moment, Slug
 
 MAX_OUTCOMES_PER_COMMAND = 100
 
@@ -54,8 +54,8 @@ class Outcome(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: OutcomeType
-    occurred_at: AwareDatetime | None = None
-    """When it happened; the lead's `created_at`, if empty."""
+    occurred_at: Moment | None = None
+    """When it happened, not before 1900; the lead's `created_at`, if empty."""
     value: Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=2)] | None = None
     currency: Currency | None = None
     reason_code: Slug | None = None

@@ -16,6 +16,15 @@ _DATE = re.compile(
     rf"(?<![\d+])(?:20\d\d([-_./]?){_MONTH}(?:\1{_DAY})?|{_DAY}([-_./]){_DAY}\2(?:20)\d\d)(?!\d)",
 )
 
+_STATES = (
+    "AL|AK|AZ|AR|CA|CO|CT|DE|DC|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK|OR|"
+    "PA|PR|RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY"
+)
+_NO_PHONE = re.compile(
+    rf"(?<![A-Z])(?:{_STATES})[ _]+\d{{5}}[-_]\d{{4}}(?!\d)"  # OH 43017-1234, a ZIP+4 code behind its state
+    r"|(?<!\d)\d{16,}(?!\d)",  # E.164 knows no number of more than fifteen digits
+    re.IGNORECASE,
+)
 _PHONE = re.compile(r"\d(?:[\W_]*\d){6,}")
 """Seven digits, the shortest subscriber numbers that people write out, whatever punctuation is between them."""
 
@@ -24,6 +33,7 @@ _WRITTEN_AS_PHONE = re.compile(
     r"|\(\d{2,5}\)(?:[\W_]*\d){5,}"  # (614) 555-0142
     r"|(?<!\d)\d{3}([-. _/])\d{3}\1\d{4}(?!\d)"  # 614-555-0142
     r"|^(?=.*[\s/])\d(?:[\s/.-]*\d){6,}$"  # 020 7946 0958
+    r"|^(?=(?:\D*\d){9})\d{2,4}([-.])\d{2,4}(?:\2\d{2,4})+$"  # 06.12.34.56.78, 020-7946-0958
 )
 """Digits in the groups and signs by which a reader takes them for a telephone number, and no others."""
 
@@ -33,13 +43,15 @@ def looks_like_pii(text: str) -> bool:
 
     Doubt counts as PII: a telephone number is taken to be seven or more digits with nothing but punctuation and spaces
     between them, of which none belongs to a date of this century (``2024-05``, ``20240512``, ``05/12/2024``), because
-    campaigns and events are named after theirs.
+    campaigns and events are named after theirs, nor to a ZIP+4 code or a longer run of digits than a number can have.
 
     >>> looks_like_pii("call (614) 410-1234"), looks_like_pii("campaign_2024_05")
     (True, False)
     """
     text = _plain(text)
-    return _holds_email(text) or bool(_PHONE.search(text) and _PHONE.search(_DATE.sub("date", text)))
+    return _holds_email(text) or bool(
+        _PHONE.search(text) and _PHONE.search(_DATE.sub("date", _NO_PHONE.sub("number", text)))
+    )
 
 
 def is_contact(identifier: str) -> bool:
@@ -56,8 +68,12 @@ def is_contact(identifier: str) -> bool:
 
 
 def same_number(one: str, other: str) -> bool:
-    """Whether of two texts one holds all the digits of the other in a row, and these are enough for a telephone number."""
-    short, long = sorted(("".join(filter(str.isdecimal, one)), "".join(filter(str.isdecimal, other))), key=len)
+    """Whether of two texts one holds all the digits of the other in a row, and these are enough for a telephone number.
+
+    Zeros in front do not count: they stand for a prefix that the other notation may not have (0612… is +33 612…).
+    """
+    digits = ("".join(filter(str.isdecimal, text)).lstrip("0") for text in (one, other))
+    short, long = sorted(digits, key=len)
     return len(short) >= 7 and short in long
 
 

@@ -1,10 +1,11 @@
 """The values that messages of several owners carry: references, attribution, and the shapes of their fields."""
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from contracts.message import TENANT_PATTERN
 from contracts.personal import is_contact, looks_like_pii
@@ -31,6 +32,16 @@ def _no_digits_of_a_phone(word: str) -> str:
     return word
 
 
+def _likely(moment: datetime) -> datetime:
+    if not EARLIEST.year <= moment.year < 2200:
+        raise ValueError(f"must lie within the years {EARLIEST.year} to 2199: leave it out where it is not known")
+    return moment
+
+
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+"""What is older was never meant: exports write 0001 or 1753 for "never"."""
+Moment = Annotated[AwareDatetime, AfterValidator(_likely)]
+"""When something happened."""
 Tenant = Annotated[str, Field(pattern=TENANT_PATTERN, examples=["acme"])]
 Key = Annotated[str, Field(max_length=KEY_LENGTH)]
 """A grouping key as `contracts.taxonomy.key` makes it."""

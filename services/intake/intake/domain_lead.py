@@ -11,7 +11,7 @@ from contracts.gateway import TenantSettings
 from contracts.intake import Flaw, LeadSubmission, Scalar
 from contracts.personal import looks_like_pii
 from contracts.taxonomy import Intent, Tier, Timeline, key
-from contracts.values import Attribution
+from contracts.values import EARLIEST, Attribution
 from intake.domain_amount import read_band
 from intake.domain_email import read_email
 from intake.domain_linkedin import read_linkedin
@@ -24,8 +24,6 @@ T = TypeVar("T")
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far ahead of ours a source's clock may run before its times are taken for mistakes."""
-_EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
-"""No lead is older; what exports write for "never" is (0001-01-01)."""
 _CLEAR_LENGTH: Final = 500
 _SEVEN_DIGITS: Final = 1_000_000
 _FIELDS: Final = tuple(name for name in LeadSubmission.model_fields if name not in ("source_system", "source_id"))
@@ -43,7 +41,7 @@ _MESSAGES: Final = {
     "pii_in_key": "{field} seems to hold a telephone number or an e-mail address: send those in phone and email only",
     "pii_in_metadata": "{field} is long, or seems to hold a telephone number or an e-mail address: it is stored sealed",
     "in_future": "{field} lies in the future: check the clock and the time zone of the source",
-    "too_early": f"{{field}} lies before {_EARLIEST.year}: leave it out where it is not known",
+    "too_early": f"{{field}} lies before {EARLIEST.year}: leave it out where it is not known",
     "no_contact": "full_name, phone and email are missing or unusable: give at least one of them",
 }
 """What is wrong with a field and what to do, by the flaw's code; no message quotes the value."""
@@ -202,7 +200,7 @@ def _time(field: str, time: datetime, received: datetime, flaws: list[Flaw]) -> 
     if time > received + CLOCK_SKEW:
         flaws.append(_flaw(field, "in_future"))
         return None
-    if time < _EARLIEST:
+    if time < EARLIEST:
         flaws.append(_flaw(field, "too_early"))
         return None
     return min(time, received).astimezone(UTC)
@@ -254,7 +252,7 @@ def _canonical(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, datetime):
-        return repr(value - _EARLIEST)
+        return repr(value - EARLIEST)
     if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
         # The NUL tells the number 16 from the text "10"; hexadecimal has no limit of length.
         return f"\0{int(value):x}"

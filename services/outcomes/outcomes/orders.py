@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from chassis.keys import TenantKey
 from chassis.received import Received
-from contracts.message import Envelope, ProblemCode, ProblemError
+from contracts.message import Envelope
 from contracts.outcomes import Outcome, RecordOutcome, RecordOutcomes, RecordOutcomesNow
 from contracts.taxonomy import OutcomeType
 from contracts.values import LeadRef
@@ -83,11 +83,7 @@ def has_free_text(body: Ordering) -> bool:
 
 
 def order_of(message: Received[Ordering], key: TenantKey | None) -> Order:
-    """The order a message gives; `key` seals its free text.
-
-    Raises:
-        ProblemError: a date lies outside what a database can hold.
-    """
+    """The order a message gives; `key` seals its free text."""
     body = message.body
     entries = [_entry(outcome, key) for outcome in outcomes_in(body)]
     return Order(message.envelope, body.lead, body.recorded_by, message.wire.received, entries)
@@ -102,7 +98,7 @@ def _entry(outcome: Outcome, key: TenantKey | None) -> Entry:
     return Entry(
         outcome_id=id_,
         type=outcome.type,
-        occurred_at=_in_utc(outcome.occurred_at),
+        occurred_at=outcome.occurred_at and outcome.occurred_at.astimezone(UTC),
         value=outcome.value,
         currency=outcome.currency,
         reason_code=outcome.reason_code,
@@ -120,11 +116,3 @@ def written_in(sealed: bytes, outcome_id: UUID, key: TenantKey) -> dict[str, str
 
 def _context(outcome_id: UUID) -> str:
     return f"outcome/{outcome_id}"
-
-
-def _in_utc(moment: datetime | None) -> datetime | None:
-    try:
-        return moment and moment.astimezone(UTC)
-    except OverflowError:
-        text = "out of range: it must be within the years 1 to 9999 in UTC"
-        raise ProblemError(ProblemCode.INVALID, text, "occurred_at") from None
