@@ -71,19 +71,22 @@ def _checked(file: Path, tally: Tally, errors: ErrorsFile) -> Answer:
 
 
 def answer(file: Path, report: Report, errors: ErrorsFile) -> Answer:
-    """What an import that came to its end says; `ok` where every row was used."""
+    """What an import that came to its end says; `ok` where every row was used, and no outcome waits."""
     leads = _counts(
         f"{file}: {report.rows} rows in {report.seconds:.1f} s", "leads",
         accepted=report.accepted, duplicate=report.duplicate, updated=report.updated, rejected=report.rejected,
         bad=report.bad_rows,
     )  # fmt: skip
+    waiting = {"waiting": report.outcomes_waiting} if report.outcomes_waiting else {}
     outcomes = _counts(
         "", "outcomes", recorded=report.outcomes_recorded, duplicate=report.outcomes_duplicate,
-        blocked=report.outcomes_blocked, refused=report.outcomes_refused,
+        blocked=report.outcomes_blocked, refused=report.outcomes_refused, **waiting,
     )  # fmt: skip
     data = {**asdict(report), "changed": report.changed, "errors_file": _path(errors)}
-    shown: list[str | Table] = [leads, outcomes, *_unchanged(report), *_repeated(report), *_found(errors)]
-    return Answer(data, shown, ok=not errors.count)
+    if not waiting:
+        del data["outcomes_waiting"]
+    shown: list[str | Table] = [leads, outcomes, *_unchanged(report), *_repeated(report), *_waiting(report)]
+    return Answer(data, [*shown, *_found(errors)], ok=not (errors.count or waiting))
 
 
 def _counts(title: str, of: str, **counts: int) -> Table:
@@ -106,6 +109,15 @@ def _repeated(tally: Tally) -> list[str]:
     if not tally.repeated:
         return []
     return [f"rows that say the same of their lead as an earlier row: {tally.repeated}; each is sent once"]
+
+
+def _waiting(report: Report) -> list[str]:
+    if not report.outcomes_waiting:
+        return []
+    return [
+        f"outcomes that wait: {report.outcomes_waiting}, up to 24 hours, behind an earlier outcome of the same lead whose "
+        "submission has not come; import the file again to see what became of them"
+    ]
 
 
 def _found(errors: ErrorsFile) -> list[str]:

@@ -37,6 +37,14 @@ CHUNK = 500
 """Rows taken at once."""
 _ASKED = 1000
 """Verdicts asked for at once; a request takes no more ids."""
+_REFUSED: dict[Refusal | None, tuple[str, str]] = {
+    Refusal.IN_FUTURE: ("occurred_at", "lies in the future: record what has happened"),
+    Refusal.LEAD_UNKNOWN: (
+        "type",
+        "was refused, as its lead had not come within 24 hours: record it over the HTTP API",
+    ),
+}
+"""The field at fault and what to do. A rejected lead is an error of its own, which its outcomes do not repeat."""
 QUIET_SECONDS = 60.0
 """How long no verdict may come before it is looked into."""
 
@@ -45,12 +53,12 @@ QUIET_SECONDS = 60.0
 class Report(Tally):
     """How an import went.
 
-    `accepted`, `updated` and `outcomes_recorded` count what this run changed; `rejected`, `outcomes_blocked` and
-    `outcomes_refused` count what its commands met with, in this run or in one before. All the rest is a duplicate: it
-    was there already as the rows say, or repeats what an earlier row says. So
+    `accepted`, `updated` and `outcomes_recorded` count what this run changed; `rejected`, `outcomes_blocked`,
+    `outcomes_refused` and `outcomes_waiting` count what its commands met with, in this run or in one before. All the
+    rest is a duplicate: it was there already as the rows say, or repeats what an earlier row says. So
 
         rows     == bad_rows + accepted + duplicate + updated + rejected
-        outcomes == outcomes_recorded + outcomes_duplicate + outcomes_blocked + outcomes_refused
+        outcomes == outcomes_recorded + outcomes_duplicate + outcomes_blocked + outcomes_refused + outcomes_waiting
     """
 
     run_id: UUID
@@ -62,6 +70,8 @@ class Report(Tally):
     outcomes_duplicate: int = 0
     outcomes_blocked: int = 0
     outcomes_refused: int = 0
+    outcomes_waiting: int = 0
+    """Those behind an earlier order for their lead, from whomever, that names a submission which has not come."""
     seconds: float = 0.0
 
     @property
@@ -95,7 +105,7 @@ class Import:
         client: a broker connection with the operator's credential.
         address: what the same is connected with; commands are sent over connections of their own.
         tenant: whose leads they are.
-        errors: takes the rows that make no command, those that are rejected, and outcomes that lie in the future.
+        errors: takes the rows that make no command, those that are rejected, and outcomes that are refused.
         progress: told after every chunk how many bytes and rows have been read.
         quiet_seconds: how long no verdict on its commands may come before it finds out whether they are lost.
     """
@@ -117,6 +127,7 @@ class Import:
         self._progress = progress
         self._quiet_seconds = quiet_seconds
         self._pending = _Pending()
+        self._waiting: dict[UUID, Row] = {}
         self._heard_at = monotonic()
         self.report = Report(run_id=uuid7())
 
@@ -182,11 +193,14 @@ class Import:
             await asyncio.sleep(0.05)
 
     async def _find_lost(self) -> None:
-        """Wait until all that was sent is handled: what then has no verdict has none for ever."""
+        """Wait until all that was sent is handled: what then has no verdict has none for ever.
+
+        An order that waits then does so behind another, which may take its time; its verdict is what `_count` finds.
+        """
         await until_handled(self._client, self._caller, with_outcomes=bool(self._pending.outcomes))
-        leads, outcomes = list(self._pending.leads), list(self._pending.outcomes)
-        for start in range(0, max(len(leads), len(outcomes)), _ASKED):
-            await self._take_verdicts(leads[start : start + _ASKED], outcomes[start : start + _ASKED])
+        await self._take_verdicts(list(self._pending.leads), [])
+        for recording in await self._recordings(list(self._pending.outcomes)):
+            self._waiting[recording.command_id] = self._pending.outcomes.pop(recording.command_id)
         if lost := [*self._pending.leads.values(), *self._pending.outcomes.values()]:
             first = min(row.number for row in lost)
             raise CommandError(
@@ -197,14 +211,20 @@ class Import:
     async def _take_verdicts(self, leads: list[UUID], outcomes: list[UUID]) -> bool:
         """Ask what became of these commands, and note what is known; returns whether anything is."""
         before = len(self._pending)
-        if leads:
-            for submission in (await self._ask(GetSubmissions(submission_ids=leads))).submissions:
+        for start in range(0, len(leads), _ASKED):
+            asked = GetSubmissions(submission_ids=leads[start : start + _ASKED])
+            for submission in (await self._ask(asked)).submissions:
                 self._note_lead(self._pending.leads.pop(submission.submission_id), submission)
-        if outcomes:
-            for recording in (await self._ask(GetRecordings(command_ids=outcomes))).recordings:
-                if all(result.verdict is not OutcomeVerdict.WAITING for result in recording.results):
-                    self._note_outcomes(self._pending.outcomes.pop(recording.command_id), recording)
+        for recording in await self._recordings(outcomes):
+            if all(result.verdict is not OutcomeVerdict.WAITING for result in recording.results):
+                self._note_outcomes(self._pending.outcomes.pop(recording.command_id), recording)
         return len(self._pending) < before
+
+    async def _recordings(self, commands: list[UUID]) -> list[RecordingView]:
+        found: list[RecordingView] = []
+        for start in range(0, len(commands), _ASKED):
+            found += (await self._ask(GetRecordings(command_ids=commands[start : start + _ASKED]))).recordings
+        return found
 
     def _note_lead(self, row: Row, submission: SubmissionView) -> None:
         if submission.verdict is LeadVerdict.REJECTED:
@@ -213,12 +233,13 @@ class Import:
                 self._errors.write(BadRow(row.number, row.line, flaw.field, flaw.message))
 
     def _note_outcomes(self, row: Row, recording: RecordingView) -> None:
-        for number, result in enumerate(recording.results, start=1):
+        for at, result in enumerate(recording.results):
             self.report.outcomes_blocked += result.verdict is OutcomeVerdict.BLOCKED
             self.report.outcomes_refused += result.verdict is OutcomeVerdict.REFUSED
-            if result.refusal is Refusal.IN_FUTURE:
-                reason = f"{result.type} lies in the future: record what has happened"
-                self._errors.write(BadRow(row.number, row.line, f"outcomes.{number}.occurred_at", reason))
+            self.report.outcomes_waiting += result.verdict is OutcomeVerdict.WAITING
+            if result.verdict is OutcomeVerdict.REFUSED and result.refusal is not Refusal.LEAD_REJECTED:
+                field, reason = _REFUSED.get(result.refusal, ("type", f"was refused: {result.refusal}"))
+                self._errors.write(row.flaw(at, field, f"{result.type} {reason}"))
 
     async def _ask(self, request: Request[R]) -> R:
         return await patiently(lambda: self._caller.ask(self._tenant, request))
@@ -226,10 +247,13 @@ class Import:
     async def _count(self) -> None:
         leads = (await self._ask(CountSubmissions(correlation_id=self.report.run_id))).counts
         outcomes = (await self._ask(CountRecordings(correlation_id=self.report.run_id))).counts
+        # Asked after the count: what has just ceased to wait is then counted once, as a duplicate if it was recorded.
+        for recording in await self._recordings(list(self._waiting)):
+            self._note_outcomes(self._waiting[recording.command_id], recording)
         report = self.report
         report.accepted = leads.get(LeadVerdict.ACCEPTED, 0)
         report.updated = leads.get(LeadVerdict.UPDATED, 0)
         report.duplicate = report.rows - report.bad_rows - report.accepted - report.updated - report.rejected
         report.outcomes_recorded = outcomes.get(OutcomeVerdict.RECORDED, 0)
         handled = report.outcomes_recorded + report.outcomes_blocked + report.outcomes_refused
-        report.outcomes_duplicate = report.outcomes - handled
+        report.outcomes_duplicate = report.outcomes - handled - report.outcomes_waiting

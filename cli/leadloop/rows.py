@@ -6,7 +6,8 @@ that neither the order of a mapping's rules nor a new optional field changes it.
 
 An outcome is the same outcome if lead, type, occurred_at and idempotency key are the same. Rows carry no key unless
 the mapping takes one: a fact that two rows or two exports tell is recorded once. Where one row names a type twice at
-the same time, it means two: the second has the key ``:2``.
+the same time, it means two: the second has the key ``:2``. An outcome without a time is sent without one: it takes the
+lead's created_at as intake keeps it, which does not believe every time that a row states.
 """
 
 import io
@@ -44,12 +45,20 @@ class Prepared(NamedTuple, Generic[C]):
 
 
 class Row(NamedTuple):
-    """The commands of a data row (`number` from 1, blank rows not counted) that begins in `line` of the file."""
+    """The commands of a data row (`number` from 1, blank rows not counted) that begins in `line` of the file.
+
+    `places` are those of the outcomes in the mapping, from 0.
+    """
 
     number: int
     line: int
     lead: Prepared[SubmitLead]
     outcomes: Prepared[RecordOutcomes] | None
+    places: Sequence[int]
+
+    def flaw(self, outcome: int, field: str, reason: str) -> "BadRow":
+        """What is wrong with one of its outcomes (from 0), as `BadRow` says it."""
+        return BadRow(self.number, self.line, _field(("outcomes", outcome, field), self.places), reason)
 
 
 class BadRow(NamedTuple):
@@ -118,7 +127,9 @@ class _Preparation:
             for at, rules in enumerate(mapping.outcomes)
         ]
 
-    def __call__(self, cells: list[str], number: int) -> tuple[Prepared[SubmitLead], Prepared[RecordOutcomes] | None]:
+    def __call__(
+        self, cells: list[str], number: int
+    ) -> tuple[Prepared[SubmitLead], Prepared[RecordOutcomes] | None, Sequence[int]]:
         values = {name: take(cells, number) for name, take in self._lead}
         metadata = {name: take(cells, number) for name, take in self._metadata}
         source_id = values["source_id"]
@@ -129,10 +140,10 @@ class _Preparation:
         lead = self._prepared(SubmitLead, values, source_id)
         outcomes, places = self._outcomes_of(cells, number, values.get("created_at"))
         if not outcomes:
-            return lead, None
+            return lead, None, places
         reference = {"source_system": self._source_system, "source_id": source_id, "submission_id": lead.id}
         batch = {"lead": reference, "outcomes": outcomes, "recorded_by": RECORDED_BY}
-        return lead, self._prepared(RecordOutcomes, batch, source_id, places)
+        return lead, self._prepared(RecordOutcomes, batch, source_id, places), places
 
     def _outcomes_of(
         self, cells: list[str], number: int, created_at: datetime | None
@@ -147,7 +158,7 @@ class _Preparation:
             outcome = {name: value for name, take in takes if (value := take(cells, number)) is not None}
             if "type" not in outcome:
                 continue
-            occurred_at = outcome.setdefault("occurred_at", created_at)
+            occurred_at = outcome.get("occurred_at", created_at)
             idempotency_key = outcome.get("idempotency_key", "")
             same = outcome["type"], occurred_at, idempotency_key
             times[same] += 1

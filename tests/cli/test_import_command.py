@@ -116,6 +116,19 @@ def test_that_nothing_changed_is_said_with_the_reason(tmp_path: Path, counts: di
     assert [part for part in shown if isinstance(part, str) and part.startswith("nothing")] == ([said] if said else [])
 
 
+def test_outcomes_that_wait_are_told_and_not_done_yet(tmp_path: Path) -> None:
+    counts = {"rows": 1, "accepted": 1, "outcomes": 1}
+    with ErrorsFile(tmp_path / "x.csv") as errors:
+        pass
+    done = answer(tmp_path / "x.csv", Report(run_id=UUID(int=1), **counts, outcomes_recorded=1), errors)
+    assert done.ok
+    assert "outcomes_waiting" not in done.data
+    waits = answer(tmp_path / "x.csv", Report(run_id=UUID(int=1), **counts, outcomes_waiting=1), errors)
+    assert not waits.ok
+    assert waits.data["outcomes_waiting"] == 1  # type: ignore[call-overload]
+    assert any("outcomes that wait: 1, up to 24 hours" in str(part) for part in waits.shown)
+
+
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_a_reader_that_has_seen_enough_is_no_error(importing: Import, options: list[str]) -> None:
     importing.file.write_text(GOOD)

@@ -1,8 +1,11 @@
 """An import's numbers add up, and it knows when its own commands are lost, whatever else is going on."""
 
+import csv
 import io
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -10,7 +13,8 @@ from chassis.caller import inbox_prefix
 from contracts.catalogue import OPERATOR
 from contracts.gateway import TenantChanged, TenantSettings
 from contracts.intake import SubmitLead
-from contracts.operations import GetTenant
+from contracts.message import Envelope
+from contracts.operations import GetTenant, RunJob
 from contracts.outcomes import Outcome, RecordOutcomes
 from contracts.taxonomy import OutcomeType
 from contracts.values import LeadRef
@@ -34,6 +38,7 @@ outcomes:
     when: { column: Stage, not_null: true }
     occurred_at: { value: 2026-01-05 }
 """
+HEADER = "Id,Name,Phone,Stage"
 ROWS = [
     "1,Ann,,closed_lost",
     ",No Id,,",
@@ -57,15 +62,22 @@ async def known(platform: Platform, tenant: str) -> AsyncIterator[str]:
         yield tenant
 
 
-def content(rows: Sequence[str]) -> bytes:
-    return "\n".join(["Id,Name,Phone,Stage", *rows, ""]).encode()
+def content(rows: Sequence[str], header: str = HEADER) -> bytes:
+    return "\n".join([header, *rows, ""]).encode()
 
 
 async def run_import(
-    platform: Platform, tenant: str, folder: Path, rows: Sequence[str], quiet_seconds: float = 60.0
+    platform: Platform,
+    tenant: str,
+    folder: Path,
+    rows: Sequence[str],
+    *,
+    header: str = HEADER,
+    mapping: str = MAPPING,
+    quiet_seconds: float = 60.0,
 ) -> Report:
     export = folder / "export.csv"
-    export.write_bytes(content(rows))
+    export.write_bytes(content(rows, header))
     address = {
         "servers": [platform.broker.url],
         "nkeys_seed_str": platform.seeds[OPERATOR],
@@ -73,14 +85,19 @@ async def run_import(
     }
     with export.open("rb") as stream, ErrorsFile(export) as errors:
         run = Import(platform.operator, address, tenant, errors, quiet_seconds=quiet_seconds)
-        return await run.run(Rows(stream, loads(MAPPING, "m.yaml"), tenant))
+        return await run.run(Rows(stream, loads(mapping, "m.yaml"), tenant))
+
+
+def errors_in(folder: Path) -> list[dict[str, str]]:
+    path = folder / "export.errors.csv"
+    return list(csv.DictReader(path.read_text().splitlines())) if path.exists() else []
 
 
 def check_sums(report: Report) -> None:
     leads = report.accepted + report.duplicate + report.updated + report.rejected
     assert report.rows == report.bad_rows + leads
     handled = report.outcomes_recorded + report.outcomes_duplicate
-    assert report.outcomes == handled + report.outcomes_blocked + report.outcomes_refused
+    assert report.outcomes == handled + report.outcomes_blocked + report.outcomes_refused + report.outcomes_waiting
 
 
 @pytest.mark.parametrize("under_way", [1, 4000], ids=["one by one", "all at once"])
@@ -100,8 +117,7 @@ async def test_numbers_add_up_and_do_not_depend_on_what_is_under_way_together(
     check_sums(again)
     assert not again.changed
     assert (again.repeated, again.rejected, again.duplicate, again.outcomes_blocked) == (5, 1, 8, 1)
-    errors = (tmp_path / "export.errors.csv").read_text().splitlines()
-    assert sorted(line.split(",")[0] for line in errors[1:]) == ["10", "2", "6", "6"]
+    assert sorted(error["row"] for error in errors_in(tmp_path)) == ["10", "2", "6", "6"]
 
 
 async def test_a_lost_command_is_noticed_whatever_else_waits(platform: Platform, tenant: str, tmp_path: Path) -> None:
@@ -134,3 +150,78 @@ async def test_an_import_behind_others_is_not_taken_for_lost(platform: Platform,
         platform, known, tmp_path, [f"{at},Ann,,contacted" for at in range(50)], quiet_seconds=0.0
     )
     assert (report.accepted, report.outcomes_recorded) == (50, 50)
+
+
+@pytest.mark.parametrize("created", ["0001-01-01", "1753-01-01", "2999-01-01", "2026-01-05", ""])
+async def test_an_outcome_without_a_time_has_its_leads_however_the_row_states_that(
+    platform: Platform, known: str, tmp_path: Path, created: str
+) -> None:
+    mapping = MAPPING.partition("outcomes:")[0] + "  created_at: { column: Created }\noutcomes: [{ type: contacted }]\n"
+    for name in ("Ann", "Anna"):
+        report = await run_import(
+            platform, known, tmp_path, [f"1,{name},,{created}"], header="Id,Name,Phone,Created", mapping=mapping
+        )
+        check_sums(report)
+        assert errors_in(tmp_path) == []
+    assert (report.updated, report.outcomes_duplicate) == (1, 1)
+    async with platform.sql() as sql:
+        [lead] = await sql.fetch("select created_at from intake.lead where tenant_id = $1", known)
+        [outcome] = await sql.fetch("select occurred_at from outcomes.outcome where tenant_id = $1", known)
+    assert outcome["occurred_at"] == lead["created_at"]
+
+
+async def a_day_passes(platform: Platform, tenant: str) -> None:
+    """For what waits."""
+    async with platform.sql() as sql:
+        await sql.execute(
+            "update outcomes.waiting set waits_until = waits_until - interval '1 day' where tenant_id = $1", tenant
+        )
+    await platform.caller.ask(tenant, RunJob(job="give_up_waiting"), of="outcomes")
+
+
+async def test_an_outcome_behind_one_that_waits_is_counted_and_neither_lost_nor_waited_for(
+    platform: Platform, known: str, tmp_path: Path
+) -> None:
+    rows = ["1,Ann,,", "2,Bo,,contacted"]
+    await run_import(platform, known, tmp_path, rows)
+    elsewhere = RecordOutcomes(
+        lead=LeadRef(source_system="shop", source_id="1", submission_id=uuid4()),
+        outcomes=[Outcome(type=OutcomeType.CLOSED_LOST)],
+    )
+    await platform.publish(OPERATOR, known, elsewhere)
+
+    rows[0] = "1,Ann,,contacted"
+    for _ in range(2):
+        report = await run_import(platform, known, tmp_path, rows, quiet_seconds=0.0)
+        check_sums(report)
+        assert (report.outcomes_waiting, report.outcomes_duplicate, report.outcomes_recorded) == (1, 1, 0)
+
+    await a_day_passes(platform, known)
+    report = await run_import(platform, known, tmp_path, rows, quiet_seconds=0.0)
+    check_sums(report)
+    assert (report.outcomes_waiting, report.outcomes_duplicate) == (0, 2)
+
+
+async def test_an_outcome_that_was_refused_is_an_error_wherever_no_rejected_row_is(
+    platform: Platform, known: str, tmp_path: Path
+) -> None:
+    """Its lead came a day too late."""
+    (row,) = Rows(io.BytesIO(content(["1,Ann,,contacted"])), loads(MAPPING, "m.yaml"), known)
+    assert isinstance(row, Row)
+    assert row.outcomes
+    envelope = Envelope(row.outcomes.id, RecordOutcomes.topic.type, known, datetime.now(UTC), uuid4())
+    await platform.operator.jetstream().publish(envelope.subject, row.outcomes.body, headers=envelope.headers)
+
+    async def waits() -> bool:
+        async with platform.sql() as sql:
+            return bool(await sql.fetchval("select true from outcomes.waiting where tenant_id = $1", known))
+
+    await until(waits, what="the outcome that waits")
+    await a_day_passes(platform, known)
+
+    report = await run_import(platform, known, tmp_path, ["1,Ann,,contacted"])
+    check_sums(report)
+    assert (report.accepted, report.outcomes_refused) == (1, 1)
+    [error] = errors_in(tmp_path)
+    assert (error["row"], error["field"]) == ("1", "outcomes.1.type")
+    assert error["reason"].startswith("contacted was refused, as its lead had not come within 24 hours: ")

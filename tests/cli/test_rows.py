@@ -184,7 +184,7 @@ class TestOutcomes:
     def test_outcomes_come_in_the_order_of_the_mapping_with_their_values(self) -> None:
         row = one(GOOD | {"Stage": "Won", "Closed": "2025-02-03", "Price": "9", "Reason": "Good price!", "Note": "n"})
         contacted, closed = outcomes(row).outcomes
-        assert (contacted.type, contacted.occurred_at) == ("contacted", datetime(2025, 1, 31, tzinfo=UTC))
+        assert (contacted.type, contacted.occurred_at) == ("contacted", None)
         assert (closed.type, closed.occurred_at) == ("closed_won", datetime(2025, 2, 3, tzinfo=UTC))
         assert (str(closed.value), closed.currency, closed.reason_code, closed.notes) == (
             "9.00",
@@ -193,8 +193,9 @@ class TestOutcomes:
             "n",
         )
 
-    def test_an_outcome_without_any_time_has_none(self) -> None:
-        (contacted,) = outcomes(one(GOOD | {"Created": ""})).outcomes
+    @pytest.mark.parametrize("created", ["", "31.01.2025", "01.01.0001", "01.01.2999"])
+    def test_an_outcome_without_a_time_is_left_to_what_intake_makes_of_created_at(self, created: str) -> None:
+        (contacted,) = outcomes(one(GOOD | {"Created": created})).outcomes
         assert contacted.occurred_at is None
 
     def test_a_type_that_the_map_empties_is_no_outcome(self) -> None:
@@ -214,6 +215,12 @@ class TestOutcomes:
         rows = {stage: one(GOOD | {"Stage": stage}, rules) for stage in ("Won", "Lost", "Open", "", "Select")}
         assert [stage for stage, row in rows.items() if isinstance(row, Row) and row.outcomes] == stages
 
+    def test_a_flaw_of_an_outcome_names_its_place_in_the_mapping(self) -> None:
+        rules = "outcomes:\n  - { type: contacted, when: { column: Stage, equals: Won } }\n  - type: invalid\n"
+        row = one(GOOD, rules)
+        assert isinstance(row, Row)
+        assert row.flaw(0, "occurred_at", "why") == BadRow(1, 2, "outcomes.2.occurred_at", "why")
+
     def test_a_row_without_outcomes_has_no_second_command(self) -> None:
         row = one(GOOD, "")
         assert isinstance(row, Row)
@@ -222,6 +229,13 @@ class TestOutcomes:
     def test_one_type_twice_at_one_time_in_a_row_means_two(self) -> None:
         rules = "outcomes: [{type: contacted}, {type: invalid}, {type: contacted}, {type: contacted}]\n"
         assert [o.idempotency_key for o in outcomes(one(GOOD, rules)).outcomes] == ["", "", ":2", ":3"]
+
+    def test_a_time_that_is_the_leads_own_is_the_same_stated_or_not(self) -> None:
+        rules = RULES.partition("outcomes:")[0] + (
+            "outcomes:\n  - type: contacted\n  - { type: contacted, occurred_at: { column: Closed } }\n"
+        )
+        row = one(GOOD | {"Closed": "2025-01-31T01:00+01:00"}, rules)
+        assert [o.idempotency_key for o in outcomes(row).outcomes] == ["", ":2"]
 
     def test_a_key_of_the_export_tells_facts_apart(self) -> None:
         rules = "outcomes:\n" + "  - { type: contacted, idempotency_key: { column: Stage } }\n" * 2
@@ -242,7 +256,7 @@ class TestIdentity:
         assert isinstance(row, Row)
         assert row.outcomes
         assert str(row.lead.id) == "36493586-b650-5e31-b12e-5367722554b1"
-        assert str(row.outcomes.id) == "77651c95-b047-51b9-a1c5-0b59a3b23728"
+        assert str(row.outcomes.id) == "aa51f6d9-d5f5-50b3-8cef-cd14f4f37cea"
 
     def test_a_body_is_the_command_and_the_contract_accepts_it(self) -> None:
         row = one(GOOD | {"Stage": "Won", "Price": "1", "Note": "ü"})
