@@ -91,11 +91,11 @@ async def _until_published(caller: Caller, service: str) -> None:
     async def status() -> ServiceStatus:
         return await patiently(lambda: caller.ask(PLATFORM, GetStatus(), of=service))
 
-    now = (await status()).now
+    last = (await status()).outbox_last
 
     async def published() -> tuple[bool, object]:
-        oldest = (await status()).outbox_oldest_at
-        return oldest is None or oldest > now, oldest
+        first = (await status()).outbox_first_unsent
+        return first is None or first > last, first
 
     await _until(published, f"{service} has published no event")
 

@@ -46,12 +46,13 @@ class Operations:
 
     async def _status(self, uow: UnitOfWork, _: Received[messages.GetStatus]) -> messages.ServiceStatus:
         backlog = await measure(uow.connection, uow.service)
-        now = await uow.execute("select clock_timestamp()")
+        last, first_unsent = await outbox.span(uow.connection)
         return messages.ServiceStatus(
             outbox_unsent=backlog.unsent,
             outbox_oldest_at=backlog.oldest,
+            outbox_last=last,
+            outbox_first_unsent=first_unsent,
             dead_letters=backlog.dead_letters,
-            now=now.scalar_one(),
         )
 
     async def _list_dead_letters(

@@ -24,6 +24,10 @@ _PARK = text("update outbox set parked = :reason where seq = :seq")
 _WAITING = text("""
     select count(*) as unsent, min(time) as oldest from outbox where sent_at is null and parked is null
 """)
+_SPAN = text("""
+    select (select max(seq) from outbox) as last,
+           (select min(seq) from outbox where sent_at is null and parked is null) as first_unsent
+""")
 _AGAIN = text("update outbox set sent_at = null where time >= :since and sent_at is not null")
 _SWEEP = text("delete from outbox where sent_at < now() - make_interval(days => :days)")
 
@@ -76,6 +80,12 @@ async def waiting(connection: AsyncConnection) -> tuple[int, datetime | None]:
     """How many events wait to be published, and since when the oldest does."""
     unsent, oldest = (await connection.execute(_WAITING)).one()
     return unsent, oldest
+
+
+async def span(connection: AsyncConnection) -> tuple[int, int | None]:
+    """The place of the last event that was written (0: there is none), and of the first that waits to be published."""
+    last, first_unsent = (await connection.execute(_SPAN)).one()
+    return last or 0, first_unsent
 
 
 async def again(connection: AsyncConnection, since: datetime) -> int:

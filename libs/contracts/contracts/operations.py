@@ -27,10 +27,12 @@ class ServiceStatus(Reply):
     """Events written and not yet published."""
     outbox_oldest_at: datetime | None
     """When the oldest of them was written; empty when there are none."""
+    outbox_last: int
+    """The number of the last event written; events are published in the order of their numbers."""
+    outbox_first_unsent: int | None
+    """The number of the first event not yet published; empty when there are none."""
     dead_letters: int
     """Dead letters not yet redriven."""
-    now: datetime
-    """The service's clock."""
 
 
 class GetStatus(Request[ServiceStatus]):
