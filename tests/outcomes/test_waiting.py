@@ -1,8 +1,10 @@
 """An order waits for its lead, in order, for a day; nothing that waits is ever left behind."""
 
-from datetime import timedelta
+import json
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+from contracts.catalogue import EVENTS
 from contracts.operations import JobRunView, RunJob
 from contracts.outcomes import RecordOutcome, RecordOutcomesNow, Refusal
 from contracts.values import LeadRef
@@ -150,6 +152,24 @@ async def test_an_order_is_refused_after_a_day_and_those_behind_it_get_their_tur
     [refused] = await desk.refused(at_least=1)
     assert (refused.refusal, refused.lead_id, refused.command_id) == (Refusal.LEAD_UNKNOWN, lead.lead_id, lost)
     assert [view.type for view in await desk.history(lead.lead_id)] == ["closed_lost"]
+
+
+async def test_no_order_is_given_up_while_events_are_unheard_that_may_tell_of_its_lead(
+    desk: Desk, running: Platform
+) -> None:
+    [given] = await desk.give(order(of_source(), "contacted"))
+    await desk.verdicts(given, **WAITS)
+    await _a_day_passes(running, given)
+    pause = f"$JS.API.CONSUMER.PAUSE.{EVENTS.name}.outcomes"
+    until = {"pause_until": (datetime.now(UTC) + timedelta(minutes=1)).isoformat()}
+    await running.operator.request(pause, json.dumps(until).encode())
+    try:
+        lead = accepted()
+        await running.publish("intake", desk.tenant, lead)
+        assert (await _give_up(desk)).counts == {"refused": 0}
+    finally:
+        await running.operator.request(pause, b"{}")
+    assert await desk.verdicts(given) == [["recorded"]]
 
 
 async def test_what_was_in_the_future_when_it_was_reported_is_refused_however_long_it_waited(

@@ -30,6 +30,7 @@ from chassis.settings import Settings
 from chassis.tenants import Tenants
 from chassis.unit_of_work import Database
 from contracts import catalogue
+from contracts.catalogue import Stream
 from contracts.gateway import ListTenants, TenantChanged, TenantList
 from contracts.message import PLATFORM, Kind, Message
 from contracts.operations import RunJob
@@ -93,6 +94,11 @@ class Service:
     def caller(self) -> Caller:
         """Asks other services; usable once the service runs."""
         return Caller(self.broker.connection)
+
+    async def behind(self, stream: Stream) -> int:
+        """How many messages of a stream the service has not handled; usable once the service runs."""
+        info = await self.broker.connection.jetstream().consumer_info(stream.name, self.name)
+        return (info.num_pending or 0) + (info.num_ack_pending or 0)
 
     async def start(self) -> None:
         """Consume, relay, tick and watch from here on; the broker must be connected."""

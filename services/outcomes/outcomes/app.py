@@ -9,6 +9,7 @@ from chassis.settings import Settings
 from chassis.unit_of_work import Database
 from contracts import intake, outreach
 from contracts import outcomes as messages
+from contracts.catalogue import EVENTS
 from outcomes import handlers
 from outcomes.handlers import Handlers
 
@@ -16,7 +17,7 @@ from outcomes.handlers import Handlers
 def build(settings: Settings) -> Service:
     database = Database("outcomes", settings.database_url)
     keyed = Handlers(TenantKeys(key_service(settings.kms_uri)))
-    return Service(
+    service = Service(
         "outcomes",
         settings,
         database=database,
@@ -37,5 +38,12 @@ def build(settings: Settings) -> Service:
             messages.GetRecordings: handlers.get_recordings,
             messages.CountRecordings: handlers.count_recordings,
         },
-        jobs=[Job("give_up_waiting", "* * * * *", partial(handlers.give_up_waiting, database))],
+        jobs=[
+            Job(
+                "give_up_waiting",
+                "* * * * *",
+                partial(handlers.give_up_waiting, database, lambda: service.behind(EVENTS)),
+            )
+        ],
     )
+    return service

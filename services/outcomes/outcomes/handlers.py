@@ -1,6 +1,6 @@
 """What outcomes does with what it hears, is told and is asked."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -46,6 +46,7 @@ async def follow_leads(uow: UnitOfWork, received: Sequence[Received[LeadNews]]) 
     await store.keep_unchanged(uow, unchanged)
     await store.keep_rejections(uow, rejections)
     await store.note_activity(uow, sends)
+    await store.hear_through(uow, max(message.wire.received for message in received))
     await _carry_out_waiting(uow, named)
 
 
@@ -68,15 +69,21 @@ async def _carry_out_waiting(uow: UnitOfWork, named: Sequence[tuple[str, LeadRef
         await recording.carry_out(uow, waiting)
 
 
-async def give_up_waiting(database: Database, _: datetime) -> Counts:
-    """The job that refuses what has waited for its lead long enough, and carries out what waited behind it."""
+async def give_up_waiting(database: Database, behind: Callable[[], Awaitable[int]], _: datetime) -> Counts:
+    """The job that refuses what has waited for its lead long enough, and carries out what waited behind it.
+
+    A lead that was told of in time may not have been heard yet, after a weekend's outage for instance: as long as the
+    service is `behind` with events, time is up for those orders only that waited beyond the last event it heard.
+    """
+    is_behind = await behind() > 0
     async with database.begin() as uow:
         names = await tenants.all_tenants(uow)
+        by = await store.heard_through(uow) if is_behind else uow.now
     refused = 0
     while True:
         async with database.begin(*names) as uow:
             await store.lock(uow)
-            overdue = await store_orders.overdue(uow, names, _BATCH)
+            overdue = await store_orders.overdue(uow, names, by, _BATCH)
             located = list(zip(overdue, await store.locate(uow, overdue), strict=True))
             # One whose lead is known has only waited behind another; its turn comes now.
             hopeless = [(order, place) for order, place in located if place.attribution is None]

@@ -10,6 +10,7 @@ from sqlalchemy import RowMapping
 
 from chassis.unit_of_work import UnitOfWork, columns
 from contracts.taxonomy import OutcomeType
+from contracts.values import EARLIEST
 from outcomes.domain import PROMISING_TIERS, PROMISING_TIMELINES, Recorded
 from outcomes.orders import Order
 
@@ -197,6 +198,21 @@ async def lock(uow: UnitOfWork) -> None:
     arrival another transaction has just finished looking for orders of.
     """
     await uow.execute(_LOCK)
+
+
+async def hear_through(uow: UnitOfWork, moment: datetime) -> None:
+    """Note that every event the broker got until this moment has been heard; it never goes back."""
+    await uow.execute(
+        """insert into heard (through) values (:moment)
+           on conflict (one) do update set through = greatest(heard.through, excluded.through)""",
+        moment=moment,
+    )
+
+
+async def heard_through(uow: UnitOfWork) -> datetime:
+    """Until when the broker got the events that have been heard; long ago before the first."""
+    rows = await uow.execute("select through from heard")
+    return rows.scalar_one_or_none() or EARLIEST
 
 
 async def keep_versions(uow: UnitOfWork, versions: Sequence[Mapping[str, Any]]) -> None:

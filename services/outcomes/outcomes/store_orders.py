@@ -63,7 +63,7 @@ _WAITING_FOR = f"""
 """
 _OVERDUE = f"""
     select {_WAITING} from waiting
-    where tenant_id = any(cast(:tenants as text[])) and waits_until <= :now order by position limit :limit
+    where tenant_id = any(cast(:tenants as text[])) and waits_until <= :by order by position limit :limit
 """
 _END_WAIT = """
     delete from waiting using unnest(cast(:tenants as text[]), cast(:positions as bigint[])) as given (tenant_id, n)
@@ -113,9 +113,9 @@ async def waiting_for(uow: UnitOfWork, leads: Iterable[tuple[str, LeadRef]]) -> 
     return _orders(rows)
 
 
-async def overdue(uow: UnitOfWork, tenants: Sequence[str], limit: int) -> list[Order]:
-    """What has waited long enough, in the order it came."""
-    return _orders(await uow.execute(_OVERDUE, tenants=list(tenants), now=uow.now, limit=limit))
+async def overdue(uow: UnitOfWork, tenants: Sequence[str], by: datetime, limit: int) -> list[Order]:
+    """What was to wait until `by` at most, in the order it came."""
+    return _orders(await uow.execute(_OVERDUE, tenants=list(tenants), by=by, limit=limit))
 
 
 async def end_wait(uow: UnitOfWork, orders: Sequence[Order]) -> None:

@@ -131,4 +131,12 @@ def upgrade() -> None:
         """
     )
     op.execute("create index recording_run on recording (tenant_id, correlation_id)")
+    op.execute(
+        """
+        create table heard (
+            one boolean primary key default true check (one),
+            through timestamptz not null
+        )
+        """
+    )
     isolate(op, "lead", "lead_version", "submission", "rejection", "outcome", "waiting", "recording")
