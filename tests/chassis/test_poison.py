@@ -251,21 +251,18 @@ async def test_a_redriven_message_was_received_when_the_broker_first_had_it(scen
     assert letter["received_at"] == heard[0] < letter["buried_at"]
 
 
-def _as_change(message: Received[SubmitLead]) -> Received[TenantChanged]:
-    return Received(message.envelope, change(int(message.body.source_id)), message.wire)
-
-
 async def test_an_event_the_database_does_not_take_fails_its_savepoint_and_not_the_unit(scene: Scene) -> None:
     settings = scene.platform.settings(ledger.NAME)
     database = Database(ledger.NAME, settings.database_url)
     id_ = uuid4()
+    event = MessageDeadLettered(message_id=id_, message_type=SubmitLead.topic.type, reason="it failed")
     unstorable = Envelope(id_, SubmitLead.topic.type, scene.tenant, datetime.now(UTC), id_, traceparent="a\0b")
     try:
         async with database.begin(scene.tenant) as uow:
             with pytest.raises(DBAPIError):
                 async with uow.savepoint():
-                    uow.publish(scene.tenant, change(1), cause=unstorable)
-            kept = uow.publish(scene.tenant, change(2))
+                    uow.publish(scene.tenant, event, cause=unstorable)
+            kept = uow.publish(scene.tenant, event)
     finally:
         await database.close()
     rows = await scene.select("select id from outbox where tenant = $1", scene.tenant)
@@ -276,7 +273,11 @@ async def test_messages_of_two_tenants_under_one_id_are_noted_at_once(scene: Sce
     service = scene.service()
     id_ = uuid4()
     try:
-        assert await service._processor._begin([id_, id_]) == 1
-        await service._processor._survived([id_])
+        assert await service._processor._attempts.begin([id_, id_]) == 1
+        await service._processor._attempts.survived([id_])
     finally:
         await service.database.close()
+
+
+def _as_change(message: Received[SubmitLead]) -> Received[TenantChanged]:
+    return Received(message.envelope, change(int(message.body.source_id)), message.wire)

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
-from uuid import UUID
 
-from chassis import inbox
+from chassis import attempts, inbox
+from chassis.attempts import Attempts
 from chassis.dead_letters import DeadLetters
 from chassis.failures import TenantKeyError, describe, is_transient
 from chassis.logs import get_logger
@@ -19,20 +19,6 @@ log = get_logger("processing")
 
 FAILURES_ALLOWED = 3
 """How often a message may fail, or take the process down, while it is handled alone."""
-
-_BEGIN = """
-    insert into attempt (message_id, count) select distinct id, 1 from unnest(cast(:ids as uuid[])) as begun (id) order by id
-    on conflict (message_id) do update
-        set count = attempt.count + cast(attempt.message_id <> all (cast(:counted as uuid[])) as integer)
-    returning count
-"""
-_NOT_SURVIVED = """
-    select exists (
-        select from attempt
-        where message_id = any(cast(:ids as uuid[])) and message_id <> all (cast(:counted as uuid[]))
-    )
-"""
-_FORGET = "delete from attempt where message_id = any(cast(:ids as uuid[]))"
 
 
 class Processor:
@@ -49,7 +35,7 @@ class Processor:
         self._handlers = handlers
         self._dead_letters = dead_letters
         self._tenants = tenants
-        self._counted: set[UUID] = set()
+        self._attempts = Attempts(database)
 
     async def handle(self, uow: UnitOfWork, wires: Sequence[Wire], *, suspicious: bool = False) -> None:
         """Handle a batch: decode, skip what was handled before, call each handler with its messages, bury the poison.
@@ -81,15 +67,15 @@ class Processor:
             else:
                 await self._bury(uow, message.wire, "this service has no handler for it")
         ids = [message.id for message in new]
-        one_by_one = suspicious and await self._not_survived(ids)
+        one_by_one = suspicious and await self._attempts.any_not_survived(ids)
         noted = ids if suspicious and not one_by_one else []
-        await self._begin(noted)
+        await self._attempts.begin(noted)
         try:
             for handler, messages in by_handler.items():
                 if messages:
                     await self._call(uow, handler, messages, one_by_one)
         finally:
-            await self._survived(noted)
+            await self._attempts.survived(noted)
 
     async def _call(self, uow: UnitOfWork, handler: Handler, messages: list[Received[Any]], one_by_one: bool) -> None:
         if not one_by_one:
@@ -109,22 +95,23 @@ class Processor:
                     HANDLED.labels(self._database.service, type_).inc(count)
                 return
         for message in messages:
-            await self._call_alone(uow, handler, message, crashed_before=one_by_one)
+            if one_by_one:
+                await self._call_suspect(uow, handler, message)
+            else:
+                await self._call_alone(uow, handler, message)
 
-    async def _call_alone(
-        self, uow: UnitOfWork, handler: Handler, message: Received[Any], crashed_before: bool
-    ) -> None:
-        noted = [message.id] if crashed_before else []
-        if await self._begin(noted) > FAILURES_ALLOWED:
+    async def _call_suspect(self, uow: UnitOfWork, handler: Handler, message: Received[Any]) -> None:
+        """Call the handler with one of those of which some message took the process down."""
+        if await self._attempts.begin([message.id]) > FAILURES_ALLOWED:
             await self._bury(uow, message.wire, f"took the process down {FAILURES_ALLOWED} times")
-            await uow.execute(_FORGET, ids=noted)
+            await attempts.forget(uow, message.id)
             return
         try:
-            await self._try_alone(uow, handler, message)
+            await self._call_alone(uow, handler, message)
         finally:
-            await self._survived(noted)
+            await self._attempts.survived([message.id])
 
-    async def _try_alone(self, uow: UnitOfWork, handler: Handler, message: Received[Any]) -> None:
+    async def _call_alone(self, uow: UnitOfWork, handler: Handler, message: Received[Any]) -> None:
         reason = ""
         for _ in range(FAILURES_ALLOWED):
             try:
@@ -153,30 +140,3 @@ class Processor:
         if await self._dead_letters.bury(uow, wire, reason):
             DEAD_LETTERED.labels(self._database.service).inc()
             log.warning("dead letter", type=wire.type, reason=reason)
-
-    async def _not_survived(self, ids: Sequence[UUID]) -> bool:
-        """Whether a process began any of these messages and was not there afterwards to say that it survived."""
-        async with self._database.begin() as uow:
-            found = await uow.execute(_NOT_SURVIVED, ids=list(ids), counted=list(self._counted))
-            return bool(found.scalar_one())
-
-    async def _begin(self, ids: Sequence[UUID]) -> int:
-        """Note that messages are begun; returns how often one of them was, at most, and was not survived, now included.
-
-        Noted in a transaction of its own, so that it outlives what the attempt may do to the process; and not twice by
-        one process, which may have survived an attempt when the database that should have noted it had not.
-        """
-        if not ids:
-            return 0
-        async with self._database.begin() as uow:
-            counts = await uow.execute(_BEGIN, ids=list(ids), counted=list(self._counted))
-            self._counted.update(ids)
-            return max(int(count) for count in counts.scalars())
-
-    async def _survived(self, ids: Sequence[UUID]) -> None:
-        """Whatever came of the attempt, an error that passes included, the process is still there."""
-        if not ids:
-            return
-        async with self._database.begin() as uow:
-            await uow.execute(_FORGET, ids=list(ids))
-        self._counted.difference_update(ids)
