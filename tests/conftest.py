@@ -1,6 +1,7 @@
 """Real parts for every test: one Postgres and one NATS per test process, provisioned as an installation is."""
 
 import os
+import random
 import re
 import shutil
 import tempfile
@@ -11,6 +12,17 @@ from pathlib import Path
 import pytest
 
 from tests.platform import Platform
+
+
+def pytest_configure() -> None:
+    """Draw the chaos journey's seed here, before the workers are started, so that it is one and can be told."""
+    os.environ["LEADLOOP_CHAOS_SEED"] = os.environ.get("LEADLOOP_CHAOS_SEED") or str(random.randrange(1_000_000))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.write_line(
+        f"LEADLOOP_CHAOS_SEED={os.environ['LEADLOOP_CHAOS_SEED']} repeats the chaos journey's harm"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 from cyclopts import Parameter
+from pydantic_core import ValidationError
 
 from contracts.message import ProblemError, is_tenant
 from leadloop.errors import LeadLoopError
@@ -47,6 +48,9 @@ def carry_out(command: Coroutine[Any, Any, Answer], as_json: bool) -> int:
         answer = asyncio.run(command)
     except (LeadLoopError, ProblemError) as error:
         return fail(error, as_json)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, flaw['loc']))}: {flaw['msg']}" for flaw in error.errors())
+        return fail(LeadLoopError(f"this cannot be asked: {wrong}"), as_json)
     except OSError as error:
         return fail(LeadLoopError(f"{error.strerror}: {error.filename or ''}".strip(": ")), as_json)
     except KeyboardInterrupt:

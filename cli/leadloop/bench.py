@@ -25,6 +25,7 @@ from leadloop.output import CommandError
 from leadloop.patience import settle
 
 _DEADLINE_SECONDS = 600.0
+_PAUSE = timedelta(minutes=2)
 
 
 async def pipeline(installation: Installation, leads: int, services: Sequence[str]) -> dict[str, Any]:
@@ -58,14 +59,25 @@ async def pipeline(installation: Installation, leads: int, services: Sequence[st
 
 @asynccontextmanager
 async def _paused(client: Client, services: Sequence[str]) -> AsyncIterator[None]:
-    """No durable of these services is given anything, for as long as the block lasts (an hour at most)."""
-    until = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    """No durable of these services is given anything for as long as the block lasts, or 2 minutes after a kill."""
     durables = [durable for service in services for durable in durables_of(service)]
-    for durable in durables:
-        await _pause(client, durable.stream.name, durable.name, {"pause_until": until})
+
+    async def pause() -> None:
+        until = (datetime.now(UTC) + _PAUSE).isoformat()
+        for durable in durables:
+            await _pause(client, durable.stream.name, durable.name, {"pause_until": until})
+
+    async def keep_pausing() -> None:
+        while True:
+            await asyncio.sleep(_PAUSE.total_seconds() / 4)
+            await pause()
+
+    await pause()
+    pausing = asyncio.create_task(keep_pausing())
     try:
         yield
     finally:
+        pausing.cancel()
         for durable in durables:
             await _pause(client, durable.stream.name, durable.name, {})
 

@@ -3,7 +3,8 @@
 import asyncio
 import os
 import sys
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from cyclopts.types import Port
@@ -34,7 +35,7 @@ async def up(
     installation = Installation(common.open(create=True))
     replicas = dict(_replicas(text) for text in scale)
     if detach:
-        return await _detached(installation, port, scale, with_demo)
+        return await _detached(installation, port, replicas, with_demo)
 
     async def plan() -> list[supervisor.Stage]:
         stages = [*await installation.plan(replicas, port)]
@@ -51,21 +52,23 @@ async def up(
     try:
         await supervisor.Supervisor(installation.home, plan).run(started)
     except HomeInUse:
-        return _running_already(installation)
+        return await _running_already(installation, port, replicas, with_demo)
     return Answer({"running": False}, ["stopped"])
 
 
-async def _detached(installation: Installation, port: int | None, scale: tuple[str, ...], with_demo: bool) -> Answer:
+async def _detached(
+    installation: Installation, port: int | None, replicas: Mapping[str, int], with_demo: bool
+) -> Answer:
     home = installation.home
     argv = [sys.executable, "-m", "leadloop", "up", "--home", str(home.root)]
     argv += ["--port", str(port)] if port else []
-    argv += [word for text in scale for word in ("--scale", text)]
+    argv += [word for name, number in replicas.items() for word in ("--scale", f"{name}={number}")]
     argv += ["--with-demo"] if with_demo else []
     try:
         await asyncio.to_thread(supervisor.detach, home, argv)
     except HomeInUse:
         await running.until_up(home)
-        return _running_already(installation)
+        return await _running_already(installation, port, replicas, with_demo)
     return await _welcome(installation, with_demo)
 
 
@@ -116,8 +119,10 @@ def _replicas(text: str) -> tuple[str, int]:
     return service, int(number)
 
 
-async def _welcome(installation: Installation, with_demo: bool) -> Answer:
-    data = {"running": True, "url": installation.gateway_url, "home": str(installation.home.root)}
+async def _welcome(installation: Installation, with_demo: bool, *, already: bool = False) -> Answer:
+    data: dict[str, Any] = {"running": True, "url": installation.gateway_url, "home": str(installation.home.root)}
+    if already:
+        data["already"] = True
     shown = [f"LeadLoop is running: {installation.gateway_url}"]
     if with_demo:
         data["sign_in"] = await demo.sign_in_link(installation)
@@ -125,9 +130,24 @@ async def _welcome(installation: Installation, with_demo: bool) -> Answer:
     return Answer(data, shown)
 
 
-def _running_already(installation: Installation) -> Answer:
+async def _running_already(
+    installation: Installation, port: int | None, replicas: Mapping[str, int], with_demo: bool
+) -> Answer:
+    """What runs is what was asked for, or can be made so: the demo's tenant, but for its live traffic.
+
+    Raises:
+        CommandError: it runs at another port or in other numbers.
+    """
     url, home = installation.gateway_url, installation.home.root
-    return Answer(
-        {"running": True, "url": url, "home": str(home), "already": True},
-        [f"it is running already: {url} (`leadloop down --home {home}` stops it)"],
-    )
+    stop = f"`leadloop down --home {home}` stops it"
+    if port and port != installation.home.ports["gateway"]:
+        raise CommandError(f"it is running already, at {url} and not at port {port}: {stop}")
+    names = [process.name for process in running.status(installation.home)]
+    for service, wanted in replicas.items():
+        number = sum(name == service or name.startswith(f"{service}-") for name in names)
+        if number != wanted:
+            raise CommandError(f"it is running already, with {number} of {service} and not {wanted}: {stop}")
+    if with_demo:
+        await demo.prepare(installation)
+    answer = await _welcome(installation, with_demo, already=True)
+    return Answer(answer.data, [f"it is running already: {url} ({stop})", *answer.shown[1:]])

@@ -155,10 +155,10 @@ def _check_service(name: str) -> None:
 
 def _moment(text: str) -> datetime:
     units = {"m": "minutes", "h": "hours", "d": "days"}
-    if text[:-1].isdecimal() and text[-1:] in units:
-        return datetime.now(UTC) - timedelta(**{units[text[-1]]: int(text[:-1])})
     try:
+        if text[:-1].isdecimal() and text[-1:] in units:
+            return datetime.now(UTC) - timedelta(**{units[text[-1]]: int(text[:-1])})
         moment = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise CommandError(f"--since {text}: write a time like 2026-11-21T12:00Z, or 30m, 12h, 3d") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

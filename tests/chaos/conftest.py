@@ -1,7 +1,6 @@
 """One installation of real processes for all of this folder, with two replicas where that is promised to work."""
 
 import os
-import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -27,6 +26,4 @@ def seconds() -> float:
 @pytest.fixture(scope="session")
 def seed() -> int:
     """What harm is done, and to which leads; one that is given repeats both, though not the moments."""
-    seed = int(os.environ.get("LEADLOOP_CHAOS_SEED") or random.randrange(1_000_000))
-    print(f"LEADLOOP_CHAOS_SEED={seed}")
-    return seed
+    return int(os.environ["LEADLOOP_CHAOS_SEED"])

@@ -42,6 +42,9 @@ async def test_up_is_said_once_and_repeated_it_says_so(operator: Operator) -> No
         answer = await operator.ask(*words, process=True)
         assert (answer["already"], answer["url"]) == (True, url)
     assert "running already" in await operator.say("up", "--detach")
+    assert "not at port" in await operator.refused("up", "--detach", "--port", "1")
+    assert "with 1 of intake and not 2" in await operator.refused("up", "--detach", "--scale", "intake=2")
+    assert "/sign-in/demo." in (await operator.ask("demo", "--detach"))["sign_in"]
 
     status = await operator.ask("status")
     assert status["ready"]
