@@ -33,13 +33,17 @@ def _no_digits_of_a_phone(word: str) -> str:
 
 
 def _likely(moment: datetime) -> datetime:
-    if not EARLIEST.year <= moment.year < 2200:
-        raise ValueError(f"must lie within the years {EARLIEST.year} to 2199: leave it out where it is not known")
+    if not EARLIEST.year <= moment.year <= _LATEST_YEAR:
+        raise ValueError(
+            f"must lie within the years {EARLIEST.year} to {_LATEST_YEAR}: leave it out where it is not known"
+        )
     return moment
 
 
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 """What is older was never meant: exports write 0001 or 1753 for "never"."""
+_LATEST_YEAR = 9998
+"""The last that every time zone's clock shows within the years of Python's."""
 Moment = Annotated[AwareDatetime, AfterValidator(_likely)]
 """When something happened."""
 Tenant = Annotated[str, Field(pattern=TENANT_PATTERN, examples=["acme"])]
