@@ -85,7 +85,9 @@ def answer(file: Path, report: Report, errors: ErrorsFile) -> Answer:
     data = {**asdict(report), "changed": report.changed, "errors_file": _path(errors)}
     if not waiting:
         del data["outcomes_waiting"]
-    shown: list[str | Table] = [leads, outcomes, *_unchanged(report), *_repeated(report), *_waiting(report)]
+    shown: list[str | Table] = [
+        leads, outcomes, *_unchanged(report), *_repeated(report), *_unusable(report), *_waiting(report),
+    ]  # fmt: skip
     return Answer(data, [*shown, *_found(errors)], ok=not (errors.count or waiting))
 
 
@@ -109,6 +111,13 @@ def _repeated(tally: Tally) -> list[str]:
     if not tally.repeated:
         return []
     return [f"rows that say the same of their lead as an earlier row: {tally.repeated}; each is sent once"]
+
+
+def _unusable(report: Report) -> list[str]:
+    if not report.unusable:
+        return []
+    fields = ", ".join(f"{name} of {count}" for name, count in sorted(report.unusable.items()))
+    return [f"leads were taken without what could not be used of them: {fields}"]
 
 
 def _waiting(report: Report) -> list[str]:

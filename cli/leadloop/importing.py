@@ -72,6 +72,8 @@ class Report(Tally):
     outcomes_refused: int = 0
     outcomes_waiting: int = 0
     """Those behind an earlier order for their lead, from whomever, that names a submission which has not come."""
+    unusable: dict[str, int] = field(default_factory=dict)
+    """In how many leads that were taken a field was left out, or sealed, for what was in it."""
     seconds: float = 0.0
 
     @property
@@ -231,6 +233,9 @@ class Import:
             self.report.rejected += 1
             for flaw in submission.reasons:
                 self._errors.write(BadRow(row.number, row.line, flaw.field, flaw.message))
+            return
+        for name in {flaw.field for flaw in submission.reasons}:
+            self.report.unusable[name] = self.report.unusable.get(name, 0) + 1
 
     def _note_outcomes(self, row: Row, recording: RecordingView) -> None:
         for at, result in enumerate(recording.results):

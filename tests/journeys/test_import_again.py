@@ -151,7 +151,7 @@ async def test_what_cannot_be_used_is_named_with_row_field_and_reason_and_harms_
         ["5", "Ragged"],
         ["6", "", "12", "A", "2026-01-05", ""],
         ["7", "Called Tomorrow", "", "A", "2026-01-05", "2999-01-01"],
-        ["8", "Last Example", "", "D", "2026-01-05", "2026-01-07"],
+        ["8", "Last Example", "12", "D", "2026-01-05", "2026-01-07"],
     )
     words = ("import", file, "--map", mapping, "--tenant", known)
 
@@ -166,6 +166,7 @@ async def test_what_cannot_be_used_is_named_with_row_field_and_reason_and_harms_
     assert {name: report[name] for name in ("rows", "bad_rows", "accepted", "rejected", "outcomes_refused")} == {
         "rows": 8, "bad_rows": 4, "accepted": 3, "rejected": 1, "outcomes_refused": 1,
     }  # fmt: skip
+    assert report["unusable"] == {"phone": 1}, "the lead was taken without its phone"
     assert report["errors_file"] == str(tmp_path / "leads.errors.csv")
     found = errors_of(file)
     assert found[:4] == [
