@@ -5,6 +5,7 @@ begins, that no later traffic moves; and it is given up only where the service i
 """
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import TypeVar
@@ -22,8 +23,25 @@ T = TypeVar("T")
 
 LONG = 600.0
 """Seconds; longer than an outage that is survived without a word."""
+NO_BROKER = "the broker does not answer"
+_SILENT_SECONDS = 5.0
+"""How long a wait takes no word."""
 _PAUSE = 0.5
 _LOOK_SECONDS = 0.05
+
+
+class Wait:
+    """Something that goes on by itself; whoever looks is told once, on standard error, when it takes a while."""
+
+    def __init__(self) -> None:
+        self._began = monotonic()
+        self._told = False
+
+    def because(self, reason: str) -> None:
+        """Say why it still goes on."""
+        if not self._told and monotonic() - self._began > _SILENT_SECONDS:
+            print(f"waiting: {reason}; see `leadloop status`", file=sys.stderr, flush=True)
+            self._told = True
 
 
 async def patiently(ask: Callable[[], Awaitable[T]], seconds: float = LONG) -> T:
@@ -34,15 +52,18 @@ async def patiently(ask: Callable[[], Awaitable[T]], seconds: float = LONG) -> T
         CommandError: the broker is.
     """
     deadline = monotonic() + seconds
+    wait = Wait()
     while True:
         try:
             return await ask()
         except ProblemError as error:
             if error.problem.code is not ProblemCode.UNAVAILABLE or monotonic() > deadline:
                 raise
+            wait.because(error.problem.message)
         except nats.errors.Error:
             if monotonic() > deadline:
                 raise CommandError(f"the broker has not answered for {seconds:g} s: see `leadloop status`") from None
+            wait.because(NO_BROKER)
         await asyncio.sleep(_PAUSE)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 import nats.errors
 
 from chassis.outlet import Outgoing, Outlet, TooLargeError
+from leadloop.patience import NO_BROKER, Wait
 
 _PAUSE = 0.5
 
@@ -38,12 +39,14 @@ class Sender:
             TooLargeError: the broker will never take one of them.
         """
         rest = messages
+        wait = Wait()
         while rest:
             errors = await self._publish(rest)
             if any(isinstance(error, TooLargeError) for error in errors):
                 raise TooLargeError
             rest = rest[next((n for n, error in enumerate(errors) if error), len(rest)) :]
             if rest:
+                wait.because(NO_BROKER)
                 await self._disconnect()
                 await asyncio.sleep(_PAUSE)
 

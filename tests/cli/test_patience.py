@@ -7,7 +7,9 @@ import pytest
 
 from contracts.catalogue import OPERATOR
 from contracts.intake import SubmitLead
-from leadloop.patience import settle
+from contracts.message import ProblemCode, ProblemError
+from leadloop import patience
+from leadloop.patience import patiently, settle
 from tests.platform import Platform
 from tests.waiting import until
 
@@ -18,7 +20,8 @@ async def test_what_a_service_has_written_is_waited_for_whatever_its_clock_says(
 ) -> None:
     services = ("intake", "outcomes", "aggregator")
     async with platform.sql() as sql:
-        await sql.execute("select pg_advisory_lock(hashtextextended('intake/relay', 0))")  # so that nothing is published
+        # Who holds the relay's lock keeps everything unpublished.
+        await sql.execute("select pg_advisory_lock(hashtextextended('intake/relay', 0))")
         async with platform.running(*services):
             await platform.introduce(tenant, *services)
             await platform.publish(OPERATOR, tenant, SubmitLead(source_system="web", source_id="1", full_name="Ann"))
@@ -34,3 +37,22 @@ async def test_what_a_service_has_written_is_waited_for_whatever_its_clock_says(
             await sql.execute("select pg_advisory_unlock_all()")
             await settling
             assert await sql.fetch("select from intake.outbox where tenant = $1 and sent_at is null", tenant) == []
+
+
+@pytest.mark.parametrize(
+    "silent_seconds, said", [(0.0, "waiting: intake is away; see `leadloop status`\n"), (60.0, "")]
+)
+async def test_a_long_wait_for_an_answer_is_told_once_and_a_short_one_is_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], silent_seconds: float, said: str
+) -> None:
+    monkeypatch.setattr(patience, "_SILENT_SECONDS", silent_seconds)
+    monkeypatch.setattr(patience, "_PAUSE", 0.0)
+    answers = iter([ProblemError(ProblemCode.UNAVAILABLE, "intake is away")] * 3)
+
+    async def ask() -> str:
+        if error := next(answers, None):
+            raise error
+        return "done"
+
+    assert await patiently(ask) == "done"
+    assert capsys.readouterr() == ("", said)
