@@ -12,6 +12,8 @@ from chassis.outlet import Outgoing, Outlet, TooLargeError
 from leadloop.patience import NO_BROKER, Wait
 
 _PAUSE = 0.5
+_AT_ONCE: Mapping[str, Any] = {"max_reconnect_attempts": 1, "reconnect_time_wait": 0}
+"""The client itself would try to connect for two minutes before it said that nobody is there."""
 
 
 class Sender:
@@ -53,7 +55,7 @@ class Sender:
     async def _publish(self, messages: Sequence[Outgoing]) -> Sequence[Exception | None]:
         try:
             if self._outlet is None:
-                self._outlet = await self._connection.enter_async_context(Outlet.open(self._address))
+                self._outlet = await self._connection.enter_async_context(Outlet.open({**self._address, **_AT_ONCE}))
             return await self._outlet.publish(messages)
         except (nats.errors.Error, OSError, TimeoutError) as error:
             return [error]

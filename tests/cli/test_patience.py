@@ -5,11 +5,13 @@ from datetime import timedelta
 
 import pytest
 
+from chassis.outlet import Outgoing
 from contracts.catalogue import OPERATOR
 from contracts.intake import SubmitLead
 from contracts.message import ProblemCode, ProblemError
 from leadloop import patience
 from leadloop.patience import patiently, settle
+from leadloop.sending import Sender
 from tests.platform import Platform
 from tests.waiting import until
 
@@ -56,3 +58,19 @@ async def test_a_long_wait_for_an_answer_is_told_once_and_a_short_one_is_not(
 
     assert await patiently(ask) == "done"
     assert capsys.readouterr() == ("", said)
+
+
+async def test_a_long_wait_for_the_broker_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(patience, "_SILENT_SECONDS", 0.0)
+
+    async def told() -> str:
+        return capsys.readouterr().err
+
+    async with Sender({"servers": ["nats://127.0.0.1:1"]}) as sender:
+        sending = asyncio.create_task(sender.send([Outgoing("x", {}, b"")]))
+        said = await until(told, what="the word that the broker is waited for")
+        sending.cancel()
+        await asyncio.wait([sending])
+    assert said == "waiting: the broker does not answer; see `leadloop status`\n"
