@@ -65,7 +65,7 @@ async def list_dead(*, limit: Limit = 100, common: Common = Common()) -> Answer:
                 data.append({"service": service, **letter.model_dump()})
                 redriven = f"{letter.redriven_at:%Y-%m-%d %H:%M}" if letter.redriven_at else ""
                 shown.add_row(service, str(letter.dead_letter_id), letter.message_type, letter.tenant,
-                              f"{letter.received_at:%Y-%m-%d %H:%M}", redriven, letter.reason)  # fmt: skip
+                              f"{letter.buried_at:%Y-%m-%d %H:%M}", redriven, letter.reason)  # fmt: skip
     return Answer(data, [shown] if data else ["no dead letters"])
 
 

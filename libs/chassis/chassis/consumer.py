@@ -76,6 +76,7 @@ class Consumer:
     """Runs one durable until it is cancelled."""
 
     def __init__(self, durable: Durable, client: Client, database: Database, processor: Processor) -> None:
+        self.stream = durable.stream
         self._durable = durable
         self._client = client
         self._database = database
@@ -111,6 +112,10 @@ class Consumer:
         """Seconds for which the broker has been asked in vain; one that handles a batch or awaits its turn asks nothing."""
         return monotonic() - self._asked_at if self._asked_at else 0.0
 
+    async def behind(self) -> int:
+        """How many of the durable's messages are not handled; noted as the service's lag."""
+        return _lag(await self._state())
+
     def stop(self) -> None:
         """Let the batch under way end, and take no other."""
         self._stopping.set()
@@ -126,7 +131,7 @@ class Consumer:
                 held = await self._fetch(pull)
                 if not held:
                     if not self._stopping.is_set():
-                        await self._state()
+                        await self.behind()
                     return
                 started = monotonic()
                 async with self._kept_alive(held):
@@ -195,8 +200,7 @@ class Consumer:
     async def _state(self) -> ConsumerInfo:
         """The durable as the broker sees it; how far it lags behind is noted on the way."""
         info: ConsumerInfo = await self._client.jetstream().consumer_info(self._durable.stream.name, self._durable.name)
-        lag = (info.num_pending or 0) + (info.num_ack_pending or 0)
-        LAG.labels(self._database.service, self._durable.stream.name).set(lag)
+        LAG.labels(self._database.service, self._durable.stream.name).set(_lag(info))
         return info
 
     @asynccontextmanager
@@ -218,6 +222,10 @@ class Consumer:
     @property
     def _lock(self) -> str:
         return f"{self._durable.stream.name}/{self._durable.name}"
+
+
+def _lag(info: ConsumerInfo) -> int:
+    return (info.num_pending or 0) + (info.num_ack_pending or 0)
 
 
 def _wire(message: Msg) -> Wire:

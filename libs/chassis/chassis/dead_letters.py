@@ -93,7 +93,7 @@ async def open_count(connection: AsyncConnection) -> int:
 async def listing(uow: UnitOfWork, limit: int) -> DeadLetterList:
     """Dead letters, newest first, and how many are open per reason."""
     rows = await uow.execute(
-        """select dead_letter_id, tenant, message_id, message_type, reason, size, buried_at as received_at, redriven_at
+        """select dead_letter_id, tenant, message_id, message_type, reason, size, buried_at, redriven_at
            from dead_letter order by dead_letter_id desc limit :limit""",
         limit=limit,
     )

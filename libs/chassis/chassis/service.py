@@ -97,8 +97,8 @@ class Service:
 
     async def behind(self, stream: Stream) -> int:
         """How many messages of a stream the service has not handled; usable once the service runs."""
-        info = await self.broker.connection.jetstream().consumer_info(stream.name, self.name)
-        return (info.num_pending or 0) + (info.num_ack_pending or 0)
+        (consumer,) = (consumer for consumer in self._consumers if consumer.stream == stream)
+        return await consumer.behind()
 
     async def start(self) -> None:
         """Consume, relay, tick and watch from here on; the broker must be connected."""

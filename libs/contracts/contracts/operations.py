@@ -61,7 +61,7 @@ class DeadLetterView(BaseModel):
     reason: str
     size: int
     """Bytes of its body."""
-    received_at: datetime
+    buried_at: datetime
     """When the service gave it up."""
     redriven_at: datetime | None
     """When it was handled again."""
