@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from leadloop import dbuser, embedded
 from leadloop.embedded import BrokerError, Nats, Postgres, database
+from leadloop.embedded.broker import STORE_BYTES
 from leadloop.home import Home
 from leadloop.process import ProcessFailed
 
@@ -215,6 +216,11 @@ async def test_what_the_broker_stores_is_encrypted(tmp_path: Path) -> None:
 async def test_the_broker_acknowledges_only_what_is_on_the_disk(tmp_path: Path) -> None:
     async with embedded.nats(tmp_path) as server, httpx.AsyncClient(base_url=server.monitor_url) as monitor:
         assert (await monitor.get("/jsz")).json()["config"]["sync_always"] is True
+
+
+async def test_how_much_the_broker_may_store_does_not_depend_on_what_the_disk_has_free_today(tmp_path: Path) -> None:
+    async with embedded.nats(tmp_path) as server, httpx.AsyncClient(base_url=server.monitor_url) as monitor:
+        assert (await monitor.get("/jsz")).json()["config"]["max_storage"] == STORE_BYTES
 
 
 async def _publish(server: Nats, body: bytes) -> None:

@@ -12,7 +12,7 @@ from chassis.schema import role_of
 from chassis.settings import Settings
 from contracts.catalogue import OPERATOR, SERVICES
 from leadloop.deploy import NODES
-from leadloop.embedded.broker import MAX_PAYLOAD
+from leadloop.embedded.broker import MAX_PAYLOAD, STORE_BYTES
 from leadloop.embedded.database import SETTINGS
 
 ROOT = Path(__file__).parents[2]
@@ -84,7 +84,9 @@ def test_only_the_gateway_is_reachable_and_every_other_service_can_be_scaled() -
 
 
 def test_the_servers_are_set_up_as_the_embedded_ones() -> None:
-    assert f"max_payload: {MAX_PAYLOAD // 1024**2}MB" in (ROOT / "deploy/nats.conf").read_text()
+    configuration = (ROOT / "deploy/nats.conf").read_text()
+    assert f"max_payload: {MAX_PAYLOAD // 1024**2}MB" in configuration
+    assert f"max_file_store: {STORE_BYTES // 1024**3}GiB" in configuration
     given = dict(option.removeprefix("--").split("=", 1) for option in BLOCKS["postgres"]["command"][1:])
     assert {name: value for name, value in given.items() if name != "max_connections"}.items() <= SETTINGS.items()
     assert {"log_error_verbosity", "log_min_error_statement"} <= set(given)

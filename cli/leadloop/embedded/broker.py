@@ -11,12 +11,16 @@ import time
 import urllib.request
 from pathlib import Path
 
+from contracts.catalogue import STREAMS
 from leadloop.embedded.server import Server
 from leadloop.home import Home, HomeError, write_atomically
 from leadloop.process import ChildSpec
 
 MAX_PAYLOAD = 1024 * 1024
 """Bytes of one message."""
+STORE_BYTES = sum(stream.max_bytes for stream in STREAMS)
+"""What the store may hold. A server that is not told takes three quarters of what the disk has free today, and refuses to
+make streams that could outgrow it."""
 RELOAD_TIMEOUT = 5.0
 RELOADS = 2
 """How often the server reads a changed configuration: it connects the imports of an account that a reload brings only at the
@@ -71,6 +75,7 @@ http: "127.0.0.1:{ports["nats-monitor"]}"
 max_payload: {MAX_PAYLOAD}
 jetstream {{
   store_dir: {json.dumps(str(self.folder))}
+  max_file_store: {STORE_BYTES}
   sync_interval: always
   cipher: aes
   key: "{key}"

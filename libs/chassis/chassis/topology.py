@@ -31,7 +31,6 @@ _SHORTEST_WINDOW = 0.1
 _DAY = 86_400
 _SERVICES = "services"
 """The account of the services and the operator; it alone has JetStream."""
-_BYTES = 8 * 1024**3
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ def stream_config(stream: Stream, replicas: int = 1) -> StreamConfig:
         retention=RetentionPolicy.WORK_QUEUE if stream.work_queue else RetentionPolicy.LIMITS,
         discard=DiscardPolicy.NEW,
         max_age=0 if stream.work_queue else EVENT_DAYS * _DAY,
-        max_bytes=_BYTES,
+        max_bytes=stream.max_bytes,
         duplicate_window=_SHORTEST_WINDOW if stream.work_queue else DUPLICATE_SECONDS,
         num_replicas=replicas,
     )

@@ -124,10 +124,17 @@ def sent_by(sender: str) -> list[Entry]:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A JetStream stream: its name, its subjects, and whether a message is gone once its owner acknowledged it."""
+    """A JetStream stream: its name, its subjects, and whether a message is gone once its owner acknowledged it.
+
+    Attributes:
+        name: what the broker calls it.
+        kind: what is in it.
+        max_bytes: how large it may grow; what would make it larger is refused, and its sender waits.
+    """
 
     name: str
     kind: Kind
+    max_bytes: int = 8 * 1024**3
 
     @property
     def subjects(self) -> tuple[str, ...]:
