@@ -118,6 +118,26 @@ async def test_a_tenants_key_that_cannot_be_opened_is_that_tenants_trouble(
             await tenants.of(uow, tenant)
 
 
+async def test_a_key_that_is_put_back_in_the_middle_of_a_look_spoils_no_tenant(
+    database: Database, file: Path, tenant: str
+) -> None:
+    right = file.read_bytes()
+
+    class PutBack(FileKeyService):
+        """Has another key at the first look only."""
+
+        async def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+            try:
+                return await super().unwrap(wrapped, context)
+            finally:
+                file.write_bytes(right)
+
+    async with database.begin() as uow:
+        made = await TenantKeys(FileKeyService(file)).of(uow, tenant)
+        spoil(file, "another key")
+        assert (await TenantKeys(PutBack(file)).of(uow, tenant)).token_key == made.token_key
+
+
 async def test_tokens_are_the_same_for_the_same_tenant_kind_and_value_only(
     database: Database, file: Path, tenant: str
 ) -> None:

@@ -150,18 +150,23 @@ class TenantKeys:
             await self._make(uow, tenant)
             found = await self._load(uow, tenant)
         try:
-            keyset = await self._unwrap(tenant, "seal", found)
-            token_key = await self._unwrap(tenant, "token", found)
+            keyset, token_key = await self._unwrap_both(tenant, found)
         except NotUnwrappedError:
             await self._unwrap(PLATFORM, "proof", await self._load(uow, PLATFORM))
-            log.error(
-                "a tenant's key cannot be opened, and others can: its messages become dead letters", tenant=tenant
-            )
-            raise TenantKeyError(tenant) from None
+            try:  # once more, with the key that opened the proof: the one before may have been another, just replaced
+                keyset, token_key = await self._unwrap_both(tenant, found)
+            except NotUnwrappedError:
+                log.error(
+                    "a tenant's key cannot be opened, and others can: its messages become dead letters", tenant=tenant
+                )
+                raise TenantKeyError(tenant) from None
         handle = cleartext_keyset_handle.read(tink.BinaryKeysetReader(keyset))
         key = TenantKey(tenant, handle.primitive(aead.Aead), token_key)
         self._cache[tenant] = (time.monotonic() + _CACHE_SECONDS, key)
         return key
+
+    async def _unwrap_both(self, tenant: str, found: Mapping[str, bytes]) -> tuple[bytes, bytes]:
+        return await self._unwrap(tenant, "seal", found), await self._unwrap(tenant, "token", found)
 
     async def _unwrap(self, tenant: str, purpose: str, found: Mapping[str, bytes]) -> bytes:
         if purpose not in found:
