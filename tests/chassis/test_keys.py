@@ -3,6 +3,7 @@
 A tenant's key that is spoilt is that tenant's trouble alone.
 """
 
+import shutil
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -118,24 +119,29 @@ async def test_a_tenants_key_that_cannot_be_opened_is_that_tenants_trouble(
             await tenants.of(uow, tenant)
 
 
+class PutBackLater(FileKeyService):
+    """Gets its own key, which lies elsewhere, back after the first look."""
+
+    def __init__(self, file: Path, away: Path) -> None:
+        super().__init__(file)
+        self._file, self._away = file, away
+
+    async def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+        try:
+            return await super().unwrap(wrapped, context)
+        finally:
+            shutil.copy(self._away, self._file)
+
+
 async def test_a_key_that_is_put_back_in_the_middle_of_a_look_spoils_no_tenant(
-    database: Database, file: Path, tenant: str
+    database: Database, file: Path, tmp_path: Path, tenant: str
 ) -> None:
-    right = file.read_bytes()
-
-    class PutBack(FileKeyService):
-        """Has another key at the first look only."""
-
-        async def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
-            try:
-                return await super().unwrap(wrapped, context)
-            finally:
-                file.write_bytes(right)
-
+    away = tmp_path / "away.json"
     async with database.begin() as uow:
         made = await TenantKeys(FileKeyService(file)).of(uow, tenant)
+        shutil.copy(file, away)
         spoil(file, "another key")
-        assert (await TenantKeys(PutBack(file)).of(uow, tenant)).token_key == made.token_key
+        assert (await TenantKeys(PutBackLater(file, away)).of(uow, tenant)).token_key == made.token_key
 
 
 async def test_tokens_are_the_same_for_the_same_tenant_kind_and_value_only(
