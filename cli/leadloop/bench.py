@@ -18,7 +18,7 @@ from nats.aio.client import Client
 
 from chassis.caller import Caller
 from contracts.catalogue import COMMANDS, SERVICES, STREAMS, durables_of
-from contracts.intake import SubmitLead
+from contracts.intake.leads import SubmitLead
 from leadloop.commands_tenants import create
 from leadloop.installation import Installation
 from leadloop.output import CommandError

@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 from chassis.caller import Caller
 from chassis.received import encode
 from contracts.gateway import CreateSignInLink
-from contracts.intake import SubmitLead
+from contracts.intake.leads import SubmitLead
 from contracts.message import Command, Envelope
 from contracts.outcomes import Outcome, RecordOutcomes
 from contracts.taxonomy import OutcomeType

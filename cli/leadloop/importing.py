@@ -19,7 +19,7 @@ from uuid_utils.compat import uuid7
 
 from chassis.caller import Caller
 from chassis.outlet import Outgoing
-from contracts.intake import CountSubmissions, GetSubmissions, LeadVerdict, SubmissionView
+from contracts.intake.leads import CountSubmissions, GetSubmissions, LeadVerdict, SubmissionView
 from contracts.message import Envelope, Reply, Request
 from contracts.outcomes import CountRecordings, GetRecordings, OutcomeVerdict, RecordingView, Refusal
 from leadloop.errors_file import ErrorsFile

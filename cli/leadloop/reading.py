@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from contracts.intake import SubmitLead
+from contracts.intake.leads import SubmitLead
 from contracts.outcomes import RecordOutcomes
 from leadloop.errors import LeadLoopError
 from leadloop.errors_file import ErrorsFile

@@ -19,7 +19,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from contracts.intake import SubmitLead
+from contracts.intake.leads import SubmitLead
 from contracts.message import Command, id_from_content
 from contracts.outcomes import RecordOutcomes
 from leadloop.csv_records import Record, Records

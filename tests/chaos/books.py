@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 from contracts.aggregator import Dimension, WinRates
 from contracts.catalogue import SERVICES
-from contracts.intake import LeadAccepted
+from contracts.intake.leads import LeadAccepted
 from contracts.outcomes import OutcomeRecorded, OutcomeRefused
 from leadloop import mapping
 from leadloop.generator import Shape, write

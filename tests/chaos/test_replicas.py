@@ -7,7 +7,7 @@ from uuid_utils.compat import uuid7
 
 from chassis.outlet import Outgoing
 from chassis.received import encode
-from contracts.intake import SubmitLead
+from contracts.intake.leads import SubmitLead
 from contracts.message import Command, Envelope
 from contracts.outcomes import Outcome, RecordOutcomes
 from contracts.values import LeadRef

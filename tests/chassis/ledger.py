@@ -24,7 +24,7 @@ from chassis.tables import append_only, isolate
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts import catalogue
 from contracts.gateway import TenantChanged, TenantSettings
-from contracts.intake import LeadDuplicated, SubmitLead
+from contracts.intake.leads import LeadDuplicated, SubmitLead
 from contracts.message import Kind, Message, ProblemCode, ProblemError
 
 NAME = "intake"

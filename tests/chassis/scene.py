@@ -14,7 +14,7 @@ from chassis.received import encode
 from chassis.service import Service
 from contracts import catalogue
 from contracts.catalogue import COMMANDS, EVENTS, OPERATOR, Stream
-from contracts.intake import SubmitLead
+from contracts.intake.leads import SubmitLead
 from contracts.message import Command, Envelope, Event, Reply, Request
 from contracts.operations import DeadLetterList, ListDeadLetters
 from tests.chassis import ledger

@@ -14,7 +14,7 @@ from chassis.consumer import _PendingAcks
 from chassis.received import Received, encode
 from chassis.unit_of_work import UnitOfWork
 from contracts.catalogue import COMMANDS, EVENTS
-from contracts.intake import LeadDuplicated, SubmitLead
+from contracts.intake.leads import LeadDuplicated, SubmitLead
 from tests.chassis import ledger
 from tests.chassis.ledger import change, submission
 from tests.chassis.scene import Scene

@@ -13,7 +13,7 @@ from chassis.schema import role_of
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts.catalogue import COMMANDS
 from contracts.gateway import TenantChanged
-from contracts.intake import SubmitLead
+from contracts.intake.leads import SubmitLead
 from tests.chassis import ledger
 from tests.chassis.ledger import submission
 from tests.chassis.scene import Scene

@@ -13,7 +13,7 @@ import structlog
 
 from chassis import logs
 from chassis.failures import KeysUnavailableError
-from contracts.intake import SubmitLeadNow
+from contracts.intake.leads import SubmitLeadNow
 from contracts.message import ProblemError
 from tests.chassis.ledger import PHONE, Mishap, submission
 from tests.chassis.process import Process

@@ -17,7 +17,7 @@ from chassis.received import Received
 from chassis.service import Service
 from chassis.unit_of_work import UnitOfWork
 from contracts.catalogue import COMMANDS, EVENTS
-from contracts.intake import SubmitLead
+from contracts.intake.leads import SubmitLead
 from contracts.message import ProblemCode, ProblemError
 from contracts.operations import GetStatus, RedriveDeadLetters
 from tests.chassis import ledger

@@ -17,7 +17,7 @@ from chassis.unit_of_work import UnitOfWork
 from contracts import catalogue
 from contracts.catalogue import CATALOGUE, COMMANDS, EVENTS, OPERATOR, SERVICES, STREAMS
 from contracts.gateway import TenantChanged, TenantSettings
-from contracts.intake import (
+from contracts.intake.leads import (
     CountSubmissions,
     GetSubmissions,
     LeadAccepted,

@@ -16,7 +16,7 @@ from chassis.unit_of_work import Database, UnitOfWork
 from contracts import catalogue
 from contracts.catalogue import COMMANDS
 from contracts.gateway import TenantChanged
-from contracts.intake import SubmitLead
+from contracts.intake.leads import SubmitLead
 from contracts.message import PLATFORM, Envelope, id_from_content
 from contracts.operations import MessageDeadLettered, RedriveDeadLetters
 from tests.chassis import ledger

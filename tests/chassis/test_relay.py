@@ -14,7 +14,7 @@ from nats.js.api import AckPolicy, ConsumerConfig
 
 from chassis.unit_of_work import Database
 from contracts.catalogue import EVENTS
-from contracts.intake import LeadDuplicated
+from contracts.intake.leads import LeadDuplicated
 from contracts.operations import GetStatus, Republish
 from tests.chassis import ledger
 from tests.chassis.scene import Scene

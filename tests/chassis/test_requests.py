@@ -10,7 +10,7 @@ import pytest
 
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
-from contracts.intake import CountSubmissions, GetLead, SubmissionCounts, SubmitLeadNow
+from contracts.intake.leads import CountSubmissions, GetLead, SubmissionCounts, SubmitLeadNow
 from contracts.message import ProblemCode, ProblemError, Request
 from contracts.operations import GetStatus
 from tests.chassis import ledger

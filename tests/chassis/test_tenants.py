@@ -12,7 +12,7 @@ from chassis.tenants import NO_SUCH_TENANT
 from chassis.unit_of_work import UnitOfWork
 from contracts.catalogue import COMMANDS
 from contracts.gateway import CreateTenant, NewTenantSettings, TenantChanged
-from contracts.intake import SubmitLead
+from contracts.intake.leads import SubmitLead
 from contracts.message import PLATFORM, ProblemCode, ProblemError
 from contracts.operations import GetTenant, MessageDeadLettered, RedriveDeadLetters
 from tests.chassis import ledger

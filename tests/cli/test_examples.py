@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 
-from contracts.intake import SubmitLead
+from contracts.intake.leads import SubmitLead
 from contracts.outcomes import RecordOutcomes
 from contracts.taxonomy import key
 from leadloop.generator import Shape, write

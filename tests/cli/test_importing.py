@@ -12,7 +12,7 @@ import pytest
 from chassis.caller import inbox_prefix
 from contracts.catalogue import OPERATOR
 from contracts.gateway import TenantChanged, TenantSettings
-from contracts.intake import SubmitLead
+from contracts.intake.leads import SubmitLead
 from contracts.message import Envelope
 from contracts.operations import GetTenant, RunJob
 from contracts.outcomes import Outcome, RecordOutcomes

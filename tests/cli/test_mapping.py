@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.intake import SubmitLead
+from contracts.intake.leads import SubmitLead
 from contracts.outcomes import Outcome
 from leadloop.mapping import MappingError, load, loads
 from leadloop.mapping_model import LeadRules, OutcomeRules

@@ -7,7 +7,7 @@ import pytest
 
 from chassis.outlet import Outgoing
 from contracts.catalogue import OPERATOR
-from contracts.intake import SubmitLead
+from contracts.intake.leads import SubmitLead
 from contracts.message import ProblemCode, ProblemError
 from leadloop import patience
 from leadloop.patience import patiently, settle

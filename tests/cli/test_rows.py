@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.intake import SubmitLead
+from contracts.intake.leads import SubmitLead
 from contracts.message import id_from_content
 from contracts.outcomes import RecordOutcomes
 from leadloop.csv_records import ExportError

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from importlib import import_module
+from pkgutil import iter_modules
 
 import pytest
 from pydantic import BaseModel
@@ -36,7 +37,9 @@ entries = pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
 
 def messages_declared() -> Iterator[type[Message]]:
     for module in (*SERVICES, "operations"):
-        for each in vars(import_module(f"contracts.{module}")).values():
+        top = import_module(f"contracts.{module}")
+        below = [import_module(f"{top.__name__}.{found.name}") for found in iter_modules(getattr(top, "__path__", []))]
+        for each in (value for owned in (top, *below) for value in vars(owned).values()):
             if isinstance(each, type) and issubclass(each, Message) and "topic" in vars(each):
                 yield each
 

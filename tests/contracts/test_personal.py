@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat
 from pydantic import BaseModel, ValidationError
 
-from contracts.intake import SubmitLead
+from contracts.intake.leads import SubmitLead
 from contracts.outcomes import Outcome, OutcomeBatch
 from contracts.personal import is_contact, looks_like_pii, same_number
 from contracts.taxonomy import key

@@ -12,7 +12,7 @@ from nats.aio.client import Client
 from chassis.caller import ERROR
 from chassis.received import encode
 from contracts.aggregator import ListEvents
-from contracts.intake import GetSubmissions
+from contracts.intake.leads import GetSubmissions
 from contracts.message import Problem, Request
 from contracts.outcomes import GetRecordings
 from tests.journeys.operating import Operator

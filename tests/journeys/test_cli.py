@@ -16,7 +16,7 @@ from nats.aio.client import Client
 
 from chassis.received import encode
 from contracts.catalogue import SERVICES
-from contracts.intake import GetLead, GetSubmissions
+from contracts.intake.leads import GetLead, GetSubmissions
 from contracts.message import id_from_content
 from leadloop.home import Home
 from tests.journeys.operating import Operator

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from contracts.intake import LeadAccepted
+from contracts.intake.leads import LeadAccepted
 from contracts.message import ProblemCode, ProblemError
 from contracts.notifier import DismissAlert, ListAlerts
 from contracts.operations import ListJobs

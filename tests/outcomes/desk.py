@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import nats.js.errors
 
 from chassis.received import encode
-from contracts.intake import LeadAccepted, LeadDuplicated, LeadRejected, LeadUpdated
+from contracts.intake.leads import LeadAccepted, LeadDuplicated, LeadRejected, LeadUpdated
 from contracts.message import Command, Event, ProblemError
 from contracts.outcomes import (
     GetRecordings,

@@ -17,7 +17,7 @@ from chassis.keys import TenantKeys, key_service
 from chassis.received import Handler, Received, Wire, encode
 from chassis.service import Service
 from chassis.unit_of_work import Database, UnitOfWork
-from contracts.intake import LeadAccepted, LeadUpdated
+from contracts.intake.leads import LeadAccepted, LeadUpdated
 from contracts.message import Envelope, Message
 from contracts.outcomes import RecordOutcomes
 from outcomes import handlers

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from uuid_utils.compat import uuid7
 
 from chassis.received import encode
-from contracts.intake import LeadAccepted, LeadUpdated
+from contracts.intake.leads import LeadAccepted, LeadUpdated
 from contracts.message import Envelope
 from contracts.values import Attribution
 from outreach.app import build

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from contracts import aggregator, gateway, intake, notifier, operations, outcomes, outreach
+from contracts import aggregator, gateway, notifier, operations, outcomes, outreach
+from contracts.intake import leads
 from contracts.message import Kind, Message, Topic
 
 SERVICES: Final = ("gateway", "intake", "outcomes", "outreach", "aggregator", "notifier")
@@ -52,16 +53,16 @@ _DECLARED: Final = (
     _order(gateway.CreateApiKey),
     _order(gateway.RevokeApiKey),
     _order(gateway.CreateSignInLink),
-    _order(intake.SubmitLead, UPSTREAM),
-    _order(intake.SubmitLeadNow, "gateway"),
-    _order(intake.GetLead, "gateway"),
-    _order(intake.ListLeads, "gateway"),
-    _order(intake.GetSubmissions, UPSTREAM),
-    _order(intake.CountSubmissions, UPSTREAM),
-    _event(intake.LeadAccepted, "outcomes", "outreach"),
-    _event(intake.LeadUpdated, "outcomes", "outreach"),
-    _event(intake.LeadDuplicated, "outcomes"),
-    _event(intake.LeadRejected, "outcomes"),
+    _order(leads.SubmitLead, UPSTREAM),
+    _order(leads.SubmitLeadNow, "gateway"),
+    _order(leads.GetLead, "gateway"),
+    _order(leads.ListLeads, "gateway"),
+    _order(leads.GetSubmissions, UPSTREAM),
+    _order(leads.CountSubmissions, UPSTREAM),
+    _event(leads.LeadAccepted, "outcomes", "outreach"),
+    _event(leads.LeadUpdated, "outcomes", "outreach"),
+    _event(leads.LeadDuplicated, "outcomes"),
+    _event(leads.LeadRejected, "outcomes"),
     _order(outcomes.RecordOutcome, UPSTREAM),
     _order(outcomes.RecordOutcomes, UPSTREAM),
     _order(outcomes.RecordOutcomesNow, "gateway"),

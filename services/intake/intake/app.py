@@ -3,8 +3,8 @@
 from chassis.keys import TenantKeys, key_service
 from chassis.service import Service
 from chassis.settings import Settings
-from contracts import intake as messages
-from intake.handlers import Handlers
+from contracts.intake import leads as messages
+from intake.leads.handlers import Handlers
 
 
 def build(settings: Settings) -> Service:

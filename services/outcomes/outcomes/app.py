@@ -7,9 +7,10 @@ from chassis.keys import TenantKeys, key_service
 from chassis.service import Service
 from chassis.settings import Settings
 from chassis.unit_of_work import Database
-from contracts import intake, outreach
 from contracts import outcomes as messages
+from contracts import outreach
 from contracts.catalogue import EVENTS
+from contracts.intake import leads
 from outcomes import handlers
 from outcomes.handlers import Handlers
 
@@ -24,10 +25,10 @@ def build(settings: Settings) -> Service:
         consumes={
             messages.RecordOutcome: keyed.record,
             messages.RecordOutcomes: keyed.record,
-            intake.LeadAccepted: handlers.follow_leads,
-            intake.LeadUpdated: handlers.follow_leads,
-            intake.LeadDuplicated: handlers.follow_leads,
-            intake.LeadRejected: handlers.follow_leads,
+            leads.LeadAccepted: handlers.follow_leads,
+            leads.LeadUpdated: handlers.follow_leads,
+            leads.LeadDuplicated: handlers.follow_leads,
+            leads.LeadRejected: handlers.follow_leads,
             outreach.MessageSent: handlers.follow_leads,
         },
         answers={

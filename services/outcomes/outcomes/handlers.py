@@ -9,8 +9,9 @@ from chassis.jobs import Counts
 from chassis.keys import TenantKeys
 from chassis.received import Received
 from chassis.unit_of_work import Database, UnitOfWork
-from contracts import intake, outreach
 from contracts import outcomes as messages
+from contracts import outreach
+from contracts.intake import leads
 from contracts.message import ProblemCode, ProblemError
 from contracts.taxonomy import STAGE_OF
 from contracts.values import LeadRef
@@ -21,7 +22,7 @@ _MISSING_SHOWN = 100
 _BATCH = 500
 
 
-LeadNews = intake.LeadAccepted | intake.LeadUpdated | intake.LeadDuplicated | intake.LeadRejected | outreach.MessageSent
+LeadNews = leads.LeadAccepted | leads.LeadUpdated | leads.LeadDuplicated | leads.LeadRejected | outreach.MessageSent
 """What other services tell of leads."""
 
 
@@ -33,7 +34,7 @@ async def follow_leads(uow: UnitOfWork, received: Sequence[Received[LeadNews]]) 
         if isinstance(body, outreach.MessageSent):
             sends.append({"tenant_id": message.tenant, "lead_id": body.lead_id, "active_at": body.occurred_at})
             continue
-        if isinstance(body, intake.LeadAccepted | intake.LeadUpdated):
+        if isinstance(body, leads.LeadAccepted | leads.LeadUpdated):
             versions.append(_version_row(message, body))
         elif body.lead_id:  # repeated or rejected, the submission left the lead as it was
             unchanged.append({"tenant_id": message.tenant, **body.__dict__})
@@ -50,9 +51,9 @@ async def follow_leads(uow: UnitOfWork, received: Sequence[Received[LeadNews]]) 
     await _carry_out_waiting(uow, named)
 
 
-def _version_row(message: Received[Any], lead: intake.LeadAccepted | intake.LeadUpdated) -> dict[str, Any]:
+def _version_row(message: Received[Any], lead: leads.LeadAccepted | leads.LeadUpdated) -> dict[str, Any]:
     active_at = lead.last_activity_at or lead.created_at
-    if isinstance(lead, intake.LeadUpdated) and lead.changed != ["person_id"]:  # linking persons is no act of anybody
+    if isinstance(lead, leads.LeadUpdated) and lead.changed != ["person_id"]:  # linking persons is no act of anybody
         active_at = max(active_at, message.envelope.time)
     return {
         **lead.__dict__,

@@ -4,7 +4,7 @@ from chassis.service import Service
 from chassis.settings import Settings
 from chassis.unit_of_work import Database
 from contracts import outreach as messages
-from contracts.intake import LeadAccepted, LeadUpdated
+from contracts.intake.leads import LeadAccepted, LeadUpdated
 from outreach import handlers
 from outreach.provider import Provider
 from outreach.sandbox import Sandbox

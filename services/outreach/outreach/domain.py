@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TypeVar
 
-from contracts.intake import LeadAccepted, LeadUpdated
+from contracts.intake.leads import LeadAccepted, LeadUpdated
 from contracts.taxonomy import Channel
 
 Lead = LeadAccepted | LeadUpdated

@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts import outreach as messages
-from contracts.intake import LeadAccepted, LeadUpdated
+from contracts.intake.leads import LeadAccepted, LeadUpdated
 from contracts.message import Envelope, ProblemCode, ProblemError
 from outreach import domain, store
 

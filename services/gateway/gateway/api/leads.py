@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from contracts.intake import GetLead, LeadPage, LeadVerdict, LeadView, ListLeads, SubmitLeadNow, Submitted
+from contracts.intake.leads import GetLead, LeadPage, LeadVerdict, LeadView, ListLeads, SubmitLeadNow, Submitted
 from gateway.gate import Admitted
 
 router = APIRouter(tags=["leads"])

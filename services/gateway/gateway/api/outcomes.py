@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from contracts.intake import GetLead
+from contracts.intake.leads import GetLead
 from contracts.message import ProblemCode, ProblemError, Reply
 from contracts.message import Request as Ask
 from contracts.outcomes import (

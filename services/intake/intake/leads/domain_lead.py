@@ -8,17 +8,17 @@ from hashlib import blake2b
 from typing import Any, Final, TypeVar
 
 from contracts.gateway import TenantSettings
-from contracts.intake import Flaw, LeadSubmission, Scalar
+from contracts.intake.leads import Flaw, LeadSubmission, Scalar
 from contracts.personal import looks_like_pii
 from contracts.taxonomy import Intent, Tier, Timeline, key
 from contracts.values import EARLIEST, Attribution
-from intake.domain_amount import read_band
-from intake.domain_email import read_email
-from intake.domain_linkedin import read_linkedin
-from intake.domain_name import read_name
-from intake.domain_phone import read_phone
-from intake.domain_timeline import read_timeline
-from intake.domain_words import read_intent, read_tier
+from intake.leads.domain_amount import read_band
+from intake.leads.domain_email import read_email
+from intake.leads.domain_linkedin import read_linkedin
+from intake.leads.domain_name import read_name
+from intake.leads.domain_phone import read_phone
+from intake.leads.domain_timeline import read_timeline
+from intake.leads.domain_words import read_intent, read_tier
 
 T = TypeVar("T")
 
@@ -75,6 +75,20 @@ class NormalLead:
     warnings: list[Flaw]
     digest: bytes
     field_digests: dict[str, bytes]
+
+    @property
+    def personal(self) -> dict[str, Any]:
+        """What the vault seals, by name; what was not given is left out."""
+        content = {
+            "name": self.name,
+            "phone": self.phone,
+            "phone_extension": self.phone_extension,
+            "email": self.email,
+            "linkedin_url": self.linkedin_url,
+            "notes": self.notes,
+            "metadata": self.private_metadata,
+        }
+        return {name: value for name, value in content.items() if value}
 
 
 @dataclass(frozen=True, slots=True)

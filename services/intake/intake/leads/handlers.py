@@ -8,11 +8,11 @@ from chassis import paging
 from chassis.keys import TenantKeys
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
-from contracts import intake as messages
+from contracts.intake import leads as messages
 from contracts.message import ProblemCode, ProblemError
 from contracts.values import Attribution
-from intake import store
-from intake.submissions import submit
+from intake.leads import store
+from intake.leads.submissions import submit
 
 
 class Handlers:

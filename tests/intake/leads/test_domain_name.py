@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intake.domain_name import read_name
+from intake.leads.domain_name import read_name
 
 
 @pytest.mark.parametrize(

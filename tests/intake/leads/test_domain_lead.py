@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.gateway import TenantSettings
-from contracts.intake import LeadSubmission
+from contracts.intake.leads import LeadSubmission
 from contracts.personal import is_contact, looks_like_pii
 from contracts.taxonomy import Band, Intent, Tier, Timeline
 from contracts.values import Attribution
-from intake.domain_lead import CLOCK_SKEW, NormalLead, Rejection, changed_fields, normalise
+from intake.leads.domain_lead import CLOCK_SKEW, NormalLead, Rejection, changed_fields, normalise
 
 RECEIVED = datetime(2026, 3, 4, 12, tzinfo=UTC)
 SETTINGS = TenantSettings()

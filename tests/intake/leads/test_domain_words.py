@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.taxonomy import Band, Intent, Tier, Timeline, band
-from intake.domain_amount import read_band
-from intake.domain_timeline import read_timeline
-from intake.domain_words import read_intent, read_tier
+from intake.leads.domain_amount import read_band
+from intake.leads.domain_timeline import read_timeline
+from intake.leads.domain_words import read_intent, read_tier
 
 SPANS = st.text(alphabet="0123456789 -+<>daysweekmonthkKM$€,.", max_size=16)
 

@@ -1,4 +1,4 @@
-"""Every query of intake, but for the vault's."""
+"""Every query about leads and submissions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -36,20 +36,6 @@ _UPDATE_LEADS = f"""
     from unnest({_UNNEST_LEADS}) as given ({_LEAD})
     where lead.tenant_id = :tenant and lead.lead_id = given.lead_id
 """
-_KEEP_SEALED = """
-    insert into vault (tenant_id, lead_id, key_id, sealed)
-    select :tenant, * from unnest(cast(:leads as uuid[]), cast(:keys as uuid[]), cast(:sealed as bytea[]))
-    on conflict (tenant_id, lead_id) do update set key_id = excluded.key_id, sealed = excluded.sealed
-"""
-_KNOWN_TOKENS = """
-    select token, person_id from person_token
-    where tenant_id = :tenant and token = any(cast(:tokens as text[])) order by token for update
-"""
-_KEEP_TOKENS = """
-    insert into person_token (tenant_id, token, person_id)
-    select :tenant, * from unnest(cast(:tokens as text[]), cast(:persons as uuid[]))
-    on conflict do nothing
-"""
 _KEEP_VERDICTS = """
     insert into submission (tenant_id, submission_id, verdict, lead_id, version, correlation_id, reasons)
     select :tenant, * from unnest(cast(:ids as uuid[]), cast(:verdicts as text[]), cast(:leads as uuid[]),
@@ -83,45 +69,14 @@ async def update_leads(uow: UnitOfWork, tenant: str, leads: Sequence[Mapping[str
         await uow.execute(_UPDATE_LEADS, tenant=tenant, **_columns(leads))
 
 
-async def keep_sealed(uow: UnitOfWork, tenant: str, rows: Sequence[tuple[UUID, UUID, bytes]]) -> None:
-    """Keep what is personal about leads: (lead, key, sealed)."""
-    if rows:
-        leads, keys, sealed = (list(column) for column in zip(*rows, strict=True))
-        await uow.execute(_KEEP_SEALED, tenant=tenant, leads=leads, keys=keys, sealed=sealed)
-
-
-async def known_tokens(uow: UnitOfWork, tenant: str, tokens: Sequence[str]) -> dict[str, UUID]:
-    rows = await uow.execute(_KNOWN_TOKENS, tenant=tenant, tokens=sorted(tokens))
-    return {row.token: row.person_id for row in rows}
-
-
-async def keep_tokens(uow: UnitOfWork, tenant: str, tokens: Mapping[str, UUID]) -> None:
-    """Give tokens their persons, in one order everywhere, so that two units of work cannot wait for each other.
-
-    Raises:
-        LostRaceError: another unit of work gave one of them a person a moment before.
-    """
-    if tokens:
-        ordered = sorted(tokens)
-        kept = await uow.execute(_KEEP_TOKENS, tenant=tenant, tokens=ordered, persons=[tokens[t] for t in ordered])
-        if kept.rowcount < len(tokens):
-            raise LostRaceError("a token was linked by another unit of work")
-
-
-async def merge_persons(uow: UnitOfWork, tenant: str, merged: Mapping[UUID, UUID]) -> list[RowMapping]:
-    """Give the leads and tokens of some persons to others; returns the leads that changed hands, one version on."""
-    given_up = {"tenant": tenant, "old": list(merged), "new": list(merged.values())}
-    pairs = "unnest(cast(:old as uuid[]), cast(:new as uuid[])) as pair (old, new)"
-    await uow.execute(
-        f"""update person_token set person_id = pair.new from {pairs}
-            where tenant_id = :tenant and person_id = pair.old""",
-        **given_up,
-    )
+async def change_persons(uow: UnitOfWork, tenant: str, merged: Mapping[UUID, UUID]) -> list[RowMapping]:
+    """Give the leads of some persons to others; returns those leads, one version on."""
     rows = await uow.execute(
-        f"""update lead set person_id = pair.new, version = version + 1, updated_at = now() from {pairs}
+        f"""update lead set person_id = pair.new, version = version + 1, updated_at = now()
+            from unnest(cast(:old as uuid[]), cast(:new as uuid[])) as pair (old, new)
             where tenant_id = :tenant and person_id = pair.old returning {_LEAD}""",
-        **given_up,
-    )
+        tenant=tenant, old=list(merged), new=list(merged.values()),
+    )  # fmt: skip
     return list(rows.mappings())
 
 

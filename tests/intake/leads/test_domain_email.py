@@ -5,7 +5,7 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intake.domain_email import read_email
+from intake.leads.domain_email import read_email
 
 ODD = st.text(alphabet="aZ09.-@_+'!\" üßİ١x%(:]#", max_size=40)
 NEARLY = st.from_regex(

@@ -5,7 +5,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intake.domain_person import Claim, link
+from intake.people.domain_person import Claim, link
 
 PERSONS = [UUID(int=number) for number in range(1, 6)]
 TOKENS = "abcdef"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intake.domain_linkedin import read_linkedin
+from intake.leads.domain_linkedin import read_linkedin
 
 
 @pytest.mark.parametrize(

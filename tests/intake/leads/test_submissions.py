@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import nats.js.errors
 import pytest
 
-from contracts.intake import GetLead, GetSubmissions, LeadVerdict, ListLeads, SubmitLead, SubmitLeadNow
+from contracts.intake.leads import GetLead, GetSubmissions, LeadVerdict, ListLeads, SubmitLead, SubmitLeadNow
 from contracts.message import ProblemCode, ProblemError
 from tests.platform import Platform
 from tests.waiting import until

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intake.domain_phone import Phone, read_phone
+from intake.leads.domain_phone import Phone, read_phone
 
 REGIONS = st.sampled_from([*sorted(phonenumbers.SUPPORTED_REGIONS), "XX"])
 DIALLED = st.text(alphabet="0123456789+-x(). ;=tel:ext٣", max_size=30)

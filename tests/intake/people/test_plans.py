@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from chassis.unit_of_work import Database
-from intake import store
+from intake.people import store
 from tests.platform import Platform
 
 

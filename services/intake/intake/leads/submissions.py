@@ -13,7 +13,7 @@ from chassis.keys import TenantKey
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts.gateway import TenantSettings
-from contracts.intake import (
+from contracts.intake.leads import (
     Flaw,
     LeadAccepted,
     LeadDuplicated,
@@ -25,9 +25,12 @@ from contracts.intake import (
 )
 from contracts.message import ProblemCode, ProblemError
 from contracts.values import Attribution
-from intake import store, vault
-from intake.domain_lead import NormalLead, Rejection, changed_fields, normalise
-from intake.domain_person import Claim, link
+from intake.leads import store
+from intake.leads.domain_lead import NormalLead, Rejection, changed_fields, normalise
+from intake.people import store as people
+from intake.people.domain_person import Claim, link
+from intake.vault import sealing
+from intake.vault import store as vault
 
 Submission = Received[Any]
 """A `LeadSubmission` with its envelope: a command's or a request's."""
@@ -114,15 +117,17 @@ async def _take(uow: UnitOfWork, key: TenantKey, wave: Sequence[_Candidate]) -> 
     if not changing:
         return
     persons = await _link(uow, key, changing)
-    keys = await vault.person_keys(uow, key, persons)
+    keys = await sealing.person_keys(uow, key, persons)
     new, known, sealed = [], [], []
     for candidate, person in zip(changing, persons, strict=True):
         candidate.row = row = _row(uow, candidate, person)
         (new if candidate.before is None else known).append(row)
-        sealed.append((row["lead_id"], person, vault.seal(candidate.lead, row["lead_id"], key.tenant, keys[person])))
+        sealed.append(
+            (row["lead_id"], person, sealing.seal(candidate.lead.personal, row["lead_id"], key.tenant, keys[person]))
+        )
     await store.insert_leads(uow, key.tenant, new)
     await store.update_leads(uow, key.tenant, known)
-    await store.keep_sealed(uow, key.tenant, sealed)
+    await vault.keep_sealed(uow, key.tenant, sealed)
 
 
 def _verdict(lead: NormalLead | Rejection, before: Any) -> LeadVerdict:
@@ -137,11 +142,12 @@ async def _link(uow: UnitOfWork, key: TenantKey, changing: Sequence[_Candidate])
     """The person of each candidate. Leads of persons found to be one change hands, and that is published."""
     claims = [Claim(tuple(c.tokens.values()), c.before["person_id"] if c.before else None) for c in changing]
     tokens = {token for claim in claims for token in claim.tokens}
-    linking = link(claims, await store.known_tokens(uow, key.tenant, list(tokens)), uuid7)
-    await store.keep_tokens(uow, key.tenant, linking.tokens)
+    linking = link(claims, await people.known_tokens(uow, key.tenant, list(tokens)), uuid7)
+    await people.keep_tokens(uow, key.tenant, linking.tokens)
     if linking.merged:
         own = {candidate.before["lead_id"]: candidate for candidate in changing if candidate.before}
-        for row in await store.merge_persons(uow, key.tenant, linking.merged):
+        await people.merge_persons(uow, key.tenant, linking.merged)
+        for row in await store.change_persons(uow, key.tenant, linking.merged):
             if row["lead_id"] in own:
                 own[row["lead_id"]].before = row
             else:

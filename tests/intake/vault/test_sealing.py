@@ -7,9 +7,9 @@ import pytest
 from cryptography.exceptions import InvalidTag
 
 from contracts.gateway import TenantSettings
-from contracts.intake import LeadSubmission
-from intake.domain_lead import NormalLead, normalise
-from intake.vault import open_sealed, seal
+from contracts.intake.leads import LeadSubmission
+from intake.leads.domain_lead import NormalLead, normalise
+from intake.vault.sealing import open_sealed, seal
 
 LEAD, KEY = UUID(int=1), bytes(32)
 ADA = LeadSubmission(
@@ -25,7 +25,7 @@ def clean(submission: LeadSubmission) -> NormalLead:
 
 
 def test_what_is_personal_is_sealed_and_nothing_else() -> None:
-    sealed = seal(clean(ADA), LEAD, "acme", KEY)
+    sealed = seal(clean(ADA).personal, LEAD, "acme", KEY)
     assert b"Ada" not in sealed
     assert open_sealed(sealed, LEAD, "acme", KEY) == {
         "name": "Ada Example",
@@ -42,4 +42,4 @@ def test_what_is_personal_is_sealed_and_nothing_else() -> None:
 )
 def test_a_seal_opens_for_its_lead_its_tenant_and_its_key_only(lead: UUID, tenant: str, key: bytes) -> None:
     with pytest.raises(InvalidTag):
-        open_sealed(seal(clean(ADA), LEAD, "acme", KEY), lead, tenant, key)
+        open_sealed(seal(clean(ADA).personal, LEAD, "acme", KEY), lead, tenant, key)

@@ -1,0 +1,1 @@
+"""Messages of intake, a module for each of its subjects."""

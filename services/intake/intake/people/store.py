@@ -1,0 +1,45 @@
+"""Every query about persons."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from chassis.failures import LostRaceError
+from chassis.unit_of_work import UnitOfWork
+
+_KNOWN_TOKENS = """
+    select token, person_id from person_token
+    where tenant_id = :tenant and token = any(cast(:tokens as text[])) order by token for update
+"""
+_KEEP_TOKENS = """
+    insert into person_token (tenant_id, token, person_id)
+    select :tenant, * from unnest(cast(:tokens as text[]), cast(:persons as uuid[]))
+    on conflict do nothing
+"""
+
+
+async def known_tokens(uow: UnitOfWork, tenant: str, tokens: Sequence[str]) -> dict[str, UUID]:
+    rows = await uow.execute(_KNOWN_TOKENS, tenant=tenant, tokens=sorted(tokens))
+    return {row.token: row.person_id for row in rows}
+
+
+async def keep_tokens(uow: UnitOfWork, tenant: str, tokens: Mapping[str, UUID]) -> None:
+    """Give tokens their persons, in one order everywhere, so that two units of work cannot wait for each other.
+
+    Raises:
+        LostRaceError: another unit of work gave one of them a person a moment before.
+    """
+    if tokens:
+        ordered = sorted(tokens)
+        kept = await uow.execute(_KEEP_TOKENS, tenant=tenant, tokens=ordered, persons=[tokens[t] for t in ordered])
+        if kept.rowcount < len(tokens):
+            raise LostRaceError("a token was linked by another unit of work")
+
+
+async def merge_persons(uow: UnitOfWork, tenant: str, merged: Mapping[UUID, UUID]) -> None:
+    """Give the tokens of some persons to others."""
+    await uow.execute(
+        """update person_token set person_id = pair.new
+           from unnest(cast(:old as uuid[]), cast(:new as uuid[])) as pair (old, new)
+           where tenant_id = :tenant and person_id = pair.old""",
+        tenant=tenant, old=list(merged), new=list(merged.values()),
+    )  # fmt: skip

@@ -1,0 +1,64 @@
+"""The vault: what is personal about a lead, sealed under a key of the person's own.
+
+A person's key is wrapped by the tenant's, which the key service wraps. Without it nothing of the person can be read
+again, wherever copies of the rows may lie.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from uuid import UUID
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from chassis.keys import TenantKey
+from chassis.unit_of_work import UnitOfWork
+from intake.vault import store
+
+_NONCE_BYTES = 12
+_KEY_BYTES = 32
+
+
+async def person_keys(uow: UnitOfWork, key: TenantKey, persons: Iterable[UUID]) -> dict[UUID, bytes]:
+    """The unwrapped keys of these persons; whoever has none yet is given one."""
+    wanted = sorted(set(persons))
+    keys = await _load(uow, key, wanted)
+    made = {person: os.urandom(_KEY_BYTES) for person in wanted if person not in keys}
+    if made:
+        kept = await store.keep_person_keys(
+            uow, key.tenant, {person: key.seal(secret, _purpose(person)) for person, secret in made.items()}
+        )
+        keys.update({person: secret for person, secret in made.items() if person in kept})
+        if len(kept) < len(made):  # another unit of work made the same person's key a moment before
+            keys.update(await _load(uow, key, [person for person in made if person not in kept]))
+    return keys
+
+
+async def _load(uow: UnitOfWork, key: TenantKey, persons: Sequence[UUID]) -> dict[UUID, bytes]:
+    wrapped = await store.person_keys(uow, key.tenant, persons)
+    return {person: key.open(sealed, _purpose(person)) for person, sealed in wrapped.items()}
+
+
+def _purpose(person: UUID) -> str:
+    return f"person/{person}"
+
+
+def seal(personal: Mapping[str, object], lead_id: UUID, tenant: str, person_key: bytes) -> bytes:
+    """Everything personal about a lead (JSON values by name), sealed for this lead of this tenant."""
+    nonce = os.urandom(_NONCE_BYTES)
+    return nonce + AESGCM(person_key).encrypt(nonce, json.dumps(personal).encode(), _context(tenant, lead_id))
+
+
+def open_sealed(sealed: bytes, lead_id: UUID, tenant: str, person_key: bytes) -> Mapping[str, object]:
+    """What was sealed.
+
+    Raises:
+        cryptography.exceptions.InvalidTag: sealed for another lead, another tenant or under another key.
+    """
+    nonce, ciphertext = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+    content: Mapping[str, object] = json.loads(AESGCM(person_key).decrypt(nonce, ciphertext, _context(tenant, lead_id)))
+    return content
+
+
+def _context(tenant: str, lead_id: UUID) -> bytes:
+    return f"{tenant}/{lead_id}".encode()
