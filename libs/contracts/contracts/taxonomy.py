@@ -27,6 +27,17 @@ class Channel(StrEnum):
     PHONE = "phone"
 
 
+class Role(StrEnum):
+    """What a person may do in a tenant; a superadmin in every tenant."""
+
+    VIEWER = "viewer"
+    AGENT = "agent"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+    AUDITOR = "auditor"
+    SUPERADMIN = "superadmin"
+
+
 class OutcomeType(StrEnum):
     """What became of a lead."""
 

@@ -1,0 +1,63 @@
+"""Routing configurations by version, what is to be done with each lead, and every decision about one with its reasons."""
+
+from alembic import op
+
+from chassis.tables import isolate
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    op.execute(
+        """
+        create table routing_version (
+            tenant_id text not null,
+            version integer not null,
+            status text not null,
+            configuration jsonb not null,
+            restores integer,
+            created_by text not null,
+            created_at timestamptz not null default now(),
+            published_by text,
+            published_at timestamptz,
+            primary key (tenant_id, version)
+        )
+        """
+    )
+    op.execute("create unique index routing_version_live on routing_version (tenant_id) where status = 'published'")
+    op.execute(
+        """
+        create table work (
+            tenant_id text not null,
+            lead_id uuid not null,
+            status text not null,
+            workspace text,
+            sub_vertical text,
+            rule text,
+            routing_version integer,
+            waiting_since timestamptz not null,
+            updated_at timestamptz not null default now(),
+            primary key (tenant_id, lead_id)
+        )
+        """
+    )
+    op.execute(
+        "create index work_waiting on work (tenant_id, status, workspace, waiting_since, lead_id) "
+        "where status in ('unrouted', 'routed')"
+    )
+    op.execute(
+        """
+        create table decision (
+            tenant_id text not null,
+            decision_id uuid not null,
+            lead_id uuid not null,
+            kind text not null,
+            decided_at timestamptz not null default now(),
+            trace jsonb not null,
+            primary key (tenant_id, decision_id)
+        )
+        """
+    )
+    op.execute("create index decision_lead on decision (tenant_id, lead_id, decision_id)")
+    isolate(op, "routing_version", "work", "decision")
