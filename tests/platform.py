@@ -90,7 +90,8 @@ class Platform:
 
     async def introduce(self, tenant: str, *services: str, **settings: str) -> None:
         """Make a tenant known to running services, as the gateway's event would; returns when all know it."""
-        await self.publish("gateway", tenant, TenantChanged(version=1, settings=TenantSettings(**settings)))
+        news = TenantChanged(version=1, settings=TenantSettings(**settings), created_at=datetime.now(UTC))
+        await self.publish("gateway", tenant, news)
         for service in services:
             await until(lambda service=service: self._knows(service, tenant), what=f"{service} knowing the tenant")
 

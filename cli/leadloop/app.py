@@ -17,8 +17,8 @@ from leadloop.home import Home
 from leadloop.output import Answer, fail
 
 
-def _is_slug(_: object, tenant: str) -> None:
-    if not is_tenant(tenant):
+def _is_slug(_: object, tenant: str | None) -> None:
+    if tenant is not None and not is_tenant(tenant):
         raise ValueError("A tenant is 1 to 63 lower-case letters, digits and hyphens.")
 
 

@@ -1,14 +1,18 @@
 """``leadloop tenant, key``: who is served, and with which credentials. `leadloop.main` says what each command does."""
 
 import asyncio
+import json
 from functools import partial
+from typing import Any
 from uuid import UUID
 
+import yaml
 from pydantic import ValidationError
 
 from chassis.caller import Caller, inbox_prefix
 from contracts.catalogue import SERVICES
 from contracts.gateway import (
+    ChangeTenant,
     CreateApiKey,
     CreateSignInLink,
     CreateTenant,
@@ -58,16 +62,50 @@ async def create(caller: Caller, tenant: str, region: str = "US", time_zone: str
         raise _wrong_option(error) from None
     except ValueError as error:
         raise CommandError(str(error)) from None
-    try:
-        async with asyncio.timeout(_KNOWN_EVERYWHERE_SECONDS):
-            for service in SERVICES:
-                await _until_known(caller, service, tenant)
-    except TimeoutError:
-        raise CommandError(
-            f"{tenant} was created, but {service} does not know it after {_KNOWN_EVERYWHERE_SECONDS:g} s: "
-            "see `leadloop status`"
-        ) from None
+    await _until_known_everywhere(caller, view, "was created")
     return view
+
+
+async def change_tenant(tenant: Tenant, /, *settings: str, common: Common = Common()) -> Answer:
+    """``leadloop tenant set``.
+
+    Args:
+        tenant: whose settings.
+        settings: NAME=VALUE, the value as YAML (leads_per_minute=500, "metadata_allowed=[utm_source, plan]"); none shows what is set.
+    """
+    given = dict(map(_setting, settings))
+    async with Installation(common.open()).asking() as caller:
+        await check_known(caller, tenant, "gateway")
+        (view,) = (await caller.ask(PLATFORM, ListTenants(only=[tenant]))).tenants
+        if given:
+            try:
+                wanted = NewTenantSettings.model_validate({**view.settings.model_dump(), **given})
+            except ValidationError as error:
+                raise _wrong_setting(error) from None
+            view = await caller.ask(tenant, ChangeTenant(version=view.version, settings=wanted))
+            await _until_known_everywhere(caller, view, "was changed")
+    shown = table(f"{tenant}, version {view.version}", "setting", "value")
+    for name, value in view.settings.model_dump(mode="json").items():
+        shown.add_row(name, value if isinstance(value, str) else json.dumps(value))
+    return Answer(view.model_dump(), [shown])
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise CommandError(f"{text}: write NAME=VALUE")
+    try:
+        return name, yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise CommandError(f"{name}: {value} is no YAML: put quotes around it") from None
+
+
+def _wrong_setting(error: ValidationError) -> CommandError:
+    first = error.errors()[0]
+    name = ".".join(map(str, first["loc"]))
+    if first["type"] == "extra_forbidden":
+        return CommandError(f"there is no setting {name}: there are {', '.join(NewTenantSettings.model_fields)}")
+    return CommandError(f"{name}: {first['msg'].removeprefix('Value error, ')}")
 
 
 async def list_tenants(*, common: Common = Common()) -> Answer:
@@ -170,13 +208,24 @@ def _wrong_option(error: ValidationError) -> CommandError:
     return CommandError(f"{option}: {first['msg'].removeprefix('Value error, ')}")
 
 
-async def _until_known(caller: Caller, service: str, tenant: str) -> None:
+async def _until_known_everywhere(caller: Caller, view: TenantView, what: str) -> None:
+    try:
+        async with asyncio.timeout(_KNOWN_EVERYWHERE_SECONDS):
+            for service in SERVICES:
+                await _until_known(caller, service, view)
+    except TimeoutError:
+        raise CommandError(
+            f"{view.tenant} {what}, but {service} does not know it after {_KNOWN_EVERYWHERE_SECONDS:g} s: "
+            "see `leadloop status`"
+        ) from None
+
+
+async def _until_known(caller: Caller, service: str, view: TenantView) -> None:
     while True:
         try:
-            await caller.ask(tenant, GetTenant(), of=service)
+            if (await caller.ask(view.tenant, GetTenant(), of=service)).version >= view.version:
+                return
         except ProblemError as error:
             if error.problem.code not in (ProblemCode.NOT_FOUND, ProblemCode.UNAVAILABLE):
                 raise
-        else:
-            return
         await asyncio.sleep(0.02)

@@ -17,7 +17,7 @@ app = App(
     version_flags=[],
     default_parameter=Parameter(negative=()),
 )
-app.command(tenant := App(name="tenant", help="Create and list tenants, and sign in to their pages."))
+app.command(tenant := App(name="tenant", help="Create, change and list tenants, and sign in to their pages."))
 app.command(key := App(name="key", help="Make and revoke credentials of a tenant's systems."))
 app.command(job := App(name="job", help="List scheduled jobs and run one by hand."))
 app.command(dead := App(name="dead", help="List, show and redrive dead letters."))
@@ -44,6 +44,11 @@ tenant.command(
     name="create",
     help="Create a tenant; returns when every service knows it. Creating it again changes nothing.",
 )
+tenant.command(
+    "leadloop.commands_tenants:change_tenant",
+    name="set",
+    help="Change settings of a tenant (NAME=VALUE ...; without any: show them); returns when every service knows.",
+)
 tenant.command("leadloop.commands_tenants:list_tenants", name="list", help="List every tenant.")
 tenant.command("leadloop.commands_tenants:sign_in", help="Make a link that signs in once to a tenant's pages.")
 key.command(
@@ -60,6 +65,11 @@ app.command(
 app.command(
     "leadloop.commands_leads:publish",
     help="Publish one message as it is, with no header at all, and wait until the broker has stored it.",
+)
+
+app.command(
+    "leadloop.commands_requests:ask",
+    help="Ask a service anything the catalogue lets an operator ask, in JSON; without a request: what it can be asked.",
 )
 
 app.command(

@@ -6,6 +6,7 @@ A message can ask for what is to happen to the one who handles it (see `Mishap`)
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -50,7 +51,9 @@ def submission(number: int, notes: str = "") -> SubmitLead:
 
 def change(number: int, notes: str = "") -> TenantChanged:
     """An event; its number is its place in the order it is published in."""
-    return TenantChanged(version=number, settings=TenantSettings(metadata_allowed=frozenset([notes])))
+    return TenantChanged(
+        version=number, settings=TenantSettings(metadata_allowed=frozenset([notes])), created_at=datetime.now(UTC)
+    )
 
 
 class Ledger:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -212,10 +213,11 @@ async def test_what_the_broker_answers_a_command_reaches_nobody_but_its_sender(
             await bystander.client.subscribe(f"{inbox_prefix(user)}.>", cb=hear)
             await bystander.client.flush()
         attacker = await stack.enter_async_context(Connection.of(provisioned, UPSTREAM))
+        news = TenantChanged(version=1, settings=TenantSettings(), created_at=datetime.now(UTC))
         taken = [target for target in targets if await attacker.may_publish(command, b"attack", reply=target)]
         for _ in range(2):  # what the broker answered the last one with is stored before the second of these
             await attacker.client.jetstream().publish(command, b"plain")
-            await provisioned.publish("gateway", TENANT, TenantChanged(version=1, settings=TenantSettings()))
+            await provisioned.publish("gateway", TENANT, news)
         assert (
             await attacker.may_publish(command, headers={"Nats-Trace-Dest": SubmitLead.topic.subject(OTHER)}) is False
         )

@@ -134,7 +134,12 @@ async def test_a_lost_command_is_noticed_whatever_else_waits(platform: Platform,
 
     async with platform.running("intake"):
         await platform.introduce(tenant, "intake")
-        await platform.publish("gateway", tenant, TenantChanged(version=2, settings=TenantSettings()), lost.lead.id)
+        await platform.publish(
+            "gateway",
+            tenant,
+            TenantChanged(version=2, settings=TenantSettings(), created_at=datetime.now(UTC)),
+            lost.lead.id,
+        )
         await until(used, what="the use of the id")
         await platform.publish(OPERATOR, f"{tenant[:50]}-other", contacted)
         with pytest.raises(CommandError, match=r"^1 commands, the first of row 3, were handled without a verdict: see"):

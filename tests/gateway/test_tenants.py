@@ -1,9 +1,9 @@
-"""Tenants are created once, announced once, and never changed by creating them again."""
+"""Tenants are created once, announced once, changed by order, and never by creating them again."""
 
 import pytest
 
 from contracts.aggregator import ListEvents
-from contracts.gateway import CreateTenant, ListTenants, NewTenantSettings
+from contracts.gateway import ChangeTenant, CreateTenant, ListTenants, NewTenantSettings
 from contracts.message import PLATFORM, ProblemCode, ProblemError
 from contracts.operations import GetTenant, RunJob
 from tests.gateway.conftest import Gateway
@@ -45,6 +45,27 @@ async def test_other_settings_are_a_conflict_that_names_the_field(
         await ask(tenant, CreateTenant(settings=BERLIN.model_copy(update=settings)))
     assert refusal.value.problem.code is ProblemCode.CONFLICT
     assert refusal.value.problem.field == f"settings.{field}"
+
+
+async def test_changed_settings_reach_every_service_once_and_the_later_of_two_changes_is_told(
+    gateway: Gateway, tenant: str
+) -> None:
+    ask = gateway.platform.caller.ask
+    created = await ask(tenant, CreateTenant(settings=BERLIN))
+    vienna = BERLIN.model_copy(update={"region": "AT"})
+    changed = await ask(tenant, ChangeTenant(version=1, settings=vienna))
+    assert changed == created.model_copy(update={"version": 2, "settings": changed.settings})
+    assert changed.settings.region == "AT"
+    assert await ask(tenant, ChangeTenant(version=1, settings=vienna)) == changed
+    with pytest.raises(ProblemError) as refusal:
+        await ask(tenant, ChangeTenant(version=1, settings=BERLIN))
+    assert (refusal.value.problem.code, refusal.value.problem.field) == (ProblemCode.CONFLICT, "version")
+
+    async def known() -> bool:
+        return await ask(tenant, GetTenant(), of="aggregator") == changed
+
+    await until(known, what="the change's arrival")
+    assert [event.type for event in (await ask(tenant, ListEvents())).events] == ["gateway.event.tenant_changed.v1"] * 2
 
 
 async def test_the_installation_itself_is_no_tenant(gateway: Gateway) -> None:

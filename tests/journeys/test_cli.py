@@ -70,6 +70,14 @@ async def test_what_a_tenant_cannot_be_is_said_in_one_line(operator: Operator, k
         (["tenant", "create", "acme", "--region", "ZZ"], "--region: not a region"),
         (["tenant", "create", "acme", "--time-zone", "Mars"], "--time-zone: not an IANA time zone"),
         (["tenant", "create", known, "--region", "DE"], "with another region"),
+        (["tenant", "set", known, "colour=red"], "there is no setting colour: there are region, time_zone,"),
+        (["tenant", "set", known, "time_zone=Mars"], "time_zone: not an IANA time zone"),
+        (["tenant", "set", known, "region"], "region: write NAME=VALUE"),
+        (["ask", "nobody"], "there is no service nobody: there are gateway, intake"),
+        (["ask", "intake", "get_leeds"], "intake has no request get_leeds"),
+        (["ask", "intake", "get_lead", "{}", "--tenant", known], "get_lead: lead_id: Field required"),
+        (["ask", "intake", "get_lead", "{", "--tenant", known], "get_lead: body: Invalid JSON"),
+        (["ask", "intake", "list_leads", "--tenant", "nobody"], "there is no tenant nobody"),
     ]:
         assert said in await operator.refused(*words)
     created = await operator.ask(
@@ -117,6 +125,15 @@ async def test_no_command_waits_for_machinery_it_does_not_need(module: str) -> N
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=subprocess.PIPE)
     out, _ = await process.communicate()
     assert (process.returncode, out) == (0, b"\n")
+
+
+async def test_a_tenant_is_changed_and_any_service_asked(operator: Operator, known: str) -> None:
+    before = await operator.ask("tenant", "set", known)
+    after = await operator.ask("tenant", "set", known, "region=GB", "metadata_allowed=[plan]")
+    assert (after["version"], after["settings"]["region"]) == (before["version"] + 1, "GB")
+    assert (await operator.ask("ask", "notifier", "get_tenant", "--tenant", known))["settings"] == after["settings"]
+    assert (await operator.ask("ask", "intake", "list_leads", '{"limit": 1}', "--tenant", known))["next_cursor"] is None
+    assert "get_lead " in await operator.say("ask", "intake")
 
 
 async def test_an_api_key_opens_its_tenant_and_no_other(operator: Operator, known: str) -> None:

@@ -78,7 +78,7 @@ async def keep_copy(uow: UnitOfWork, messages: Sequence[Received[TenantChanged]]
                 tenant=message.tenant,
                 version=message.body.version,
                 settings=message.body.settings,
-                created_at=message.envelope.time,
+                created_at=message.body.created_at,
             )
             for message in messages
         ],

@@ -49,6 +49,7 @@ def _order(message: type[Message], *senders: str) -> Entry:
 _DECLARED: Final = (
     _event(gateway.TenantChanged, *SERVICES),
     _order(gateway.CreateTenant),
+    _order(gateway.ChangeTenant),
     _order(gateway.ListTenants, *(service for service in SERVICES if service != "gateway")),
     _order(gateway.CreateApiKey),
     _order(gateway.RevokeApiKey),

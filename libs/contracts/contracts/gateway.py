@@ -73,6 +73,8 @@ class TenantChanged(Event):
     topic: ClassVar = Topic("gateway", Kind.EVENT, "tenant_changed")
     version: int
     settings: TenantSettings
+    created_at: datetime
+    """When the tenant was created."""
 
 
 class TenantView(Reply):
@@ -96,6 +98,16 @@ class CreateTenant(Request[TenantView]):
 
     topic: ClassVar = Topic("gateway", Kind.REQUEST, "create_tenant")
     settings: NewTenantSettings = NewTenantSettings()
+
+
+class ChangeTenant(Request[TenantView]):
+    """Replace the tenant's settings; every service hears of it. Repeating it with the same settings is no error."""
+
+    topic: ClassVar = Topic("gateway", Kind.REQUEST, "change_tenant")
+    version: int
+    """The version the caller has seen: where it was changed since, that is a conflict and nothing is changed."""
+    settings: NewTenantSettings
+    """All of them; what is left out goes back to its default."""
 
 
 class ListTenants(Request[TenantList]):

@@ -27,6 +27,7 @@ def build(settings: Settings) -> Service:
         database=database,
         answers={
             messages.CreateTenant: handlers.create_tenant,
+            messages.ChangeTenant: handlers.change_tenant,
             messages.ListTenants: handlers.list_tenants,
             messages.CreateApiKey: handlers.create_api_key,
             messages.RevokeApiKey: handlers.revoke_api_key,

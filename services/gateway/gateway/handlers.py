@@ -19,7 +19,8 @@ async def create_tenant(uow: UnitOfWork, request: Received[messages.CreateTenant
         raise ProblemError(ProblemCode.INVALID, "ask on the subject of the tenant to create", "tenant")
     wanted = messages.TenantSettings.model_validate(request.body.settings.model_dump())
     if await store.register_tenant(uow, request.tenant, wanted):
-        uow.publish(request.tenant, messages.TenantChanged(version=1, settings=wanted), cause=request.envelope)
+        event = messages.TenantChanged(version=1, settings=wanted, created_at=uow.now)
+        uow.publish(request.tenant, event, cause=request.envelope)
     registered = await _registered(uow, request.tenant)
     for name in messages.TenantSettings.model_fields:
         if getattr(registered.settings, name) != getattr(wanted, name):
@@ -29,6 +30,23 @@ async def create_tenant(uow: UnitOfWork, request: Received[messages.CreateTenant
                 f"settings.{name}",
             )
     return registered
+
+
+async def change_tenant(uow: UnitOfWork, request: Received[messages.ChangeTenant]) -> messages.TenantView:
+    wanted = messages.TenantSettings.model_validate(request.body.settings.model_dump())
+    before = await _registered(uow, request.tenant)
+    if before.settings == wanted:
+        return before
+    changed = await store.change_tenant(uow, request.tenant, request.body.version, wanted)
+    if changed is None:
+        raise ProblemError(
+            ProblemCode.CONFLICT,
+            f"the settings were changed since version {request.body.version}: look at what they are now, and change that",
+            "version",
+        )
+    event = messages.TenantChanged(version=changed.version, settings=wanted, created_at=changed.created_at)
+    uow.publish(request.tenant, event, cause=request.envelope)
+    return changed
 
 
 async def list_tenants(uow: UnitOfWork, request: Received[messages.ListTenants]) -> messages.TenantList:

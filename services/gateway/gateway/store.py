@@ -21,6 +21,18 @@ async def register_tenant(uow: UnitOfWork, tenant: str, settings: TenantSettings
     return rows.first() is not None
 
 
+async def change_tenant(uow: UnitOfWork, tenant: str, version: int, settings: TenantSettings) -> TenantView | None:
+    """Replace the settings of a version, making the next; none where there is another version."""
+    rows = await uow.execute(
+        """update registered_tenant set version = version + 1, settings = cast(:settings as jsonb)
+           where tenant_id = :tenant and version = :version
+           returning tenant_id, version, settings, created_at""",
+        tenant=tenant, version=version, settings=settings.model_dump_json(),
+    )  # fmt: skip
+    row = rows.first()
+    return _view(row) if row else None
+
+
 async def registered_tenant(uow: UnitOfWork, tenant: str) -> TenantView | None:
     rows = await uow.execute(
         "select tenant_id, version, settings, created_at from registered_tenant where tenant_id = :tenant",
