@@ -26,6 +26,11 @@ class Place(BaseModel):
     street: str | None = None
 
 
+class Depot(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    city: str = "Columbus"
+
+
 class Delivered(Event):
     topic: ClassVar = Topic("intake", Kind.EVENT, "parcel_delivered")
     parcel_id: UUID
@@ -49,6 +54,7 @@ class Deliver(Command):
     tries: Annotated[int, Field(ge=2, le=10)] = 3
     stops: Annotated[list[UUID], Field(max_length=100)] = []
     place: Place | None = None
+    depot: Depot = Depot()
 
 
 class Answer(Reply):
@@ -189,6 +195,11 @@ BREAKING = {
         changed(Deliver, tries=(Annotated[int, Field(ge=2, le=10)], 5)),
         "the field tries defaults to 5 instead of 3",
     ),
+    "a default changes deep within": Case(
+        COMMAND,
+        changed(Deliver, depot=((other := changed(Depot, city=(str, "Dublin"))), other())),
+        "the field depot defaults to {'city': 'Dublin'} instead of {'city': 'Columbus'}",
+    ),
     "an event begins to refuse unknown fields": Case(EVENT, closed(Delivered), "the body now refuses unknown fields"),
 }
 
@@ -199,6 +210,10 @@ COMPATIBLE = {
     "an optional field is added deep within": (
         EVENT,
         changed(Delivered, place=(changed(Place, floor=(int | None, None)), ...)),
+    ),
+    "an optional field is added to what an object defaults to": (
+        COMMAND,
+        changed(Deliver, depot=((larger := changed(Depot, floor=(int, 0))), larger())),
     ),
     "a word is added to a command": (COMMAND, changed(Deliver, size=(sizes("small", "large", "huge"), ...))),
     "a required field of a command becomes optional": (COMMAND, changed(Deliver, size=(Size, Size.SMALL))),

@@ -98,7 +98,7 @@ def _alternatives(schema: Schema) -> list[Schema]:
 
 
 def _compare(old: Schema, new: Schema, at: str) -> Iterator[Change]:
-    if "default" in old and "default" in new and old["default"] != new["default"]:
+    if "default" in old and "default" in new and _differ(old["default"], new["default"]):
         # Nothing becomes unreadable, but what leaves the field out now says something else.
         yield Change(at, f"defaults to {new['default']!r} instead of {old['default']!r}", narrows=True, widens=True)
     before, after = _alternatives(old), _alternatives(new)
@@ -114,6 +114,13 @@ def _compare(old: Schema, new: Schema, at: str) -> Iterator[Change]:
             yield from _compare_one_type(alternative, successor, at)
     for alternative in added:
         yield Change(at, f"also takes {_type(alternative)}", widens=True)
+
+
+def _differ(one: Any, other: Any) -> bool:
+    """Whether two defaults say different things. Of an object it is what both name: a field that came or went is told as such."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return any(_differ(one[name], other[name]) for name in one.keys() & other.keys())
+    return bool(one != other)
 
 
 def _type(schema: Schema) -> str:
