@@ -27,6 +27,9 @@ WORDS = {
         "campaign_paused campaign_resumed automation_throttled automation_resumed captcha_detected "
         "manual_action_required"
     ),
+    "ActionType": "discovery enrichment outreach",
+    "EntityType": "company individual",
+    "ActionStatus": "completed partial no_action",
     "AlertCategory": "ops data_quality performance",
     "Severity": "info warning critical",
     "SystemStatus": "Healthy Throttled Paused Error",

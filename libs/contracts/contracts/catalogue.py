@@ -10,7 +10,7 @@ from functools import cache
 from typing import Final
 
 from contracts import aggregator, gateway, notifier, operations, outcomes, outreach
-from contracts.intake import leads
+from contracts.intake import leads, memory
 from contracts.message import Kind, Message, Topic
 
 SERVICES: Final = ("gateway", "intake", "outcomes", "outreach", "aggregator", "notifier")
@@ -64,6 +64,12 @@ _DECLARED: Final = (
     _event(leads.LeadUpdated, "outcomes", "outreach"),
     _event(leads.LeadDuplicated, "outcomes"),
     _event(leads.LeadRejected, "outcomes"),
+    _order(memory.CheckAction, "gateway", "outreach"),
+    _order(memory.RecordAction, "gateway", "outreach"),
+    _order(memory.UpdateAction, "gateway", "outreach"),
+    _order(memory.ListActions, "gateway"),
+    _event(memory.ActionRecorded),
+    _event(memory.ActionUpdated),
     _order(outcomes.RecordOutcome, UPSTREAM),
     _order(outcomes.RecordOutcomes, UPSTREAM),
     _order(outcomes.RecordOutcomesNow, "gateway"),

@@ -38,6 +38,8 @@ class TenantSettings(BaseModel):
     """IANA name; where the tenant's day begins."""
     metadata_allowed: frozenset[str] = _DEFAULT_METADATA
     """Metadata fields that may appear in events in clear; all others are sealed."""
+    memory_ttl_hours: Annotated[int, Field(ge=1, le=87_600)] = 720
+    """How long is remembered what was found and done, so that nobody pays for it twice: 30 days, unless said otherwise."""
 
     @field_serializer("metadata_allowed")
     def _in_order(self, names: frozenset[str]) -> list[str]:

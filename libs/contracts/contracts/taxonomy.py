@@ -131,6 +131,29 @@ class OutreachEventType(StrEnum):
     MANUAL_ACTION_REQUIRED = "manual_action_required"
 
 
+class ActionType(StrEnum):
+    """What was done to find or reach somebody, and is remembered."""
+
+    DISCOVERY = "discovery"
+    ENRICHMENT = "enrichment"
+    OUTREACH = "outreach"
+
+
+class EntityType(StrEnum):
+    """Whom such an action was about."""
+
+    COMPANY = "company"
+    INDIVIDUAL = "individual"
+
+
+class ActionStatus(StrEnum):
+    """What came of such an action."""
+
+    COMPLETED = "completed"
+    PARTIAL = "partial"
+    NO_ACTION = "no_action"
+
+
 class AlertCategory(StrEnum):
     """What kind of trouble an alert tells of."""
 

@@ -1,17 +1,26 @@
-"""Intake: leads become clean and private."""
+"""Intake: leads become clean and private, and what was done before is remembered."""
 
+from chassis.jobs import Job
 from chassis.keys import TenantKeys, key_service
 from chassis.service import Service
 from chassis.settings import Settings
+from chassis.unit_of_work import Database
 from contracts.intake import leads as messages
+from contracts.intake import memory
 from intake.leads.handlers import Handlers
+from intake.memory.handlers import Handlers as Memory
+from intake.memory.jobs import clear_expired
 
 
 def build(settings: Settings) -> Service:
-    handlers = Handlers(TenantKeys(key_service(settings.kms_uri)))
+    database = Database("intake", settings.database_url)
+    keys = TenantKeys(key_service(settings.kms_uri))
+    handlers = Handlers(keys)
+    actions = Memory(keys)
     return Service(
         "intake",
         settings,
+        database=database,
         consumes={messages.SubmitLead: handlers.submit_leads},
         answers={
             messages.SubmitLeadNow: handlers.submit_lead_now,
@@ -19,5 +28,10 @@ def build(settings: Settings) -> Service:
             messages.ListLeads: handlers.list_leads,
             messages.GetSubmissions: handlers.get_submissions,
             messages.CountSubmissions: handlers.count_submissions,
+            memory.CheckAction: actions.check_action,
+            memory.RecordAction: actions.record_action,
+            memory.UpdateAction: actions.update_action,
+            memory.ListActions: actions.list_actions,
         },
+        jobs=[Job("clear_expired", "0 * * * *", lambda _: clear_expired(database))],
     )

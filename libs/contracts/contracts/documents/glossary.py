@@ -3,6 +3,9 @@
 from typing import Any, Final
 
 MEANING: Final = {
+    "action_id": "The action.",
+    "action_type": "What kind of action it is.",
+    "actor": "Who acted: a user, key or service id, never a name.",
     "alert_id": "The alert.",
     "attribution": "What the lead's outcomes are credited to.",
     "audience": "Which leads it reaches.",
@@ -17,6 +20,7 @@ MEANING: Final = {
     "currency": "ISO 4217.",
     "cursor": "The last page's `next_cursor`; the first page, if empty.",
     "dismissed_by": "Who dismissed it: a user, key or service id, never a name.",
+    "entity_type": "Whom it is about: a company or an individual.",
     "field": "The field that is wrong.",
     "geo_key": "The key of the lead's place.",
     "intent": "Whether the person buys or sells.",
@@ -51,6 +55,7 @@ MEANING: Final = {
     "source_system": "The system the lead came from.",
     "stage": "Where it puts the lead in the funnel.",
     "state": "Where it stands.",
+    "status": "What came of it, or where it stands.",
     "submission_id": "The message that submitted the lead.",
     "tenant": "The tenant.",
     "tier": "How promising the lead is.",

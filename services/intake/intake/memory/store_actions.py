@@ -1,0 +1,170 @@
+"""Every query about actions and their fingerprints."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+
+from chassis.unit_of_work import UnitOfWork
+from contracts.intake.memory import RecordAction
+from contracts.taxonomy import ActionStatus, ActionType, EntityType
+from intake.memory.domain_fingerprint import SIMILAR, telling_parts
+
+_SEEN = (
+    "action_id, action_type, entity_type, entity_id, actor, status, proceeded_anyway, similar_to, acted_at, updated_at"
+)
+
+_KNOWN = "action_id, acted_at, status"
+_COMPARABLE = """
+    tenant_id = :tenant and expires_at > :now and action_type = :action_type and entity_type = :entity_type
+    and (entity_id is null or cast(:entity_id as uuid) is null or entity_id = :entity_id)
+"""
+_MOST = 10_000
+_SAME = f"""
+    select {_KNOWN}, true as same from action
+    where {_COMPARABLE} and fingerprint = :fingerprint order by acted_at desc, action_id desc limit 1
+"""
+# Whatever is similar has one of the rarest parts, if enough of those are looked for: so what every request has, such as
+# a country, is not walked through. Where all its parts are in more than `_MOST` actions, it is advice from the latest of them.
+_SIMILAR = f"""
+    with asked as (
+        select part, (select count(*) from (select from action_part
+                                            where tenant_id = :tenant and action_part.part = given.part limit {_MOST})
+                                            as first) as often
+        from unnest(cast(:parts as bytea[])) as given (part)
+    ), candidate as (
+        select distinct action_id
+        from (select part from asked order by often limit :rarest) as rare
+        cross join lateral (select action_id from action_part
+                            where tenant_id = :tenant and action_part.part = rare.part
+                            order by action_id desc limit {_MOST}) as found
+    )
+    select {_KNOWN}, false as same
+    from candidate
+    join lateral (select *, (select count(*) from unnest(parts) as part where part = any(cast(:parts as bytea[]))) as shared
+                  from action where {_COMPARABLE} and action.action_id = candidate.action_id offset 0) as action
+        using (action_id)
+    where cast(shared as double precision) / (cardinality(parts) + :count - shared) >= :similar
+    order by acted_at desc, action_id desc limit 1
+"""
+
+_RECORD = f"""
+    insert into action (tenant_id, action_id, action_type, entity_type, entity_id, actor, status, proceeded_anyway,
+                        similar_to, fingerprint, parts, acted_at, updated_at, expires_at)
+    values (:tenant, :action_id, :action_type, :entity_type, :entity_id, :actor, :status, :proceeded_anyway,
+            :similar_to, :fingerprint, :parts, :now, :now, :expires_at)
+    on conflict (tenant_id, action_id) do nothing
+    returning {_SEEN}
+"""
+_RECORD_PARTS = """
+    insert into action_part (tenant_id, part, action_id)
+    select :tenant, part, :action_id from unnest(cast(:parts as bytea[])) as part
+"""
+_UPDATE = f"""
+    update action set status = :status, updated_at = :now
+    where tenant_id = :tenant and action_id = :action_id and status <> :status returning {_SEEN}
+"""
+_PAGE = f"""
+    select {_SEEN} from action
+    where tenant_id = :tenant and (cast(:after as uuid) is null or action_id < :after)
+      and (cast(:action_type as text) is null or action_type = :action_type)
+      and (cast(:actor as text) is null or actor = :actor)
+      and (cast(:proceeded_anyway as boolean) is null or proceeded_anyway = :proceeded_anyway)
+    order by action_id desc limit :limit
+"""
+_FORGET_EXPIRED = """
+    with expired as (
+        select action_id, parts from action
+        where tenant_id = :tenant and fingerprint is not null and expires_at <= :now
+        order by expires_at limit :most for update skip locked
+    ), parted as (
+        delete from action_part using expired, unnest(expired.parts) as of (part)
+        where action_part.tenant_id = :tenant and action_part.part = of.part
+          and action_part.action_id = expired.action_id
+    )
+    update action set fingerprint = null, parts = '{}' from expired
+    where action.tenant_id = :tenant and action.action_id = expired.action_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """A request's hashes under its tenant's key.
+
+    Attributes:
+        whole: of the whole request; equal for equal requests. Empty where there is nothing to compare by.
+        parts: of each of its parts.
+    """
+
+    action_type: ActionType
+    entity_type: EntityType
+    entity_id: UUID | None
+    whole: bytes | None
+    parts: Sequence[bytes]
+
+
+async def most_similar(uow: UnitOfWork, tenant: str, fingerprint: Fingerprint) -> RowMapping | None:
+    """The latest action that asked for the very same, or else for something similar (action_id, acted_at, status, same)."""
+    about: dict[str, Any] = {"tenant": tenant, "now": uow.now, **_about(fingerprint)}
+    rows = await uow.execute(_SAME, fingerprint=fingerprint.whole, **about)
+    if found := rows.mappings().first():
+        return found
+    rarest = telling_parts(len(fingerprint.parts))
+    rows = await uow.execute(
+        _SIMILAR, parts=fingerprint.parts, count=len(fingerprint.parts), similar=SIMILAR, rarest=rarest, **about
+    )
+    return rows.mappings().first()
+
+
+async def record(
+    uow: UnitOfWork, tenant: str, action_id: UUID, order: RecordAction, fingerprint: Fingerprint,
+    similar_to: UUID | None, expires_at: datetime,
+) -> RowMapping | None:  # fmt: skip
+    """Keep an action; none if there is one of its id."""
+    rows = await uow.execute(
+        _RECORD, tenant=tenant, action_id=action_id, actor=order.actor, status=order.status,
+        proceeded_anyway=order.proceeded_anyway, similar_to=similar_to, fingerprint=fingerprint.whole, now=uow.now,
+        parts=fingerprint.parts, expires_at=expires_at, **_about(fingerprint),
+    )  # fmt: skip
+    recorded = rows.mappings().first()
+    if recorded:
+        await uow.execute(_RECORD_PARTS, tenant=tenant, action_id=action_id, parts=fingerprint.parts)
+    return recorded
+
+
+async def update(uow: UnitOfWork, tenant: str, action_id: UUID, status: ActionStatus) -> RowMapping | None:
+    """Set an action's status; none if there is no such action, or it stands so already."""
+    rows = await uow.execute(_UPDATE, tenant=tenant, action_id=action_id, status=status, now=uow.now)
+    return rows.mappings().first()
+
+
+async def action(uow: UnitOfWork, tenant: str, action_id: UUID) -> RowMapping | None:
+    rows = await uow.execute(
+        f"select {_SEEN} from action where tenant_id = :tenant and action_id = :action_id",
+        tenant=tenant, action_id=action_id,
+    )  # fmt: skip
+    return rows.mappings().first()
+
+
+async def page(
+    uow: UnitOfWork, tenant: str, filters: dict[str, Any], after: UUID | None, limit: int
+) -> Sequence[RowMapping]:
+    """Actions that match, newest first, beginning behind `after`."""
+    rows = await uow.execute(_PAGE, tenant=tenant, after=after, limit=limit, **filters)
+    return rows.mappings().all()
+
+
+async def forget_expired(uow: UnitOfWork, tenant: str, most: int) -> int:
+    """Delete fingerprints whose time has come, of not more than `most` actions, which stay for auditors; returns how many."""
+    return (await uow.execute(_FORGET_EXPIRED, tenant=tenant, now=uow.now, most=most)).rowcount
+
+
+def _about(fingerprint: Fingerprint) -> dict[str, Any]:
+    return {
+        "action_type": fingerprint.action_type,
+        "entity_type": fingerprint.entity_type,
+        "entity_id": fingerprint.entity_id,
+    }
