@@ -143,7 +143,7 @@ async def test_actions_are_listed_newest_first_by_what_is_asked_a_page_at_a_time
     running: Platform, tenant: str
 ) -> None:
     made = [
-        await record(running, tenant, {"n": n}, action_type=kind, actor=actor)
+        await record(running, tenant, {"n": n}, action_type=kind, actor=actor, action_id=uuid4())
         for n, (kind, actor) in enumerate(
             [("discovery", "user:1"), ("outreach", "user:1"), ("enrichment", "user:2"), ("outreach", "user:2")]
         )
@@ -154,6 +154,9 @@ async def test_actions_are_listed_newest_first_by_what_is_asked_a_page_at_a_time
     assert [*first.actions, *rest.actions] == made[::-1]
     assert rest.next_cursor is None
     assert (await ask(tenant, ListActions(action_type="outreach", actor="user:1"))).actions == [made[1]]
+    for wrong in ("x", "2026-11-02/x", f"2026-11-02T00:00:00/{uuid4()}"):
+        with pytest.raises(ProblemError, match="not a cursor"):
+            await ask(tenant, ListActions(cursor=wrong))
 
 
 async def test_what_came_of_an_action_is_said_later_and_told_once(running: Platform, tenant: str) -> None:

@@ -1,5 +1,6 @@
 """What the memory of actions is asked."""
 
+from datetime import datetime
 from uuid import UUID
 
 from chassis import paging
@@ -30,7 +31,16 @@ class Handlers:
     async def list_actions(self, uow: UnitOfWork, request: Received[messages.ListActions]) -> messages.ActionPage:
         ask = request.body
         filters = ask.model_dump(include={"action_type", "actor", "proceeded_anyway"})
-        rows = await store_actions.page(uow, request.tenant, filters, paging.after(ask.cursor, UUID), ask.limit + 1)
+        after = paging.after(ask.cursor, _place)
+        rows = await store_actions.page(uow, request.tenant, filters, after, ask.limit + 1)
         actions = [messages.ActionView.model_validate(dict(row)) for row in rows[: ask.limit]]
-        more = str(actions[-1].action_id) if len(rows) > ask.limit else None
+        more = f"{actions[-1].acted_at.isoformat()}/{actions[-1].action_id}" if len(rows) > ask.limit else None
         return messages.ActionPage(actions=actions, next_cursor=more)
+
+
+def _place(cursor: str) -> tuple[datetime, UUID]:
+    acted_at, _, action_id = cursor.partition("/")
+    moment = datetime.fromisoformat(acted_at)
+    if moment.tzinfo is None:
+        raise ValueError("no time zone")
+    return moment, UUID(action_id)

@@ -69,11 +69,11 @@ _UPDATE = f"""
 """
 _PAGE = f"""
     select {_SEEN} from action
-    where tenant_id = :tenant and (cast(:after as uuid) is null or action_id < :after)
+    where tenant_id = :tenant and (cast(:before as timestamptz) is null or (acted_at, action_id) < (:before, cast(:after as uuid)))
       and (cast(:action_type as text) is null or action_type = :action_type)
       and (cast(:actor as text) is null or actor = :actor)
       and (cast(:proceeded_anyway as boolean) is null or proceeded_anyway = :proceeded_anyway)
-    order by action_id desc limit :limit
+    order by acted_at desc, action_id desc limit :limit
 """
 _FORGET_EXPIRED = """
     with expired as (
@@ -150,10 +150,11 @@ async def action(uow: UnitOfWork, tenant: str, action_id: UUID) -> RowMapping | 
 
 
 async def page(
-    uow: UnitOfWork, tenant: str, filters: dict[str, Any], after: UUID | None, limit: int
+    uow: UnitOfWork, tenant: str, filters: dict[str, Any], after: tuple[datetime, UUID] | None, limit: int
 ) -> Sequence[RowMapping]:
-    """Actions that match, newest first, beginning behind `after`."""
-    rows = await uow.execute(_PAGE, tenant=tenant, after=after, limit=limit, **filters)
+    """Actions that match, newest first, beginning behind the one taken and called as `after` says."""
+    before, id_ = after or (None, None)
+    rows = await uow.execute(_PAGE, tenant=tenant, before=before, after=id_, limit=limit, **filters)
     return rows.mappings().all()
 
 

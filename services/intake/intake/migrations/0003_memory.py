@@ -43,6 +43,7 @@ def upgrade() -> None:
         )
         """
     )
+    op.execute("create index action_time on action (tenant_id, acted_at, action_id)")
     op.execute("create index action_expiry on action (tenant_id, expires_at) where fingerprint is not null")
     op.execute("create index action_same on action (tenant_id, fingerprint) where fingerprint is not null")
     op.execute(
