@@ -1,6 +1,6 @@
 """A credential opens what the catalogue says its holder needs and nothing else; the broker itself refuses the rest."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -32,6 +32,7 @@ from contracts.message import Kind, Request
 from leadloop.nkey import new_seed, public_key
 from tests.chassis.scene import Scene
 from tests.platform import Platform
+from tests.waiting import until
 
 UPSTREAM = "upstream-key"
 TENANT = "acme"
@@ -177,6 +178,47 @@ async def test_an_upstreams_plain_json_is_handled(newcomer: Connection, scene: S
         assert asked == SubmissionList(submissions=[])
 
 
+async def test_the_broker_signs_an_upstreams_command_and_the_upstream_can_neither_forge_that_nor_leave_it_out(
+    newcomer: Connection, scene: Scene
+) -> None:
+    senders: list[str | None] = []
+
+    async def hear(_: UnitOfWork, messages: Sequence[Received[SubmitLead]]) -> None:
+        assert {message.envelope.subject for message in messages} == {subject}
+        senders.extend(message.wire.sender for message in messages)
+
+    subject = SubmitLead.topic.subject(scene.tenant)
+    for name in (OPERATOR, NEWCOMER, OTHER_UPSTREAM):
+        assert not await newcomer.may_publish(SubmitLead.topic.signed(scene.tenant, name)), name
+    body = b'{"source_system": "test", "source_id": "%d"}'
+    forged = ({"Nats-Request-Info": "{}"}, {"Nats-Subject": subject}, {"sender": OPERATOR}, {"reply": subject})
+    async with scene.service(consumes={SubmitLead: hear}).running():
+        for number, headers in enumerate((None, *forged)):
+            await newcomer.client.jetstream().publish(subject, body % number, headers=headers)
+        await newcomer.may_publish(subject, body % 7, reply=SubmitLead.topic.signed(scene.tenant, OTHER_UPSTREAM))
+        await scene.give_raw(body % 8)
+
+        async def all_heard() -> bool:
+            return len(senders) == 7
+
+        await until(all_heard, what="every command")
+    assert senders == [NEWCOMER] * 6 + [None]
+
+
+async def test_a_request_tells_who_asks(newcomer: Connection, scene: Scene) -> None:
+    senders: list[str | None] = []
+
+    async def count(_: UnitOfWork, request: Received[CountSubmissions]) -> SubmissionCounts:
+        senders.append(request.wire.sender)
+        return SubmissionCounts(counts={})
+
+    async with scene.service(answers={CountSubmissions: count}).running():
+        ask = CountSubmissions(correlation_id=uuid4())
+        await Caller(newcomer.client).ask(scene.tenant, ask)
+        await scene.ask(ask)
+    assert senders == [catalogue.UPSTREAM, OPERATOR]
+
+
 async def test_an_upstream_hears_of_its_command_whether_it_is_stored_and_whether_it_was_before(
     provisioned: Platform, scene: Scene
 ) -> None:
@@ -225,7 +267,8 @@ async def test_what_the_broker_answers_a_command_reaches_nobody_but_its_sender(
             assert not any(target.startswith(refused) for target in taken), refused
         js = provisioned.operator.jetstream()
         stored = [(await js.stream_info(stream.name, subjects_filter=">")).state.subjects for stream in STREAMS]
-        assert stored == [{TenantChanged.topic.subject(TENANT): 2}, {command: len(taken) + 2}]
+        signed = SubmitLead.topic.signed(TENANT, UPSTREAM)
+        assert stored == [{TenantChanged.topic.subject(TENANT): 2}, {signed: len(taken) + 2}]
     assert heard == []
 
 

@@ -35,7 +35,7 @@ async def test_a_durable_that_differs_is_corrected_and_the_difference_named(scen
     (line,) = await topology.declare(scene.platform.operator)
     assert line.startswith("corrected durable COMMANDS/intake: ")
     assert "max_ack_pending is 7, not 2000" in line
-    assert "filter_subjects is ['intake.command.nothing.v1.*'], not ['intake.command.submit_lead.v1.*']" in line
+    assert "filter_subjects is ['intake.command.nothing.v1.*'], not ['intake.command.submit_lead.v1.*', " in line
     assert await topology.declare(scene.platform.operator) == []
     async with scene.service().running():
         await scene.give(submission(1))

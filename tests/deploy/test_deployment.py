@@ -141,7 +141,8 @@ async def test_an_upstream_is_let_in_at_the_reload_and_speaks_for_its_tenant_onl
             await client.jetstream().publish(others, body, timeout=0.2)
         await client.close()
     operator = await connect(containers.nats_urls, containers.operator["LEADLOOP_NATS_SEED"], inbox_prefix(OPERATOR))
-    assert await subjects_of(operator, COMMANDS) == {own: 2 * len(NODES)}
+    upstream = inbox.removeprefix(inbox_prefix(""))
+    assert await subjects_of(operator, COMMANDS) == {f"{own}.{upstream}": 2 * len(NODES)}
     await operator.close()
 
 

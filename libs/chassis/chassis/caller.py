@@ -11,6 +11,7 @@ from nats.aio.client import Client
 from uuid_utils.compat import uuid7
 
 from chassis.received import encode
+from contracts.catalogue import UPSTREAM
 from contracts.message import Envelope, Problem, ProblemCode, ProblemError, Reply, Request
 
 ERROR: Final = "Nats-Service-Error"
@@ -28,6 +29,11 @@ R = TypeVar("R", bound=Reply)
 def inbox_prefix(user: str) -> str:
     """Where a user's replies go; its credential may read there and nowhere else."""
     return f"{INBOX}{user}"
+
+
+def asker(reply: str) -> str:
+    """Who asks, by where the reply goes: it reaches nobody else. Whoever asks from outside is `UPSTREAM`."""
+    return UPSTREAM if reply.startswith(RELAYED) else reply.removeprefix(INBOX).partition(".")[0]
 
 
 class Caller:

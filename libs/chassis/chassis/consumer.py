@@ -28,6 +28,7 @@ from chassis.pull import Pull
 from chassis.received import Wire
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts.catalogue import Durable
+from contracts.message import read_signed
 
 log = get_logger("consumer")
 
@@ -229,4 +230,5 @@ def _lag(info: ConsumerInfo) -> int:
 
 
 def _wire(message: Msg) -> Wire:
-    return Wire(message.subject, message.headers or {}, message.data, message.metadata.timestamp)
+    subject, upstream = read_signed(message.subject)
+    return Wire(subject, message.headers or {}, message.data, message.metadata.timestamp, upstream)

@@ -27,12 +27,15 @@ class Wire:
 
     Attributes:
         received: when the broker took it in, or a request came in here (UTC).
+        sender: who sent it, on the broker's word and not on the message's: an upstream's name, or whoever asks a
+            request; none for a command or an event from within.
     """
 
     subject: str
     headers: Mapping[str, str]
     body: bytes
     received: datetime
+    sender: str | None = None
 
     @property
     def type(self) -> str:

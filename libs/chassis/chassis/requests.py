@@ -10,7 +10,7 @@ from typing import Any
 from faststream.nats import NatsBroker, NatsMessage, NatsResponse
 from pydantic import ValidationError
 
-from chassis.caller import ERROR, ERROR_CODE, INBOX, RELAYED
+from chassis.caller import ERROR, ERROR_CODE, INBOX, RELAYED, asker
 from chassis.failures import lost_a_race, problem_of
 from chassis.logs import get_logger
 from chassis.metrics import REQUESTS
@@ -42,7 +42,8 @@ def serve(broker: NatsBroker, service: str, entry: Entry, respond: Respond) -> N
             message.reply_to = ""
             return NatsResponse(None)
         try:
-            reply = await respond(_read(entry, Wire(raw.subject, raw.headers or {}, raw.data, datetime.now(UTC))))
+            wire = Wire(raw.subject, raw.headers or {}, raw.data, datetime.now(UTC), asker(raw.reply))
+            reply = await respond(_read(entry, wire))
         except ProblemError as refusal:
             reply = refusal.problem
         except Exception as error:

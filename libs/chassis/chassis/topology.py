@@ -21,7 +21,7 @@ from chassis.caller import inbox_prefix
 from chassis.consumer import ACK_WAIT, MAX_UNACKNOWLEDGED
 from contracts import catalogue
 from contracts.catalogue import OPERATOR, SERVICES, UPSTREAM, Durable, Stream
-from contracts.message import Kind
+from contracts.message import Kind, Topic
 
 EVENT_DAYS = 7
 DUPLICATE_SECONDS = 600
@@ -137,7 +137,8 @@ def authorization(users: Iterable[User]) -> str:
     not for JetStream's acknowledgement of a command, nor for a service's answer. A subject means nothing outside of its
     account, though. So each upstream has an account of its own, which knows no way out but to its tenant's commands and
     requests: they are services that the services' account exports and the upstream's imports, and only replies come back.
-    See docs/adr/0005-broker-users-from-the-catalogue.md.
+    On their way in, its commands are signed with its name (`Topic.signed`).
+    See docs/adr/0005-broker-users-from-the-catalogue.md and 0011-the-broker-signs-for-upstreams.md.
     """
     inside: list[User] = []
     outside: list[User] = []
@@ -148,15 +149,26 @@ def authorization(users: Iterable[User]) -> str:
 
 
 def _services_account(users: Iterable[User]) -> str:
-    exports = ", ".join(f'{{ service: "{entry.topic.every_tenant}" }}' for entry in catalogue.sent_by(UPSTREAM))
+    exports = ", ".join(
+        f'{{ service: "{_from_upstream(entry.topic, "*", "*")}" }}' for entry in catalogue.sent_by(UPSTREAM)
+    )
     blocks = "".join(f"      {_user_block(user)}\n" for user in users)
     return f"  {_SERVICES} {{\n    jetstream: enabled\n    exports: [{exports}]\n    users: [\n{blocks}    ]\n  }}\n"
 
 
 def _upstream_account(user: User) -> str:
-    publish, _ = permissions(user)
-    imports = ", ".join(f'{{ service: {{ account: {_SERVICES}, subject: "{subject}" }} }}' for subject in publish)
+    assert user.tenant is not None
+    imports = ", ".join(
+        f'{{ service: {{ account: {_SERVICES}, subject: "{_from_upstream(entry.topic, user.tenant, user.name)}" }}, '
+        f'to: "{entry.topic.subject(user.tenant)}" }}'
+        for entry in catalogue.sent_by(UPSTREAM)
+    )
     return f"  {user.name} {{\n    imports: [{imports}]\n    users: [{_user_block(user)}]\n  }}\n"
+
+
+def _from_upstream(topic: Topic, tenant: str, upstream: str) -> str:
+    """Under which subject the services' account gets what an upstream publishes: its commands come signed."""
+    return topic.signed(tenant, upstream) if topic.kind is Kind.COMMAND else f"{topic.type}.{tenant}"
 
 
 def _user_block(user: User) -> str:

@@ -172,6 +172,13 @@ COMMANDS: Final = Stream("COMMANDS", Kind.COMMAND)
 STREAMS: Final = (EVENTS, COMMANDS)
 
 
+def _subjects(entry: Entry) -> Iterator[str]:
+    """Every subject that an event or a command of any tenant is stored under."""
+    yield entry.topic.every_tenant
+    if UPSTREAM in entry.senders:
+        yield entry.topic.signed("*", "*")
+
+
 def durables_of(service: str) -> list[Durable]:
     """The durables a service pulls from; who reads all of a stream needs no filter, which spares the broker matching."""
     found = []
@@ -179,6 +186,6 @@ def durables_of(service: str) -> list[Durable]:
         entries = read_by(service, stream.kind)
         if entries:
             everything = len(entries) == sum(entry.topic.kind is stream.kind for entry in CATALOGUE)
-            filters = () if everything else tuple(entry.topic.every_tenant for entry in entries)
+            filters = () if everything else tuple(subject for entry in entries for subject in _subjects(entry))
             found.append(Durable(stream, service, filters))
     return found

@@ -21,6 +21,8 @@ PLATFORM: Final = "_"
 EACH_SERVICE: Final = "*"
 """The owner of a message that every service has under its own name (dead letters, jobs, health)."""
 
+_DOTS: Final = 4
+"""Of a subject: owner, kind, name, version and tenant."""
 _TENANT = re.compile(TENANT_PATTERN)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _IDS_FROM_CONTENT: Final = UUID("6a2f3d0e-5b86-4a55-9a52-6d1d3c1c7f10")
@@ -69,9 +71,24 @@ class Topic:
             raise ValueError(f"tenant {tenant!r} is not a slug: 1 to 63 lower-case letters, digits and hyphens")
         return f"{self.type}.{tenant}"
 
+    def signed(self, tenant: str, upstream: str) -> str:
+        """What the broker makes of the subject when it stores an upstream's command: the upstream's name is appended.
+
+        `read_signed` takes it off again; see docs/adr/0011-the-broker-signs-for-upstreams.md.
+        """
+        return f"{self.type}.{tenant}.{upstream}"
+
     def owned_by(self, service: str) -> "Topic":
         """This topic as one service has it, where each service has its own."""
         return Topic(service, self.kind, self.name, self.major) if self.owner == EACH_SERVICE else self
+
+
+def read_signed(subject: str) -> tuple[str, str | None]:
+    """A subject as its sender published it, and the upstream that sent it, where one did."""
+    if subject.count(".") == _DOTS:
+        return subject, None
+    published, _, upstream = subject.rpartition(".")
+    return published, upstream
 
 
 class Message(BaseModel):
