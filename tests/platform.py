@@ -42,12 +42,13 @@ class Platform:
     broker: Nats
     seeds: dict[str, str]
     operator: Client = field(init=False)
+    _upstreams: list[topology.User] = field(default_factory=list)
 
     @classmethod
     @asynccontextmanager
     async def start(cls, path: Path) -> AsyncIterator["Platform"]:
         seeds = {name: new_seed() for name in (*SERVICES, OPERATOR, "admin")}
-        users = [topology.User(name, public_key(seed)) for name, seed in seeds.items() if name != "admin"]
+        users = _insiders(seeds)
         async with AsyncExitStack() as stack:
             postgres = await stack.enter_async_context(embedded.postgres(path))
             broker = await stack.enter_async_context(embedded.nats(path, topology.authorization(users)))
@@ -80,6 +81,20 @@ class Platform:
         finally:
             await client.close()
 
+    @asynccontextmanager
+    async def upstream(self, tenant: str) -> AsyncIterator[Client]:
+        """A broker connection with a new upstream's credential, as `leadloop key create --nats` makes one."""
+        seed = new_seed()
+        user = topology.User(f"upstream-{uuid7().hex[-12:]}", public_key(seed), tenant)
+        self._upstreams.append(user)
+        self.broker.configure(topology.authorization([*_insiders(self.seeds), *self._upstreams]))
+        await self.broker.reload()
+        client = await nats.connect(self.broker.url, nkeys_seed_str=seed, inbox_prefix=inbox_prefix(user.name))
+        try:
+            yield client
+        finally:
+            await client.close()
+
     async def publish(self, sender: str, tenant: str, message: Event | Command, id_: UUID | None = None) -> UUID:
         """Publish a message as `sender` would; returns its id."""
         id_ = id_ or uuid7()
@@ -88,7 +103,7 @@ class Platform:
             await client.jetstream().publish(envelope.subject, encode(message), headers=envelope.headers)
         return id_
 
-    async def introduce(self, tenant: str, *services: str, **settings: str) -> None:
+    async def introduce(self, tenant: str, *services: str, **settings: object) -> None:
         """Make a tenant known to running services, as the gateway's event would; returns when all know it."""
         news = TenantChanged(version=1, settings=TenantSettings(**settings), created_at=datetime.now(UTC))
         await self.publish("gateway", tenant, news)
@@ -153,3 +168,8 @@ class Platform:
             yield connection
         finally:
             await connection.close()
+
+
+def _insiders(seeds: dict[str, str]) -> list[topology.User]:
+    """Everybody with a credential in the services' account."""
+    return [topology.User(name, public_key(seed)) for name, seed in seeds.items() if name != "admin"]

@@ -22,6 +22,7 @@ async def up(
     port: Port | None = None,
     detach: bool = False,
     scale: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
+    valkey: Annotated[bool, Parameter(negative="")] = False,
     with_demo: Annotated[bool, Parameter(show=False)] = False,
     common: Common = Common(),
 ) -> Answer:
@@ -31,14 +32,15 @@ async def up(
         port: where the gateway listens; the one it had, or a free one, by default.
         detach: return when all is ready, and leave it running; `leadloop down` stops it.
         scale: SERVICE=N runs N replicas of a service, e.g. --scale intake=2.
+        valkey: run a Valkey too, in which replicas count rates together; each counts for itself without.
     """
     installation = Installation(common.open(create=True))
     replicas = dict(_replicas(text) for text in scale)
     if detach:
-        return await _detached(installation, port, replicas, with_demo)
+        return await _detached(installation, port, replicas, valkey, with_demo)
 
     async def plan() -> list[supervisor.Stage]:
-        stages = [*await installation.plan(replicas, port)]
+        stages = [*await installation.plan(replicas, port, valkey=valkey)]
         return [*stages, lambda: demo.prepare(installation)] if with_demo else stages
 
     detached = supervisor.READY_DESCRIPTOR in os.environ
@@ -52,23 +54,24 @@ async def up(
     try:
         await supervisor.Supervisor(installation.home, plan).run(started)
     except HomeInUse:
-        return await _running_already(installation, port, replicas, with_demo)
+        return await _running_already(installation, port, replicas, valkey, with_demo)
     return Answer({"running": False}, ["stopped"])
 
 
 async def _detached(
-    installation: Installation, port: int | None, replicas: Mapping[str, int], with_demo: bool
+    installation: Installation, port: int | None, replicas: Mapping[str, int], valkey: bool, with_demo: bool
 ) -> Answer:
     home = installation.home
     argv = [sys.executable, "-m", "leadloop", "up", "--home", str(home.root)]
     argv += ["--port", str(port)] if port else []
     argv += [word for name, number in replicas.items() for word in ("--scale", f"{name}={number}")]
+    argv += ["--valkey"] if valkey else []
     argv += ["--with-demo"] if with_demo else []
     try:
         await asyncio.to_thread(supervisor.detach, home, argv)
     except HomeInUse:
         await running.until_up(home)
-        return await _running_already(installation, port, replicas, with_demo)
+        return await _running_already(installation, port, replicas, valkey, with_demo)
     return await _welcome(installation, with_demo)
 
 
@@ -131,12 +134,12 @@ async def _welcome(installation: Installation, with_demo: bool, *, already: bool
 
 
 async def _running_already(
-    installation: Installation, port: int | None, replicas: Mapping[str, int], with_demo: bool
+    installation: Installation, port: int | None, replicas: Mapping[str, int], valkey: bool, with_demo: bool
 ) -> Answer:
     """What runs is what was asked for, or can be made so: the demo's tenant, but for its live traffic.
 
     Raises:
-        CommandError: it runs at another port or in other numbers.
+        CommandError: it runs at another port, in other numbers or without Valkey.
     """
     url, home = installation.gateway_url, installation.home.root
     stop = f"`leadloop down --home {home}` stops it"
@@ -147,6 +150,8 @@ async def _running_already(
         number = sum(name == service or name.startswith(f"{service}-") for name in names)
         if number != wanted:
             raise CommandError(f"it is running already, with {number} of {service} and not {wanted}: {stop}")
+    if valkey and "valkey" not in names:
+        raise CommandError(f"it is running already, without Valkey: {stop}")
     if with_demo:
         await demo.prepare(installation)
     answer = await _welcome(installation, with_demo, already=True)

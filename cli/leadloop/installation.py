@@ -20,7 +20,7 @@ from nats.aio.client import Client
 from chassis.caller import Caller, inbox_prefix
 from contracts.catalogue import OPERATOR, SERVICES
 from leadloop import nkey, running
-from leadloop.embedded import Nats, Postgres
+from leadloop.embedded import Nats, Postgres, Valkey
 from leadloop.home import Home, write_atomically
 from leadloop.process import ChildSpec
 from leadloop.supervisor import Stage
@@ -35,11 +35,15 @@ class Installation:
         self.home = home
         self.postgres = Postgres(home)
         self.broker = Nats(home)
+        self.valkey = Valkey(home)
 
-    async def plan(self, replicas: Mapping[str, int] | None = None, port: int | None = None) -> Sequence[Stage]:
+    async def plan(
+        self, replicas: Mapping[str, int] | None = None, port: int | None = None, *, valkey: bool = False
+    ) -> Sequence[Stage]:
         """The stages a supervisor starts: the servers, then what they need to hold, then every service.
 
-        `replicas` says how many of a service run, one by default; `port` is where the gateway listens.
+        `replicas` says how many of a service run, one by default; `port` is where the gateway listens; with `valkey`
+        replicas count together.
         """
         from chassis.keys import FileKeyService
 
@@ -48,12 +52,16 @@ class Installation:
         FileKeyService.create(self._kms)
         if port is not None:
             self.home.claim_port("gateway", port)
+        servers: list[ChildSpec] = [self.postgres.spec, self.broker.spec]
+        if valkey:
+            self.valkey.prepare()
+            servers.append(self.valkey.spec)
         services = [
-            self._service(service, number, port)
+            self._service(service, number, port, valkey)
             for service in SERVICES
             for number in range(1, (replicas or {}).get(service, 1) + 1)
         ]
-        return [[self.postgres.spec, self.broker.spec], self._provision, services]
+        return [servers, self._provision, services]
 
     async def provision(self) -> list[str]:
         """Bring roles, schemas, streams and durables to what this version needs; returns what was done."""
@@ -69,7 +77,7 @@ class Installation:
         for line in await self.provision():
             print(line, file=sys.stderr)
 
-    def _service(self, service: str, number: int, port: int | None) -> ChildSpec:
+    def _service(self, service: str, number: int, port: int | None, valkey: bool) -> ChildSpec:
         from chassis import schema
 
         name = service if number == 1 else f"{service}-{number}"
@@ -81,6 +89,8 @@ class Installation:
             "LEADLOOP_KMS_URI": f"file://{self._kms}",
             "LEADLOOP_HTTP_PORT": str(own),
         }
+        if valkey:
+            environment["LEADLOOP_VALKEY_URL"] = self.valkey.url
         return ChildSpec(
             name=name,
             argv=[sys.executable, "-m", service],

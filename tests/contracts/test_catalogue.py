@@ -24,7 +24,7 @@ from contracts.catalogue import (
 )
 from contracts.documents.contract import contracts_of
 from contracts.documents.schema import nested_in
-from contracts.message import Command, Event, Kind, Message, Reply, Request
+from contracts.message import Command, Event, Kind, Message, Reply, Request, Topic, read_signed
 
 KINDS = {Kind.EVENT: Event, Kind.COMMAND: Command, Kind.REQUEST: Request}
 PII = {
@@ -116,11 +116,19 @@ def test_an_event_has_no_field_that_would_hold_pii(entry: Entry) -> None:
 def test_a_durable_is_filtered_to_what_its_service_reads(service: str) -> None:
     durables = {durable.stream: durable for durable in durables_of(service)}
     for stream in (EVENTS, COMMANDS):
-        read = {entry.topic.every_tenant for entry in read_by(service, stream.kind)}
+        entries = read_by(service, stream.kind)
+        read = {entry.topic.every_tenant for entry in entries}
+        signed = {entry.topic.signed("*", "*") for entry in entries if UPSTREAM in entry.senders}
         there = {entry.topic.every_tenant for entry in CATALOGUE if entry.topic.kind is stream.kind}
         assert (stream in durables) == bool(read)
         if read:
-            assert set(durables[stream].filters) == (set() if read == there else read)
+            assert set(durables[stream].filters) == (set() if read == there else read | signed)
+
+
+def test_a_signed_subject_tells_the_published_one_and_who_signed() -> None:
+    topic = Topic("intake", Kind.COMMAND, "submit_lead")
+    assert read_signed(topic.subject("acme")) == (topic.subject("acme"), None)
+    assert read_signed(topic.signed("acme", "upstream-1")) == (topic.subject("acme"), "upstream-1")
 
 
 def test_a_command_has_one_consumer_as_a_work_queue_demands() -> None:

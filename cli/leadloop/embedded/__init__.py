@@ -1,4 +1,4 @@
-"""The database and the broker that LeadLoop brings along, and a way to have them for the length of a test."""
+"""The servers that LeadLoop brings along, and a way to have them for the length of a test."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -7,9 +7,10 @@ from pathlib import Path
 from leadloop.embedded.broker import BrokerError, Nats
 from leadloop.embedded.database import DatabaseError, Postgres
 from leadloop.embedded.server import Server
+from leadloop.embedded.valkey import Valkey, ValkeyError
 from leadloop.home import Home
 
-__all__ = ["BrokerError", "DatabaseError", "Nats", "Postgres", "nats", "postgres"]
+__all__ = ["BrokerError", "DatabaseError", "Nats", "Postgres", "Valkey", "ValkeyError", "nats", "postgres", "valkey"]
 
 
 @asynccontextmanager
@@ -31,6 +32,16 @@ async def nats(path: Path, authorization: str = "") -> AsyncIterator[Nats]:
     home = Home.open(path / "nats")
     server = Nats(home)
     server.prepare(authorization)
+    async with _running(home, server):
+        yield server
+
+
+@asynccontextmanager
+async def valkey(path: Path) -> AsyncIterator[Valkey]:
+    """A running Valkey for a test, in a home of its own below `path`; nothing of it is left afterwards."""
+    home = Home.open(path / "valkey")
+    server = Valkey(home)
+    server.prepare()
     async with _running(home, server):
         yield server
 

@@ -70,6 +70,6 @@ class Caller:
             raise ProblemError(ProblemCode.UNAVAILABLE, f"{topic.owner} did not answer in {seconds:g} s") from None
         if message.headers and ERROR in message.headers:
             problem = Problem.model_validate_json(message.data)
-            raise ProblemError(problem.code, problem.message, problem.field)
+            raise ProblemError(problem.code, problem.message, problem.field, problem.allowance)
         reply: Any = type(request).reply_type().model_validate_json(message.data)
         return reply  # type: ignore[no-any-return]

@@ -3,7 +3,6 @@
 What is told outside is an id, a type, a reason and a count; the content is opened only to handle it again.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -50,8 +49,7 @@ class DeadLetters:
     async def bury(self, uow: UnitOfWork, wire: Wire, reason: str) -> bool:
         """Keep a message that cannot be handled, and publish that it is here; false when it already lies here."""
         message_id = _id_of(wire)
-        envelope = json.dumps({"subject": wire.subject, "headers": dict(wire.headers)}).encode()
-        content = len(envelope).to_bytes(4, "big") + envelope + wire.body
+        content = wire.packed()
         kept = await uow.execute(
             _KEEP,
             id=message_id, type=wire.type, tenant=wire.tenant, reason=reason, size=len(wire.body),
@@ -73,10 +71,7 @@ class DeadLetters:
         opened = []
         for row in rows.all():
             content = await self._keys.unwrap(row.sealed, b"dead letter")
-            end = 4 + int.from_bytes(content[:4], "big")
-            envelope = json.loads(content[4:end])
-            wire = Wire(envelope["subject"], envelope["headers"], content[end:], row.received_at)
-            opened.append(DeadLetter(row.dead_letter_id, row.message_id, wire))
+            opened.append(DeadLetter(row.dead_letter_id, row.message_id, Wire.unpacked(content, row.received_at)))
         return opened
 
 

@@ -47,19 +47,38 @@ class Processor:
         Raises:
             Exception: only transient errors; the unit of work must be rolled back and the same batch tried again.
         """
+        decoded = await self._read(uow, wires)
+        if not decoded:
+            return
+        new, reused = await inbox.admit(uow, decoded)
+        for message in reused:
+            await self._bury(uow, message.wire, "the id was used before by a message with another body")
+        await self._give(uow, new, suspicious)
+
+    async def handle_kept(self, uow: UnitOfWork, wires: Sequence[Wire]) -> None:
+        """Handle messages that were handled once by being kept for later; the inbox knows them already.
+
+        Nobody counts how often they are tried, so each is noted before, as those of a suspicious batch are.
+
+        Raises:
+            Exception: only transient errors, as `handle`.
+        """
+        await self._give(uow, await self._read(uow, wires), suspicious=True)
+
+    async def _read(self, uow: UnitOfWork, wires: Sequence[Wire]) -> list[Received[Any]]:
+        """What can be read and is of a tenant; the rest is buried."""
         decoded: list[Received[Any]] = []
         for wire in wires:
             try:
                 decoded.append(decode(wire))
             except UnreadableError as error:
                 await self._bury(uow, wire, str(error))
-        if not decoded:
-            return
-        if absent := await self._tenants.admit(uow, decoded):
+        if decoded and (absent := await self._tenants.admit(uow, decoded)):
             decoded = await self._bury_those_of(uow, absent, decoded, NO_SUCH_TENANT)
-        new, reused = await inbox.admit(uow, decoded)
-        for message in reused:
-            await self._bury(uow, message.wire, "the id was used before by a message with another body")
+        return decoded
+
+    async def _give(self, uow: UnitOfWork, new: Sequence[Received[Any]], suspicious: bool) -> None:
+        """Call each handler with its messages, and bury the poison among them."""
         by_handler: dict[Handler, list[Received[Any]]] = {handler: [] for handler in self._handlers.values()}
         for message in new:
             if handler := self._handlers.get(type(message.body)):

@@ -1,5 +1,6 @@
 """A message as it came off the wire, and as a handler sees it."""
 
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -46,6 +47,18 @@ class Wire:
     def tenant(self) -> str:
         """What the subject says whose it is: its last token, which the broker's permissions pin."""
         return self.subject.rpartition(".")[2]
+
+    def packed(self) -> bytes:
+        """Subject, headers and body in one, to be sealed and kept."""
+        envelope = json.dumps({"subject": self.subject, "headers": dict(self.headers)}).encode()
+        return len(envelope).to_bytes(4, "big") + envelope + self.body
+
+    @classmethod
+    def unpacked(cls, content: bytes, received: datetime) -> "Wire":
+        """What was packed. Its sender is not kept: it is handled again on our word."""
+        end = 4 + int.from_bytes(content[:4], "big")
+        envelope = json.loads(content[4:end])
+        return cls(envelope["subject"], envelope["headers"], content[end:], received)
 
     @property
     def digest(self) -> bytes:

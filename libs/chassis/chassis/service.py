@@ -23,12 +23,12 @@ from chassis.jobs import Job, Jobs
 from chassis.keys import key_service
 from chassis.operations import Operations, measure, sweep
 from chassis.processing import Processor
-from chassis.received import Answer, Handler
+from chassis.received import Answer, Handler, Wire
 from chassis.relay import Relay
 from chassis.requests import Respond, in_unit_of_work, serve
 from chassis.settings import Settings
 from chassis.tenants import Tenants
-from chassis.unit_of_work import Database
+from chassis.unit_of_work import Database, UnitOfWork
 from contracts import catalogue
 from contracts.catalogue import Stream
 from contracts.gateway import ListTenants, TenantChanged, TenantList
@@ -53,6 +53,7 @@ class Service:
         answers: an answer per request; exactly what the catalogue says the service answers.
         jobs: what it does by the clock.
         workers: what it does all the time; each is run again if it raises.
+        closes: called when it has stopped: for connections of its own.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Service:
         answers: Mapping[type[Message], Answer] | None = None,
         jobs: Sequence[Job] = (),
         workers: Sequence[Worker] = (),
+        closes: Sequence[Worker] = (),
         database: Database | None = None,
     ) -> None:
         self.name = name
@@ -75,6 +77,7 @@ class Service:
         self.broker = broker(name, settings)
         self.jobs = Jobs(self.database, [*jobs, Job("sweep", "17 3 * * *", partial(sweep, self.database))])
         self._workers = workers
+        self._closes = closes
         letters = DeadLetters(key_service(settings.kms_uri))
         known = Tenants(None if name == ListTenants.topic.owner else self._ask_the_gateway)
         self._processor = Processor(self.database, self.consumes, letters, known)
@@ -148,7 +151,7 @@ class Service:
         finally:
             await self.stop()
             await self.broker.stop()
-            await self.database.close()
+            await self._close()
 
     def asgi(self) -> AsgiFastStream:
         """The service as an ASGI application: health and metrics, with the service running in its lifespan."""
@@ -157,7 +160,7 @@ class Service:
             asgi_routes=self.health_routes(),
             after_startup=[self.start],
             on_shutdown=[self.stop],
-            after_shutdown=[self.database.close],
+            after_shutdown=[self._close],
             logger=None,
         )
 
@@ -175,6 +178,14 @@ class Service:
             access_log=False, lifespan="on", timeout_graceful_shutdown=5,
         )  # fmt: skip
         uvloop.run(uvicorn.Server(config).serve())
+
+    async def handle_kept(self, uow: UnitOfWork, wires: Sequence[Wire]) -> None:
+        """Handle messages that a handler kept for later; poison among them is buried as any other (`Processor`)."""
+        await self._processor.handle_kept(uow, wires)
+
+    async def _close(self) -> None:
+        for close in (*self._closes, self.database.close):
+            await close()
 
     async def _broker_heard(self) -> str:
         if not self._consumers:

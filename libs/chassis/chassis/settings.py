@@ -12,6 +12,7 @@ class Settings(BaseSettings):
         nats_url: one or several addresses, separated by commas.
         nats_seed: the nkey seed of the service's credential; none where the broker asks for none.
         kms_uri: the key that wraps all others: ``file:///path/to/keyset.json``.
+        valkey_url: where replicas count together, e.g. ``valkey://:password@valkey:6379``; without it each counts for itself.
         http_host, http_port: where health and metrics (and the gateway's API) listen.
     """
 
@@ -21,6 +22,7 @@ class Settings(BaseSettings):
     nats_url: str = "nats://127.0.0.1:4222"
     nats_seed: SecretStr | None = None
     kms_uri: str
+    valkey_url: SecretStr | None = None
     http_host: str = "127.0.0.1"
     http_port: int = 0
     log_level: str = "INFO"

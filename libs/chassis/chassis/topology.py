@@ -138,7 +138,7 @@ def authorization(users: Iterable[User]) -> str:
     account, though. So each upstream has an account of its own, which knows no way out but to its tenant's commands and
     requests: they are services that the services' account exports and the upstream's imports, and only replies come back.
     On their way in, its commands are signed with its name (`Topic.signed`).
-    See docs/adr/0005-broker-users-from-the-catalogue.md and 0011-the-broker-signs-for-upstreams.md.
+    See docs/adr/0005-broker-users-from-the-catalogue.md and 0012-the-broker-signs-for-upstreams.md.
     """
     inside: list[User] = []
     outside: list[User] = []

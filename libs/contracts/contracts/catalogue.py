@@ -10,7 +10,7 @@ from functools import cache
 from typing import Final
 
 from contracts import aggregator, gateway, notifier, operations, outcomes, outreach
-from contracts.intake import leads, memory
+from contracts.intake import leads, limits, memory
 from contracts.message import Kind, Message, Topic
 
 SERVICES: Final = ("gateway", "intake", "outcomes", "outreach", "aggregator", "notifier")
@@ -60,6 +60,7 @@ _DECLARED: Final = (
     _order(leads.ListLeads, "gateway"),
     _order(leads.GetSubmissions, UPSTREAM),
     _order(leads.CountSubmissions, UPSTREAM),
+    _order(limits.ListParked, "gateway"),
     _event(leads.LeadAccepted, "outcomes", "outreach"),
     _event(leads.LeadUpdated, "outcomes", "outreach"),
     _event(leads.LeadDuplicated, "outcomes"),

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator
 
 from contracts.message import Event, Kind, Reply, Request, Topic
-from contracts.values import NO_NUL, Tenant
+from contracts.values import NO_NUL, SourceSystem, Tenant
 
 _REGIONS = frozenset(
     """
@@ -27,6 +27,9 @@ MOST_TENANTS = 100
 _DEFAULT_METADATA = frozenset({"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"})
 
 
+PerMinute = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
 class TenantSettings(BaseModel):
     """How one tenant wants to be served."""
 
@@ -40,6 +43,14 @@ class TenantSettings(BaseModel):
     """Metadata fields that may appear in events in clear; all others are sealed."""
     memory_ttl_hours: Annotated[int, Field(ge=1, le=87_600)] = 720
     """How long is remembered what was found and done, so that nobody pays for it twice: 30 days, unless said otherwise."""
+    leads_per_minute: PerMinute = 100
+    """How many leads each of its sources may submit a minute, over HTTP and from upstreams; an operator's are not counted."""
+    leads_per_minute_by_source: Annotated[dict[SourceSystem, PerMinute], Field(max_length=1000)] = {}
+    """The same for single sources, by their `source_system`."""
+
+    def lead_limit(self, source_system: str) -> int:
+        """How many leads a minute a source may submit."""
+        return self.leads_per_minute_by_source.get(source_system, self.leads_per_minute)
 
     @field_serializer("metadata_allowed")
     def _in_order(self, names: frozenset[str]) -> list[str]:

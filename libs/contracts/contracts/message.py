@@ -74,7 +74,7 @@ class Topic:
     def signed(self, tenant: str, upstream: str) -> str:
         """What the broker makes of the subject when it stores an upstream's command: the upstream's name is appended.
 
-        `read_signed` takes it off again; see docs/adr/0011-the-broker-signs-for-upstreams.md.
+        `read_signed` takes it off again; see docs/adr/0012-the-broker-signs-for-upstreams.md.
         """
         return f"{self.type}.{tenant}.{upstream}"
 
@@ -147,7 +147,23 @@ class ProblemCode(StrEnum):
     CONFLICT = "conflict"
     FORBIDDEN = "forbidden"
     UNAVAILABLE = "unavailable"
+    """Try again later; where a rate limit is why, the problem holds its `Allowance`."""
     INTERNAL = "internal"
+
+
+class Allowance(BaseModel):
+    """What is left of a rate limit, as the RateLimit header fields tell it (draft-ietf-httpapi-ratelimit-headers)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    limit: int
+    """How many are allowed in a window."""
+    window_seconds: int
+    """How long the window is."""
+    remaining: int
+    """How many are allowed at once now."""
+    reset_seconds: int
+    """Seconds until more are; after a refusal, until it is worth trying again."""
 
 
 class Problem(Reply):
@@ -156,14 +172,18 @@ class Problem(Reply):
     code: ProblemCode
     message: str
     field: str | None = None
+    allowance: Allowance | None = None
+    """Of the rate limit that was exceeded; none where something else is wrong."""
 
 
 class ProblemError(Exception):
     """Raised by whoever answers a request to refuse it, and at the caller when it was refused."""
 
-    def __init__(self, code: ProblemCode, message: str, field: str | None = None) -> None:
+    def __init__(
+        self, code: ProblemCode, message: str, field: str | None = None, allowance: Allowance | None = None
+    ) -> None:
         super().__init__(message)
-        self.problem = Problem(code=code, message=message, field=field)
+        self.problem = Problem(code=code, message=message, field=field, allowance=allowance)
 
 
 class UnreadableError(Exception):

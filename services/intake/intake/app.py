@@ -1,23 +1,34 @@
 """Intake: leads become clean and private, and what was done before is remembered."""
 
+from time import monotonic
+
 from chassis.jobs import Job
 from chassis.keys import TenantKeys, key_service
 from chassis.service import Service
 from chassis.settings import Settings
 from chassis.unit_of_work import Database
 from contracts.intake import leads as messages
-from contracts.intake import memory
+from contracts.intake import limits, memory
 from intake.leads.handlers import Handlers
+from intake.limits.admission import Admission
+from intake.limits.counters import Clock, counters_in
+from intake.limits.handlers import list_parked
+from intake.limits.limiter import Limiter
+from intake.limits.releasing import Releaser
 from intake.memory.handlers import Handlers as Memory
 from intake.memory.jobs import clear_expired
 
 
-def build(settings: Settings) -> Service:
+def build(settings: Settings, clock: Clock = monotonic) -> Service:
+    """The service; `clock` is by which its rate limits count, but for those counted in Valkey."""
     database = Database("intake", settings.database_url)
     keys = TenantKeys(key_service(settings.kms_uri))
-    handlers = Handlers(keys)
+    counters = counters_in(settings.valkey_url, clock)
+    limiter = Limiter(counters)
+    releaser = Releaser(database, keys, limiter, clock)
+    handlers = Handlers(keys, Admission(limiter, keys))
     actions = Memory(keys)
-    return Service(
+    service = Service(
         "intake",
         settings,
         database=database,
@@ -28,10 +39,14 @@ def build(settings: Settings) -> Service:
             messages.ListLeads: handlers.list_leads,
             messages.GetSubmissions: handlers.get_submissions,
             messages.CountSubmissions: handlers.count_submissions,
+            limits.ListParked: list_parked,
             memory.CheckAction: actions.check_action,
             memory.RecordAction: actions.record_action,
             memory.UpdateAction: actions.update_action,
             memory.ListActions: actions.list_actions,
         },
         jobs=[Job("clear_expired", "0 * * * *", lambda _: clear_expired(database))],
+        workers=[lambda: releaser.run(service.handle_kept)],
+        closes=[counters.close],
     )
+    return service

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.config import JsonDict
 
-from contracts.message import Command, Event, Kind, Reply, Request, Topic
+from contracts.message import Allowance, Command, Event, Kind, Reply, Request, Topic
 from contracts.personal import same_number
 from contracts.taxonomy import Intent, Tier
 from contracts.values import Attribution, Key, SourceId, SourceSystem
@@ -109,7 +109,10 @@ class LeadSubmission(BaseModel):
 
 
 class SubmitLead(LeadSubmission, Command):
-    """Submit a lead and go on. Lenient: an unusable phone or e-mail is dropped with a warning."""
+    """Submit a lead and go on. Lenient: an unusable phone or e-mail is dropped with a warning.
+
+    What an upstream sends beyond its source's rate limit is parked, and handled in its order as the limit allows.
+    """
 
     topic: ClassVar = Topic("intake", Kind.COMMAND, "submit_lead")
 
@@ -122,10 +125,15 @@ class Submitted(Reply):
     """The lead; empty when the submission was rejected."""
     version: int | None = None
     warnings: list[Flaw] = []
+    allowance: Allowance | None = None
+    """What is left of the source's rate limit; empty for whom there is none."""
 
 
 class SubmitLeadNow(LeadSubmission, Request[Submitted]):
-    """Submit a lead and wait for the verdict. Strict: an unusable phone, e-mail or word is refused, naming the field."""
+    """Submit a lead and wait for the verdict. Strict: an unusable phone, e-mail or word is refused, naming the field.
+
+    Beyond the source's rate limit, and while commands of the source are parked for that, it is `unavailable`, with the `allowance`.
+    """
 
     topic: ClassVar = Topic("intake", Kind.REQUEST, "submit_lead")
 

@@ -13,17 +13,19 @@ from contracts.message import ProblemCode, ProblemError
 from contracts.values import Attribution
 from intake.leads import store
 from intake.leads.submissions import submit
+from intake.limits.admission import Admission
 
 
 class Handlers:
-    """Intake's handlers; they share the tenants' keys."""
+    """Intake's handlers; they share the tenants' keys, and who decides what may come in now."""
 
-    def __init__(self, keys: TenantKeys) -> None:
+    def __init__(self, keys: TenantKeys, admission: Admission) -> None:
         self._keys = keys
+        self._admission = admission
 
     async def submit_leads(self, uow: UnitOfWork, received: Sequence[Received[messages.SubmitLead]]) -> None:
         by_tenant: dict[str, list[Received[Any]]] = {}
-        for message in received:
+        for message in await self._admission.let_in(uow, received):
             by_tenant.setdefault(message.tenant, []).append(message)
         for tenant, submissions in by_tenant.items():
             # A file may be imported again when the inbox has forgotten its commands: then, of two submissions of one
@@ -33,8 +35,9 @@ class Handlers:
             await submit(uow, await self._keys.of(uow, tenant), new, strict=False)
 
     async def submit_lead_now(self, uow: UnitOfWork, request: Received[messages.SubmitLeadNow]) -> messages.Submitted:
+        allowance = await self._admission.let_in_now(uow, request)
         (submitted,) = await submit(uow, await self._keys.of(uow, request.tenant), [request], strict=True)
-        return submitted
+        return submitted.model_copy(update={"allowance": allowance})
 
     async def get_lead(self, uow: UnitOfWork, request: Received[messages.GetLead]) -> messages.LeadView:
         row = await store.lead(uow, request.tenant, request.body.lead_id)

@@ -1,0 +1,1 @@
+"""How many leads a source may submit, and what waits beyond that."""

@@ -1,0 +1,74 @@
+"""Submissions on their way in: what its source's limit allows goes on, the rest is parked or refused."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from chassis.keys import TenantKeys
+from chassis.received import Received
+from chassis.unit_of_work import UnitOfWork
+from contracts.message import Allowance, ProblemCode, ProblemError
+from intake.limits import store
+from intake.limits.limiter import Limiter, is_limited
+
+
+class Admission:
+    """Lets submissions in."""
+
+    def __init__(self, limiter: Limiter, keys: TenantKeys) -> None:
+        self._limiter = limiter
+        self._keys = keys
+
+    async def let_in(self, uow: UnitOfWork, batch: Sequence[Received[Any]]) -> Sequence[Received[Any]]:
+        """Those commands of a batch that may be handled now; the others are parked.
+
+        While some of a source's are parked, all that come are parked behind them, so their order stays.
+        """
+        by_source: dict[store.Source, list[Received[Any]]] = {}
+        for message in filter(is_limited, batch):
+            by_source.setdefault((message.tenant, message.body.source_system), []).append(message)
+        if not by_source:
+            return batch
+        parked: list[Received[Any]] = []
+        for (tenant, source), (limit, backlogged) in (await store.limits(uow, list(by_source))).items():
+            messages = by_source[tenant, source]
+            granted = 0
+            if not backlogged:
+                granted, _ = await self._limiter.take(tenant, source, [message.id for message in messages], limit)
+            parked += messages[granted:]
+        if not parked:
+            return batch
+        await store.park(uow, [await self._sealed(uow, message) for message in parked])
+        kept_back = {(message.tenant, message.id) for message in parked}
+        return [message for message in batch if (message.tenant, message.id) not in kept_back]
+
+    async def let_in_now(self, uow: UnitOfWork, request: Received[Any]) -> Allowance | None:
+        """Let a request in that cannot wait; returns what is left of its source's limit, if it has one.
+
+        Raises:
+            ProblemError: the limit is exceeded, or commands of the source are parked: it must not overtake them.
+        """
+        if not is_limited(request):
+            return None
+        source = request.body.source_system
+        ((limit, backlogged),) = (await store.limits(uow, [(request.tenant, source)])).values()
+        wanted = [] if backlogged else [request.id]
+        granted, allowance = await self._limiter.take(request.tenant, source, wanted, limit)
+        if granted:
+            return allowance
+        allowance = allowance.model_copy(update={"remaining": 0, "reset_seconds": max(1, allowance.reset_seconds)})
+        raise ProblemError(
+            ProblemCode.UNAVAILABLE,
+            f"this source may submit {limit} leads a minute, and has: try again in {allowance.reset_seconds} s",
+            "source_system",
+            allowance,
+        )
+
+    async def _sealed(self, uow: UnitOfWork, message: Received[Any]) -> store.ParkedRow:
+        key = await self._keys.of(uow, message.tenant)
+        sealed = key.seal(message.wire.packed(), purpose(message.id))
+        return store.ParkedRow(message.tenant, message.body.source_system, message.id, message.wire.received, sealed)
+
+
+def purpose(message_id: object) -> str:
+    """What a parked submission is sealed for."""
+    return f"parked/{message_id}"

@@ -1,0 +1,46 @@
+"""Who is limited, and how much of a limit is left."""
+
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import Any
+from uuid import UUID
+
+from chassis.received import Received
+from contracts.catalogue import OPERATOR
+from contracts.message import Allowance
+from intake.limits.counters import Counters
+
+_REMEMBERED = 4096
+"""More submissions than the consumer holds at any time."""
+
+
+def is_limited(message: Received[Any]) -> bool:
+    """Whether a submission counts: an upstream's and the API's do, the operator's and what was parked do not."""
+    return message.wire.sender not in (None, OPERATOR)
+
+
+class Limiter:
+    """Counts submissions, each once, however often it is tried."""
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+        self._granted: dict[tuple[str, UUID], None] = {}
+
+    async def take(self, tenant: str, source: str, ids: Sequence[UUID], limit: int) -> tuple[int, Allowance]:
+        """How many of these submissions, from the first on, may be handled now, and what is left then.
+
+        What was let through and comes again was undone with its unit of work, and was counted before.
+        """
+        keys = [(tenant, id_) for id_ in ids]
+        again = sum(1 for _ in takewhile(self._granted.__contains__, keys))
+        granted, usage = await self._counters.take(tenant, source, len(keys) - again, limit)
+        self._granted.update(dict.fromkeys(keys[again : again + granted]))
+        while len(self._granted) > _REMEMBERED:
+            del self._granted[next(iter(self._granted))]
+        allowance = Allowance(
+            limit=limit,
+            window_seconds=-(-usage.window // 1000),
+            remaining=usage.free(limit),
+            reset_seconds=-(-usage.wait(limit) // 1000),
+        )
+        return again + granted, allowance

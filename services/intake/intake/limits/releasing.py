@@ -1,0 +1,101 @@
+"""The worker that lets parked submissions through, each source's oldest first, as its limit allows.
+
+Every replica looks around; of each source one at a time releases, under an advisory lock that ends with its transaction. In
+that, submissions are taken from where they were parked and handled as they would have been: state, events and the
+deletion commit together.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from prometheus_client import Gauge
+from tink import TinkError
+
+from chassis import tenants
+from chassis.failures import describe, is_transient
+from chassis.keys import TenantKey, TenantKeys
+from chassis.logs import get_logger
+from chassis.received import Wire
+from chassis.unit_of_work import Database, UnitOfWork
+from contracts.intake.leads import SubmitLead
+from intake.limits import store
+from intake.limits.admission import purpose
+from intake.limits.counters import Clock
+from intake.limits.limiter import Limiter
+
+log = get_logger("releasing")
+
+PARKED = Gauge("leadloop_parked_submissions", "Submissions that wait because their source sent more than it may")
+
+_BATCH = 50
+"""How many are released at once; a tenant with many must not hold up what others submit meanwhile."""
+_POLL_SECONDS = 0.5
+_COUNT_SECONDS = 15.0
+
+Handle = Callable[[UnitOfWork, Sequence[Wire]], Awaitable[None]]
+
+
+class Releaser:
+    """Runs until it is cancelled."""
+
+    def __init__(self, database: Database, keys: TenantKeys, limiter: Limiter, clock: Clock) -> None:
+        self._database = database
+        self._keys = keys
+        self._limiter = limiter
+        self._clock = clock
+        self._not_before: dict[store.Source, float] = {}
+        self._counted_at = float("-inf")
+
+    async def run(self, handle: Handle) -> None:
+        """Release a batch of every source that may go on, again and again; `handle` is the service's, for what it kept."""
+        while True:
+            now = self._clock()
+            found = await self._look_around(now)
+            self._not_before = {source: at for source, at in self._not_before.items() if source in found}
+            due = [source for source in found if self._not_before.get(source, now) <= now]
+            for tenant, source in due:
+                try:
+                    pause = await self._release(tenant, source, handle)
+                except Exception as error:
+                    # The next one's turn all the same: nobody waits for another tenant's trouble.
+                    log.warning("parked submissions were not released", tenant=tenant, error=describe(error),
+                                exc_info=None if is_transient(error) else error)  # fmt: skip
+                    pause = 1.0
+                self._not_before[tenant, source] = now + pause
+            if not any(self._not_before[source] <= now for source in due):
+                await asyncio.sleep(_POLL_SECONDS)
+
+    async def _look_around(self, now: float) -> list[store.Source]:
+        async with self._database.begin() as uow:
+            await uow.act_for(await tenants.all_tenants(uow))
+            found = await store.backlogged(uow)
+            if not found or now >= self._counted_at + _COUNT_SECONDS:
+                PARKED.set(await store.count(uow) if found else 0)
+                self._counted_at = now
+        return found
+
+    async def _release(self, tenant: str, source: str, handle: Handle) -> float:
+        """Release what the source's limit allows, a batch at most; returns for how long there will be no more."""
+        async with self._database.begin(tenant) as uow:
+            if not await store.try_to_lock(uow, tenant, source):
+                return 1.0
+            rows = await store.oldest(uow, tenant, source, _BATCH)
+            if not rows:
+                return 1.0
+            limit = (await tenants.settings_of(uow, tenant)).lead_limit(source)
+            granted, allowance = await self._limiter.take(tenant, source, [row.message_id for row in rows], limit)
+            if granted:
+                key = await self._keys.of(uow, tenant)
+                await store.unpark(uow, tenant, source, rows[granted - 1].seq)
+                await handle(uow, [_opened(row, key) for row in rows[:granted]])
+        return 0.0 if granted == _BATCH else allowance.reset_seconds
+
+
+def _opened(row: Any, key: TenantKey) -> Wire:
+    try:
+        return Wire.unpacked(key.open(row.sealed, purpose(row.message_id)), row.received_at)
+    except TinkError:
+        # Handed on as it is, it becomes a dead letter, as what cannot be read does, and the others go on.
+        headers = {"ce-id": str(row.message_id)}
+        return Wire(SubmitLead.topic.subject(key.tenant), headers, row.sealed, row.received_at)
