@@ -44,20 +44,19 @@ async def create_tenant(
         time_zone: where the tenant's day begins (IANA, e.g. Europe/Berlin).
     """
     async with Installation(common.open()).asking() as caller:
-        view = await create(caller, tenant, region, time_zone)
+        view = await create(caller, tenant, region=region, time_zone=time_zone)
     return Answer(view.model_dump(), [f"{tenant} is known to every service"])
 
 
-async def create(caller: Caller, tenant: str, region: str = "US", time_zone: str = "UTC") -> TenantView:
-    """Create a tenant and wait until every service has its copy.
+async def create(caller: Caller, tenant: str, **settings: Any) -> TenantView:
+    """Create a tenant with these settings and wait until every service has its copy.
 
     Raises:
         CommandError: a setting is wrong, or a service has not taken the tenant in time.
         ProblemError: the gateway refuses it.
     """
     try:
-        settings = NewTenantSettings(region=region, time_zone=time_zone)
-        view = await caller.ask(tenant, CreateTenant(settings=settings))
+        view = await caller.ask(tenant, CreateTenant(settings=NewTenantSettings(**settings)))
     except ValidationError as error:
         raise _wrong_option(error) from None
     except ValueError as error:

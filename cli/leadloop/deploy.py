@@ -5,6 +5,7 @@
     <service>/, operator/   LEADLOOP_NATS_SEED, PGPASSWORD: files that become environment variables (deploy/entrypoint.py)
     postgres/               password: the superuser's, for the database itself
     broker/                 authorization.conf, store.conf, cluster.conf: included by deploy/nats.conf
+    valkey/                 password and valkey.conf: Valkey's; intake/ has LEADLOOP_VALKEY_URL, its address
     keys/                   kms.json: the key that wraps all others
 
 `declare` makes roles, schemas, streams and durables. The other commands are the operator's. Those that speak to the
@@ -37,12 +38,15 @@ from contracts.catalogue import OPERATOR, SERVICES
 from contracts.gateway import CreateApiKey, CreateSignInLink, RevokeApiKey
 from contracts.message import ProblemError
 from leadloop import commands_tenants, nkey
+from leadloop.embedded.valkey import valkey_configuration
 from leadloop.errors import LeadLoopError
 from leadloop.home import write_atomically
 from leadloop.output import fail
 
 NODES = ("nats-1:6222", "nats-2:6222", "nats-3:6222")
 """Where the broker's nodes listen for each other."""
+VALKEY = "valkey:6379"
+"""Where Valkey listens."""
 
 app = App(name="python -m leadloop.deploy", help="Prepare and operate an installation of containers.", version_flags=[])
 
@@ -65,13 +69,16 @@ class Operator(BaseSettings):
 
 
 @app.command
-def credentials(folder: Path, *, nodes: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = NODES) -> None:
+def credentials(
+    folder: Path, *, nodes: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = NODES, valkey: str = VALKEY
+) -> None:
     """Make what is missing of the credentials, and write the broker's permissions anew: an upgrade may change them.
 
     Parameters
     ----------
     folder: where they are kept; it must stay, and stay private.
     nodes: HOST:PORT at which each node of the broker listens for the others.
+    valkey: HOST:PORT of Valkey.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for user in (*SERVICES, OPERATOR):
@@ -84,6 +91,9 @@ def credentials(folder: Path, *, nodes: Annotated[tuple[str, ...], Parameter(con
     password = _keep(broker / "cluster.password", secrets.token_hex)
     routes = ", ".join(f'"nats-route://node:{password}@{node}"' for node in nodes)
     _write(broker / "cluster.conf", f'authorization {{ user: node, password: "{password}" }}\nroutes: [{routes}]\n')
+    password = _keep(folder / "valkey" / "password", lambda: secrets.token_hex(32))
+    _write(folder / "valkey" / "valkey.conf", valkey_configuration({"requirepass": password, "save": '""'}))
+    _write(folder / "intake" / "LEADLOOP_VALKEY_URL", f"valkey://:{password}@{valkey}")
     _write_authorization(folder)
 
 
@@ -140,7 +150,7 @@ async def tenant(name: str, *, region: str = "US", time_zone: str = "UTC") -> No
     time_zone: where the tenant's day begins (IANA, e.g. Europe/Berlin).
     """
     async with _connected() as client:
-        await commands_tenants.create(Caller(client), name, region, time_zone)
+        await commands_tenants.create(Caller(client), name, region=region, time_zone=time_zone)
     print(f"{name} is known to every service")
 
 

@@ -4,6 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -11,6 +12,7 @@ import yaml
 from chassis.schema import role_of
 from chassis.settings import Settings
 from contracts.catalogue import OPERATOR, SERVICES
+from leadloop import deploy
 from leadloop.deploy import NODES
 from leadloop.embedded.broker import MAX_PAYLOAD, STORE_BYTES
 from leadloop.embedded.database import SETTINGS
@@ -36,7 +38,7 @@ def mounts(block: str) -> dict[str, str]:
 
 
 def test_every_service_of_the_catalogue_has_a_block_that_runs_it_from_an_image_of_its_own() -> None:
-    assert set(BLOCKS) == {*SERVICES, *BROKER, "postgres", "credentials", "provision", "operator"}
+    assert set(BLOCKS) == {*SERVICES, *BROKER, "postgres", "valkey", "credentials", "provision", "operator"}
     for service in SERVICES:
         block = BLOCKS[service]
         assert block["command"] == ["python", "-m", service]
@@ -60,6 +62,7 @@ def test_nobody_is_given_anothers_credentials() -> None:
     for node in BROKER:
         assert mounts(node) == {"/etc/nats/credentials": "broker"}
     assert mounts("postgres") == {"/run/secrets": "postgres"}
+    assert mounts("valkey") == {"/etc/valkey": "valkey"}
     assert mounts("operator") == {"/run/secrets": OPERATOR}
     assert mounts("provision") == {"/run/secrets": OPERATOR, "/credentials": ""}
 
@@ -69,7 +72,7 @@ def test_credentials_come_first_then_the_servers_then_what_they_hold_then_the_se
         return {name: wait["condition"] for name, wait in BLOCKS[block].get("depends_on", {}).items()}
 
     assert after("credentials") == {}
-    for server in (*BROKER, "postgres"):
+    for server in (*BROKER, "postgres", "valkey"):
         assert after(server) == {"credentials": "service_completed_successfully"}
         assert BLOCKS[server]["healthcheck"]
     assert after("provision") == dict.fromkeys((*BROKER, "postgres"), "service_healthy")
@@ -90,6 +93,18 @@ def test_the_servers_are_set_up_as_the_embedded_ones() -> None:
     given = dict(option.removeprefix("--").split("=", 1) for option in BLOCKS["postgres"]["command"][1:])
     assert {name: value for name, value in given.items() if name != "max_connections"}.items() <= SETTINGS.items()
     assert {"log_error_verbosity", "log_min_error_statement"} <= set(given)
+
+
+def test_valkey_listens_where_intake_is_told_with_the_password_that_it_is_told(tmp_path: Path) -> None:
+    deploy.credentials(tmp_path)
+    url = urlsplit((tmp_path / "intake" / "LEADLOOP_VALKEY_URL").read_text())
+    assert (url.scheme, url.hostname, url.port) == ("valkey", "valkey", 6379)
+    command, configuration = BLOCKS["valkey"]["command"]
+    assert (command, Path(configuration).parent) == ("valkey-server", Path(*mounts("valkey")))
+    told = dict(line.split() for line in (tmp_path / "valkey" / Path(configuration).name).read_text().splitlines())
+    assert told["requirepass"] == url.password == (tmp_path / "valkey" / "password").read_text()
+    assert "port" not in told
+    assert {name for name in SERVICES if (tmp_path / name / "LEADLOOP_VALKEY_URL").exists()} == {"intake"}
 
 
 def test_every_volume_is_declared_and_used() -> None:

@@ -17,7 +17,7 @@ from structlog.dev import ConsoleRenderer, plain_traceback
 from structlog.processors import add_log_level
 
 from contracts.catalogue import SERVICES
-from contracts.gateway import CreateApiKey, CreateSignInLink, CreateTenant
+from contracts.gateway import CreateApiKey, CreateSignInLink, CreateTenant, NewTenantSettings
 from contracts.message import ProblemError
 from contracts.operations import GetTenant, RunJob
 from contracts.outcomes import MissingOutcomes
@@ -39,9 +39,9 @@ class Gateway:
         headers = {"Authorization": f"Bearer {secret}"} if secret else {}
         return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=20, **options)  # type: ignore[arg-type]
 
-    async def tenant(self, name: str) -> "Tenancy":
+    async def tenant(self, name: str, settings: NewTenantSettings | None = None) -> "Tenancy":
         """A tenant that every service knows, with an API key."""
-        await self.platform.caller.ask(name, CreateTenant())
+        await self.platform.caller.ask(name, CreateTenant(settings=settings or NewTenantSettings()))
 
         async def known() -> bool:
             try:

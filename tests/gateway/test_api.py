@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from contracts.gateway import NewTenantSettings
 from tests.gateway.conftest import Gateway, Tenancy
 from tests.waiting import until
 
@@ -59,6 +60,29 @@ async def test_a_lead_is_created_once_then_known_then_updated(acme: Tenancy) -> 
         one.json()
     ]
     assert (await acme.client.get(acme.path("/leads"), params={"source_key": "web"})).json()["leads"] == []
+
+
+async def test_a_source_is_told_what_is_left_of_its_rate_limit_and_when_to_come_again(
+    gateway: Gateway, tenant: str
+) -> None:
+    slow = NewTenantSettings(leads_per_minute_by_source={"crm": 2})
+    acme = await gateway.tenant(tenant, slow)
+    async with acme.client:
+        for remaining, changes in ((1, {}), (0, {"source_id": "L-2"})):
+            taken = await submit(acme, **changes)
+            assert taken.status_code == 201
+            assert taken.headers["ratelimit-policy"] == '"leads";q=2;w=60'
+            assert re.fullmatch(rf'"leads";r={remaining};t=\d+', taken.headers["ratelimit"])
+        refused = await submit(acme, source_id="L-3")
+        problem = assert_problem(refused, 429, "source_system")
+        assert problem["type"] == "urn:leadloop:problem:rate_limited"
+        wait = int(refused.headers["retry-after"])
+        assert 0 < wait <= 120
+        assert refused.headers["ratelimit-policy"] == '"leads";q=2;w=60'
+        assert refused.headers["ratelimit"] == f'"leads";r=0;t={wait}'
+        assert problem["allowance"] == {"limit": 2, "window_seconds": 60, "remaining": 0, "reset_seconds": wait}
+        other = await submit(acme, source_system="web")
+        assert other.headers["ratelimit-policy"] == '"leads";q=100;w=60'
 
 
 @pytest.mark.parametrize(

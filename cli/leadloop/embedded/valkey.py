@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +14,15 @@ from leadloop.process import ChildSpec
 
 class ValkeyError(HomeError):
     """Valkey cannot be run; the message says why."""
+
+
+def valkey_configuration(settings: Mapping[str, object]) -> str:
+    """The configuration with these settings and those that every Valkey of ours has.
+
+    A full one forgets the counters that have been idle the longest: they begin anew.
+    """
+    both = {**settings, "maxmemory": "256mb", "maxmemory-policy": "allkeys-lru"}
+    return "".join(f"{name} {value}\n" for name, value in both.items())
 
 
 class Valkey(Server):
@@ -41,12 +51,8 @@ class Valkey(Server):
             "port": self._home.claim_port("valkey"),
             "requirepass": self._password,
             "dir": json.dumps(str(self.folder)),
-            "maxmemory": "256mb",
-            # Full, it forgets whoever has been idle the longest: a counter that is gone begins anew.
-            "maxmemory-policy": "allkeys-lru",
         }
-        content = "".join(f"{name} {value}\n" for name, value in settings.items())
-        write_atomically(self.configuration, content.encode())
+        write_atomically(self.configuration, valkey_configuration(settings).encode())
 
     @property
     def spec(self) -> ChildSpec:

@@ -19,8 +19,9 @@ from starlette.types import Scope
 from chassis.failures import describe, is_transient
 from chassis.logs import get_logger
 from chassis.received import meant, place
-from contracts.message import ProblemCode, ProblemError
+from contracts.message import Allowance, Problem, ProblemCode, ProblemError
 from contracts.outcomes import OutcomeResult, Refusal
+from gateway.rate_limit import header_fields
 from gateway.rendering import page
 
 log = get_logger("problems")
@@ -50,6 +51,7 @@ _WORDS: Final = {
     409: "conflict",
     410: "gone",
     413: "too_large",
+    429: "rate_limited",
     500: "internal",
     503: "unavailable",
 }
@@ -81,6 +83,7 @@ class ProblemDetail(BaseModel):
     detail: str = Field(description="What was wrong this time and what to do.")
     instance: str = Field(description="This occurrence: the request's id, as `X-Request-Id` and the logs have it.")
     field: str | None = Field(None, description="The field that is wrong, e.g. `outcomes.0.type`.")
+    allowance: Allowance | None = Field(None, description="What is left of the rate limit that was exceeded.")
     refusal: Refusal | None = Field(None, description="Why an outcome was not recorded.")
     results: list[OutcomeResult] | None = Field(None, description="The verdict on each outcome that was sent.")
 
@@ -128,8 +131,7 @@ def _explained(error: Exception) -> tuple[HTTPStatus, str, dict[str, str], dict[
     """Status, detail, headers and extension members of an error."""
     match error:
         case ProblemError():
-            status = STATUS[error.problem.code]
-            return status, error.problem.message, _retry(status), {"field": error.problem.field}
+            return _of_service(error.problem)
         case RequestValidationError():
             detail, field = _invalid(error.errors())
             return HTTPStatus.BAD_REQUEST, detail, {}, {"field": field}
@@ -144,6 +146,15 @@ def _explained(error: Exception) -> tuple[HTTPStatus, str, dict[str, str], dict[
         return status, "something this needs is away; try again in a moment", _retry(status), {}
     log.error("a request failed", exc_info=error)
     return HTTPStatus.INTERNAL_SERVER_ERROR, "this should not have happened; it was logged", {}, {}
+
+
+def _of_service(problem: Problem) -> tuple[HTTPStatus, str, dict[str, str], dict[str, Any]]:
+    more = {"field": problem.field, "allowance": problem.allowance}
+    if problem.allowance is None:
+        status = STATUS[problem.code]
+        return status, problem.message, _retry(status), more
+    headers = {"Retry-After": str(problem.allowance.reset_seconds), **header_fields(problem.allowance)}
+    return HTTPStatus.TOO_MANY_REQUESTS, problem.message, headers, more
 
 
 def _retry(status: HTTPStatus) -> dict[str, str]:

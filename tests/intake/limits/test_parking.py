@@ -1,7 +1,9 @@
 """What an upstream sends beyond its limit is parked, and comes through later, in order, once, without anybody's harm."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -13,6 +15,8 @@ from contracts.intake.limits import ListParked
 from contracts.message import ProblemCode, ProblemError
 from contracts.operations import ListDeadLetters, RedriveDeadLetters
 from intake.leads import submissions
+from intake.limits import releasing
+from leadloop import embedded
 from tests.intake.limits.scene import Scene, lead, numbers, send
 from tests.platform import Platform
 from tests.waiting import until
@@ -105,8 +109,8 @@ async def test_a_parked_submission_keeps_its_envelope_and_time_and_is_counted_wh
         found = (await ask(scene.tenant, GetSubmissions(submission_ids=ids))).submissions
         assert {view.submission_id for view in found} == set(ids)
     for id_, (_, body, about) in zip(ids, events, strict=True):
-        assert body["submission_id"] == about["causationid"] == str(id_)
-        assert (about["correlationid"], about["traceparent"]) == (str(run), trace)
+        assert (body["submission_id"], about["causation_id"]) == (str(id_), id_)
+        assert (about["correlation_id"], about["traceparent"]) == (run, trace)
     created = [body["created_at"] for _, body, _ in events]
     assert created == sorted(created)
     assert waiting.oldest_received_at.isoformat() == created[10].replace("Z", "+00:00")
@@ -220,3 +224,69 @@ async def test_over_http_more_is_refused_with_what_is_left_and_never_overtakes_w
             assert refused.value.problem.allowance
         await scene.until_parked()
         assert await post(13, "crm") >= 0
+
+
+async def test_replicas_that_share_a_valkey_share_the_limit_and_go_on_without_it(
+    platform: Platform, tenant: str, memory_path: Path
+) -> None:
+    scene = Scene(platform, tenant)
+    async with AsyncExitStack() as stack:
+        valkey = await stack.enter_async_context(embedded.valkey(memory_path))
+        await stack.enter_async_context(platform.every_name_a_tenants())
+        for _ in range(2):
+            await stack.enter_async_context(scene.service(valkey.url).running())
+        await platform.introduce(tenant, "intake", leads_per_minute=10)
+        client = await stack.enter_async_context(platform.connect("gateway"))
+
+        async def post(number: int) -> bool:
+            try:
+                await Caller(client).ask(tenant, SubmitLeadNow(**lead(number).model_dump()))
+            except ProblemError as error:
+                assert error.problem.allowance
+                return False
+            return True
+
+        assert sum(await asyncio.gather(*map(post, range(40)))) == 10
+        await valkey.kill()
+        assert await post(40)
+
+
+async def test_five_thousand_at_once_are_all_accepted_in_order_later(
+    platform: Platform, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(releasing, "_POLL_SECONDS", 0.01)
+    total = 5000
+    async with Scene(platform, tenant).running() as scene, platform.upstream(tenant) as upstream:
+        await send(upstream, tenant, map(lead, range(total)))
+        await scene.until_parked(web=total - 100)
+        for left in range(total - 200, -1, -100):
+            scene.clock.now += 120  # so much later nothing is held against the source any more
+
+            async def released(left: int = left) -> bool:
+                return (await scene.parked()).get("web", 0) <= left
+
+            await until(released, seconds=30, what=f"no more than {left} parked")
+            assert (await scene.parked()).get("web", 0) == left, "no more than the limit at once"
+        events = await scene.settled(total)
+    assert numbers(events) == list(range(total))
+    assert {name for name, _, _ in events} == {"lead_accepted"}
+
+
+@pytest.mark.parametrize("by", ["bus", "api"])
+async def test_a_thousand_a_minute_from_one_source_with_a_raised_limit_are_taken_without_failure(
+    platform: Platform, tenant: str, by: str
+) -> None:
+    total = 1000
+    async with Scene(platform, tenant).running(leads_per_minute_by_source={"web": total}) as scene:
+        if by == "bus":
+            async with platform.upstream(tenant) as upstream:
+                await send(upstream, tenant, map(lead, range(total)))
+        else:
+            async with platform.connect("gateway") as client:
+                for start in range(0, total, 20):
+                    asked = (SubmitLeadNow(**lead(number).model_dump()) for number in range(start, start + 20))
+                    await asyncio.gather(*(Caller(client).ask(tenant, ask, seconds=30) for ask in asked))
+        events = await scene.settled(total)
+        assert sorted(numbers(events)) == list(range(total))
+        assert by == "api" or numbers(events) == list(range(total))
+        assert await scene.parked() == {}

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from contracts.intake.leads import GetLead, LeadPage, LeadVerdict, LeadView, ListLeads, SubmitLeadNow, Submitted
+from gateway import rate_limit
 from gateway.gate import Admitted
 
 router = APIRouter(tags=["leads"])
@@ -16,9 +17,12 @@ router = APIRouter(tags=["leads"])
 async def submit_lead(principal: Admitted, lead: SubmitLeadNow, response: Response) -> Submitted:
     """Submit a lead: 201 when it is new, 200 when its `source_system` and `source_id` were known already.
 
-    Sending the same lead again changes nothing, so a request that got no answer can simply be repeated.
+    Sending the same lead again changes nothing, so a request that got no answer can simply be repeated. 429 when its source
+    has submitted as many as it may: `Retry-After` says for how long, and `RateLimit` with each lead that was taken what is left.
     """
     submitted = await principal.ask(lead)
+    if submitted.allowance:
+        response.headers.update(rate_limit.header_fields(submitted.allowance))
     if submitted.verdict is LeadVerdict.ACCEPTED:
         response.headers["Location"] = f"/api/t/{principal.tenant}/leads/{submitted.lead_id}"
     else:
