@@ -23,7 +23,7 @@ from chassis.service import Service
 from chassis.settings import Settings
 from chassis.tables import append_only, isolate
 from chassis.unit_of_work import Database, UnitOfWork
-from contracts import catalogue
+from contracts import catalogue, operations
 from contracts.gateway import TenantChanged, TenantSettings
 from contracts.intake.leads import LeadDuplicated, SubmitLead
 from contracts.message import Kind, Message, ProblemCode, ProblemError
@@ -130,7 +130,7 @@ def build(
     refusals: dict[type[Message], Answer] = {
         entry.message: refuse
         for entry in catalogue.read_by(NAME, Kind.REQUEST)
-        if entry.message.__module__ == SubmitLead.__module__
+        if entry.message not in operations.MESSAGES
     }
     return Service(
         NAME,

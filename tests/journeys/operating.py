@@ -92,7 +92,7 @@ class Operator:
         """The win rates as CSV."""
         return await self.say("win-rates", "--tenant", tenant, "--by", by, "--format", "csv")
 
-    async def introduce(self, tenant: str, **settings: str) -> None:
+    async def introduce(self, tenant: str, **settings: object) -> None:
         """Create a tenant without a process of its own."""
         async with self.caller() as caller:
             await create(caller, tenant, **settings)

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ import httpx
 import nats.errors
 import pytest
 from nats.aio.client import Client
+from valkey import Valkey
 
 from chassis.received import encode
 from contracts.catalogue import SERVICES
@@ -30,7 +32,7 @@ SUBMIT = "intake.command.submit_lead.v1"
 async def second(memory_path: Path) -> AsyncIterator[Operator]:
     """A second home beside the one that runs."""
     second = Operator(memory_path / "second")
-    await second.ask("up", "--detach")
+    await second.ask("up", "--detach", "--valkey")
     yield second
     await second.ask("down")
     Home.open(second.home).remove()
@@ -44,6 +46,7 @@ async def test_up_is_said_once_and_repeated_it_says_so(operator: Operator) -> No
     assert "running already" in await operator.say("up", "--detach")
     assert "not at port" in await operator.refused("up", "--detach", "--port", "1")
     assert "with 1 of intake and not 2" in await operator.refused("up", "--detach", "--scale", "intake=2")
+    assert "without Valkey" in await operator.refused("up", "--detach", "--valkey")
     assert "/sign-in/demo." in (await operator.ask("demo", "--detach"))["sign_in"]
 
     status = await operator.ask("status")
@@ -56,6 +59,12 @@ async def test_two_homes_run_side_by_side(operator: Operator, known: str, second
     assert {"gateway", "nats"} <= second.installation.home.ports.keys()
     assert not set(second.installation.home.ports.values()) & set(operator.installation.home.ports.values())
     assert (await second.ask("tenant", "list"))["tenants"] == []
+    with closing(Valkey.from_url(second.installation.valkey.url)) as valkey:
+        await second.introduce("shared")
+        async with second.http("shared") as api:
+            assert (await api.post("/api/t/shared/leads", json=LEAD)).status_code == 201
+        assert valkey.keys() == [b"leadloop:leads:{shared|web}"], "its services count together"
+        assert Path(valkey.config_get("dir")["dir"]).is_relative_to(second.installation.home.data)
     assert known in await operator.say("tenant", "list")
     await second.ask("down")
     assert (await second.ask("down")) == {"stopped": False}

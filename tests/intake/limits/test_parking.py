@@ -169,10 +169,11 @@ async def test_without_a_key_nothing_is_parked_and_nothing_is_lost(scene: Scene)
         async with scene.platform.upstream(scene.tenant) as upstream:
             await send(upstream, scene.tenant, map(lead, range(12)))
 
-        async def tried() -> bool:
-            return (await scene.platform.operator.jetstream().consumer_info("COMMANDS", "intake")).num_ack_pending == 12
+        async def tried_again() -> bool:
+            info = await scene.platform.operator.jetstream().consumer_info("COMMANDS", "intake")
+            return info.num_redelivered == 12
 
-        await until(tried, what="a batch in hand")
+        await until(tried_again, what="a batch that was put back")
         assert await scene.parked() == {}
     finally:
         hidden.rename(scene.platform.key_file)

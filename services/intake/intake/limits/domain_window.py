@@ -1,8 +1,9 @@
 """The rate limit's rule: a sliding window, counted by two windows that stand still.
 
 What was taken in the window before counts by the share of it that still lies within the last `window` milliseconds, as if it
-had been taken evenly. So no more than the limit passes at once, and hardly more within any stretch as long as a window, for two
-numbers a source. All is counted in whole milliseconds: `counters.py` has the rule a second time, for the shared counter.
+had been taken evenly. So no window lets more than the limit through, and a stretch across two of them lets through more only
+as far as the first's came late: all that for two numbers a source.
+All is counted in whole milliseconds: `counters.py` has the rule a second time, for the shared counter.
 """
 
 from dataclasses import dataclass

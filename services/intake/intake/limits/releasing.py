@@ -31,6 +31,10 @@ PARKED = Gauge("leadloop_parked_submissions", "Submissions that wait because the
 _BATCH = 50
 """How many are released at once; a tenant with many must not hold up what others submit meanwhile."""
 _POLL_SECONDS = 0.5
+_PAUSE_SECONDS = 1.0
+"""How long a source is left alone that another replica releases."""
+_TROUBLE_SECONDS = 5.0
+"""How long a source is left alone whose release failed."""
 _COUNT_SECONDS = 15.0
 
 Handle = Callable[[UnitOfWork, Sequence[Wire]], Awaitable[None]]
@@ -61,7 +65,7 @@ class Releaser:
                     # The next one's turn all the same: nobody waits for another tenant's trouble.
                     log.warning("parked submissions were not released", tenant=tenant, error=describe(error),
                                 exc_info=None if is_transient(error) else error)  # fmt: skip
-                    pause = 1.0
+                    pause = _TROUBLE_SECONDS
                 self._not_before[tenant, source] = now + pause
             if not any(self._not_before[source] <= now for source in due):
                 await asyncio.sleep(_POLL_SECONDS)
@@ -79,10 +83,10 @@ class Releaser:
         """Release what the source's limit allows, a batch at most; returns for how long there will be no more."""
         async with self._database.begin(tenant) as uow:
             if not await store.try_to_lock(uow, tenant, source):
-                return 1.0
+                return _PAUSE_SECONDS
             rows = await store.oldest(uow, tenant, source, _BATCH)
             if not rows:
-                return 1.0
+                return _PAUSE_SECONDS
             limit = (await tenants.settings_of(uow, tenant)).lead_limit(source)
             granted, allowance = await self._limiter.take(tenant, source, [row.message_id for row in rows], limit)
             if granted:
