@@ -49,6 +49,8 @@ class LeadRules(BaseModel):
     linkedin_url: Rule | None = None
     source: Rule | None = None
     geo: Rule | None = None
+    country: Rule | None = None
+    time_zone: Rule | None = None
     intent: Rule | None = None
     timeline: Rule | None = None
     price: Rule | None = None

@@ -100,6 +100,11 @@ class TestRules:
             created_at=datetime(2025, 1, 31, tzinfo=UTC),
         )
 
+    def test_the_person_s_country_and_time_zone_go_as_they_are(self) -> None:
+        rules = "  country: { column: Stage }\n  time_zone: { value: America/New_York }\n"
+        row = lead(one(GOOD | {"Stage": "Germany"}, rules))
+        assert (row.country, row.time_zone) == ("Germany", "America/New_York")
+
     def test_a_word_of_the_taxonomy_is_known_in_any_case(self) -> None:
         assert lead(one(GOOD | {"Intent": "SELLER"})).intent == "seller"
 

@@ -79,7 +79,7 @@ def test_a_stale_document_is_found_and_written_anew(
 
 
 def test_a_new_message_is_frozen(copy: list[str], tmp_path: Path) -> None:
-    frozen = tmp_path / "schemas" / "intake.event.lead_accepted.v1.json"
+    frozen = tmp_path / "schemas" / "intake.event.lead_duplicated.v1.json"
     published = frozen.read_text()
     frozen.unlink()
     assert main(copy) == 0

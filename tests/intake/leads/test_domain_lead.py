@@ -24,6 +24,8 @@ WHOLE: dict[str, Any] = {
     "linkedin_url": "linkedin.com/in/jane",
     "source": "Google Ads",
     "geo": "Dublin, OH",
+    "country": "USA",
+    "time_zone": "America/Chicago",
     "intent": "buying",
     "timeline": "0-30 days",
     "price": "$350k",
@@ -42,7 +44,10 @@ UNUSABLE: list[tuple[str, Any, str]] = [
     ("email", "jane-at-example", "not_an_email"),
     ("linkedin_url", "janes-page", "not_a_profile"),
     ("source", "from 614-410-1234", "pii_in_key"),
+    ("source", "https://example.com/?utm_source=jane%40example.com", "pii_in_key"),
     ("geo", "near jane@example.com", "pii_in_key"),
+    ("country", "Utopia", "not_a_country"),
+    ("time_zone", "EST", "not_a_time_zone"),
     ("product_interest", "!!!", "no_letters"),
     ("partner", "partner +1 614 410 1234", "pii_in_key"),
     ("intent", "both", "not_an_intent"),
@@ -88,6 +93,7 @@ def test_a_whole_submission_becomes_a_whole_lead(strict: bool) -> None:
         product_interest="home_loan",
         partner="acme_bank",
     )
+    assert lead.time_zone == "America/Chicago"
     assert (lead.created_at, lead.last_activity_at) == (WHOLE["created_at"], WHOLE["last_activity_at"])
     assert (lead.notes, lead.clear_metadata, lead.private_metadata) == (
         "call (614) 410-1234",
@@ -103,6 +109,65 @@ def test_a_number_is_read_in_the_tenants_region() -> None:
     )
     assert isinstance(lead, NormalLead)
     assert lead.phone == "+442071838750"
+
+
+@pytest.mark.parametrize(
+    ("country", "typed", "number"),
+    [
+        ("GB", "020 7183 8750", "+442071838750"),
+        ("Deutschland", "030 901820", "+4930901820"),
+        ("GB", "(614) 410-1234", "+16144101234"),
+        ("GB", "+1 614 410 1234", "+16144101234"),
+        ("Utopia", "(614) 410-1234", "+16144101234"),
+        (None, "020 7183 8750", None),
+    ],
+)
+def test_a_number_is_read_in_the_person_s_country_before_the_tenant_s(
+    country: str | None, typed: str, number: str | None
+) -> None:
+    assert normal(full_name="Jane", phone=typed, country=country).phone == number
+
+
+def test_a_place_is_read_in_the_person_s_country_before_the_tenant_s() -> None:
+    assert normal(full_name="Jane", geo="Atlanta, Georgia").attribution.geo_key == "atlanta_ga"
+    assert normal(full_name="Jane", geo="Batumi, Georgia", country="GE").attribution.geo_key == "batumi_georgia"
+
+
+@pytest.mark.parametrize(
+    ("fields", "zone"),
+    [
+        ({"time_zone": "europe/berlin", "phone": "(614) 410-1234"}, "Europe/Berlin"),
+        ({"time_zone": "EST", "phone": "(614) 410-1234"}, "America/New_York"),
+        ({"phone": "(614) 410-1234", "geo": "Denver, CO", "country": "FR"}, "America/New_York"),
+        ({"phone": "(800) 410-1234", "geo": "Denver, CO"}, "America/Denver"),
+        ({"geo": "Denver, Colorado", "country": "FR"}, "America/Denver"),
+        ({"geo": "Miami, FL"}, None),
+        ({"geo": "Lyon, France"}, "Europe/Paris"),
+        ({"geo": "Lyon", "country": "FR"}, "Europe/Paris"),
+        ({"geo": "Houston, TX", "country": "US"}, None),
+        ({"geo": "Lyon"}, None),
+        ({"geo": "near jane@example.com, OH"}, None),
+        ({}, None),
+    ],
+)
+def test_the_time_zone_is_the_given_one_or_the_phone_s_or_the_place_s(fields: dict[str, str], zone: str | None) -> None:
+    assert normal(full_name="Jane", **fields).time_zone == zone
+
+
+def test_metadata_names_the_source_only_where_the_source_is_missing_and_the_tenant_allows_it() -> None:
+    campaign = {"utm_source": "Google", "utm_medium": "cpc"}
+    assert normal(full_name="Jane", metadata=campaign).attribution.source_key == "google"
+    assert normal(full_name="Jane", metadata=campaign, source="Open House").attribution.source_key == "open_house"
+    assert normal(full_name="Jane", metadata=campaign, source="???").attribution.source_key is None
+    private = normalise(
+        submission(full_name="Jane", metadata=campaign),
+        TenantSettings(metadata_allowed=frozenset()),
+        RECEIVED,
+        strict=True,
+        digest_key=KEY,
+    )
+    assert isinstance(private, NormalLead)
+    assert private.attribution.source_key is None
 
 
 @pytest.mark.parametrize(("field", "value", "code"), UNUSABLE)
@@ -261,6 +326,8 @@ SUBMISSIONS = st.builds(
             "linkedin_url",
             "source",
             "geo",
+            "country",
+            "time_zone",
             "intent",
             "timeline",
             "tier",

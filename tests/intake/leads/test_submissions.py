@@ -184,6 +184,30 @@ async def test_leads_found_to_be_one_person_later_are_linked_and_both_are_told(r
     assert len(leads) == 3
 
 
+async def test_the_person_s_time_zone_is_on_the_lead_and_on_every_event_of_it(running: Platform, tenant: str) -> None:
+    ids = [
+        await running.publish("operator", tenant, message)
+        for message in (
+            lead("1", full_name="A", phone="(614) 555-0134"),
+            lead("2", full_name="B", phone="020 7183 8750", country="GB"),
+            lead("3", full_name="C", geo="Denver, CO", email="c@example.com"),
+            lead("4", full_name="D", geo="Miami, FL"),
+            lead("3", full_name="C", geo="Denver, CO", email="c@example.com", time_zone="Europe/Berlin"),
+        )
+    ]
+    await verdicts(running, tenant, *ids)
+    both = await running.publish("operator", tenant, lead("5", phone="+442071838750", email="c@example.com"))
+    await verdicts(running, tenant, both)
+    views = {view.source_id: view.time_zone for view in (await running.caller.ask(tenant, ListLeads())).leads}
+    zones = {"1": "America/New_York", "2": "Europe/London", "3": "Europe/Berlin", "4": None, "5": "Europe/London"}
+    assert views == zones
+    last: dict[str, dict[str, Any]] = {}
+    for _, body in await told(running, tenant, 7):
+        last[body["source_id"]] = max(body, last.get(body["source_id"], body), key=lambda event: event["version"])
+    assert (last["3"]["version"], last["3"]["changed"]) == (3, ["person_id"]), "by now it is one person with 2"
+    assert {source_id: body["time_zone"] for source_id, body in last.items()} == zones
+
+
 async def test_a_strict_submission_is_refused_naming_the_field_and_not_the_value(
     running: Platform, tenant: str
 ) -> None:

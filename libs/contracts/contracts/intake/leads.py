@@ -68,15 +68,23 @@ class LeadSubmission(BaseModel):
     full_name: Text | None = None
     """The person's name; sealed in the vault."""
     phone: Text | None = None
-    """In any notation; a national number is read by the tenant's region. Sealed in the vault."""
+    """In any notation; a national number is read as one of `country`, else of the tenant's region. Sealed in the vault."""
     email: Text | None = None
     """An e-mail address; sealed in the vault."""
     linkedin_url: Text | None = None
     """A LinkedIn profile; sealed in the vault."""
     source: Text | None = None
-    """Where the lead came from, e.g. a campaign or a portal; becomes `source_key`."""
+    """Where the lead came from: a campaign or a portal, or the address of the page it came by, of which only `utm_source`
+    or else the site counts; becomes `source_key`. Without it, `utm_source`, the referrer or `utm_medium` of the metadata
+    does, if the tenant allows that field in clear."""
     geo: Text | None = None
     """The place, e.g. ``Dublin, OH``; becomes `geo_key`."""
+    country: Text | None = None
+    """The person's country, by its ISO 3166-1 alpha-2 code or its name in English, e.g. ``DE`` or ``Germany``; it decides
+    how a national phone number and the place are read, and is not kept."""
+    time_zone: Text | None = None
+    """The person's time zone, an IANA name such as ``America/New_York``; derived from the phone, else from the place or the
+    country, where these leave no doubt."""
     intent: Text | None = None
     timeline: Text | None = None
     price: Amount | None = None
@@ -154,6 +162,8 @@ class _LeadSnapshot(Event):
     """The e-mail address under the tenant's key."""
     linkedin_token: str | None = None
     """The LinkedIn profile under the tenant's key."""
+    time_zone: str | None = None
+    """The person's, an IANA name; empty where it was not given and cannot be told."""
     created_at: datetime
     last_activity_at: datetime | None = None
     warnings: list[Flaw] = []
@@ -212,6 +222,8 @@ class LeadView(Reply):
     """Whether a phone number is in the vault."""
     has_email: bool
     """Whether an e-mail address is in the vault."""
+    time_zone: str | None = None
+    """The person's, an IANA name; empty where it was not given and cannot be told."""
     created_at: datetime
     last_activity_at: datetime | None
     updated_at: datetime

@@ -13,10 +13,14 @@ from contracts.personal import looks_like_pii
 from contracts.taxonomy import Intent, Tier, Timeline, key
 from contracts.values import EARLIEST, Attribution
 from intake.leads.domain_amount import read_band
+from intake.leads.domain_country import read_country
 from intake.leads.domain_email import read_email
+from intake.leads.domain_geo import Geo, read_geo
 from intake.leads.domain_linkedin import read_linkedin
 from intake.leads.domain_name import read_name
-from intake.leads.domain_phone import read_phone
+from intake.leads.domain_phone import Phone, read_phone
+from intake.leads.domain_source import source_in_metadata, source_name
+from intake.leads.domain_time_zone import read_time_zone, zone_of_country, zone_of_phone, zone_of_state
 from intake.leads.domain_timeline import read_timeline
 from intake.leads.domain_words import read_intent, read_tier
 
@@ -34,6 +38,8 @@ _MESSAGES: Final = {
     "not_a_phone": "{field} is no telephone number in use: check it, and write it with its country code",
     "not_an_email": "{field} is no e-mail address: it takes a name, an at sign and a public domain",
     "not_a_profile": "{field} is no LinkedIn profile: write it like https://www.linkedin.com/in/name/",
+    "not_a_country": "{field} is not known: write its code of two letters (ISO 3166-1), like US, or its name in English",
+    "not_a_time_zone": "{field} is not in the tz database: write it like America/New_York",
     "not_an_intent": f"{{field}} is not known: write {' or '.join(Intent)}",
     "not_a_timeline": f"{{field}} is not known: write {' or '.join(Timeline)}, or days like '45 days'",
     "not_a_tier": f"{{field}} is not known: write {' or '.join(Tier)}, or hot, warm or cold",
@@ -54,6 +60,7 @@ class NormalLead:
     Attributes:
         name: PII, like the six that follow it.
         private_metadata: what may not appear in events in clear; the vault seals it.
+        time_zone: the person's, IANA; none where it was not given and neither number nor place tells it for sure.
         clear_metadata: what may.
         created_at: none where it was not given or not usable; the lead keeps the time that it has.
         warnings: what was dropped, and why.
@@ -69,6 +76,7 @@ class NormalLead:
     notes: str | None
     private_metadata: dict[str, Any]
     attribution: Attribution
+    time_zone: str | None
     created_at: datetime | None
     last_activity_at: datetime | None
     clear_metadata: dict[str, Scalar]
@@ -110,7 +118,8 @@ def normalise(
 
     Args:
         submission: as the source typed it; white space around a text counts for nothing, a blank text as not given.
-        settings: the tenant's, for the region of its phone numbers and the metadata it allows in clear.
+        settings: the tenant's, for the region where its phone numbers and places are unless the submission names the
+            person's country, and for the metadata it allows in clear.
         received: when the submission came in (aware).
         strict: refuse the submission for anything unusable in it, as HTTP callers are there to correct it. Otherwise
             what is unusable is dropped with a warning, and only a lead without name, phone and e-mail is rejected.
@@ -133,19 +142,26 @@ def normalise(
             flaws.append(_flaw(field, code))
         return value
 
-    def grouping_key(field: str) -> str | None:
-        return _grouping_key(field, given[field], flaws) if field in given else None
+    def grouping_key(field: str, name: Callable[[str], str] = str) -> str | None:
+        return _grouping_key(field, name(given[field]), flaws) if field in given else None
 
     def time(field: str) -> datetime | None:
         return _time(field, given[field], received, flaws) if field in given else None
 
     name = read("full_name", read_name, "no_letters")
-    phone = read("phone", lambda text: read_phone(text, settings.region), "not_a_phone")
+    country = read("country", read_country, "not_a_country")
+    regions = (settings.region,) if country in (None, settings.region) else (country, settings.region)
+    phone = read("phone", lambda text: read_phone(text, *regions), "not_a_phone")
     email = read("email", read_email, "not_an_email")
     linkedin_url = read("linkedin_url", read_linkedin, "not_a_profile")
+    metadata = given.get("metadata", {})
+    source_key = grouping_key("source", source_name)
+    if "source" not in given:
+        source_key = source_in_metadata(metadata, settings.metadata_allowed)
+    geo = _geo(given["geo"], regions[0], flaws) if "geo" in given else None
     attribution = Attribution(
-        source_key=grouping_key("source"),
-        geo_key=grouping_key("geo"),
+        source_key=source_key,
+        geo_key=geo.key if geo else None,
         intent=read("intent", read_intent, "not_an_intent"),
         timeline=read("timeline", read_timeline, "not_a_timeline"),
         price_band=read("price", read_band, "not_an_amount"),
@@ -154,6 +170,7 @@ def normalise(
         product_interest=grouping_key("product_interest"),
         partner=grouping_key("partner"),
     )
+    time_zone = read("time_zone", read_time_zone, "not_a_time_zone") or _time_zone(phone, geo, country)
     created_at = time("created_at")
     last_activity_at = time("last_activity_at")
     if not (name or phone or email):
@@ -161,7 +178,7 @@ def normalise(
         return Rejection(flaws)
     if strict and flaws:
         return Rejection(flaws)
-    clear, private = _split(given.get("metadata", {}), settings.metadata_allowed, flaws)
+    clear, private = _split(metadata, settings.metadata_allowed, flaws)
     digest, field_digests = _digests(submission, given, digest_key)
     return NormalLead(
         name=name,
@@ -172,6 +189,7 @@ def normalise(
         notes=given.get("notes"),
         private_metadata=private,
         attribution=attribution,
+        time_zone=time_zone,
         created_at=created_at,
         last_activity_at=last_activity_at,
         clear_metadata=clear,
@@ -208,6 +226,18 @@ def _grouping_key(field: str, text: str, flaws: list[Flaw]) -> str | None:
     else:
         return grouping_key
     return None
+
+
+def _geo(text: str, region: str, flaws: list[Flaw]) -> Geo | None:
+    return read_geo(text, region) if _grouping_key("geo", text, flaws) else None
+
+
+def _time_zone(phone: Phone | None, geo: Geo | None, country: str | None) -> str | None:
+    """The zone of the number, else of the place, else of the country."""
+    zone = zone_of_phone(phone.e164) if phone else None
+    if zone is None and geo:
+        zone = zone_of_state(geo.state) if geo.state else zone_of_country(geo.country) if geo.country else None
+    return zone or (zone_of_country(country) if country and not (geo and (geo.state or geo.country)) else None)
 
 
 def _time(field: str, time: datetime, received: datetime, flaws: list[Flaw]) -> datetime | None:

@@ -8,7 +8,7 @@ _PROFILE = re.compile(
     r"\s*(?:https?://)?(?:[a-z0-9-]+\.)*linkedin\.com/(?:mwlite/)?in/([^\s/?#]+)(?:[/?#].*)?",
     re.IGNORECASE | re.ASCII | re.DOTALL,
 )
-_NAME = re.compile(r"[^\s/?#\\\x00-\x1f\x7f\ufffd]{1,100}")
+_NAME = re.compile(r"[^\s/?#\\\x00-\x1f\x7f\ufffd\ud800-\udfff]{1,100}")
 
 
 def read_linkedin(text: str) -> str | None:

@@ -27,12 +27,12 @@ class Phone:
     extension: str | None = None
 
 
-def read_phone(text: str, region: str) -> Phone | None:
+def read_phone(text: str, *regions: str) -> Phone | None:
     """The number that the text holds, or None where it holds none that could be anybody's.
 
     Args:
-        text: as typed; a national number is read as one of `region`.
-        region: ISO 3166-1 alpha-2, upper case.
+        text: as typed; a national number is read as one of the first region where there is such a number.
+        regions: ISO 3166-1 alpha-2, upper case: of the person, if known, and of the tenant.
 
     Valid means that the number lies in a range that has been handed out (libphonenumber's `is_valid_number`), not only
     that its length is possible: exports are full of made-up numbers of the right length, and each of them would be
@@ -41,13 +41,20 @@ def read_phone(text: str, region: str) -> Phone | None:
     `00` is the international prefix that ITU-T E.164 recommends, so people type it in countries that have another one:
     what is no number otherwise is read once more with a plus sign in its place.
     """
-    number = _valid_number(text, region)
+    number = _first_valid(text, regions)
     if number is None and (typed := text.lstrip()).startswith("00"):
-        number = _valid_number("+" + typed[2:], region)
+        number = _first_valid("+" + typed[2:], regions[:1])
     if number is None:
         return None
     extension = normalize_digits_only(number.extension) if number.extension else None
     return Phone(format_number(number, PhoneNumberFormat.E164), extension)
+
+
+def _first_valid(text: str, regions: tuple[str, ...]) -> PhoneNumber | None:
+    for region in regions:
+        if number := _valid_number(text, region):
+            return number
+    return None
 
 
 def _valid_number(text: str, region: str) -> PhoneNumber | None:

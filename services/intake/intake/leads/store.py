@@ -14,6 +14,7 @@ _LEAD_TYPES = {
     "submission_id": "uuid", "digest": "bytea", "field_digests": "jsonb", "phone_token": "text", "email_token": "text",
     "linkedin_token": "text", "source_key": "text", "geo_key": "text", "intent": "text", "timeline": "text",
     "price_band": "text", "budget_band": "text", "tier": "text", "product_interest": "text", "partner": "text",
+    "time_zone": "text",
     "created_at": "timestamptz", "last_activity_at": "timestamptz", "updated_at": "timestamptz",
     "warnings": "jsonb", "metadata": "jsonb",
 }  # fmt: skip

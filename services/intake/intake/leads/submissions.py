@@ -169,6 +169,7 @@ def _row(uow: UnitOfWork, candidate: _Candidate, person: UUID) -> dict[str, Any]
         "field_digests": _json({name: digest.hex() for name, digest in lead.field_digests.items()}),
         **{column: candidate.tokens.get(column) for column in ("phone_token", "email_token", "linkedin_token")},
         **lead.attribution.__dict__,
+        "time_zone": lead.time_zone,
         "created_at": lead.created_at or (before["created_at"] if before else candidate.message.wire.received),
         "last_activity_at": lead.last_activity_at,
         "updated_at": uow.now,
@@ -205,7 +206,7 @@ def _publish(uow: UnitOfWork, tenant: str, candidate: _Candidate) -> Submitted:
 def _snapshot(row: dict[str, Any], lead: NormalLead | None = None) -> dict[str, Any]:
     """The fields of a lead's event, from its row; `lead` spares reading back what was just written as JSON."""
     copied = ("lead_id", "version", "submission_id", "source_system", "source_id", "person_id", "phone_token",
-              "email_token", "linkedin_token", "created_at", "last_activity_at")  # fmt: skip
+              "email_token", "linkedin_token", "time_zone", "created_at", "last_activity_at")  # fmt: skip
     attribution = lead.attribution if lead else Attribution(**{name: row[name] for name in Attribution.model_fields})
     return {
         **{name: row[name] for name in copied},
