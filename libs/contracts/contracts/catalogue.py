@@ -10,7 +10,7 @@ from functools import cache
 from typing import Final
 
 from contracts import aggregator, gateway, notifier, operations, outcomes, outreach
-from contracts.intake import leads, limits, memory
+from contracts.intake import aliases, leads, limits, memory
 from contracts.message import Kind, Message, Topic
 
 SERVICES: Final = ("gateway", "intake", "outcomes", "outreach", "aggregator", "notifier")
@@ -65,6 +65,10 @@ _DECLARED: Final = (
     _event(leads.LeadUpdated, "outcomes", "outreach"),
     _event(leads.LeadDuplicated, "outcomes"),
     _event(leads.LeadRejected, "outcomes"),
+    _order(aliases.SetAliases, "gateway"),
+    _order(aliases.ListAliases, "gateway"),
+    _order(aliases.DeleteAliases, "gateway"),
+    _event(aliases.AliasesChanged),
     _order(memory.CheckAction, "gateway", "outreach"),
     _order(memory.RecordAction, "gateway", "outreach"),
     _order(memory.UpdateAction, "gateway", "outreach"),

@@ -7,8 +7,10 @@ from chassis.keys import TenantKeys, key_service
 from chassis.service import Service
 from chassis.settings import Settings
 from chassis.unit_of_work import Database
+from contracts.intake import aliases as alias_messages
 from contracts.intake import leads as messages
 from contracts.intake import limits, memory
+from intake.leads import aliases
 from intake.leads.handlers import Handlers
 from intake.limits.admission import Admission
 from intake.limits.counters import Clock, counters_in
@@ -40,6 +42,9 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
             messages.GetSubmissions: handlers.get_submissions,
             messages.CountSubmissions: handlers.count_submissions,
             limits.ListParked: list_parked,
+            alias_messages.SetAliases: aliases.set_aliases,
+            alias_messages.ListAliases: aliases.list_aliases,
+            alias_messages.DeleteAliases: aliases.delete_aliases,
             memory.CheckAction: actions.check_action,
             memory.RecordAction: actions.record_action,
             memory.UpdateAction: actions.update_action,

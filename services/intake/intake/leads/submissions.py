@@ -1,7 +1,7 @@
 """Submissions become leads: the one path of every lead, by whatever way it came."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +25,7 @@ from contracts.intake.leads import (
 )
 from contracts.message import ProblemCode, ProblemError
 from contracts.values import Attribution
-from intake.leads import store
+from intake.leads import aliases, store
 from intake.leads.domain_lead import NormalLead, Rejection, changed_fields, normalise
 from intake.people import store as people
 from intake.people.domain_person import Claim, link
@@ -67,6 +67,7 @@ async def submit(
     for message in submissions:
         lead = _read(message, settings, key, strict)
         candidates.append(_Candidate(message, lead, {} if isinstance(lead, Rejection) else _tokens(lead, key)))
+    await _rename(uow, key.tenant, candidates)
     for wave in _waves(candidates):
         await _take(uow, key, wave)
         for candidate in wave:
@@ -88,6 +89,14 @@ def _tokens(lead: NormalLead, key: TenantKey) -> dict[str, str]:
     """The lead's tokens by the column that keeps them."""
     values = {"phone_token": lead.phone, "email_token": lead.email, "linkedin_token": lead.linkedin_url}
     return {column: key.token(column, value) for column, value in values.items() if value}
+
+
+async def _rename(uow: UnitOfWork, tenant: str, candidates: Sequence[_Candidate]) -> None:
+    """Group the leads' sources and places as the tenant's aliases say."""
+    read = [(candidate, lead) for candidate in candidates if isinstance(lead := candidate.lead, NormalLead)]
+    if keys := await aliases.renamed(uow, tenant, [lead.attribution for _, lead in read]):
+        for candidate, lead in read:
+            candidate.lead = replace(lead, attribution=aliases.rename(lead.attribution, keys))
 
 
 def _waves(candidates: Sequence[_Candidate]) -> Iterator[list[_Candidate]]:
