@@ -96,6 +96,28 @@ async def test_a_running_job_is_seen_before_it_ends(scene: Scene) -> None:
         await until(ended(scene, job.name))
 
 
+async def test_what_a_job_reports_between_its_batches_is_seen_while_it_runs_and_kept_if_it_fails(scene: Scene) -> None:
+    gate = asyncio.Event()
+
+    async def work(_: datetime) -> Counts:
+        await jobs.report({"done": 3, "left": 4})
+        await gate.wait()
+        await jobs.report({"done": 5, "left": 2})
+        raise RuntimeError
+
+    job = Job(scene.tenant, HOURLY, work)
+
+    async def reported() -> list[Any]:
+        return [run for run in await runs(scene, job.name) if run["counts"] != "{}"]
+
+    async with ticking(scene, job):
+        (run,) = await until(reported)
+        assert (run["state"], run["counts"]) == ("running", '{"done": 3, "left": 4}')
+        gate.set()
+        (run,) = await until(ended(scene, job.name))
+    assert (run["state"], run["counts"]) == ("failed", '{"done": 5, "left": 2}')
+
+
 async def test_a_job_whose_replica_died_is_run_by_one_that_lives_on(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:

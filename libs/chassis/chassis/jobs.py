@@ -10,8 +10,10 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -35,6 +37,14 @@ _HORIZONS = (timedelta(minutes=2), timedelta(hours=1), timedelta(days=1), timede
 """How far back a job's latest slot is looked for: near first, so that a frequent job's history is not walked."""
 
 Counts = dict[str, int]
+
+_reporting: ContextVar[Callable[[Counts], Awaitable[None]]] = ContextVar("reporting")
+
+
+async def report(counts: Counts) -> None:
+    """Called by a job's work between its batches: what it has done so far, which `list_jobs` shows meanwhile."""
+    if (tell := _reporting.get(None)) is not None:
+        await tell(counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +144,15 @@ class Jobs:
         run_id, attempts = claim
         counts: Counts = {}
         error = None
+        reporting = _reporting.set(partial(self._report, job, slot, run_id))
         try:
             async with self._kept(job, slot, run_id):
                 counts = await job.run(slot)
         except Exception as raised:
             error = describe(raised)
             log.error("a job failed", job=job.name, slot=slot.isoformat(), exc_info=raised)
+        finally:
+            _reporting.reset(reporting)
         async with self._database.begin() as uow:
             await uow.execute(
                 _END, job=job.name, slot=slot, run_id=run_id, counts=json.dumps(counts), error=error,
@@ -165,6 +178,10 @@ class Jobs:
         finally:
             renewing.cancel()
             self._running.discard((job.name, slot))
+
+    async def _report(self, job: Job, slot: datetime, run_id: UUID, counts: Counts) -> None:
+        async with self._database.begin() as uow:
+            await uow.execute(_REPORT, job=job.name, slot=slot, run_id=run_id, counts=json.dumps(counts))
 
     async def _renew(self, job: Job, slot: datetime, run_id: UUID) -> None:
         while True:
@@ -197,9 +214,12 @@ _RENEW = """
     update job_run set lease_until = now() + cast(:lease as interval)
     where job = :job and slot = :slot and run_id = :run_id
 """
+_REPORT = """
+    update job_run set counts = cast(:counts as jsonb) where job = :job and slot = :slot and run_id = :run_id
+"""
 _END = """
     update job_run set state = case when cast(:error as text) is null then 'succeeded' else 'failed' end,
-                       ended_at = now(), counts = cast(:counts as jsonb), error = :error,
+                       ended_at = now(), counts = counts || cast(:counts as jsonb), error = :error,
                        lease_until = now() + cast(:pause as interval)
     where job = :job and slot = :slot and run_id = :run_id
 """

@@ -118,7 +118,7 @@ def append_only(op: Operations, *tables: str) -> None:
     """Have the database refuse every update and delete of these tables' rows, whoever asks."""
     op.execute(
         """
-        create function refuse_change() returns trigger language plpgsql as $$
+        create or replace function refuse_change() returns trigger language plpgsql as $$
         begin
             raise exception '% is append-only: a row is never changed or deleted', tg_table_name
                 using errcode = 'restrict_violation';

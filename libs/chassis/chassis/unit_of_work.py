@@ -31,6 +31,7 @@ class UnitOfWork:
         connection: for statements built with SQLAlchemy; `execute` is the shorter way.
         now: when the work began (UTC); the one clock of everything in it.
         has_published: whether events were written into the outbox.
+        after_commit: called, in this order, once the unit has committed.
     """
 
     def __init__(self, service: str, connection: AsyncConnection) -> None:
@@ -38,6 +39,7 @@ class UnitOfWork:
         self.connection = connection
         self.now = datetime.now(UTC)
         self.has_published = False
+        self.after_commit: list[Callable[[], None]] = []
         self._outgoing: list[tuple[Envelope, bytes]] = []
 
     async def act_for(self, tenants: Iterable[str]) -> set[str]:
@@ -134,9 +136,8 @@ class Database:
                 await uow.act_for(tenants)
             yield uow
             await uow.write_outbox()
-        if uow.has_published:
-            for wake in self._after_publishing:
-                wake()
+        for wake in (*(self._after_publishing if uow.has_published else ()), *uow.after_commit):
+            wake()
 
     async def close(self) -> None:
         await self.engine.dispose()
