@@ -50,6 +50,7 @@ async def main(leads: int, tutorial_leads: int, rounds: int) -> dict[str, Any]:
             numbers["warm_up_seconds"] = perf_counter() - began
             numbers["idle_mib"] = await _idle_memory(home)
             numbers["latency_ms"] = await _latency(installation)
+            numbers["dry_run_seconds"] = await bench.dry_run(installation, 100_000)
             numbers |= await _throughput(installation, leads, tutorial_leads, rounds)
         finally:
             await running.down(home)
@@ -163,6 +164,7 @@ def show(numbers: dict[str, Any]) -> None:
         ("intake + aggregator / floor", ratios["intake_and_aggregator / floor"], "≥ 0.6"),
         ("all services / floor", ratios["all_services / floor"], "≥ 0.35"),
         ("all services / tutorial", ratios["all_services / tutorial"], "≥ 5"),
+        ("dry run over 100,000 leads, s", numbers["dry_run_seconds"], "≤ 10"),
         ("POST to event stored, p99 ms", numbers["latency_ms"]["p99"], "< 500"),
         ("idle memory, largest service MiB", max(m for n, m in numbers["idle_mib"].items() if n != "gateway"), "≤ 120"),
         ("idle memory, gateway MiB", numbers["idle_mib"]["gateway"], "≤ 250"),

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 from nats.aio.client import Client
@@ -19,6 +19,7 @@ from nats.aio.client import Client
 from chassis.caller import Caller
 from contracts.catalogue import COMMANDS, SERVICES, STREAMS, durables_of
 from contracts.intake.leads import SubmitLead
+from contracts.intake.routing import DryRunRouting, NewRoutingConfiguration, PublishRouting, SaveRoutingDraft
 from leadloop.commands_tenants import create
 from leadloop.installation import Installation
 from leadloop.output import CommandError
@@ -28,10 +29,13 @@ _DEADLINE_SECONDS = 600.0
 _PAUSE = timedelta(minutes=2)
 
 
-async def pipeline(installation: Installation, leads: int, services: Sequence[str]) -> dict[str, Any]:
+async def pipeline(
+    installation: Installation, leads: int, services: Sequence[str], *, routed: bool = False
+) -> dict[str, Any]:
     """Leads a second from the first lead stored until every durable of these services has handled the last event.
 
-    The durables of all other services are paused meanwhile. Returns leads_per_s, leads, seconds, services.
+    The durables of all other services are paused meanwhile. The tenant's leads are `routed` by the last of twenty rules.
+    Returns leads_per_s, leads, seconds, services.
 
     Raises:
         CommandError: not done within ten minutes.
@@ -39,6 +43,8 @@ async def pipeline(installation: Installation, leads: int, services: Sequence[st
     tenant = f"bench-{secrets.token_hex(6)}"
     async with installation.asking() as caller:
         await create(caller, tenant)
+        if routed:
+            await _publish_rules(caller, tenant)
     database = await asyncpg.connect(installation.database_dsn)
     try:
         async with installation.connected() as client:
@@ -55,6 +61,71 @@ async def pipeline(installation: Installation, leads: int, services: Sequence[st
     finally:
         await database.close()
     return {"leads_per_s": leads / seconds, "leads": leads, "seconds": seconds, "services": list(services)}
+
+
+async def dry_run(installation: Installation, leads: int) -> float:
+    """Seconds that a dry run of forty rules takes over so many leads."""
+    tenant = f"bench-{secrets.token_hex(6)}"
+    async with installation.asking() as caller:
+        await create(caller, tenant)
+        database = await asyncpg.connect(installation.database_dsn)
+        try:
+            await fill(database, tenant, leads)
+            rules = NewRoutingConfiguration.model_validate(FORTY_RULES)
+            began = monotonic()
+            await caller.ask(tenant, DryRunRouting(configuration=rules, last=leads), seconds=_DEADLINE_SECONDS)
+            return monotonic() - began
+        finally:
+            await _forget(database, tenant)
+            await database.close()
+
+
+async def fill(database: asyncpg.Connection, tenant: str, leads: int) -> None:
+    """Leads of 50 places, 20 sources and 1,000 campaigns, which all wait in a workspace."""
+    await database.execute(
+        """insert into intake.lead (tenant_id, lead_id, source_system, source_id, version, person_id, submission_id,
+               digest, field_digests, source_key, geo_key, intent, timeline, tier, product_interest, created_at,
+               warnings, metadata)
+           select $1, uuidv7(), 'web', n::text, 1, gen_random_uuid(), gen_random_uuid(), '', '{}',
+               'source_' || n % 20, 'town_' || n % 50 || case when n % 3 = 0 then '_oh' else '_tx' end,
+               (array['buyer', 'seller', null])[1 + n % 3], '31-90', (array['A', 'B', 'C', 'D'])[1 + n % 4],
+               'home_loan', now(), '[]', jsonb_build_object('utm_campaign', 'campaign ' || n % 1000)
+           from generate_series(1, $2::int) as n""",
+        tenant, leads,
+    )  # fmt: skip
+    await database.execute(
+        """insert into intake.work (tenant_id, lead_id, status, workspace, rule, routing_version, waiting_since)
+           select tenant_id, lead_id, 'routed', 'texas', 'texas', 1, now() from intake.lead where tenant_id = $1""",
+        tenant,
+    )
+
+
+def _rule(name: str, workspace: str, **when: Any) -> dict[str, Any]:
+    return {"name": name, "workspace": workspace, "when": when}
+
+
+FORTY_RULES: Final = {
+    "rules": [
+        *(
+            _rule(f"ohio_{n}", "ohio", geo=[f"town_{n}_oh"], metadata={"utm_campaign": [f"campaign {n}*"]})
+            for n in range(20)
+        ),
+        *(_rule(f"source_{n}", "online", source=[f"source_{n}"], tier=["A", "B"]) for n in range(19)),
+        _rule("texas", "texas", geo=["*_tx"]),
+    ],
+    "workspaces": {"ohio": {}, "online": {}, "texas": {}},
+}
+"""Some of them match leads that `fill` makes."""
+
+
+async def _publish_rules(caller: Caller, tenant: str) -> None:
+    places = [_rule(f"place_{n}", "places", geo=[f"town_{n}", f"{n}_*"], intent=["buyer"]) for n in range(19)]
+    rules = [*places, _rule("loans", "loans", product=["home_*"])]
+    configuration = {"rules": rules, "workspaces": {"places": {}, "loans": {}}}
+    draft = await caller.ask(
+        tenant, SaveRoutingDraft.model_validate({"configuration": configuration, "actor": "service:bench"})
+    )
+    await caller.ask(tenant, PublishRouting(version=draft.version, expected=None, actor="service:bench"))
 
 
 @asynccontextmanager

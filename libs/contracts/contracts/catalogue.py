@@ -10,7 +10,7 @@ from functools import cache
 from typing import Final
 
 from contracts import aggregator, gateway, notifier, operations, outcomes, outreach
-from contracts.intake import aliases, leads, limits, memory
+from contracts.intake import aliases, leads, limits, memory, routing
 from contracts.message import Kind, Message, Topic
 
 SERVICES: Final = ("gateway", "intake", "outcomes", "outreach", "aggregator", "notifier")
@@ -75,6 +75,20 @@ _DECLARED: Final = (
     _order(memory.ListActions, "gateway"),
     _event(memory.ActionRecorded),
     _event(memory.ActionUpdated),
+    _order(routing.SaveRoutingDraft, "gateway"),
+    _order(routing.GetRouting, "gateway"),
+    _order(routing.ListRoutingVersions, "gateway"),
+    _order(routing.DeleteRoutingDraft, "gateway"),
+    _order(routing.DryRunRouting, "gateway"),
+    _order(routing.PublishRouting, "gateway"),
+    _order(routing.RollBackRouting, "gateway"),
+    _order(routing.ListWorkQueue, "gateway"),
+    _order(routing.RouteLead, "gateway"),
+    _order(routing.GetLeadStatus, "gateway"),
+    _order(routing.GetLeadDecisions, "gateway"),
+    _event(routing.RoutingPublished),
+    _event(routing.LeadRouted),
+    _event(routing.LeadUnrouted),
     _order(outcomes.RecordOutcome, UPSTREAM),
     _order(outcomes.RecordOutcomes, UPSTREAM),
     _order(outcomes.RecordOutcomesNow, "gateway"),

@@ -1,4 +1,4 @@
-"""Intake: leads become clean and private, and what was done before is remembered."""
+"""Intake: leads become clean, private and routed, and what was done before is remembered."""
 
 from time import monotonic
 
@@ -9,7 +9,7 @@ from chassis.settings import Settings
 from chassis.unit_of_work import Database
 from contracts.intake import aliases as alias_messages
 from contracts.intake import leads as messages
-from contracts.intake import limits, memory
+from contracts.intake import limits, memory, routing
 from intake.leads import aliases
 from intake.leads.handlers import Handlers
 from intake.limits.admission import Admission
@@ -19,6 +19,8 @@ from intake.limits.limiter import Limiter
 from intake.limits.releasing import Releaser
 from intake.memory.handlers import Handlers as Memory
 from intake.memory.jobs import clear_expired
+from intake.routing import catching_up
+from intake.routing.handlers import Handlers as Routing
 
 
 def build(settings: Settings, clock: Clock = monotonic) -> Service:
@@ -30,6 +32,13 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
     releaser = Releaser(database, keys, limiter, clock)
     handlers = Handlers(keys, Admission(limiter, keys))
     actions = Memory(keys)
+    applying = catching_up.CatchingUp(database)
+    router = Routing(applying.wake)
+
+    async def apply_what_is_published() -> None:
+        await applying.published()
+        await service.jobs.run_now(catching_up.JOB)
+
     service = Service(
         "intake",
         settings,
@@ -49,9 +58,23 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
             memory.RecordAction: actions.record_action,
             memory.UpdateAction: actions.update_action,
             memory.ListActions: actions.list_actions,
+            routing.SaveRoutingDraft: router.save_draft,
+            routing.DeleteRoutingDraft: router.delete_draft,
+            routing.GetRouting: router.get,
+            routing.ListRoutingVersions: router.list_versions,
+            routing.DryRunRouting: router.dry_run,
+            routing.PublishRouting: router.publish,
+            routing.RollBackRouting: router.roll_back,
+            routing.ListWorkQueue: router.list_queue,
+            routing.RouteLead: router.route_lead,
+            routing.GetLeadStatus: router.get_status,
+            routing.GetLeadDecisions: router.get_decisions,
         },
-        jobs=[Job("clear_expired", "0 * * * *", lambda _: clear_expired(database))],
-        workers=[lambda: releaser.run(service.handle_kept)],
+        jobs=[
+            Job("clear_expired", "0 * * * *", lambda _: clear_expired(database)),
+            Job(catching_up.JOB, "* * * * *", applying.run),
+        ],
+        workers=[lambda: releaser.run(service.handle_kept), apply_what_is_published],
         closes=[counters.close],
     )
     return service

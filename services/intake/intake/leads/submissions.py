@@ -29,6 +29,7 @@ from intake.leads import aliases, store
 from intake.leads.domain_lead import NormalLead, Rejection, changed_fields, normalise
 from intake.people import store as people
 from intake.people.domain_person import Claim, link
+from intake.routing.routing import Arrival, route
 from intake.vault import sealing
 from intake.vault import store as vault
 
@@ -72,8 +73,18 @@ async def submit(
         await _take(uow, key, wave)
         for candidate in wave:
             verdicts[candidate.message.id] = _publish(uow, key.tenant, candidate)
+    if any(candidate.row for candidate in candidates):
+        await route(uow, key.tenant, _arrivals(uow, candidates))
     await store.keep_verdicts(uow, key.tenant, [_verdict_row(m, verdicts[m.id]) for m in submissions])
     return [verdicts[message.id] for message in submissions]
+
+
+def _arrivals(uow: UnitOfWork, candidates: Sequence[_Candidate]) -> Iterator[Arrival]:
+    """Each lead that came or changed, once, as the last submission of it left it."""
+    last = {candidate.row["lead_id"]: candidate for candidate in candidates if candidate.row}
+    for lead_id, candidate in last.items():
+        facts = {**candidate.lead.attribution.__dict__, "metadata": candidate.lead.clear_metadata}
+        yield Arrival(lead_id, facts, uow.now, candidate.message.envelope, changed=candidate.before is not None)
 
 
 def _read(message: Submission, settings: TenantSettings, key: TenantKey, strict: bool) -> NormalLead | Rejection:

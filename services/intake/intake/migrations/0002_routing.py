@@ -2,43 +2,52 @@
 
 from alembic import op
 
-from chassis.tables import isolate
+from chassis.tables import append_only, isolate
 
 revision = "0002"
 down_revision = "0001"
 
 
 def upgrade() -> None:
+    # catching_up: which leads a published version has still to be applied to (all | waiting), as far as caught_up_to.
     op.execute(
         """
         create table routing_version (
             tenant_id text not null,
             version integer not null,
-            status text not null,
+            status text not null check (status in ('draft', 'published', 'superseded', 'discarded')),
             configuration jsonb not null,
             restores integer,
             created_by text not null,
             created_at timestamptz not null default now(),
             published_by text,
             published_at timestamptz,
+            catching_up text check (catching_up in ('all', 'waiting')),
+            caught_up_to uuid,
+            caught_up integer not null default 0,
             primary key (tenant_id, version)
         )
         """
     )
     op.execute("create unique index routing_version_live on routing_version (tenant_id) where status = 'published'")
     op.execute(
+        "create index routing_version_behind on routing_version (tenant_id) "
+        "where status = 'published' and catching_up is not null"
+    )
+    op.execute(
         """
         create table work (
             tenant_id text not null,
             lead_id uuid not null,
-            status text not null,
+            status text not null check (status in ('unrouted', 'routed', 'assigned', 'worked', 'closed')),
             workspace text,
             sub_vertical text,
             rule text,
             routing_version integer,
             waiting_since timestamptz not null,
             updated_at timestamptz not null default now(),
-            primary key (tenant_id, lead_id)
+            primary key (tenant_id, lead_id),
+            check (workspace is not null or status in ('unrouted', 'closed'))
         )
         """
     )
@@ -61,3 +70,4 @@ def upgrade() -> None:
     )
     op.execute("create index decision_lead on decision (tenant_id, lead_id, decision_id)")
     isolate(op, "routing_version", "work", "decision")
+    append_only(op, "decision")

@@ -1,0 +1,146 @@
+"""Leads are routed: by the published rules as they come and when these change, or by hand."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from chassis.unit_of_work import UnitOfWork
+from contracts.intake.routing import DecisionKind, LeadRouted, LeadUnrouted, WorkStatus
+from contracts.message import Envelope
+from intake.routing import store, store_versions
+from intake.routing.domain_rules import Route, Rules
+from intake.routing.published import published
+from intake.routing.store import Decision, Placement
+
+WAITING = (WorkStatus.UNROUTED, WorkStatus.ROUTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A lead to be routed.
+
+    Attributes:
+        facts: what rules see of it, see `Rules.route`.
+        since: when it began to wait, if it is placed for the first time.
+        cause: what led to it.
+        changed: whether it came before with other values, and may make work already.
+    """
+
+    lead_id: UUID
+    facts: Mapping[str, Any]
+    since: datetime
+    cause: Envelope | None = None
+    changed: bool = False
+
+
+async def route(uow: UnitOfWork, tenant: str, arrivals: Iterable[Arrival]) -> None:
+    """Route leads that came or changed, by the version that is published while they are stored.
+
+    One that is assigned, worked or closed stays where it is, whatever it has become; so does one that was routed by hand.
+    A tenant without published rules costs two short queries; its arrivals are not even looked at.
+    """
+    await store_versions.hold_published(uow, tenant)
+    rules = await published(uow, tenant)
+    if rules is not None:
+        given = list(arrivals)
+        changed = [arrival.lead_id for arrival in given if arrival.changed]
+        work = await store.lock_work(uow, tenant, changed) if changed else {}
+        await apply(uow, tenant, rules, given, work)
+
+
+async def apply(
+    uow: UnitOfWork, tenant: str, rules: Rules, arrivals: Iterable[Arrival], work: Mapping[UUID, Mapping[str, Any]]
+) -> set[UUID]:
+    """Place each of these leads where the rules say, if that is new; returns those that were placed.
+
+    Args:
+        work: the work on those of them that make some already, locked.
+    """
+    routes: dict[UUID, tuple[Arrival, Route]] = {}
+    for arrival in arrivals:
+        before = work.get(arrival.lead_id)
+        if before is not None and not follows_rules(before, rules):
+            continue
+        found = rules.route(arrival.facts)
+        if before is None or _is_news(before, arrival, found):
+            routes[arrival.lead_id] = (arrival, found)
+    placed = await _place(uow, tenant, routes.values(), work)
+    decided = [each for lead_id, each in routes.items() if lead_id in placed]
+    await store.record_decisions(uow, tenant, [_decision(arrival, found) for arrival, found in decided])
+    for arrival, found in decided:
+        uow.publish(tenant, _event(uow, arrival.lead_id, found), arrival.cause)
+    return placed
+
+
+async def _place(
+    uow: UnitOfWork, tenant: str, routes: Iterable[tuple[Arrival, Route]], work: Mapping[UUID, Mapping[str, Any]]
+) -> set[UUID]:
+    """Where work on a lead turns up that was not there a moment ago, who saw the lead's change last has the say."""
+    ours, anyones = [], []
+    for arrival, found in routes:
+        last_to_see = arrival.changed or arrival.lead_id in work
+        (ours if last_to_see else anyones).append(_placement(arrival, found))
+    return await store.place(uow, tenant, ours) | await store.place(uow, tenant, anyones, replace=False)
+
+
+async def route_by_hand(
+    uow: UnitOfWork, tenant: str, lead_id: UUID, workspace: str, sub_vertical: str | None, actor: str, rules: Rules
+) -> bool:
+    """Send a lead to a workspace; whether it could be, which it cannot once it is assigned, worked or closed."""
+    placement = Placement(lead_id, WorkStatus.ROUTED, workspace, sub_vertical, None, rules.version, uow.now)
+    if not await store.place(uow, tenant, [placement]):
+        return False
+    trace = {"routing_version": rules.version, "workspace": workspace, "sub_vertical": sub_vertical, "by": actor}
+    await store.record_decisions(uow, tenant, [Decision(lead_id, DecisionKind.ROUTED_BY_HAND, trace)])
+    event = LeadRouted(
+        lead_id=lead_id, workspace=workspace, sub_vertical=sub_vertical, routing_version=rules.version,
+        routed_by=actor, occurred_at=uow.now,
+    )  # fmt: skip
+    uow.publish(tenant, event)
+    return True
+
+
+def follows_rules(work: Mapping[str, Any], rules: Rules) -> bool:
+    """Whether rules may place it: it waits, and nobody sent it by hand to a workspace that exists."""
+    if work["status"] not in WAITING:
+        return False
+    by_hand = work["status"] == WorkStatus.ROUTED and work["rule"] is None
+    return not by_hand or work["workspace"] not in rules.configuration.workspaces
+
+
+def _is_news(work: Mapping[str, Any], arrival: Arrival, found: Route) -> bool:
+    """Whether the lead goes elsewhere, by another rule, or has other reasons to go nowhere."""
+    if found.rule is None:
+        return arrival.changed or (work["status"], work["routing_version"]) != (WorkStatus.UNROUTED, found.version)
+    return (work["workspace"], work["sub_vertical"], work["rule"]) != (
+        found.workspace,
+        found.sub_vertical,
+        found.rule.name,
+    )
+
+
+def _placement(arrival: Arrival, found: Route) -> Placement:
+    return Placement(
+        arrival.lead_id,
+        WorkStatus.ROUTED if found.rule else WorkStatus.UNROUTED,
+        found.workspace,
+        found.sub_vertical,
+        found.rule.name if found.rule else None,
+        found.version,
+        arrival.since,
+    )
+
+
+def _decision(arrival: Arrival, found: Route) -> Decision:
+    return Decision(arrival.lead_id, DecisionKind.ROUTED if found.rule else DecisionKind.UNROUTED, found.decision)
+
+
+def _event(uow: UnitOfWork, lead_id: UUID, found: Route) -> LeadRouted | LeadUnrouted:
+    if found.rule is None:
+        return LeadUnrouted(lead_id=lead_id, routing_version=found.version, reasons=found.trace, occurred_at=uow.now)
+    return LeadRouted(
+        lead_id=lead_id, workspace=found.rule.workspace, sub_vertical=found.rule.sub_vertical, rule=found.rule.name,
+        routing_version=found.version, occurred_at=uow.now,
+    )  # fmt: skip

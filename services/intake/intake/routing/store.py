@@ -1,0 +1,227 @@
+"""Every query about the work that leads make and the decisions about them.
+
+Who locks several rows of `work` takes them by lead_id, or skips those that are locked, so that nobody waits in a circle.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import RowMapping
+from uuid_utils.compat import uuid7
+
+from chassis.unit_of_work import UnitOfWork
+from contracts.intake.routing import DecisionKind, WorkStatus
+
+_WORK = "lead_id, status, workspace, sub_vertical, rule, routing_version, waiting_since, updated_at"
+_FACTS = "lead.lead_id, product_interest, source_key, geo_key, intent, tier, timeline, metadata"
+
+_PLACE = """
+    insert into work (tenant_id, lead_id, status, workspace, sub_vertical, rule, routing_version, waiting_since, updated_at)
+    select :tenant, given.*, cast(:now as timestamptz)
+    from unnest(cast(:leads as uuid[]), cast(:statuses as text[]), cast(:workspaces as text[]),
+                cast(:sub_verticals as text[]), cast(:rules as text[]), cast(:versions as integer[]),
+                cast(:since as timestamptz[])) as given (lead_id) order by given.lead_id
+    on conflict (tenant_id, lead_id) do {otherwise}
+    returning lead_id
+"""
+_REPLACE = """
+    update set status = excluded.status, workspace = excluded.workspace, sub_vertical = excluded.sub_vertical,
+        rule = excluded.rule, routing_version = excluded.routing_version, updated_at = excluded.updated_at
+    where work.status in ('unrouted', 'routed')
+"""
+_RECORD = """
+    insert into decision (tenant_id, decision_id, lead_id, kind, decided_at, trace)
+    select :tenant, given.*
+    from unnest(cast(:ids as uuid[]), cast(:leads as uuid[]), cast(:kinds as text[]), cast(:times as timestamptz[]),
+                cast(:traces as jsonb[])) as given
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a lead waits: in a workspace, or unrouted.
+
+    Attributes:
+        rule: the rule that sent it there; none where a person did, or none matched.
+        since: when it began to wait; kept as it is where the lead waits already.
+    """
+
+    lead_id: UUID
+    status: WorkStatus
+    workspace: str | None
+    sub_vertical: str | None
+    rule: str | None
+    version: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A decision about a lead, and what it was made by: JSON, as an object or as text that is shared by many."""
+
+    lead_id: UUID
+    kind: DecisionKind
+    trace: dict[str, Any] | str
+
+
+async def lock_work(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> dict[UUID, RowMapping]:
+    """The work on these leads, locked until the unit ends; a lead that makes none yet is left out."""
+    rows = await uow.execute(
+        f"""select {_WORK} from work where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[]))
+            order by lead_id for update""",
+        tenant=tenant, leads=list(leads),
+    )  # fmt: skip
+    return {row["lead_id"]: row for row in rows.mappings()}
+
+
+async def waiting(uow: UnitOfWork, tenant: str, workspace: str, limit: int) -> list[RowMapping]:
+    """Leads that wait in a workspace for somebody to take them, oldest first, locked until the unit ends.
+
+    One that another unit of work holds at this moment is passed over: it is being placed, and will be seen next time.
+    """
+    rows = await uow.execute(
+        f"""select {_WORK} from work where tenant_id = :tenant and status = 'routed' and workspace = :workspace
+            order by waiting_since, lead_id limit :limit for update skip locked""",
+        tenant=tenant, workspace=workspace, limit=limit,
+    )  # fmt: skip
+    return list(rows.mappings())
+
+
+async def set_status(
+    uow: UnitOfWork, tenant: str, leads: Sequence[UUID], status: WorkStatus, *, waits_anew: bool = False
+) -> list[UUID]:
+    """Say how far the work on these leads has come; returns those for which that is new.
+
+    A lead that goes back to `routed` keeps its place in the queue, before those that came later, unless it `waits_anew`.
+    """
+    rows = await uow.execute(
+        """update work set status = :status, updated_at = :now,
+               waiting_since = case when :waits_anew then :now else waiting_since end
+           from (select lead_id from work where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[]))
+                 order by lead_id for update) as held
+           where work.tenant_id = :tenant and work.lead_id = held.lead_id and work.status <> :status
+           returning work.lead_id""",
+        tenant=tenant, leads=list(leads), status=status.value, now=uow.now, waits_anew=waits_anew,
+    )  # fmt: skip
+    return list(rows.scalars())
+
+
+async def place(uow: UnitOfWork, tenant: str, placements: Sequence[Placement], *, replace: bool = True) -> set[UUID]:
+    """Have leads wait where they belong; returns those that do now.
+
+    A lead that is assigned, worked or closed stays; so does, unless `replace`, one that waits elsewhere already.
+    """
+    if not placements:
+        return set()
+    rows = await uow.execute(
+        _PLACE.format(otherwise=_REPLACE if replace else "nothing"),
+        tenant=tenant, now=uow.now, leads=[p.lead_id for p in placements],
+        statuses=[p.status.value for p in placements], workspaces=[p.workspace for p in placements],
+        sub_verticals=[p.sub_vertical for p in placements], rules=[p.rule for p in placements],
+        versions=[p.version for p in placements], since=[p.since for p in placements],
+    )  # fmt: skip
+    return set(rows.scalars())
+
+
+async def record_decisions(uow: UnitOfWork, tenant: str, decisions: Sequence[Decision]) -> None:
+    """Keep decisions for good."""
+    if decisions:
+        await uow.execute(
+            _RECORD, tenant=tenant, ids=[uuid7() for _ in decisions], leads=[d.lead_id for d in decisions],
+            kinds=[d.kind.value for d in decisions], times=[uow.now] * len(decisions),
+            traces=[d.trace if isinstance(d.trace, str) else orjson.dumps(d.trace).decode() for d in decisions],
+        )  # fmt: skip
+
+
+async def status_of(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping | None:
+    """How far the work on a lead has come, and `arrived_at`; none where there is no such lead."""
+    rows = await uow.execute(
+        """select lead.lead_id, uuid_extract_timestamp(lead.lead_id) as arrived_at, work.status, work.workspace,
+               work.sub_vertical, work.rule, work.routing_version, work.waiting_since, work.updated_at
+           from lead left join work on work.tenant_id = lead.tenant_id and work.lead_id = lead.lead_id
+           where lead.tenant_id = :tenant and lead.lead_id = :lead_id""",
+        tenant=tenant, lead_id=lead_id,
+    )  # fmt: skip
+    return rows.mappings().first()
+
+
+async def decisions_of(
+    uow: UnitOfWork, tenant: str, lead_id: UUID, before: UUID | None, limit: int
+) -> Sequence[RowMapping]:
+    """Decisions about a lead, newest first, from before one."""
+    rows = await uow.execute(
+        """select decision_id, kind, decided_at, trace from decision
+           where tenant_id = :tenant and lead_id = :lead_id
+             and (cast(:before as uuid) is null or decision_id < :before)
+           order by decision_id desc limit :limit""",
+        tenant=tenant, lead_id=lead_id, before=before, limit=limit,
+    )  # fmt: skip
+    return rows.mappings().all()
+
+
+async def queue(
+    uow: UnitOfWork, tenant: str, workspace: str | None, after: tuple[datetime, UUID] | None, limit: int
+) -> Sequence[RowMapping]:
+    """Leads that wait in a workspace, or unrouted, oldest first from behind one; each with the last decision about it."""
+    place = "status = 'routed' and workspace = :workspace" if workspace else "status = 'unrouted' and workspace is null"
+    since, lead_id = after or (None, None)
+    rows = await uow.execute(
+        f"""select waiting.*, decision.* from (
+               select lead_id, status, workspace, sub_vertical, waiting_since from work
+               where tenant_id = :tenant and {place} and (cast(:lead_id as uuid) is null
+                   or (waiting_since, lead_id) > (cast(:since as timestamptz), cast(:lead_id as uuid)))
+               order by waiting_since, lead_id limit :limit
+           ) as waiting left join lateral (
+               select decision_id, kind, decided_at, trace from decision
+               where tenant_id = :tenant and lead_id = waiting.lead_id order by decision_id desc limit 1
+           ) as decision on true order by waiting_since, lead_id""",
+        tenant=tenant, since=since, lead_id=lead_id, limit=limit, **({"workspace": workspace} if workspace else {}),
+    )  # fmt: skip
+    return rows.mappings().all()
+
+
+async def recent_leads(uow: UnitOfWork, tenant: str, before: UUID | None, limit: int) -> Sequence[RowMapping]:
+    """What rules see of the last leads that came, newest first from before one, and how each of them is placed."""
+    rows = await uow.execute(
+        f"""select {_FACTS}, work.status, work.workspace, work.rule from lead
+            left join lateral (select status, workspace, rule from work
+                               where tenant_id = :tenant and lead_id = lead.lead_id limit 1) as work on true
+            where lead.tenant_id = :tenant and (cast(:before as uuid) is null or lead.lead_id < :before)
+            order by lead.lead_id desc limit :limit""",
+        tenant=tenant, before=before, limit=limit,
+    )  # fmt: skip
+    return rows.mappings().all()
+
+
+async def facts_of(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> Sequence[RowMapping]:
+    """What rules see of these leads, in the order they came, and when they came."""
+    rows = await uow.execute(
+        f"""select {_FACTS}, uuid_extract_timestamp(lead_id) as arrived_at from lead
+            where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[])) order by lead_id""",
+        tenant=tenant, leads=list(leads),
+    )  # fmt: skip
+    return rows.mappings().all()
+
+
+async def every_lead(uow: UnitOfWork, tenant: str, after: UUID | None, limit: int) -> list[UUID]:
+    """The next leads, in the order they came."""
+    rows = await uow.execute(
+        """select lead_id from lead where tenant_id = :tenant and (cast(:after as uuid) is null or lead_id > :after)
+           order by lead_id limit :limit""",
+        tenant=tenant, after=after, limit=limit,
+    )  # fmt: skip
+    return list(rows.scalars())
+
+
+async def every_waiting_lead(uow: UnitOfWork, tenant: str, after: UUID | None, limit: int) -> list[UUID]:
+    """The next leads that wait, in the order they came."""
+    rows = await uow.execute(
+        """select lead_id from work where tenant_id = :tenant and status in ('unrouted', 'routed')
+             and (cast(:after as uuid) is null or lead_id > :after) order by lead_id limit :limit""",
+        tenant=tenant, after=after, limit=limit,
+    )  # fmt: skip
+    return list(rows.scalars())
