@@ -74,6 +74,34 @@ async def test_of_two_who_publish_at_once_one_is_told_that_the_other_did(desk: D
             )
 
 
+@pytest.mark.parametrize(("held", "waits"), [("_shared", "publish"), ("", "submit")])
+async def test_who_routes_and_who_publishes_wait_for_each_other_so_that_no_lead_is_seen_by_neither(
+    desk: Desk, held: str, waits: str
+) -> None:
+    await desk.publish(OHIO)
+    draft = await desk.draft(REST)
+    publication = messages.PublishRouting(version=draft.version, expected=1, actor=ACTOR)
+    async with desk.platform.sql() as sql:
+        other = sql.transaction()
+        await other.start()
+        key = f"routing/published/{desk.tenant}"
+        await sql.execute(f"select pg_advisory_xact_lock{held}(hashtextextended($1, 0))", key)
+        waiting = asyncio.create_task(desk.ask(publication) if waits == "publish" else desk.submit("1", geo="Rome"))
+
+        async def waits_for_us() -> bool:
+            return await sql.fetchval(
+                """select exists (select from pg_locks as theirs join pg_locks as ours
+                                  using (locktype, database, classid, objid, objsubid)
+                   where not theirs.granted and ours.granted and ours.pid = pg_backend_pid()
+                     and locktype = 'advisory')"""
+            )
+
+        await until(waits_for_us)
+        assert not waiting.done()
+        await other.rollback()
+        await waiting
+
+
 async def test_a_version_is_brought_back_as_a_new_one_and_leads_follow(desk: Desk) -> None:
     await desk.publish(OHIO)
     lead = await desk.submit("1", geo="Dublin, OH")
@@ -133,7 +161,8 @@ async def test_a_publication_is_applied_in_batches_that_commit_and_list_jobs_sho
 
     async def under_way() -> dict[str, int] | None:
         listed = await desk.ask_intake(ListJobs())
-        return next((run.counts for run in listed.runs if run.job == JOB and run.counts.get("leads") == 6), None)
+        running = [run.counts for run in listed.runs if (run.job, run.state) == (JOB, "running")]
+        return next((counts for counts in running if counts.get("leads") == 6), None)
 
     async with desk.platform.sql() as sql:
         in_the_way = sql.transaction()
