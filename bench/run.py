@@ -60,7 +60,9 @@ async def main(leads: int, tutorial_leads: int, rounds: int) -> dict[str, Any]:
 
 async def _throughput(installation: Installation, leads: int, tutorial_leads: int, rounds: int) -> dict[str, Any]:
     seed = await _admit(installation)
-    found: dict[str, list[float]] = {"floor": [], "intake_and_aggregator": [], "all_services": [], "tutorial": []}
+    found: dict[str, list[float]] = {
+        "floor": [], "intake_and_aggregator": [], "all_services": [], "all_services_routed": [], "tutorial": []
+    }  # fmt: skip
     for number in range(rounds):
         print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
         found["floor"].append(await _peer(installation, "floor.py", leads, seed))
@@ -68,6 +70,8 @@ async def _throughput(installation: Installation, leads: int, tutorial_leads: in
         found["intake_and_aggregator"].append(two["leads_per_s"])
         everything = await bench.pipeline(installation, leads, SERVICES)
         found["all_services"].append(everything["leads_per_s"])
+        routed = await bench.pipeline(installation, leads, SERVICES, routed=True)
+        found["all_services_routed"].append(routed["leads_per_s"])
         found["tutorial"].append(await _peer(installation, "tutorial.py", tutorial_leads, seed))
         print({name: round(rates[-1]) for name, rates in found.items()}, file=sys.stderr, flush=True)
     median = {name: statistics.median(rates) for name, rates in found.items()}
@@ -75,6 +79,7 @@ async def _throughput(installation: Installation, leads: int, tutorial_leads: in
         "intake_and_aggregator / floor": _ratio(found["intake_and_aggregator"], found["floor"]),
         "all_services / floor": _ratio(found["all_services"], found["floor"]),
         "all_services / tutorial": _ratio(found["all_services"], found["tutorial"]),
+        "all_services_routed / all_services": _ratio(found["all_services_routed"], found["all_services"]),
     }
     return {"leads_per_s": median, "ratios": ratios, "rounds": found}
 
@@ -165,6 +170,7 @@ def show(numbers: dict[str, Any]) -> None:
         ("all services / floor", ratios["all_services / floor"], "≥ 0.35"),
         ("all services / tutorial", ratios["all_services / tutorial"], "≥ 5"),
         ("dry run over 100,000 leads, s", numbers["dry_run_seconds"], "≤ 10"),
+        ("cost of routing, % of throughput", 100 * (1 - ratios["all_services_routed / all_services"]), "≤ 25"),
         ("POST to event stored, p99 ms", numbers["latency_ms"]["p99"], "< 500"),
         ("idle memory, largest service MiB", max(m for n, m in numbers["idle_mib"].items() if n != "gateway"), "≤ 120"),
         ("idle memory, gateway MiB", numbers["idle_mib"]["gateway"], "≤ 250"),

@@ -137,6 +137,14 @@ async def test_who_goes_on_unrouted_under_other_rules_has_the_new_reasons(desk: 
     ]
 
 
+async def test_a_lead_that_changes_and_goes_on_unrouted_has_the_new_reasons(desk: Desk) -> None:
+    await desk.publish(rule("ohio_buyers", "ohio", intent=["buyer"], geo=["*_oh"]))
+    lead = await desk.submit("1", geo="Rome", intent="buyer")
+    await desk.submit("1", geo="Dublin, OH", intent="seller")
+    traces = [decision.trace["rules"] for decision in await desk.decisions(lead)]
+    assert traces == [{"ohio_buyers": "intent"}, {"ohio_buyers": "geo"}]
+
+
 async def test_a_lead_is_routed_by_hand_with_the_actor_and_rules_leave_it_there(desk: Desk) -> None:
     await desk.publish(OHIO, workspaces=("desk",))
     lead = await desk.submit("1", geo="Rome")
