@@ -10,7 +10,7 @@ from functools import cache
 from typing import Final
 
 from contracts import aggregator, gateway, notifier, operations, outcomes, outreach
-from contracts.intake import aliases, leads, limits, memory, routing
+from contracts.intake import aliases, enrichment, leads, limits, memory, routing
 from contracts.message import Kind, Message, Topic
 
 SERVICES: Final = ("gateway", "intake", "outcomes", "outreach", "aggregator", "notifier")
@@ -89,6 +89,24 @@ _DECLARED: Final = (
     _event(routing.RoutingPublished),
     _event(routing.LeadRouted),
     _event(routing.LeadUnrouted),
+    _order(enrichment.SetProvider, "gateway"),
+    _order(enrichment.ListProviders, "gateway"),
+    _order(enrichment.DeleteProvider, "gateway"),
+    _order(enrichment.SetPatternConfidence, "gateway", "outcomes", "outreach"),
+    _order(enrichment.StartRun, "gateway"),
+    _order(enrichment.GetRun, "gateway"),
+    _order(enrichment.ListRuns, "gateway"),
+    _order(enrichment.ListCompanies, "gateway"),
+    _order(enrichment.CancelRun, "gateway"),
+    _order(enrichment.ResumeRun, "gateway"),
+    _order(enrichment.SubmitContacts, "gateway"),
+    _event(enrichment.EnrichmentStarted),
+    _event(enrichment.ProviderCalled),
+    _event(enrichment.EnrichmentStepCompleted),
+    _event(enrichment.EnrichmentCompleted),
+    _event(enrichment.EnrichmentFailed),
+    _event(enrichment.EnrichmentCancelled),
+    _event(enrichment.ContactsBecameLeads),
     _order(outcomes.RecordOutcome, UPSTREAM),
     _order(outcomes.RecordOutcomes, UPSTREAM),
     _order(outcomes.RecordOutcomesNow, "gateway"),

@@ -154,6 +154,34 @@ class ActionStatus(StrEnum):
     NO_ACTION = "no_action"
 
 
+class EnrichmentStep(StrEnum):
+    """What a run does to find people, in this order."""
+
+    FIND_COMPANIES = "find_companies"
+    FIND_CONTACTS = "find_contacts"
+    ENRICH_EMAILS = "enrich_emails"
+
+
+class EnrichmentStatus(StrEnum):
+    """Where such a run stands, or one of its steps."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+    BUDGET_EXHAUSTED = "budget_exhausted"
+
+
+class ProviderKind(StrEnum):
+    """How a provider of companies, contacts or e-mail addresses is asked."""
+
+    HTTP = "http"
+    CSV = "csv"
+    PATTERN = "pattern"
+
+
 class AlertCategory(StrEnum):
     """What kind of trouble an alert tells of."""
 

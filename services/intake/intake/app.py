@@ -8,8 +8,13 @@ from chassis.service import Service
 from chassis.settings import Settings
 from chassis.unit_of_work import Database
 from contracts.intake import aliases as alias_messages
+from contracts.intake import enrichment, limits, memory, routing
 from contracts.intake import leads as messages
-from contracts.intake import limits, memory, routing
+from intake.enrichment.executing import Runner
+from intake.enrichment.forgetting import forget_old_runs
+from intake.enrichment.handlers import Handlers as Enrichment
+from intake.enrichment.providers import Providers
+from intake.enrichment.settings import ProviderSettings
 from intake.leads import aliases
 from intake.leads.handlers import Handlers
 from intake.limits.admission import Admission
@@ -32,6 +37,8 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
     releaser = Releaser(database, keys, limiter, clock)
     handlers = Handlers(keys, Admission(limiter, keys))
     actions = Memory(keys)
+    runs = Enrichment(keys)
+    runner = Runner(database, keys, Providers(ProviderSettings()))
     applying = catching_up.CatchingUp(database)
     router = Routing(applying.wake)
 
@@ -69,12 +76,24 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
             routing.RouteLead: router.route_lead,
             routing.GetLeadStatus: router.get_status,
             routing.GetLeadDecisions: router.get_decisions,
+            enrichment.SetProvider: runs.set_provider,
+            enrichment.ListProviders: runs.list_providers,
+            enrichment.DeleteProvider: runs.delete_provider,
+            enrichment.SetPatternConfidence: runs.set_pattern_confidence,
+            enrichment.StartRun: runs.start_run,
+            enrichment.GetRun: runs.get_run,
+            enrichment.ListRuns: runs.list_runs,
+            enrichment.ListCompanies: runs.list_companies,
+            enrichment.CancelRun: runs.cancel_run,
+            enrichment.ResumeRun: runs.resume_run,
+            enrichment.SubmitContacts: runs.submit_contacts,
         },
         jobs=[
             Job("clear_expired", "0 * * * *", lambda _: clear_expired(database)),
+            Job("forget_enrichment", "10 * * * *", lambda _: forget_old_runs(database)),
             Job(catching_up.JOB, "* * * * *", applying.run),
         ],
-        workers=[lambda: releaser.run(service.handle_kept), apply_what_is_published],
+        workers=[lambda: releaser.run(service.handle_kept), apply_what_is_published, runner.run],
         closes=[counters.close],
     )
     return service

@@ -1,0 +1,589 @@
+"""Messages of enrichment: companies are found, then people in them, then their e-mail addresses, from paid providers.
+
+A run has three steps (`EnrichmentStep`), each of which asks its providers about one item after the other. What is personal
+about the people found leaves intake as leads only, by `submit_contacts`.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
+
+from contracts.intake.leads import LeadVerdict
+from contracts.intake.memory import ActionRecall
+from contracts.message import Event, Kind, Reply, Request, Topic
+from contracts.taxonomy import EnrichmentStatus, EnrichmentStep, ProviderKind
+from contracts.values import NO_NUL, Actor, Currency, Moment, Slug
+
+Money = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=4)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Path = Annotated[str, Field(max_length=200, pattern=r"^(?:[^.\x00]+(?:\.[^.\x00]+)*)?$", examples=["data.people"])]
+"""Names and positions, from 0, with full stops between them: ``emails.0.value``. An empty one is the whole."""
+Template = Annotated[str, Field(max_length=1000, pattern=NO_NUL, examples=["{company.domain}"])]
+"""A text with placeholders such as ``{company.domain}``. What lacks a value is not asked; behind a question mark
+(``{criteria.state?}``) it may lack one, and is left out."""
+Domain = Annotated[
+    str,
+    Field(
+        max_length=253,
+        pattern=r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$",
+        examples=["example.com"],
+    ),
+]
+"""Of e-mail addresses: lower case, in ASCII."""
+Pattern = Annotated[
+    str,
+    Field(
+        max_length=60,
+        pattern=r"^[a-z0-9._-]*(?:\{(?:first|last|f|l)\}[a-z0-9._-]*)+$",
+        examples=["{first}.{last}"],
+    ),
+]
+"""What stands before the at sign: ``{first}``, ``{last}``, their initials ``{f}`` and ``{l}``, letters, digits and ``.-_``."""
+
+
+def _unique(names: list[str]) -> list[str]:
+    if len(set(names)) < len(names):
+        raise ValueError("names a provider twice")
+    return names
+
+
+Chain = Annotated[list[Slug], Field(max_length=5), AfterValidator(_unique)]
+"""Providers by name, asked one after the other until one finds something."""
+
+
+class _Setting(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _free(name: str) -> str:
+    if name.lower() in _OUR_HEADERS:
+        raise ValueError("is a header that is set here: leave it out")
+    return name
+
+
+_OUR_HEADERS = frozenset(
+    {"accept-encoding", "connection", "content-length", "host", "idempotency-key", "transfer-encoding", "upgrade"}
+)
+_HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$", examples=["Authorization"]), AfterValidator(_free)]
+_HeaderValue = Annotated[str, Field(max_length=500, pattern=r"^[\x20-\x7e]*$")]
+
+
+class ProviderSecret(_Setting):
+    """A header with a secret in it, which is never told, stored or logged: it is an environment variable of intake's."""
+
+    header: _HeaderName = "Authorization"
+    """Which header."""
+    prefix: Annotated[str, Field(max_length=40, pattern=r"^[\x20-\x7e]*$", examples=["Bearer "])] = ""
+    """What stands before it."""
+    variable: Annotated[str, Field(max_length=64, pattern=r"^[A-Z0-9]+(?:_[A-Z0-9]+)*$", examples=["FINDER_KEY"])]
+    """The end of the variable's name: of a tenant ``acme-eu``, ``LEADLOOP_PROVIDER_SECRET__ACME_EU__FINDER_KEY``."""
+
+
+class HttpProvider(_Setting):
+    """A service that answers in JSON over HTTP.
+
+    Asked are public hosts over https, and those that the operator allows (``LEADLOOP_PROVIDER_HOSTS``); a redirect is a failure.
+    """
+
+    url: Annotated[str, Field(max_length=1000, pattern=r"^https?://[^\s\x00/?#{}@]+(?:[/?][^\s\x00#@]*)?$",
+                              examples=["https://api.example.com/v1/people"])]  # fmt: skip
+    """Where it is asked; placeholders may stand in its path."""
+    method: Literal["GET", "POST"] = "GET"
+    """How it is asked."""
+    query: Annotated[dict[str, Template], Field(max_length=50)] = {}
+    """Parameters of the query, with placeholders in their values."""
+    body: Annotated[dict[str, Any], Field(max_length=50, examples=[{"domain": "{company.domain}"}])] | None = None
+    """With POST: what is sent as JSON, with placeholders in its texts."""
+    headers: Annotated[dict[_HeaderName, _HeaderValue], Field(max_length=20, examples=[{"X-Version": "2026-01"}])] = {}
+    """Headers without secrets."""
+    secret: ProviderSecret | None = None
+    """A header with a secret, if it takes one."""
+    results: Path = ""
+    """Where in its answer the list of results is, or the only result."""
+    fields: Annotated[
+        dict[Slug, Path],
+        Field(min_length=1, max_length=20, examples=[{"full_name": "name", "email": "emails.0.value"}]),
+    ]
+    """Which of our fields is where in a result."""
+    price: Money = Decimal(0)
+    """What a call costs, in the run's currency."""
+    charges: Literal["call", "result"] = "call"
+    """Whether each answer is charged, or only one in which something is found."""
+    repeatable: bool | None = None
+    """Whether the same call may be made again where it is unknown what came of the first, because the provider heeds the header
+    ``Idempotency-Key``, or because it only reads; GET is, unless said otherwise."""
+    timeout_seconds: Annotated[float, Field(ge=0.1, le=30)] = 10.0
+    """How long it may take to answer."""
+
+    @model_validator(mode="after")
+    def _body_is_posted(self) -> "HttpProvider":
+        if self.body is not None and self.method != "POST":
+            raise ValueError("a body is sent with POST only: set method, or use query")
+        return self
+
+
+class CsvProvider(_Setting):
+    """A file of the tenant's own in the folder that the operator names (``LEADLOOP_PROVIDER_FILES``), in UTF-8 with a header."""
+
+    file: Annotated[
+        str, Field(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\.csv$", examples=["companies.csv"])
+    ]
+    """Its name in the tenant's folder."""
+    match: Annotated[dict[str, Template], Field(max_length=20, examples=[{"Website": "{company.domain}"}])] = {}
+    """Of which rows: by column, what its value must be; letters' case and spaces around make no difference."""
+    fields: Annotated[dict[Slug, Annotated[str, Field(min_length=1, max_length=200)]], Field(min_length=1, max_length=20,
+                      examples=[{"full_name": "Name", "title": "Job title"}])]  # fmt: skip
+    """Which of our fields is in which column."""
+
+
+class PatternProvider(_Setting):
+    """Makes e-mail addresses of names and the company's domain; each comes with how often its pattern proved right."""
+
+    patterns: Annotated[
+        dict[Pattern, Share], Field(min_length=1, max_length=20, examples=[{"{first}.{last}": 0.5}])
+    ] = {
+        "{first}.{last}": 0.5,
+        "{f}{last}": 0.3,
+        "{first}": 0.2,
+        "{first}{last}": 0.15,
+        "{first}_{last}": 0.1,
+    }
+    """Each with its confidence where nothing is known of the domain, see `set_pattern_confidence`."""
+    least_confidence: Share = 0.1
+    """Below it no address is taken; of a pattern without any confidence none ever is."""
+
+
+class ProviderView(Reply):
+    """A provider as it is set."""
+
+    provider: Slug
+    """What the tenant calls it."""
+    kind: ProviderKind
+    """How it is asked."""
+    settings: Annotated[dict[str, Any], Field(examples=[{"file": "companies.csv", "fields": {"domain": "Website"}}])]
+    """As it was set; a secret is named, never shown."""
+    updated_at: datetime
+    """When it was set."""
+
+
+_SET: JsonDict = {
+    "provider": "people",
+    "http": {
+        "url": "https://api.example.com/v1/companies/{company.domain}/people",
+        "query": {"title": "{criteria.title?}"},
+        "secret": {"prefix": "Bearer ", "variable": "FINDER_KEY"},
+        "results": "data.people",
+        "fields": {"full_name": "name", "title": "position", "email": "emails.0.value"},
+        "price": "0.10",
+    },
+}
+
+
+class SetProvider(Request[ProviderView]):
+    """Set a provider of the tenant's, in the place of what was called so: as one of `http`, `csv` and `pattern`.
+
+    Runs under way go on with it.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_SET]})
+
+    topic: ClassVar = Topic("intake", Kind.REQUEST, "set_provider")
+    provider: Slug
+    """What the tenant calls it."""
+    http: HttpProvider | None = None
+    """A service that is asked over HTTP."""
+    csv: CsvProvider | None = None
+    """A file of the tenant's own."""
+    pattern: PatternProvider | None = None
+    """E-mail addresses made by patterns."""
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "SetProvider":
+        if sum(settings is not None for settings in (self.http, self.csv, self.pattern)) != 1:
+            raise ValueError("give one of http, csv and pattern")
+        return self
+
+
+class ProviderList(Reply):
+    """A tenant's providers."""
+
+    providers: list[ProviderView]
+    """By name."""
+
+
+class ListProviders(Request[ProviderList]):
+    """The providers of a tenant."""
+
+    topic: ClassVar = Topic("intake", Kind.REQUEST, "list_providers")
+
+
+class ProviderDeleted(Reply):
+    """There is no such provider any more."""
+
+    deleted: bool
+    """Whether this call deleted it."""
+
+
+class DeleteProvider(Request[ProviderDeleted]):
+    """Delete a provider. A run that comes to it fails, and can be resumed once it is set again."""
+
+    topic: ClassVar = Topic("intake", Kind.REQUEST, "delete_provider")
+    provider: Slug
+    """What the tenant calls it."""
+
+
+class PatternView(Reply):
+    """How far a pattern is trusted in a domain."""
+
+    domain: str
+    """The domain of the e-mail addresses."""
+    pattern: str
+    """What stands before the at sign."""
+    confidence: float
+    """From 0 to 1."""
+    updated_at: datetime
+    """When that was seen."""
+
+
+class SetPatternConfidence(Request[PatternView]):
+    """Say how far a pattern is trusted in a domain; a bounce sets it to 0, and it is used no more from that moment."""
+
+    topic: ClassVar = Topic("intake", Kind.REQUEST, "set_pattern_confidence")
+    domain: Domain
+    """The domain of the e-mail addresses."""
+    pattern: Pattern
+    """What stands before the at sign."""
+    confidence: Share
+    """From 0, never right, to 1, always."""
+    observed_at: Moment | None = None
+    """When that was seen: what is known since later stays. Now, if empty."""
+
+
+class _Run(BaseModel):
+    criteria: Annotated[
+        dict[Slug, Annotated[str, Field(max_length=500, pattern=NO_NUL)] | int | float | bool
+             | Annotated[list[Annotated[str, Field(max_length=500, pattern=NO_NUL)]], Field(max_length=50)]],
+        Field(min_length=1, max_length=50, examples=[{"industry": "roofing", "state": "OH"}]),
+    ]  # fmt: skip
+    """What companies are looked for; kept sealed."""
+
+
+class RunView(Reply):
+    """A run at a glance."""
+
+    run_id: UUID
+    status: EnrichmentStatus
+    actor: str
+    budget: Decimal
+    """What the run may cost at most, in `currency`."""
+    cost: Decimal
+    """What its calls have cost so far, in `currency`."""
+    currency: str
+    companies: int
+    """How many were found."""
+    contacts: int
+    """How many people were found in them."""
+    emails: int
+    """How many of those have an e-mail address."""
+    submitted: int
+    """How many of those were submitted as leads."""
+    error: str | None = None
+    """Why it stands still, and what to do."""
+    created_at: datetime
+    """When it was started."""
+    ended_at: datetime | None = None
+    """When it came to its end, or stood still."""
+
+
+class RunStarted(RunView):
+    """The run, and whether something similar was done before."""
+
+    recall: ActionRecall
+    """Advice only: the run goes on, unless it is cancelled."""
+
+
+class StartRun(_Run, Request[RunStarted]):
+    """Start a run: companies by the criteria, then contacts in each, then an e-mail address for each who has none."""
+
+    topic: ClassVar = Topic("intake", Kind.REQUEST, "start_run")
+    run_id: UUID | None = None
+    """The caller's own id for it: a run that was started under it is returned as it is. Made here, if empty."""
+    providers: Annotated[
+        dict[EnrichmentStep, Chain], Field(examples=[{"find_companies": ["directory"], "find_contacts": ["people"]}])
+    ]
+    """Who is asked at each step; a step without any is skipped, and so are those behind it."""
+    budget: Money
+    """What the run may cost at most, in `currency`; it stops before the call that might cost more."""
+    currency: Currency
+    most_companies: Annotated[int, Field(ge=1, le=1000)] = 100
+    """How many companies are taken of those found."""
+    most_contacts: Annotated[int, Field(ge=1, le=100)] = 10
+    """How many contacts are taken of those found in a company."""
+    actor: Actor
+    """Who starts it: a user, key or service id, never a name."""
+    proceed_anyway: bool = False
+    """Whether the actor was told of a similar run, by `check_action` for instance, and goes on; auditors see it."""
+
+    @model_validator(mode="after")
+    def _steps_follow_each_other(self) -> "StartRun":
+        chosen = [bool(self.providers.get(step)) for step in EnrichmentStep]
+        if not chosen[0] or chosen != sorted(chosen, reverse=True):
+            raise ValueError(f"give providers for {EnrichmentStep.FIND_COMPANIES}, and for each step before another's")
+        return self
+
+
+class StepView(BaseModel):
+    """How far a step is."""
+
+    step: EnrichmentStep
+    status: EnrichmentStatus
+    providers: list[str]
+    """Who is asked, one after the other until one finds something."""
+    total: int
+    """How many items it has; more may come while the step before it runs."""
+    done: int
+    """How many of them are done."""
+    found: int
+    """How much came of them: companies, contacts, e-mail addresses."""
+    cost: Decimal
+    """In the run's currency."""
+    calls: int
+    """How many calls were made."""
+    cached: int
+    """How many answers were remembered, and cost nothing."""
+    attempts: int
+    """How often it was begun: 1, and 1 more for each time it was resumed."""
+    error: str | None = None
+    """Why it stands still, and what to do."""
+    started_at: datetime | None = None
+    """When it was first begun."""
+    ended_at: datetime | None = None
+    """When it came to its end, or stood still."""
+
+
+class CompanyView(BaseModel):
+    """A company that was found; what a provider said of it that looks like a telephone number or e-mail address is left out."""
+
+    company: int
+    """Counts the run's companies, from 1."""
+    name: str | None = None
+    """What it is called."""
+    domain: str | None = None
+    """Its web site's."""
+    industry: str | None = None
+    """What it does."""
+    country: str | None = None
+    """Where it is."""
+    region: str | None = None
+    """The state or province."""
+    city: str | None = None
+    """The town."""
+    size: Annotated[str, Field(examples=["10-50"])] | None = None
+    """How many work there, in the provider's words."""
+    contacts: int
+    """How many contacts were found in it."""
+
+
+class RunDetails(RunView):
+    """A run with all its steps."""
+
+    criteria: Annotated[dict[str, Any], Field(examples=[{"industry": "roofing", "state": "OH"}])]
+    """What companies are looked for; empty once the run is older than the tenant remembers."""
+    steps: list[StepView]
+    """The three of them, in their order."""
+    found_companies: list[CompanyView]
+    """The first hundred; `list_companies` has all."""
+
+
+class GetRun(Request[RunDetails]):
+    """A run's progress; of the contacts found it tells how many there are."""
+
+    topic: ClassVar = Topic("intake", Kind.REQUEST, "get_run")
+    run_id: UUID
+
+
+class CompanyPage(Reply):
+    """A page of companies."""
+
+    found_companies: list[CompanyView]
+    """The companies of this page, in the order they were found."""
+    next_cursor: str | None = None
+
+
+class ListCompanies(Request[CompanyPage]):
+    """The companies that a run found, a page at a time."""
+
+    topic: ClassVar = Topic("intake", Kind.REQUEST, "list_companies")
+    run_id: UUID
+    limit: Annotated[int, Field(ge=1, le=200)] = 100
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+
+
+class RunPage(Reply):
+    """A page of runs."""
+
+    runs: list[RunView]
+    """The runs of this page."""
+    next_cursor: str | None = None
+
+
+class ListRuns(Request[RunPage]):
+    """The runs of a tenant, newest first, a page at a time."""
+
+    topic: ClassVar = Topic("intake", Kind.REQUEST, "list_runs")
+    status: EnrichmentStatus | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+
+
+class CancelRun(Request[RunView]):
+    """Stop a run: no call is made any more. Of one that has come to its end nothing changes."""
+
+    topic: ClassVar = Topic("intake", Kind.REQUEST, "cancel_run")
+    run_id: UUID
+    actor: Actor
+    """Who cancels it: a user, key or service id, never a name."""
+
+
+class ResumeRun(Request[RunView]):
+    """Let a run that failed, was cancelled or used its budget up go on where it stood still; what is done stays done."""
+
+    topic: ClassVar = Topic("intake", Kind.REQUEST, "resume_run")
+    run_id: UUID
+    actor: Actor
+    """Who resumes it: a user, key or service id, never a name."""
+    budget: Money | None = None
+    """What it may cost from its first call on; as before, if empty."""
+    skip_failed: bool = False
+    """Whether the item at which it failed is passed over."""
+
+
+class ContactsSubmitted(Reply):
+    """What became of the contacts that were submitted."""
+
+    counts: dict[LeadVerdict, int]
+    """By verdict; a verdict that none got is left out."""
+    remaining: int
+    """How many there are still: ask again while there are any."""
+
+
+class SubmitContacts(Request[ContactsSubmitted]):
+    """Submit the contacts of a run that is not under way as leads of the source system ``enrichment``, the first that were not yet.
+
+    Those who share an e-mail address, profile, or name and company with one submitted before are the same lead. What is personal
+    about them is in the vault from then on, and nowhere else.
+    """
+
+    topic: ClassVar = Topic("intake", Kind.REQUEST, "submit_contacts")
+    run_id: UUID
+    actor: Actor
+    """Who submits them: a user, key or service id, never a name."""
+    only_with_email: bool = False
+    """Whether those without an e-mail address stay where they are."""
+    limit: Annotated[int, Field(ge=1, le=500)] = 200
+    """How many at once."""
+
+
+class _RunEvent(Event):
+    run_id: UUID
+    occurred_at: datetime
+    cost: Decimal
+    """What the run's calls have cost so far, in `currency`."""
+    currency: Currency
+
+
+class EnrichmentStarted(_RunEvent):
+    """A run was started, or resumed."""
+
+    topic: ClassVar = Topic("intake", Kind.EVENT, "enrichment_started")
+    actor: Actor
+    budget: Decimal
+    """What the run may cost at most, in `currency`."""
+    resumed: bool
+    """Whether it had been begun before."""
+
+
+class ProviderCalled(Event):
+    """A provider was asked, or what it had answered before was remembered: what that cost."""
+
+    topic: ClassVar = Topic("intake", Kind.EVENT, "provider_called")
+    run_id: UUID
+    occurred_at: datetime
+    step: EnrichmentStep
+    item: int
+    """Counts the step's items, from 1."""
+    provider: Slug
+    """What the tenant calls it."""
+    kind: ProviderKind
+    """How it is asked."""
+    cost: Decimal
+    """In `currency`. Where it is not known what came of the call, what it may have cost."""
+    currency: Currency
+    ok: bool
+    """Whether it gave an answer that could be read."""
+    failure: Slug | None = None
+    """Why not."""
+    cached: bool
+    """Whether the answer was remembered, and nobody asked."""
+    found: int
+    """How many results the answer had."""
+    duration_ms: int
+    """How long it took, in milliseconds."""
+
+
+class EnrichmentStepCompleted(_RunEvent):
+    """All items of a step are done."""
+
+    topic: ClassVar = Topic("intake", Kind.EVENT, "enrichment_step_completed")
+    step: EnrichmentStep
+    total: int
+    """How many items it had."""
+    found: int
+    """How much came of them: companies, contacts, e-mail addresses."""
+    step_cost: Decimal
+    """What the step's calls cost, in `currency`."""
+
+
+class EnrichmentCompleted(_RunEvent):
+    """A run came to its end."""
+
+    topic: ClassVar = Topic("intake", Kind.EVENT, "enrichment_completed")
+    companies: int
+    """How many were found."""
+    contacts: int
+    """How many people were found in them."""
+    emails: int
+    """How many of those have an e-mail address."""
+
+
+class EnrichmentFailed(_RunEvent):
+    """A run stands still: a provider failed, or the next call might have cost more than the budget. It can be resumed."""
+
+    topic: ClassVar = Topic("intake", Kind.EVENT, "enrichment_failed")
+    step: EnrichmentStep
+    status: EnrichmentStatus
+    """`failed` or `budget_exhausted`."""
+    failure: Slug
+    """Why, as a word for programs."""
+
+
+class EnrichmentCancelled(_RunEvent):
+    """A run was cancelled; a call that was under way is told of later. It can be resumed."""
+
+    topic: ClassVar = Topic("intake", Kind.EVENT, "enrichment_cancelled")
+    actor: Actor
+
+
+class ContactsBecameLeads(Event):
+    """Contacts of a run were submitted as leads."""
+
+    topic: ClassVar = Topic("intake", Kind.EVENT, "contacts_became_leads")
+    run_id: UUID
+    occurred_at: datetime
+    actor: Actor
+    counts: dict[LeadVerdict, int]
+    """By verdict; a verdict that none got is left out."""

@@ -1,0 +1,47 @@
+"""What is personal in a run, sealed with the tenant's key, and the tokens by which a person in it is known."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from chassis.keys import TenantKey
+from intake.leads.domain_phone import read_phone
+
+
+def seal(key: TenantKey, content: Any, context: str) -> bytes:
+    """A JSON value, sealed; `context` says what it is, and only as that it is opened."""
+    return key.seal(json.dumps(content).encode(), f"enrichment/{context}")
+
+
+def open_(key: TenantKey, sealed: bytes, context: str) -> Any:
+    return json.loads(key.open(sealed, f"enrichment/{context}"))
+
+
+def criteria(run_id: UUID) -> str:
+    return f"criteria/{run_id}"
+
+
+def contact(run_id: UUID) -> str:
+    return f"contact/{run_id}"
+
+
+def tokens(key: TenantKey, fields: Mapping[str, str], region: str) -> list[str]:
+    """A person's tokens, as their lead has them."""
+    phone = read_phone(fields["phone"], region) if "phone" in fields else None
+    values = {
+        "phone_token": phone.e164 if phone else None,
+        "email_token": fields.get("email"),
+        "linkedin_token": fields.get("linkedin_url"),
+    }
+    return [key.token(kind, value) for kind, value in values.items() if value]
+
+
+def identity(key: TenantKey, text: str) -> str:
+    """A keyed hash of what tells a company or a person from others."""
+    return key.token("enrichment", text)
+
+
+def evidence(key: TenantKey, revision: UUID, about: str) -> str:
+    """The key under which a provider's answer is remembered: same provider, same question, same key."""
+    return f"enrichment/{key.token('enrichment/evidence', f'{revision}/{about}')}"

@@ -1,0 +1,132 @@
+"""What a provider is to a run, and which there are."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+from contracts.intake.enrichment import CsvProvider, HttpProvider, PatternProvider
+from contracts.message import ProblemCode, ProblemError
+from contracts.taxonomy import EnrichmentStep, ProviderKind
+from intake.enrichment.csv_provider import CsvAsker
+from intake.enrichment.domain_found import FIELDS
+from intake.enrichment.domain_run import Price
+from intake.enrichment.domain_template import NAMESPACES, Known, placeholders, texts
+from intake.enrichment.http_provider import HttpAsker
+from intake.enrichment.pattern_provider import PatternAsker
+from intake.enrichment.settings import ProviderSettings
+
+AnyProvider = HttpProvider | CsvProvider | PatternProvider
+_CLASSES: dict[ProviderKind, type[AnyProvider]] = {
+    ProviderKind.HTTP: HttpProvider,
+    ProviderKind.CSV: CsvProvider,
+    ProviderKind.PATTERN: PatternProvider,
+}
+_ESSENTIAL = {
+    EnrichmentStep.FIND_COMPANIES: ({"name"}, {"domain"}),
+    EnrichmentStep.FIND_CONTACTS: ({"full_name"}, {"first_name", "last_name"}, {"email"}, {"linkedin_url"}),
+    EnrichmentStep.ENRICH_EMAILS: ({"email"},),
+}
+
+
+class Provider(Protocol):
+    """Answers what a run asks.
+
+    Attributes:
+        price: what a call costs.
+        repeatable: whether a call of which nobody knows what came may be made again.
+    """
+
+    price: Price
+    repeatable: bool
+
+    def about(self, known: Known) -> str | None:
+        """All that decides the answer, as a text, so that it can be remembered; none where an answer is not worth it.
+
+        Raises:
+            NothingToAskError: a value is missing that must be there.
+        """
+
+    async def ask(self, known: Known, trusted: Mapping[str, float], call: UUID) -> Sequence[Mapping[str, Any]]:
+        """The results, by our names of fields; nothing in them has been checked.
+
+        Parameters:
+            trusted: confidences of patterns in the company's domain, where others than the provider's own are known.
+            call: the same when the call is made again.
+
+        Raises:
+            NothingToAskError: a value is missing that must be there.
+            ProviderError: the call failed.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Providers:
+    """Makes providers of what tenants set."""
+
+    settings: ProviderSettings
+
+    def of(self, tenant: str, row: Mapping[str, Any]) -> Provider:
+        """The provider of a stored row."""
+        set_ = read(row)
+        if isinstance(set_, HttpProvider):
+            return HttpAsker(tenant, set_, self.settings)
+        if isinstance(set_, CsvProvider):
+            return CsvAsker(tenant, set_, self.settings)
+        return PatternAsker(set_)
+
+
+def read(row: Mapping[str, Any]) -> AnyProvider:
+    """A provider's settings, of its stored row (kind, settings)."""
+    return _CLASSES[row["kind"]].model_validate(row["settings"])
+
+
+def check(provider: AnyProvider) -> None:
+    """Whether a provider can be asked at some step.
+
+    Raises:
+        ProblemError: `invalid`.
+    """
+    if isinstance(provider, PatternProvider):
+        return
+    if unknown := sorted(provider.fields.keys() - {name for names in FIELDS.values() for name in names}):
+        known = "; ".join(f"{step} has {', '.join(names)}" for step, names in FIELDS.items())
+        raise _invalid(f"unknown fields: {', '.join(unknown)}. {known}", "fields")
+    try:
+        _namespaces(provider)
+    except ValueError as error:
+        raise _invalid(str(error), str(kind_of(provider))) from None
+
+
+def check_step(name: str, provider: AnyProvider, step: EnrichmentStep) -> None:
+    """Whether a provider can be asked at this step.
+
+    Raises:
+        ProblemError: `invalid`.
+    """
+    field = f"providers.{step}"
+    if isinstance(provider, PatternProvider):
+        if step is not EnrichmentStep.ENRICH_EMAILS:
+            raise _invalid(f"{name} makes e-mail addresses: it cannot {step}", field)
+        return
+    if not any(needed <= provider.fields.keys() for needed in _ESSENTIAL[step]):
+        needed = ", or ".join(" and ".join(sorted(names)) for names in _ESSENTIAL[step])
+        raise _invalid(f"{name} cannot {step}: its fields must have {needed}", field)
+    if late := sorted(_namespaces(provider) - set(NAMESPACES[step])):
+        raise _invalid(f"{name} asks with {', '.join(late)}, which {step} does not know", field)
+
+
+def kind_of(provider: AnyProvider) -> ProviderKind:
+    return next(kind for kind, class_ in _CLASSES.items() if isinstance(provider, class_))
+
+
+def _namespaces(provider: HttpProvider | CsvProvider) -> set[str]:
+    if isinstance(provider, HttpProvider):
+        templates = [provider.url, *provider.query.values(), *texts(provider.body)]
+    else:
+        templates = [*provider.match.values()]
+    return {namespace for template in templates for namespace, _ in placeholders(template)}
+
+
+def _invalid(message: str, field: str) -> ProblemError:
+    return ProblemError(ProblemCode.INVALID, message, field)

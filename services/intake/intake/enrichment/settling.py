@@ -1,0 +1,109 @@
+"""What an answer means for a run: its results are the next step's items, or an item's e-mail address."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from chassis.keys import TenantKey
+from chassis.unit_of_work import UnitOfWork
+from contracts.taxonomy import EnrichmentStep
+from intake.enrichment import contents
+from intake.enrichment import store_work as store
+from intake.enrichment.domain_found import (
+    company_identity,
+    contact_identity,
+    read_address,
+    read_company,
+    read_contact,
+)
+from intake.enrichment.domain_template import Known
+from intake.enrichment.store_work import Claim, NewItem
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An item of a run's step, and all that is known for it.
+
+    Attributes:
+        region: how the tenant's national telephone numbers are read.
+        evidence: the keys of the remembered answers that the item came from.
+    """
+
+    claim: Claim
+    key: TenantKey
+    region: str
+    run: RowMapping
+    step: RowMapping
+    item: RowMapping
+    known: Known
+    evidence: Sequence[str]
+
+
+async def settle(
+    uow: UnitOfWork, work: Work, results: Sequence[Mapping[str, Any]], evidence: str | None = None
+) -> None:
+    """Keep what a provider answered; where it found nothing, the item's next provider has its turn."""
+    found = await _KEEP[EnrichmentStep(work.step["step"])](uow, work, results, [evidence] if evidence else [])
+    if found is None and work.item["asked"] + 1 < len(work.step["providers"]):
+        await store.ask_next(uow, work.claim, work.step["step"], work.item["item"])
+    else:
+        await store.finish_item(uow, work.claim, work.step["step"], work.item["item"], found or 0)
+
+
+async def _companies(uow: UnitOfWork, work: Work, results: Sequence[Mapping[str, Any]], _: Sequence[str]) -> int | None:
+    companies = [company for result in results if (company := read_company(result))]
+    items = [NewItem(contents.identity(work.key, company_identity(company)), company) for company in companies]
+    if not items:
+        return None
+    most = work.run["most_companies"] - work.run["companies"]
+    return await store.add_items(uow, work.claim, EnrichmentStep.FIND_CONTACTS, items, most)
+
+
+async def _contacts(
+    uow: UnitOfWork, work: Work, results: Sequence[Mapping[str, Any]], evidence: Sequence[str]
+) -> int | None:
+    company = {name: str(value) for name, value in work.known["company"].items()}
+    items = []
+    for result in results:
+        if contact := read_contact(result):
+            items.append(
+                NewItem(
+                    contents.identity(work.key, contact_identity(contact, company)),
+                    sealed=contents.seal(work.key, contact, contents.contact(work.claim.run_id)),
+                    tokens=contents.tokens(work.key, contact, work.region),
+                    with_email="email" in contact,
+                )
+            )
+    if not items:
+        return None
+    return await store.add_items(
+        uow, work.claim, EnrichmentStep.ENRICH_EMAILS, items, work.run["most_contacts"], work.item["item"], evidence
+    )
+
+
+async def _address(
+    uow: UnitOfWork, work: Work, results: Sequence[Mapping[str, Any]], evidence: Sequence[str]
+) -> int | None:
+    addresses = [address for result in results if (address := read_address(result))]
+    if not addresses:
+        return None
+    email, confidence = max(addresses, key=lambda address: address[1] if address[1] is not None else 0.5)
+    contact = {**work.known["contact"], "email": email}
+    if confidence is not None:
+        contact["email_confidence"] = confidence
+    await store.keep_address(
+        uow, work.claim, work.item["item"],
+        contents.seal(work.key, contact, contents.contact(work.claim.run_id)),
+        contents.tokens(work.key, {name: str(value) for name, value in contact.items()}, work.region),
+        [*work.evidence, *evidence],
+    )  # fmt: skip
+    return 1
+
+
+_KEEP = {
+    EnrichmentStep.FIND_COMPANIES: _companies,
+    EnrichmentStep.FIND_CONTACTS: _contacts,
+    EnrichmentStep.ENRICH_EMAILS: _address,
+}

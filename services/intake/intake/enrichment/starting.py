@@ -1,0 +1,63 @@
+"""How a run is started: who is to be asked must be able to answer, and whether it was done before is told and recorded."""
+
+from uuid import UUID
+
+from chassis.keys import TenantKey
+from chassis.received import Received
+from chassis.unit_of_work import UnitOfWork
+from contracts.intake.enrichment import EnrichmentStarted, StartRun
+from contracts.intake.memory import ActionRecall, CheckAction, RecordAction
+from contracts.message import ProblemCode, ProblemError
+from contracts.taxonomy import ActionStatus, ActionType, EntityType
+from intake.enrichment import contents, providers, store, store_providers
+from intake.enrichment.events import cause_of
+from intake.memory import recalling
+
+
+async def start(uow: UnitOfWork, key: TenantKey, run_id: UUID, request: Received[StartRun]) -> ActionRecall:
+    """Start a run; what came of a similar one before is returned, and stops nothing.
+
+    Raises:
+        ProblemError: `not_found`, there is no such provider; `invalid`, one cannot be asked at its step.
+    """
+    order = request.body
+    await _check(uow, key.tenant, order)
+    about = {"action_type": ActionType.ENRICHMENT, "entity_type": EntityType.COMPANY, "request": order.criteria}
+    recall = await recalling.check(uow, key, CheckAction.model_validate(about))
+    run = {
+        **order.model_dump(include={"actor", "budget", "currency", "most_companies", "most_contacts"}),
+        "run_id": run_id,
+        "criteria": contents.seal(key, order.criteria, contents.criteria(run_id)),
+        "cause": cause_of(request.envelope),
+    }
+    if not await store.insert(uow, key.tenant, run, order.providers):
+        return recall
+    record = RecordAction.model_validate(
+        {
+            **about,
+            "action_id": run_id,
+            "actor": order.actor,
+            "status": ActionStatus.NO_ACTION,  # so far
+            "proceeded_anyway": order.proceed_anyway,
+        }
+    )
+    await recalling.record(uow, key, record, request.envelope)
+    event = EnrichmentStarted(
+        run_id=run_id, occurred_at=uow.now, cost=0, currency=order.currency, actor=order.actor, budget=order.budget,
+        resumed=False,
+    )  # fmt: skip
+    uow.publish(key.tenant, event, request.envelope)
+    return recall
+
+
+async def _check(uow: UnitOfWork, tenant: str, order: StartRun) -> None:
+    names = {name for chain in order.providers.values() for name in chain}
+    rows = await store_providers.providers(uow, tenant, sorted(names))
+    known = {row["provider"]: providers.read(row) for row in rows}
+    for step, chain in order.providers.items():
+        for name in chain:
+            if name not in known:
+                raise ProblemError(
+                    ProblemCode.NOT_FOUND, f"no provider is called {name}; set_provider sets one", f"providers.{step}"
+                )
+            providers.check_step(name, known[name], step)
