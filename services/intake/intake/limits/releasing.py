@@ -31,8 +31,6 @@ PARKED = Gauge("leadloop_parked_submissions", "Submissions that wait because the
 _BATCH = 50
 """How many are released at once; a tenant with many must not hold up what others submit meanwhile."""
 _POLL_SECONDS = 0.5
-_PAUSE_SECONDS = 1.0
-"""How long a source is left alone that another replica releases."""
 _TROUBLE_SECONDS = 5.0
 """How long a source is left alone whose release failed."""
 _COUNT_SECONDS = 15.0
@@ -58,7 +56,9 @@ class Releaser:
             found = await self._look_around(now)
             self._not_before = {source: at for source, at in self._not_before.items() if source in found}
             due = [source for source in found if self._not_before.get(source, now) <= now]
+            at_once = False
             for tenant, source in due:
+                pause: float | None
                 try:
                     pause = await self._release(tenant, source, handle)
                 except Exception as error:
@@ -66,8 +66,10 @@ class Releaser:
                     log.warning("parked submissions were not released", tenant=tenant, error=describe(error),
                                 exc_info=None if is_transient(error) else error)  # fmt: skip
                     pause = _TROUBLE_SECONDS
-                self._not_before[tenant, source] = now + pause
-            if not any(self._not_before[source] <= now for source in due):
+                if pause is not None:
+                    self._not_before[tenant, source] = now + pause
+                    at_once |= pause == 0
+            if not at_once:
                 await asyncio.sleep(_POLL_SECONDS)
 
     async def _look_around(self, now: float) -> list[store.Source]:
@@ -79,14 +81,18 @@ class Releaser:
                 self._counted_at = now
         return found
 
-    async def _release(self, tenant: str, source: str, handle: Handle) -> float:
-        """Release what the source's limit allows, a batch at most; returns for how long there will be no more."""
+    async def _release(self, tenant: str, source: str, handle: Handle) -> float | None:
+        """Release what the source's limit allows, a batch at most.
+
+        Returns:
+            For how many seconds there will be no more; none where that is to be seen, for another holds the source.
+        """
         async with self._database.begin(tenant) as uow:
             if not await store.try_to_lock(uow, tenant, source):
-                return _PAUSE_SECONDS
+                return None
             rows = await store.oldest(uow, tenant, source, _BATCH)
             if not rows:
-                return _PAUSE_SECONDS
+                return None
             limit = (await tenants.settings_of(uow, tenant)).lead_limit(source)
             granted, allowance = await self._limiter.take(tenant, source, [row.message_id for row in rows], limit)
             if granted:
