@@ -18,7 +18,7 @@ from contracts.catalogue import COMMANDS
 from contracts.gateway import TenantChanged
 from contracts.intake.leads import SubmitLead
 from contracts.message import PLATFORM, Envelope, id_from_content
-from contracts.operations import MessageDeadLettered, RedriveDeadLetters
+from contracts.operations import MessageDeadLettered, RedriveDeadLetters, RunJob
 from tests.chassis import ledger
 from tests.chassis.ledger import PHONE, Mishap, change, submission
 from tests.chassis.scene import Scene
@@ -131,6 +131,21 @@ async def test_a_dead_letter_is_sealed_and_tells_only_what_it_is(scene: Scene) -
     mine = [view for view in listing.dead_letters if view.tenant == scene.tenant]
     assert [view.reason for view in mine] == [letter["reason"] for letter in reversed(letters)]
     assert all(listing.counts[view.reason] >= 1 for view in mine)
+
+
+async def test_a_dead_letter_ends_after_ninety_days(scene: Scene) -> None:
+    """It may be about a person who was erased meanwhile, and nobody can be looked for in what is sealed."""
+    await scene.give_raw(b"old poison", {"ce-id": str(uuid4())})
+    await scene.give_raw(b"poison", {"ce-id": str(uuid4())})
+    async with scene.service().running():
+        old, young = await scene.buried(2)
+        age = "update dead_letter set buried_at = now() - make_interval(days => $2) where dead_letter_id = $1"
+        for letter, days in ((old, 91), (young, 89)):
+            await scene.select(age, letter["dead_letter_id"], days)
+        run = await scene.ask(RunJob(job="sweep"), of=ledger.NAME)
+    assert (run.counts["dead_letters"], [one["dead_letter_id"] for one in await scene.letters()]) == (
+        1, [young["dead_letter_id"]],
+    )  # fmt: skip
 
 
 async def test_a_message_delivered_again_is_put_away_once(scene: Scene) -> None:

@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from chassis.received import Received
+from chassis.received import Received, encode
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.leads import CountSubmissions, GetLead, SubmissionCounts, SubmitLeadNow
-from contracts.message import ProblemCode, ProblemError, Request
+from contracts.message import Problem, ProblemCode, ProblemError, Request
 from contracts.operations import GetStatus
 from tests.chassis import ledger
 from tests.chassis.ledger import PHONE
@@ -194,3 +194,29 @@ async def test_the_answer_acts_for_the_tenant_in_the_subject_and_no_other(scene:
     async with scene.service(answers={GetLead: tenants}).running():
         error = await refused(scene, GetLead(lead_id=uuid4()))
     assert error.problem.message == scene.tenant
+
+
+async def test_a_service_is_told_who_alone_can_read_its_answer(scene: Scene) -> None:
+    """A reply subject is the asker's choice, and so is whom it names; nobody else hears what is answered."""
+    callers: list[str | None] = []
+
+    async def note(_: UnitOfWork, request: Received[CountSubmissions]) -> SubmissionCounts:
+        callers.append(request.wire.sender)
+        return SubmissionCounts(counts={})
+
+    async with scene.service(answers={CountSubmissions: note}).running():
+        await scene.ask(ASK)
+        client = scene.platform.operator
+        for inbox in ("_INBOX_gateway.stolen", "_INBOX_operator", "_INBOX_.a", "operator.a", "_INBOX.operator.a"):
+            await client.publish(ASK.topic.subject(scene.tenant), encode(ASK), reply=inbox)
+        await scene.ask(ASK)
+    assert sorted(map(str, callers)) == ["", "gateway", "operator", "operator", "operator"]
+
+
+async def test_an_answer_that_is_too_large_to_send_is_refused_and_not_waited_for(scene: Scene) -> None:
+    async def talkative(_: UnitOfWork, __: Received[CountSubmissions]) -> Any:
+        return Problem(code=ProblemCode.INVALID, message="x" * 2_000_000)
+
+    async with scene.service(answers={CountSubmissions: talkative}).running():
+        problem = (await refused(scene, ASK)).problem
+    assert (problem.code, len(problem.message) < 100) == (ProblemCode.INVALID, True)

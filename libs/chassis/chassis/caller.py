@@ -32,7 +32,11 @@ def inbox_prefix(user: str) -> str:
 
 
 def asker(reply: str) -> str:
-    """Who asks, by where the reply goes: it reaches nobody else. Whoever asks from outside is `UPSTREAM`."""
+    """Who asks, by where the reply goes: it reaches nobody else. Whoever asks from outside is `UPSTREAM`.
+
+    The reply subject is the asker's choice, and may be another's inbox: then that other is told, and not the asker. What an
+    order *does* therefore rests on the broker's permissions, on who may send it at all.
+    """
     return UPSTREAM if reply.startswith(RELAYED) else reply.removeprefix(INBOX).partition(".")[0]
 
 

@@ -79,6 +79,14 @@ async def mark_redriven(uow: UnitOfWork, dead_letter_id: int) -> None:
     await uow.execute("update dead_letter set redriven_at = now() where dead_letter_id = :id", id=dead_letter_id)
 
 
+async def sweep(uow: UnitOfWork, days: int) -> int:
+    """Delete those buried longer ago than that, handled again or not; returns how many."""
+    swept = await uow.execute(
+        "delete from dead_letter where buried_at < now() - make_interval(days => :days)", days=days
+    )
+    return swept.rowcount
+
+
 async def open_count(connection: AsyncConnection) -> int:
     """How many have not been redriven."""
     counted = await connection.execute(text("select count(*) from dead_letter where redriven_at is null"))

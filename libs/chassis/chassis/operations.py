@@ -19,6 +19,8 @@ _INBOX_DAYS = 30
 """Longer than the streams keep a message (7 days) and operators publish again (14 days)."""
 _OUTBOX_DAYS = 14
 _JOB_RUN_DAYS = 90
+_DEAD_LETTER_DAYS = 90
+"""A dead letter may be about anybody, erased persons included, and nobody can be looked for in what is sealed."""
 
 
 class Operations:
@@ -101,4 +103,5 @@ async def sweep(database: Database, _: datetime) -> Counts:
             "inbox": await inbox.sweep(uow, _INBOX_DAYS),
             "outbox": await outbox.sweep(uow.connection, _OUTBOX_DAYS),
             "job_runs": await jobs.sweep(uow, _JOB_RUN_DAYS),
+            "dead_letters": await dead_letters.sweep(uow, _DEAD_LETTER_DAYS),
         }

@@ -27,6 +27,9 @@ _AT_ONCE = 4
 _ATTEMPTS = 3
 """How often a request is tried that another unit of work got in the way of."""
 
+_HEADERS = 1024
+"""Bytes that an answer's headers take at most."""
+
 Respond = Callable[[Received[Any]], Awaitable[Reply]]
 """Answers one request, or raises what it is refused for."""
 
@@ -50,11 +53,19 @@ def serve(broker: NatsBroker, service: str, entry: Entry, respond: Respond) -> N
             reply = problem_of(error)
             if reply.code is ProblemCode.INTERNAL:
                 log.error("a request failed", type=entry.topic.type, exc_info=error)
+        answer = encode(reply)
+        if len(answer) > broker.connection.max_payload - _HEADERS:
+            # The client would refuse to publish it, and the caller wait for nothing.
+            log.error("an answer is larger than a message may be", type=entry.topic.type, count=len(answer))
+            reply = Problem(
+                code=ProblemCode.INVALID, message="the answer is larger than a message may be: ask for less"
+            )
+            answer = encode(reply)
         result, headers = "answered", {}
         if isinstance(reply, Problem):
             result, headers = reply.code.value, {ERROR: reply.code.value, ERROR_CODE: "400"}
         REQUESTS.labels(service, entry.topic.type, result).inc()
-        return NatsResponse(encode(reply), headers=headers)
+        return NatsResponse(answer, headers=headers)
 
     broker.subscriber(entry.topic.every_tenant, queue=entry.topic.owner, max_workers=_AT_ONCE)(hear)
 
