@@ -15,6 +15,7 @@ from contracts.taxonomy import KEY_LENGTH, STAGE_OF, Band, OutcomeType, Stage, b
 WORDS = {
     "Channel": "email linkedin sms phone",
     "Role": "viewer agent operator admin auditor superadmin",
+    "Purpose": "work_lead send_message verify_identity subject_request fraud_check support",
     "OutcomeType": "contacted appointment_set listing_signed buyer_agreement closed_won closed_lost invalid",
     "Stage": "top_of_funnel mid_funnel won lost invalid",
     "Intent": "buyer seller",

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Final
 
 from contracts import aggregator, gateway, notifier, operations, outcomes, outreach
-from contracts.intake import aliases, enrichment, leads, limits, memory, routing
+from contracts.intake import aliases, enrichment, leads, limits, memory, privacy, routing
 from contracts.message import Kind, Message, Topic
 
 SERVICES: Final = ("gateway", "intake", "outcomes", "outreach", "aggregator", "notifier")
@@ -107,10 +107,20 @@ _DECLARED: Final = (
     _event(enrichment.EnrichmentFailed),
     _event(enrichment.EnrichmentCancelled),
     _event(enrichment.ContactsBecameLeads),
+    _order(privacy.RevealPii, "gateway", "outreach"),
+    _order(privacy.ListReveals, "gateway"),
+    _order(privacy.EraseLead, "gateway"),
+    _order(privacy.GetErasureCertificate, "gateway"),
+    _order(privacy.LiftSuppression, "gateway"),
+    _order(privacy.ExportLead, "gateway"),
+    _event(privacy.PiiRevealed),
+    _event(privacy.RevealLimitReached, "notifier"),
+    _event(privacy.LeadErased, "outcomes", "outreach"),
+    _event(privacy.SuppressionLifted),
     _order(outcomes.RecordOutcome, UPSTREAM),
     _order(outcomes.RecordOutcomes, UPSTREAM),
     _order(outcomes.RecordOutcomesNow, "gateway"),
-    _order(outcomes.OutcomeHistory, "gateway"),
+    _order(outcomes.OutcomeHistory, "gateway", "intake"),
     _order(outcomes.LeadState, "gateway"),
     _order(outcomes.MissingOutcomes, "gateway", "notifier"),
     _order(outcomes.GetRecordings, UPSTREAM),
@@ -121,6 +131,7 @@ _DECLARED: Final = (
     _order(outreach.ListCampaigns, "gateway"),
     _order(outreach.PauseCampaign, "gateway"),
     _order(outreach.ResumeCampaign, "gateway"),
+    _order(outreach.LeadMessages, "gateway", "intake"),
     _event(outreach.CampaignCreated),
     _event(outreach.CampaignPaused),
     _event(outreach.CampaignResumed),
@@ -129,7 +140,7 @@ _DECLARED: Final = (
     _event(outreach.MessageFailed),
     _order(aggregator.WinRates, "gateway"),
     _order(aggregator.WeeklyWinRates, "gateway"),
-    _order(aggregator.ListEvents, "gateway"),
+    _order(aggregator.ListEvents, "gateway", "intake"),
     _order(aggregator.Replay),
     _order(notifier.ListAlerts, "gateway"),
     _order(notifier.DismissAlert, "gateway"),
@@ -143,7 +154,8 @@ def _for_each_service(message: type[Message]) -> Iterator[Entry]:
     for service in SERVICES:
         topic = message.topic.owned_by(service)
         if topic.kind is Kind.EVENT:
-            yield Entry(message, topic, ("aggregator",), (service,))
+            readers = ("intake", "aggregator") if message is operations.PersonalDataDropped else ("aggregator",)
+            yield Entry(message, topic, readers, (service,))
         else:
             yield Entry(message, topic, (service,), (OPERATOR,))
 

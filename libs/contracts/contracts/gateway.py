@@ -52,6 +52,11 @@ class TenantSettings(BaseModel):
         """How many leads a minute a source may submit."""
         return self.leads_per_minute_by_source.get(source_system, self.leads_per_minute)
 
+    reveals_per_hour: Annotated[int, Field(ge=1, le=1_000_000)] = 500
+    """How many persons one user, or the operator, may be shown the personal values of within an hour."""
+    reveals_per_hour_of_services: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
+    """The same for a service that acts by itself, as outreach does when it sends."""
+
     @field_serializer("metadata_allowed")
     def _in_order(self, names: frozenset[str]) -> list[str]:
         # A set has no order of its own: the same settings must be the same bytes.

@@ -20,6 +20,16 @@ class MessageDeadLettered(Event):
     reason: str
 
 
+class PersonalDataDropped(Event):
+    """The service holds nothing personal of an erased lead any more; intake gathers it for the erasure's certificate."""
+
+    topic: ClassVar = Topic(EACH_SERVICE, Kind.EVENT, "personal_data_dropped")
+    erasure_id: UUID
+    lead_id: UUID
+    dropped: dict[str, int]
+    """What was dropped, counted by kind."""
+
+
 class ServiceStatus(Reply):
     """How a service is doing."""
 
@@ -167,6 +177,7 @@ class RunJob(Request[JobRunView]):
 
 MESSAGES: tuple[type[Event] | type[Request[Any]], ...] = (
     MessageDeadLettered,
+    PersonalDataDropped,
     GetStatus,
     GetTenant,
     ListDeadLetters,

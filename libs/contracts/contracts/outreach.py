@@ -20,6 +20,8 @@ class CampaignState(StrEnum):
 
 
 class SendState(StrEnum):
+    """How a message stands."""
+
     QUEUED = "queued"
     SENDING = "sending"
     SENT = "sent"
@@ -134,6 +136,38 @@ class ListCampaigns(Request[CampaignList]):
     """Every campaign of a tenant."""
 
     topic: ClassVar = Topic("outreach", Kind.REQUEST, "list_campaigns")
+
+
+class MessageView(BaseModel):
+    """A message to a lead."""
+
+    message_id: UUID
+    campaign_id: UUID
+    channel: Channel
+    state: SendState
+    queued_at: datetime
+    """When it was put into the send queue."""
+    ended_at: datetime | None = None
+    """When it was sent or given up."""
+    reason: str | None = None
+    """Why it was not sent."""
+
+
+class LeadMessagesView(Reply):
+    """The messages to a lead."""
+
+    lead_id: UUID
+    channels: list[Channel]
+    """By which the lead can be reached."""
+    messages: list[MessageView]
+    """Every one, of every campaign, the last queued first."""
+
+
+class LeadMessages(Request[LeadMessagesView]):
+    """The messages to a lead, sent or not; none for a lead that outreach does not know."""
+
+    topic: ClassVar = Topic("outreach", Kind.REQUEST, "lead_messages")
+    lead_id: UUID
 
 
 class PauseCampaign(Request[CampaignView]):

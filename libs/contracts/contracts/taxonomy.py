@@ -38,6 +38,18 @@ class Role(StrEnum):
     SUPERADMIN = "superadmin"
 
 
+class Purpose(StrEnum):
+    """What somebody needs to know a person's name, address or notes for."""
+
+    WORK_LEAD = "work_lead"
+    SEND_MESSAGE = "send_message"
+    VERIFY_IDENTITY = "verify_identity"
+    SUBJECT_REQUEST = "subject_request"
+    """The person asked what is known of them, or that it be corrected or erased."""
+    FRAUD_CHECK = "fraud_check"
+    SUPPORT = "support"
+
+
 class OutcomeType(StrEnum):
     """What became of a lead."""
 

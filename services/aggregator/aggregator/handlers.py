@@ -10,13 +10,24 @@ from chassis.jobs import Counts
 from chassis.received import Received
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts import aggregator as messages
+from contracts.intake.privacy import LeadErased
 from contracts.message import Event
+from contracts.operations import PersonalDataDropped
 from contracts.outcomes import OutcomeRecorded
 
 
 async def store_events(uow: UnitOfWork, received: Sequence[Received[Event]]) -> None:
-    """Store every event, and project the outcomes among them."""
+    """Store every event, project the outcomes among them, and forget the persons that were erased."""
+    erased = [message for message in received if isinstance(message.body, LeadErased)]
+    for message in erased:  # before the others are stored: one that is late holds what it is to hold then
+        await store.keep_erased(uow, message.tenant, message.body.lead_id, message.body.version)
     await store.store_events(uow, [_row(message) for message in received])
+    for message in erased:
+        events = await store.forget(uow, message.tenant, message.body.lead_id, message.body.version)
+        answer = PersonalDataDropped(
+            erasure_id=message.body.erasure_id, lead_id=message.body.lead_id, dropped={"events_scrubbed": events}
+        )
+        uow.publish(message.tenant, answer, message.envelope)
     outcomes = [message for message in received if isinstance(message.body, OutcomeRecorded)]
     if outcomes:
         await store.project_outcomes(uow, [m.tenant for m in outcomes], [m.id for m in outcomes])

@@ -8,8 +8,9 @@ from chassis.service import Service
 from chassis.settings import Settings
 from chassis.unit_of_work import Database
 from contracts.intake import aliases as alias_messages
-from contracts.intake import enrichment, limits, memory, routing
+from contracts.intake import enrichment, limits, memory, privacy, routing
 from contracts.intake import leads as messages
+from contracts.operations import PersonalDataDropped
 from intake.enrichment.executing import Runner
 from intake.enrichment.forgetting import forget_old_runs
 from intake.enrichment.handlers import Handlers as Enrichment
@@ -26,6 +27,8 @@ from intake.memory.handlers import Handlers as Memory
 from intake.memory.jobs import clear_expired
 from intake.routing import catching_up
 from intake.routing.handlers import Handlers as Routing
+from intake.vault.handlers import Handlers as Vault
+from intake.vault.handlers import confirm_drop
 
 
 def build(settings: Settings, clock: Clock = monotonic) -> Service:
@@ -46,11 +49,12 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
         await applying.published()
         await service.jobs.run_now(catching_up.JOB)
 
+    vault = Vault(keys, lambda: service.caller)
     service = Service(
         "intake",
         settings,
         database=database,
-        consumes={messages.SubmitLead: handlers.submit_leads},
+        consumes={messages.SubmitLead: handlers.submit_leads, PersonalDataDropped: confirm_drop},
         answers={
             messages.SubmitLeadNow: handlers.submit_lead_now,
             messages.GetLead: handlers.get_lead,
@@ -87,6 +91,12 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
             enrichment.CancelRun: runs.cancel_run,
             enrichment.ResumeRun: runs.resume_run,
             enrichment.SubmitContacts: runs.submit_contacts,
+            privacy.RevealPii: vault.reveal_pii,
+            privacy.ListReveals: vault.list_reveals,
+            privacy.EraseLead: vault.erase_lead,
+            privacy.GetErasureCertificate: vault.get_erasure_certificate,
+            privacy.LiftSuppression: vault.lift_suppression,
+            privacy.ExportLead: vault.export_lead,
         },
         jobs=[
             Job("clear_expired", "0 * * * *", lambda _: clear_expired(database)),

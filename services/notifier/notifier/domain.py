@@ -5,11 +5,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from contracts.intake.privacy import RevealLimitReached
 from contracts.notifier import AlertView
 from contracts.outcomes import MissingOutcomesView
 from contracts.taxonomy import AlertCategory, Severity
 
 OUTCOME_MISSING = "OUTCOME_MISSING"
+REVEAL_LIMIT = "REVEAL_LIMIT"
 _LEADS_NAMED = 100
 
 
@@ -105,3 +107,24 @@ def step(found: Missing, standing: list[AlertView]) -> Step:
     if standing and standing[0].dismissed_at and not found.has_leads_besides(standing[0].evidence):
         return Step.LEAVE
     return Step.ALERT
+
+
+def reveals_notice(reached: RevealLimitReached) -> Notice:
+    """What is said of a caller who asked to see more persons within an hour than the tenant allows."""
+    return Notice(
+        code=REVEAL_LIMIT,
+        condition=reached.caller,
+        category=AlertCategory.OPS,
+        severity=Severity.CRITICAL,
+        title=f"{reached.caller} reached the limit of {reached.limit} persons an hour",
+        message="Personal values of very many persons were asked for, and further ones refused: look into list_reveals "
+        "for what this caller was shown, and take the credential away if it was not they",
+        evidence={
+            "caller": reached.caller,
+            "service": reached.service,
+            "limit": reached.limit,
+            "seen": reached.seen,
+            "refused": reached.refused,
+            "occurred_at": reached.occurred_at.isoformat(),
+        },
+    )

@@ -1,13 +1,21 @@
-"""What the notifier answers."""
+"""What the notifier does with what it hears and is asked."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from chassis import paging
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts import notifier as messages
+from contracts.intake.privacy import RevealLimitReached
 from contracts.message import ProblemCode, ProblemError
-from notifier import store
+from notifier import domain, raising, store
+
+
+async def alert_of_reveals(uow: UnitOfWork, received: Sequence[Received[RevealLimitReached]]) -> None:
+    """Alert people that somebody asks to see very many persons: one open alert per caller, kept up to date."""
+    for message in received:
+        await raising.alert(uow, message.tenant, domain.reveals_notice(message.body), message.envelope)
 
 
 async def list_alerts(uow: UnitOfWork, request: Received[messages.ListAlerts]) -> messages.AlertPage:

@@ -4,18 +4,17 @@ import asyncio
 from collections import Counter
 from time import monotonic
 
-from uuid_utils.compat import uuid7
-
 from chassis import tenants
 from chassis.caller import Caller
 from chassis.jobs import Counts
 from chassis.logs import get_logger
-from chassis.unit_of_work import Database, UnitOfWork
+from chassis.unit_of_work import Database
 from contracts.message import ProblemCode, ProblemError
-from contracts.notifier import AlertRaised, AlertResolved
+from contracts.notifier import AlertResolved
 from contracts.outcomes import MissingOutcomes, MissingOutcomesView
 from notifier import store
-from notifier.domain import OUTCOME_MISSING, Missing, Notice, Step, step
+from notifier.domain import OUTCOME_MISSING, Missing, Step, step
+from notifier.raising import alert
 
 log = get_logger("jobs")
 
@@ -55,7 +54,7 @@ async def _look_at(database: Database, caller: Caller, tenant: str, patient_unti
     async with database.begin(tenant) as uow:
         match step(found, await store.lock_standing(uow, tenant, OUTCOME_MISSING)):
             case Step.ALERT:
-                return "raised" if await _alert(uow, tenant, found.notice) else "updated"
+                return "raised" if await alert(uow, tenant, found.notice) else "updated"
             case Step.RESOLVE:
                 ended = await store.resolve(uow, tenant, OUTCOME_MISSING)
                 for alert_id in ended:
@@ -73,19 +72,3 @@ async def _ask(caller: Caller, tenant: str, patient_until: float) -> MissingOutc
             if refused.problem.code is not ProblemCode.UNAVAILABLE or monotonic() > patient_until:
                 raise
             await asyncio.sleep(1)
-
-
-async def _alert(uow: UnitOfWork, tenant: str, notice: Notice) -> bool:
-    """Whether an alert was raised; an open one was brought up to date otherwise, which is no event."""
-    alert_id = uuid7()
-    raised = await store.keep_open(uow, tenant, alert_id, notice)
-    if raised:
-        event = AlertRaised(
-            alert_id=alert_id,
-            category=notice.category,
-            code=notice.code,
-            severity=notice.severity,
-            occurred_at=uow.now,
-        )
-        uow.publish(tenant, event)
-    return raised

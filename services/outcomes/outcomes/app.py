@@ -10,7 +10,7 @@ from chassis.unit_of_work import Database
 from contracts import outcomes as messages
 from contracts import outreach
 from contracts.catalogue import EVENTS
-from contracts.intake import leads
+from contracts.intake import leads, privacy
 from outcomes import handlers
 from outcomes.handlers import Handlers
 
@@ -30,6 +30,7 @@ def build(settings: Settings) -> Service:
             leads.LeadDuplicated: handlers.follow_leads,
             leads.LeadRejected: handlers.follow_leads,
             outreach.MessageSent: handlers.follow_leads,
+            privacy.LeadErased: handlers.forget_leads,
         },
         answers={
             messages.RecordOutcomesNow: keyed.record_now,

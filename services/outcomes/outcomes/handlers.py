@@ -11,8 +11,9 @@ from chassis.received import Received
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts import outcomes as messages
 from contracts import outreach
-from contracts.intake import leads
+from contracts.intake import leads, privacy
 from contracts.message import ProblemCode, ProblemError
+from contracts.operations import PersonalDataDropped
 from contracts.taxonomy import STAGE_OF
 from contracts.values import LeadRef
 from outcomes import domain, recording, store, store_orders
@@ -49,6 +50,16 @@ async def follow_leads(uow: UnitOfWork, received: Sequence[Received[LeadNews]]) 
     await store.note_activity(uow, sends)
     await store.hear_through(uow, max(message.wire.received for message in received))
     await _carry_out_waiting(uow, named)
+
+
+async def forget_leads(uow: UnitOfWork, received: Sequence[Received[privacy.LeadErased]]) -> None:
+    """Drop what was written about erased persons, and what still waits to be; their outcomes stay, and count."""
+    await store.lock(uow)
+    for message in received:
+        erased = message.body
+        dropped = await store.forget(uow, message.tenant, erased.lead_id, erased.version)
+        event = PersonalDataDropped(erasure_id=erased.erasure_id, lead_id=erased.lead_id, dropped=dropped)
+        uow.publish(message.tenant, event, message.envelope)
 
 
 def _version_row(message: Received[Any], lead: leads.LeadAccepted | leads.LeadUpdated) -> dict[str, Any]:

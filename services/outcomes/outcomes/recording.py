@@ -136,7 +136,7 @@ def _row(order: Order, place: Place, entry: Entry, event: OutcomeRecorded) -> di
         "idempotency_key": entry.idempotency_key,
         "attribution": place.attribution,
         "warnings": ",".join(event.warnings),
-        "sealed": entry.sealed,
+        "sealed": None if place.erased else entry.sealed,
         "beyond_contacted": domain.is_beyond_contacted(entry.type),
     }
 

@@ -71,13 +71,35 @@ _NOTE_ACTIVITY = """
     where lead.tenant_id = latest.tenant_id and lead.lead_id = latest.lead_id
       and lead.last_activity_at < latest.active_at
 """
+# The lead stays as it was, and asks nobody for an outcome any more.
+_ERASE = """
+    with erased as (
+        insert into erased_lead (tenant_id, lead_id, version) values (:tenant, :lead_id, :version)
+        on conflict (tenant_id, lead_id) do update set version = greatest(erased_lead.version, excluded.version)
+    ), versions as (
+        insert into lead_version (tenant_id, lead_id, version, attribution, created_at)
+        select tenant_id, lead_id, :version, seen.attribution, seen.created_at
+        from lead join lead_version as seen using (tenant_id, lead_id, version)
+        where tenant_id = :tenant and lead_id = :lead_id and version < :version
+        on conflict do nothing
+    )
+    update lead set version = :version, tier = null, timeline = null
+    where tenant_id = :tenant and lead_id = :lead_id and version < :version
+"""
+_EMPTY_WAITING = """
+    update waiting set entries = (select jsonb_agg(entry - 'sealed') from jsonb_array_elements(waiting.entries) as entry)
+    where tenant_id = :tenant and entries @? '$[*].sealed'
+      and (lead_id = :lead_id
+           or (lead_id is null and (source_system, source_id) in
+               (select source_system, source_id from lead where tenant_id = :tenant and lead_id = :lead_id)))
+"""
 
 # The verdict on the submission that an order names decides about the order, and no other does. Without one a rejection
 # of the source does, as long as there is no lead. The limits here, and the offset below, keep each lookup an index probe.
 _LOCATE = """
     select lead.lead_id, cast(seen.attribution as text) as attribution, seen.created_at,
            rejected.yes is not null as rejected, queued.yes is not null as queued,
-           judged.yes is not null as judged
+           judged.yes is not null as judged, erased.yes is not null as erased
     from unnest(cast(:tenant_id as text[]), cast(:lead_id as uuid[]), cast(:source_system as text[]),
                 cast(:source_id as text[]), cast(:submission_id as uuid[]), cast(:command_id as uuid[]))
          with ordinality as named (tenant_id, lead_id, source_system, source_id, submission_id, command_id, n)
@@ -124,6 +146,12 @@ _LOCATE = """
         where recording.tenant_id = named.tenant_id and recording.command_id = named.command_id
         limit 1
     ) as judged on true
+    left join lateral (
+        select true as yes from erased_lead
+        where erased_lead.tenant_id = named.tenant_id and erased_lead.lead_id = lead.lead_id
+          and erased_lead.version >= lead.version
+        limit 1
+    ) as erased on true
     order by named.n
 """
 _HISTORIES = """
@@ -181,6 +209,7 @@ class Place:
         rejected: intake rejected what the order is about.
         queued: other orders about the lead wait already.
         judged: a verdict is stored for this command, `waiting` included.
+        erased: the person of the lead was erased: nothing that was written of it is kept.
     """
 
     lead_id: UUID | None
@@ -189,6 +218,7 @@ class Place:
     rejected: bool
     queued: bool
     judged: bool
+    erased: bool
 
 
 async def lock(uow: UnitOfWork) -> None:
@@ -240,6 +270,21 @@ async def note_activity(uow: UnitOfWork, activities: Sequence[Mapping[str, Any]]
     """Note that something happened to leads: tenant_id, lead_id, active_at."""
     if activities:
         await uow.execute(_NOTE_ACTIVITY, **columns(activities, "tenant_id", "lead_id", "active_at"))
+
+
+async def forget(uow: UnitOfWork, tenant: str, lead_id: UUID, version: int) -> dict[str, int]:
+    """Keep that a lead's person was erased with this version of it, and drop what people wrote; returns how much.
+
+    What was recorded by then counts as before. A version that comes later is another person's.
+    """
+    this = {"tenant": tenant, "lead_id": lead_id}
+    await uow.execute(_ERASE, **this, version=version)
+    texts = await uow.execute(
+        "update outcome set sealed = null where tenant_id = :tenant and lead_id = :lead_id and sealed is not null",
+        **this,
+    )
+    waiting = await uow.execute(_EMPTY_WAITING, **this)
+    return {"outcome_texts": texts.rowcount, "waiting_texts": waiting.rowcount}
 
 
 async def locate(uow: UnitOfWork, orders: Sequence[Order]) -> list[Place]:

@@ -5,6 +5,7 @@ from chassis.settings import Settings
 from chassis.unit_of_work import Database
 from contracts import outreach as messages
 from contracts.intake.leads import LeadAccepted, LeadUpdated
+from contracts.intake.privacy import LeadErased
 from outreach import handlers
 from outreach.provider import Provider
 from outreach.sandbox import Sandbox
@@ -21,12 +22,17 @@ def build(settings: Settings, provider: Provider | None = None) -> Service:
         "outreach",
         settings,
         database=database,
-        consumes={LeadAccepted: handlers.keep_leads, LeadUpdated: handlers.keep_leads},
+        consumes={
+            LeadAccepted: handlers.keep_leads,
+            LeadUpdated: handlers.keep_leads,
+            LeadErased: handlers.forget_leads,
+        },
         answers={
             messages.CreateCampaign: handlers.create_campaign,
             messages.ListCampaigns: handlers.list_campaigns,
             messages.PauseCampaign: handlers.pause_campaign,
             messages.ResumeCampaign: handlers.resume_campaign,
+            messages.LeadMessages: handlers.lead_messages,
         },
         workers=[sender.run],
     )

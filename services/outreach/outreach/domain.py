@@ -6,6 +6,8 @@ from typing import TypeVar
 from contracts.intake.leads import LeadAccepted, LeadUpdated
 from contracts.taxonomy import Channel
 
+ERASED = "lead_erased"
+"""Why a message is not sent: its lead's person was erased."""
 Lead = LeadAccepted | LeadUpdated
 Origin = TypeVar("Origin")
 

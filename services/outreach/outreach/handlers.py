@@ -10,7 +10,10 @@ from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts import outreach as messages
 from contracts.intake.leads import LeadAccepted, LeadUpdated
+from contracts.intake.privacy import LeadErased
 from contracts.message import Envelope, ProblemCode, ProblemError
+from contracts.operations import PersonalDataDropped
+from contracts.taxonomy import Channel
 from outreach import domain, store
 
 
@@ -21,6 +24,33 @@ async def keep_leads(uow: UnitOfWork, received: Sequence[Received[LeadAccepted |
     await store.await_campaigns_being_created(uow, {tenant for tenant, _, _ in newest})
     for row in await store.keep_and_enrol(uow, [(tenant, lead, domain.channels(lead)) for tenant, lead, _ in newest]):
         _publish_queued(uow, row, causes[row["tenant_id"], row["lead_id"]])
+
+
+async def forget_leads(uow: UnitOfWork, received: Sequence[Received[LeadErased]]) -> None:
+    """Nobody can be reached any more by way of an erased lead, and no message to it is begun."""
+    await store.await_campaigns_being_created(uow, {message.tenant for message in received})
+    for message in received:
+        tenant, erased = message.tenant, message.body
+        channels = await store.forget_lead(uow, tenant, erased.lead_id, erased.version)
+        given_up = await store.give_up_queued(uow, tenant, erased.lead_id, domain.ERASED)
+        for row in given_up:
+            event = messages.MessageFailed(**row, occurred_at=uow.now, reason=domain.ERASED)
+            uow.publish(tenant, event, message.envelope)
+        dropped = {"contact_channels": channels, "queued_messages": len(given_up)}
+        answer = PersonalDataDropped(erasure_id=erased.erasure_id, lead_id=erased.lead_id, dropped=dropped)
+        uow.publish(tenant, answer, message.envelope)
+
+
+async def lead_messages(uow: UnitOfWork, request: Received[messages.LeadMessages]) -> messages.LeadMessagesView:
+    lead_id = request.body.lead_id
+    return messages.LeadMessagesView(
+        lead_id=lead_id,
+        channels=[Channel(name) for name in await store.channels_of(uow, request.tenant, lead_id)],
+        messages=[
+            messages.MessageView.model_validate(dict(row))
+            for row in await store.messages_to(uow, request.tenant, lead_id)
+        ],
+    )
 
 
 async def create_campaign(uow: UnitOfWork, request: Received[messages.CreateCampaign]) -> messages.CampaignView:

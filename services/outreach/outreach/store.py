@@ -90,6 +90,51 @@ async def keep_and_enrol(uow: UnitOfWork, leads: Sequence[tuple[str, Lead, Seque
     return rows.mappings().all()
 
 
+async def forget_lead(uow: UnitOfWork, tenant: str, lead_id: UUID, version: int) -> int:
+    """Keep of a lead nothing but this version, before which none counts; returns by how many channels it was reached."""
+    before = await channels_of(uow, tenant, lead_id)
+    kept = await uow.execute(
+        """insert into lead (tenant_id, lead_id, version, channels) values (:tenant, :lead_id, :version, '{}')
+           on conflict (tenant_id, lead_id) do update
+               set version = excluded.version, channels = excluded.channels, source_key = null, geo_key = null,
+                   intent = null, tier = null
+               where lead.version < excluded.version""",
+        tenant=tenant, lead_id=lead_id, version=version,
+    )  # fmt: skip
+    return len(before) if kept.rowcount else 0
+
+
+async def channels_of(uow: UnitOfWork, tenant: str, lead_id: UUID) -> list[str]:
+    rows = await uow.execute(
+        "select channels from lead where tenant_id = :tenant and lead_id = :lead_id", tenant=tenant, lead_id=lead_id
+    )
+    return rows.scalar_one_or_none() or []
+
+
+async def messages_to(uow: UnitOfWork, tenant: str, lead_id: UUID) -> Sequence[RowMapping]:
+    """Every message to a lead, the last queued first."""
+    rows = await uow.execute(
+        """select message.message_id, message.campaign_id, message.channel, message.state, queued_at, ended_at, reason
+           from campaign join message using (tenant_id, campaign_id)
+           where tenant_id = :tenant and lead_id = :lead_id order by queued_at desc, message_id""",
+        tenant=tenant, lead_id=lead_id,
+    )  # fmt: skip
+    return rows.mappings().all()
+
+
+async def give_up_queued(uow: UnitOfWork, tenant: str, lead_id: UUID, reason: str) -> Sequence[RowMapping]:
+    """Messages to a lead that were not begun will not be sent, reserved or not; returns them."""
+    rows = await uow.execute(
+        """update message set state = 'failed', reason = :reason, lease_until = null, ended_at = :now
+           from campaign
+           where campaign.tenant_id = :tenant and message.tenant_id = :tenant
+             and message.campaign_id = campaign.campaign_id and message.lead_id = :lead_id and message.state = 'queued'
+           returning message.campaign_id, message.message_id, message.lead_id, message.channel""",
+        tenant=tenant, lead_id=lead_id, reason=reason, now=uow.now,
+    )  # fmt: skip
+    return rows.mappings().all()
+
+
 async def create_campaign(uow: UnitOfWork, tenant: str, campaign_id: UUID, order: CreateCampaign) -> None:
     await uow.execute(
         """insert into campaign (tenant_id, campaign_id, title, channel, state, source_key, geo_key, intent, tier,

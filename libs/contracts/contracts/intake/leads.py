@@ -228,6 +228,8 @@ class LeadView(Reply):
     last_activity_at: datetime | None
     updated_at: datetime
     """When this version was written."""
+    erased_at: datetime | None = None
+    """When the lead's person was erased; what is left of it are numbers."""
     warnings: list[Flaw] = []
     metadata: dict[str, Scalar] = {}
 

@@ -23,7 +23,7 @@ _UNNEST_LEADS = ", ".join(f"cast(:{name} as {type_}[])" for name, type_ in _LEAD
 _CHANGING = [name for name in _LEAD_TYPES if name not in ("lead_id", "source_system", "source_id")]
 
 _FIND_LEADS = f"""
-    select {_LEAD} from lead
+    select {_LEAD}, erased_at, suppressed from lead
     where tenant_id = :tenant and (source_system, source_id) in
           (select * from unnest(cast(:systems as text[]), cast(:ids as text[])))
     order by lead_id for update
@@ -33,7 +33,7 @@ _INSERT_LEADS = f"""
     on conflict (tenant_id, source_system, source_id) do nothing
 """
 _UPDATE_LEADS = f"""
-    update lead set {", ".join(f"{name} = given.{name}" for name in _CHANGING)}
+    update lead set {", ".join(f"{name} = given.{name}" for name in _CHANGING)}, erased_at = null, suppressed = false
     from unnest({_UNNEST_LEADS}) as given ({_LEAD})
     where lead.tenant_id = :tenant and lead.lead_id = given.lead_id
 """
@@ -75,7 +75,7 @@ async def change_persons(uow: UnitOfWork, tenant: str, merged: Mapping[UUID, UUI
     rows = await uow.execute(
         f"""update lead set person_id = pair.new, version = version + 1, updated_at = now()
             from unnest(cast(:old as uuid[]), cast(:new as uuid[])) as pair (old, new)
-            where tenant_id = :tenant and person_id = pair.old returning {_LEAD}""",
+            where tenant_id = :tenant and person_id = pair.old and erased_at is null returning {_LEAD}, erased_at, suppressed""",
         tenant=tenant, old=list(merged), new=list(merged.values()),
     )  # fmt: skip
     return list(rows.mappings())
@@ -111,7 +111,9 @@ async def count_verdicts(uow: UnitOfWork, tenant: str, correlation_id: UUID) -> 
 
 async def lead(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping | None:
     rows = await uow.execute(
-        f"select {_LEAD} from lead where tenant_id = :tenant and lead_id = :lead_id", tenant=tenant, lead_id=lead_id
+        f"select {_LEAD}, erased_at from lead where tenant_id = :tenant and lead_id = :lead_id",
+        tenant=tenant,
+        lead_id=lead_id,
     )
     return rows.mappings().first()
 
@@ -123,7 +125,7 @@ async def page(
     given = {name: value for name, value in filters.items() if value is not None}
     conditions = "".join(f" and {name} = :{name}" for name in given)
     rows = await uow.execute(
-        f"""select {_LEAD} from lead
+        f"""select {_LEAD}, erased_at from lead
             where tenant_id = :tenant and (cast(:before as uuid) is null or lead_id < :before){conditions}
             order by lead_id desc limit :limit""",
         tenant=tenant, before=before, limit=limit, **given,

@@ -30,7 +30,7 @@ from intake.leads.domain_lead import NormalLead, Rejection, changed_fields, norm
 from intake.people import store as people
 from intake.people.domain_person import Claim, link
 from intake.routing.routing import Arrival, route
-from intake.vault import sealing
+from intake.vault import sealing, suppression
 from intake.vault import store as vault
 
 Submission = Received[Any]
@@ -67,10 +67,11 @@ async def submit(
     candidates = []
     for message in submissions:
         lead = _read(message, settings, key, strict)
-        candidates.append(_Candidate(message, lead, {} if isinstance(lead, Rejection) else _tokens(lead, key)))
+        candidates.append(_Candidate(message, lead, _tokens(lead, key)))
     await _rename(uow, key.tenant, candidates)
+    await _refuse_erased(uow, key, candidates, strict)
     for wave in _waves(candidates):
-        await _take(uow, key, wave)
+        await _take(uow, key, wave, strict)
         for candidate in wave:
             verdicts[candidate.message.id] = _publish(uow, key.tenant, candidate)
     if any(candidate.row for candidate in candidates):
@@ -96,10 +97,31 @@ def _read(message: Submission, settings: TenantSettings, key: TenantKey, strict:
     return lead
 
 
-def _tokens(lead: NormalLead, key: TenantKey) -> dict[str, str]:
-    """The lead's tokens by the column that keeps them."""
+def _reached_by(lead: NormalLead | Rejection) -> dict[str, str]:
+    """Phone, e-mail and profile by the columns that keep their tokens."""
+    if isinstance(lead, Rejection):
+        return {}
     values = {"phone_token": lead.phone, "email_token": lead.email, "linkedin_token": lead.linkedin_url}
-    return {column: key.token(column, value) for column, value in values.items() if value}
+    return {column: value for column, value in values.items() if value}
+
+
+def _tokens(lead: NormalLead | Rejection, key: TenantKey) -> dict[str, str]:
+    """The lead's tokens by the column that keeps them."""
+    return {column: key.token(column, value) for column, value in _reached_by(lead).items()}
+
+
+async def _refuse_erased(uow: UnitOfWork, key: TenantKey, candidates: Sequence[_Candidate], strict: bool) -> None:
+    """Reject the candidates whose persons were erased."""
+    flaws = await suppression.erased_among(uow, key, [_reached_by(candidate.lead) for candidate in candidates])
+    for candidate, flaw in zip(candidates, flaws, strict=True):
+        if flaw:
+            _refuse(candidate, flaw, strict)
+
+
+def _refuse(candidate: _Candidate, flaw: Flaw, strict: bool) -> None:
+    if strict:
+        raise ProblemError(ProblemCode.CONFLICT, flaw.message, flaw.field)
+    candidate.lead = Rejection([flaw])
 
 
 async def _rename(uow: UnitOfWork, tenant: str, candidates: Sequence[_Candidate]) -> None:
@@ -125,12 +147,14 @@ def _waves(candidates: Sequence[_Candidate]) -> Iterator[list[_Candidate]]:
         waiting = later
 
 
-async def _take(uow: UnitOfWork, key: TenantKey, wave: Sequence[_Candidate]) -> None:
+async def _take(uow: UnitOfWork, key: TenantKey, wave: Sequence[_Candidate], strict: bool) -> None:
     """Compare the candidates with what is there, link them to persons, and store what is new of them."""
     found = await store.find_leads(uow, key.tenant, [candidate.key for candidate in wave])
     changing = []
     for candidate in wave:
         candidate.before = found.get(candidate.key)
+        if candidate.before and candidate.before["suppressed"] and not isinstance(candidate.lead, Rejection):
+            _refuse(candidate, suppression.flaw("source_id"), strict)
         candidate.verdict = _verdict(candidate.lead, candidate.before)
         if candidate.verdict in (LeadVerdict.ACCEPTED, LeadVerdict.UPDATED):
             changing.append(candidate)
@@ -160,7 +184,7 @@ def _verdict(lead: NormalLead | Rejection, before: Any) -> LeadVerdict:
 
 async def _link(uow: UnitOfWork, key: TenantKey, changing: Sequence[_Candidate]) -> list[UUID]:
     """The person of each candidate. Leads of persons found to be one change hands, and that is published."""
-    claims = [Claim(tuple(c.tokens.values()), c.before["person_id"] if c.before else None) for c in changing]
+    claims = [Claim(tuple(c.tokens.values()), _person_before(c)) for c in changing]
     tokens = {token for claim in claims for token in claim.tokens}
     linking = link(claims, await people.known_tokens(uow, key.tenant, list(tokens)), uuid7)
     await people.keep_tokens(uow, key.tenant, linking.tokens)
@@ -173,6 +197,12 @@ async def _link(uow: UnitOfWork, key: TenantKey, changing: Sequence[_Candidate])
             else:
                 uow.publish(key.tenant, LeadUpdated(changed=["person_id"], **_snapshot(dict(row))))
     return linking.persons
+
+
+def _person_before(candidate: _Candidate) -> UUID | None:
+    """Whose the lead was. Of an erased person nobody is the heir: a lead that may come again is somebody else's."""
+    before = candidate.before
+    return before["person_id"] if before and not before["erased_at"] else None
 
 
 def _row(uow: UnitOfWork, candidate: _Candidate, person: UUID) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from chassis.unit_of_work import Database, UnitOfWork
 from intake.routing import store, store_versions
 from intake.routing.published import ready
 from intake.routing.routing import Arrival, apply
+from intake.vault.store_erasure import await_erasures
 
 JOB = "apply_routing"
 _BATCH = 1000
@@ -56,6 +57,7 @@ class CatchingUp:
     async def _batch(self, tenant: str, counts: Counter[str]) -> bool:
         """Look at the next leads of a tenant; whether there may be more for this run to look at."""
         async with self._database.begin(tenant) as uow:
+            await await_erasures(uow, tenant)
             version = await store_versions.take_behind(uow, tenant)
             if version is None:
                 return False

@@ -105,7 +105,10 @@ class Handlers:
                 f"the published configuration has no such workspace; it has: {known or 'none'}",
                 "workspace",
             )
-        if not await route_by_hand(uow, tenant, ask.lead_id, ask.workspace, ask.sub_vertical, ask.actor, rules):
+        closed = before.status is WorkStatus.CLOSED  # an erased lead may make no work that could say so
+        if closed or not await route_by_hand(
+            uow, tenant, ask.lead_id, ask.workspace, ask.sub_vertical, ask.actor, rules
+        ):
             raise ProblemError(
                 ProblemCode.CONFLICT,
                 f"the lead is {before.status}: only one that waits can be sent to a workspace; take it from its owner first",

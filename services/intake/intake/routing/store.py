@@ -110,6 +110,14 @@ async def set_status(
     return list(rows.scalars())
 
 
+async def begin_anew(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> None:
+    """Forget the work on leads whose persons were erased, so that they are routed if they come again."""
+    await uow.execute(
+        "delete from work where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[]))",
+        tenant=tenant, leads=list(leads),
+    )  # fmt: skip
+
+
 async def place(uow: UnitOfWork, tenant: str, placements: Sequence[Placement], *, replace: bool = True) -> set[UUID]:
     """Have leads wait where they belong; returns those that do now.
 
@@ -140,8 +148,10 @@ async def record_decisions(uow: UnitOfWork, tenant: str, decisions: Sequence[Dec
 async def status_of(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping | None:
     """How far the work on a lead has come, and `arrived_at`; none where there is no such lead."""
     rows = await uow.execute(
-        """select lead.lead_id, uuid_extract_timestamp(lead.lead_id) as arrived_at, work.status, work.workspace,
-               work.sub_vertical, work.rule, work.routing_version, work.waiting_since, work.updated_at
+        """select lead.lead_id, uuid_extract_timestamp(lead.lead_id) as arrived_at,
+               case when lead.erased_at is null then work.status else 'closed' end as status, work.workspace,
+               work.sub_vertical, work.rule, work.routing_version, work.waiting_since,
+               coalesce(lead.erased_at, work.updated_at) as updated_at
            from lead left join work on work.tenant_id = lead.tenant_id and work.lead_id = lead.lead_id
            where lead.tenant_id = :tenant and lead.lead_id = :lead_id""",
         tenant=tenant, lead_id=lead_id,
@@ -201,7 +211,7 @@ async def facts_of(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> Seque
     """What rules see of these leads, in the order they came, and when they came."""
     rows = await uow.execute(
         f"""select {_FACTS}, uuid_extract_timestamp(lead_id) as arrived_at from lead
-            where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[])) order by lead_id""",
+            where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[])) and erased_at is null order by lead_id""",
         tenant=tenant, leads=list(leads),
     )  # fmt: skip
     return rows.mappings().all()
@@ -210,7 +220,8 @@ async def facts_of(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> Seque
 async def every_lead(uow: UnitOfWork, tenant: str, after: UUID | None, limit: int) -> list[UUID]:
     """The next leads, in the order they came."""
     rows = await uow.execute(
-        """select lead_id from lead where tenant_id = :tenant and (cast(:after as uuid) is null or lead_id > :after)
+        """select lead_id from lead where tenant_id = :tenant and erased_at is null
+             and (cast(:after as uuid) is null or lead_id > :after)
            order by lead_id limit :limit""",
         tenant=tenant, after=after, limit=limit,
     )  # fmt: skip

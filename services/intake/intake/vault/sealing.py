@@ -7,6 +7,7 @@ again, wherever copies of the rows may lie.
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -58,6 +59,12 @@ def open_sealed(sealed: bytes, lead_id: UUID, tenant: str, person_key: bytes) ->
     nonce, ciphertext = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
     content: Mapping[str, object] = json.loads(AESGCM(person_key).decrypt(nonce, ciphertext, _context(tenant, lead_id)))
     return content
+
+
+def open_wrapped(row: Mapping[str, Any], key: TenantKey) -> Mapping[str, object]:
+    """What was sealed of a lead, from a row with its `lead_id`, `sealed`, `key_id` and that key as it is `wrapped`."""
+    person_key = key.open(row["wrapped"], _purpose(row["key_id"]))
+    return open_sealed(row["sealed"], row["lead_id"], key.tenant, person_key)
 
 
 def _context(tenant: str, lead_id: UUID) -> bytes:

@@ -1,0 +1,132 @@
+"""All that is known of a person, gathered from intake and from every service that holds something of a lead."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Final
+from uuid import UUID
+
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
+
+from chassis.caller import Caller
+from chassis.keys import TenantKey
+from chassis.unit_of_work import UnitOfWork
+from contracts.aggregator import ListEvents
+from contracts.intake.privacy import ExportEntry, ExportKind
+from contracts.message import Envelope, ProblemCode, ProblemError
+from contracts.outcomes import OutcomeHistory
+from contracts.outreach import LeadMessages
+from intake.leads import store as leads
+from intake.routing import store as routing
+from intake.vault import revealing, store_audit, store_export
+from intake.vault.domain_export import ROOM, Place, shorten, size_of
+
+_CHUNK: Final = 50
+_SECONDS: Final = 2.0
+"""How long a page is gathered: whoever asks waits, and may ask for the next."""
+
+Chunk = tuple[Sequence[BaseModel | dict[str, Any]], str]
+"""Some of a lead's entries of one kind, and behind what the next begin; empty where there are no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exporter:
+    """Gathers one person's export within a unit of work."""
+
+    uow: UnitOfWork
+    key: TenantKey
+    ask: Caller
+    cause: Envelope
+
+    async def page(self, lead_ids: Sequence[UUID], begin: Place | None) -> tuple[list[ExportEntry], Place | None]:
+        """The entries from a place on that fit into a page, and where the next page begins, if there is one.
+
+        Raises:
+            ProblemError: `unavailable`, a service that may hold something does not answer.
+        """
+        entries: list[ExportEntry] = []
+        used, deadline = 0, monotonic() + _SECONDS
+        place = begin or Place(lead_ids[0], ExportKind.LEAD)
+        while True:
+            chunk, behind = await self._sources[place.kind](place.lead_id, place.after)
+            for number, found in enumerate(chunk[place.skip :], place.skip):
+                content = shorten(to_jsonable_python(found))
+                used += size_of(content)
+                if entries and used > ROOM:
+                    return entries, Place(place.lead_id, place.kind, place.after, number)
+                entries.append(ExportEntry(kind=place.kind, lead_id=place.lead_id, content=content))
+            following = Place(place.lead_id, place.kind, behind) if behind else _next(place, lead_ids)
+            if following is None or monotonic() > deadline:
+                return entries, following
+            place = following
+
+    @property
+    def _sources(self) -> dict[ExportKind, Callable[[UUID, str], Awaitable[Chunk]]]:
+        return {
+            ExportKind.LEAD: self._lead,
+            ExportKind.SUBMISSION: self._submissions,
+            ExportKind.REVEAL: self._reveals,
+            ExportKind.DECISION: self._decisions,
+            ExportKind.OUTCOME: self._outcomes,
+            ExportKind.MESSAGE: self._messages,
+            ExportKind.EVENT: self._events,
+        }
+
+    async def _lead(self, lead_id: UUID, _: str) -> Chunk:
+        row = await leads.lead(self.uow, self.key.tenant, lead_id)
+        sealed = (await store_audit.sealed(self.uow, self.key.tenant, [lead_id])).get(lead_id)
+        if row is None or sealed is None:
+            return [], ""
+        own = {name: value for name, value in row.items() if name not in ("digest", "field_digests")}
+        return [
+            {**own, **{f"personal_{name}": value for name, value in revealing.personal_of(sealed, self.key).items()}}
+        ], ""
+
+    async def _submissions(self, lead_id: UUID, after: str) -> Chunk:
+        rows = await store_export.submissions(self.uow, self.key.tenant, lead_id, _id(after), _CHUNK)
+        return _chunk(rows, "submission_id")
+
+    async def _reveals(self, lead_id: UUID, after: str) -> Chunk:
+        rows = await store_audit.reveals(self.uow, self.key.tenant, {"lead_id": lead_id}, _id(after), _CHUNK)
+        return _chunk(rows, "reveal_id")
+
+    async def _decisions(self, lead_id: UUID, after: str) -> Chunk:
+        rows = await routing.decisions_of(self.uow, self.key.tenant, lead_id, _id(after), _CHUNK)
+        return _chunk(rows, "decision_id")
+
+    async def _outcomes(self, lead_id: UUID, _: str) -> Chunk:
+        try:
+            history = await self.ask.ask(self.key.tenant, OutcomeHistory(lead_id=lead_id), cause=self.cause)
+        except ProblemError as error:
+            if error.problem.code is ProblemCode.NOT_FOUND:  # outcomes has never heard of the lead
+                return [], ""
+            raise
+        return history.outcomes, ""
+
+    async def _messages(self, lead_id: UUID, _: str) -> Chunk:
+        found = await self.ask.ask(self.key.tenant, LeadMessages(lead_id=lead_id), cause=self.cause)
+        return found.messages, ""
+
+    async def _events(self, lead_id: UUID, after: str) -> Chunk:
+        ask = ListEvents(lead_id=lead_id, cursor=after or None, limit=_CHUNK)
+        page = await self.ask.ask(self.key.tenant, ask, cause=self.cause)
+        return page.events, page.next_cursor or ""
+
+
+def _next(place: Place, lead_ids: Sequence[UUID]) -> Place | None:
+    """The next kind of the same lead, or the next lead."""
+    kinds = list(ExportKind)
+    number = kinds.index(place.kind) + 1
+    if number < len(kinds):
+        return Place(place.lead_id, kinds[number])
+    later = [lead_id for lead_id in lead_ids if lead_id > place.lead_id]
+    return Place(later[0], kinds[0]) if later else None
+
+
+def _chunk(rows: Sequence[Any], key: str) -> Chunk:
+    return [dict(row) for row in rows], str(rows[-1][key]) if len(rows) == _CHUNK else ""
+
+
+def _id(after: str) -> UUID | None:
+    return UUID(after) if after else None

@@ -1,0 +1,115 @@
+"""What is personal is shown: to whom may see it, as often as they may, and never without a row in the audit."""
+
+from collections.abc import Mapping, Sequence
+from math import ceil
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+
+from chassis import tenants
+from chassis.keys import TenantKey
+from chassis.unit_of_work import UnitOfWork
+from contracts.intake.privacy import PersonalField, PiiRevealed, Revealed, RevealLimitReached, RevealState
+from contracts.message import Allowance, Envelope, Problem, ProblemCode
+from contracts.taxonomy import Purpose
+from intake.vault import sealing, store_audit
+from intake.vault.asking import Asker
+from intake.vault.domain_fitting import fit
+from intake.vault.domain_policy import WINDOW, wait
+
+Sealed = Mapping[UUID, RowMapping]
+"""What the vault holds of leads, by lead."""
+
+
+async def reveal(
+    uow: UnitOfWork,
+    key: TenantKey,
+    who: Asker,
+    purpose: Purpose,
+    lead_ids: Sequence[UUID],
+    fields: Sequence[PersonalField],
+    cause: Envelope,
+) -> list[Revealed] | Problem:
+    """What is personal about one tenant's leads; a problem, which is to be the answer, where it would be too many.
+
+    The problem is returned and not raised: that the limit was reached is an event, which must not be undone with the rest.
+    """
+    found = await store_audit.sealed(uow, key.tenant, lead_ids)
+    seen = {row["person_id"] for row in found.values() if not _is_gone(row)}
+    if problem := await too_many(uow, key.tenant, who, seen, cause):
+        return problem
+    views = fit([_view(lead_id, found.get(lead_id), key, fields) for lead_id in lead_ids])
+    shown = [
+        (view.lead_id, view.person_id, [field for field in PersonalField if getattr(view, field) is not None])
+        for view in views
+        if view.person_id and view.state is RevealState.REVEALED
+    ]
+    await record(uow, key.tenant, who, purpose, shown, cause)
+    return views
+
+
+async def too_many(uow: UnitOfWork, tenant: str, who: Asker, persons: set[UUID], cause: Envelope) -> Problem | None:
+    """The refusal, where with these persons the caller would have seen more within an hour than the tenant allows.
+
+    The caller is locked until the unit of work ends, and counted in the audit itself.
+    """
+    await store_audit.lock_caller(uow, tenant, who.caller)
+    settings = await tenants.settings_of(uow, tenant)
+    limit = settings.reveals_per_hour if who.is_a_person else settings.reveals_per_hour_of_services
+    shown = await store_audit.shown_since(uow, tenant, who.caller, uow.now - WINDOW)
+    new = persons - shown.keys()
+    pause = wait(list(shown.values()), len(new), limit, uow.now)
+    if pause is None:
+        return None
+    if await store_audit.tell_limit(uow, tenant, who.caller, WINDOW):
+        event = RevealLimitReached(
+            caller=who.caller, service=who.service, limit=limit, seen=len(shown), refused=len(new), occurred_at=uow.now
+        )
+        uow.publish(tenant, event, cause)
+    message = (
+        f"this tenant allows {limit} persons an hour, of which {len(shown)} were shown and {len(new)} are asked for"
+    )
+    allowance = Allowance(
+        limit=limit, window_seconds=int(WINDOW.total_seconds()), remaining=max(limit - len(shown), 0),
+        reset_seconds=ceil(pause.total_seconds()),
+    )  # fmt: skip
+    return Problem(code=ProblemCode.UNAVAILABLE, message=message, allowance=allowance)
+
+
+async def record(
+    uow: UnitOfWork,
+    tenant: str,
+    who: Asker,
+    purpose: Purpose,
+    shown: Sequence[tuple[UUID, UUID, Sequence[str]]],
+    cause: Envelope,
+) -> None:
+    """Put what is shown into the audit, (lead, person, fields), and publish that it was."""
+    if not shown:
+        return
+    about = {"service": who.service, "actor": who.actor, "role": who.role, "purpose": purpose}
+    row = {**about, "caller": who.caller, "correlation_id": cause.correlation_id}
+    await store_audit.audit(uow, tenant, row, shown)
+    leads = [lead for lead, _, _ in shown]
+    uow.publish(tenant, PiiRevealed(lead_ids=leads, count=len(leads), occurred_at=uow.now, **about), cause)
+
+
+def personal_of(row: RowMapping, key: TenantKey) -> dict[str, Any]:
+    """What the vault holds of a lead, by name; nothing of an erased one."""
+    return {} if _is_gone(row) else dict(sealing.open_wrapped(row, key))
+
+
+def _view(lead_id: UUID, row: RowMapping | None, key: TenantKey, fields: Sequence[PersonalField]) -> Revealed:
+    if row is None:
+        return Revealed(lead_id=lead_id, state=RevealState.NOT_FOUND)
+    if _is_gone(row):
+        return Revealed(lead_id=lead_id, state=RevealState.ERASED, person_id=row["person_id"])
+    wanted = {name: value for name, value in personal_of(row, key).items() if not fields or name in fields}
+    return Revealed.model_validate(
+        {**wanted, "lead_id": lead_id, "state": RevealState.REVEALED, "person_id": row["person_id"]}
+    )
+
+
+def _is_gone(row: RowMapping) -> bool:
+    return row["erased_at"] is not None or row["wrapped"] is None

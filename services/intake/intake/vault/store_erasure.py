@@ -1,0 +1,181 @@
+"""Every query about erasing persons, keeping them from coming back, and who has confirmed it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+
+from chassis.unit_of_work import UnitOfWork
+
+_LOCK = "hashtextextended('vault/erasure/' || cast(:tenant as text), 0)"
+_ERASURE = """
+    select erasure_id, person_id, lead_ids, erased_at, service, actor, role, reason, counts, lifted_at, lifted_by
+    from erasure where tenant_id = :tenant
+"""
+# Each by the whole key, whatever the planner thinks of the others (docs/adr/0009-lookups-by-the-whole-key.md).
+_SUPPRESSED = """
+    select kept.entry from unnest(cast(:entries as text[])) as given (entry)
+    cross join lateral (
+        select entry from suppression where tenant_id = :tenant and suppression.entry = given.entry offset 0
+    ) as kept
+"""
+_EMPTY_LEADS = """
+    update lead set version = version + 1, updated_at = :now, erased_at = :now, suppressed = true,
+                    digest = '', field_digests = '{}', phone_token = null, email_token = null, linkedin_token = null,
+                    time_zone = null, warnings = '[]', metadata = '{}'
+    where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[]))
+    returning lead_id, version
+"""
+
+
+async def await_erasures(uow: UnitOfWork, tenant: str) -> None:
+    """Let no person of the tenant be erased until this unit of work ends.
+
+    Whatever links leads to persons takes this first, and looks at the persons after it: so a person is erased either before
+    (and refused) or after (and erased with what was linked).
+    """
+    await uow.execute(f"select pg_advisory_xact_lock_shared({_LOCK})", tenant=tenant)
+
+
+async def await_links(uow: UnitOfWork, tenant: str) -> None:
+    """Let no lead of the tenant be linked to a person until this unit of work ends; the other half of the above."""
+    await uow.execute(f"select pg_advisory_xact_lock({_LOCK})", tenant=tenant)
+
+
+async def has_suppressions(uow: UnitOfWork, tenant: str) -> bool:
+    """Whether the tenant has erased anybody at all; spares the others looking everybody up."""
+    rows = await uow.execute("select exists(select from suppression where tenant_id = :tenant)", tenant=tenant)
+    return bool(rows.scalar_one())
+
+
+async def suppressed(uow: UnitOfWork, tenant: str, entries: Sequence[str]) -> set[str]:
+    """Those of these entries that are kept."""
+    rows = await uow.execute(_SUPPRESSED, tenant=tenant, entries=list(entries))
+    return set(rows.scalars())
+
+
+async def suppress(uow: UnitOfWork, tenant: str, erasure_id: UUID, entries: Sequence[str]) -> None:
+    await uow.execute(
+        """insert into suppression (tenant_id, entry, erasure_id)
+           select :tenant, entry, :erasure_id from unnest(cast(:entries as text[])) as entry
+           on conflict (tenant_id, entry) do update set erasure_id = excluded.erasure_id""",
+        tenant=tenant, entries=list(entries), erasure_id=erasure_id,
+    )  # fmt: skip
+
+
+async def person_of(uow: UnitOfWork, tenant: str, lead_id: UUID) -> UUID | None:
+    rows = await uow.execute(
+        "select person_id from lead where tenant_id = :tenant and lead_id = :lead_id", tenant=tenant, lead_id=lead_id
+    )
+    person: UUID | None = rows.scalar_one_or_none()
+    return person
+
+
+async def leads_of(uow: UnitOfWork, tenant: str, person_id: UUID) -> Sequence[UUID]:
+    """The person's leads that were not erased, locked until the unit of work ends."""
+    rows = await uow.execute(
+        """select lead_id from lead
+           where tenant_id = :tenant and person_id = :person and erased_at is null order by lead_id for update""",
+        tenant=tenant, person=person_id,
+    )  # fmt: skip
+    return rows.scalars().all()
+
+
+async def drop_tokens(uow: UnitOfWork, tenant: str, person_id: UUID) -> list[str]:
+    """Delete the person's tokens, those of former values included; returns them."""
+    rows = await uow.execute(
+        "delete from person_token where tenant_id = :tenant and person_id = :person returning token",
+        tenant=tenant, person=person_id,
+    )  # fmt: skip
+    return [row.token for row in rows]
+
+
+async def shred(uow: UnitOfWork, tenant: str, person_id: UUID, leads: Sequence[UUID]) -> tuple[int, int]:
+    """Delete what is sealed of these leads, and every key it was sealed with; returns how many seals and keys.
+
+    A key that also seals another's leads is that other's, and stays.
+    """
+    seals = await uow.execute(
+        "delete from vault where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[])) returning key_id",
+        tenant=tenant, leads=list(leads),
+    )  # fmt: skip
+    used = [row.key_id for row in seals]
+    keys = await uow.execute(
+        """delete from person_key where tenant_id = :tenant and key_id = any(cast(:keys as uuid[]))
+             and not exists (select from vault where vault.tenant_id = :tenant and vault.key_id = person_key.key_id)""",
+        tenant=tenant, keys=[*{*used, person_id}],
+    )  # fmt: skip
+    return len(used), keys.rowcount
+
+
+async def empty_leads(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> list[tuple[UUID, int]]:
+    """Take from leads what is made of their person, and leave the numbers; returns them with their new versions."""
+    rows = await uow.execute(_EMPTY_LEADS, tenant=tenant, leads=list(leads), now=uow.now)
+    return [(row.lead_id, row.version) for row in rows]
+
+
+async def keep_erasure(uow: UnitOfWork, tenant: str, erasure: Mapping[str, Any], counts: Mapping[str, int]) -> None:
+    await uow.execute(
+        """insert into erasure (tenant_id, erasure_id, person_id, lead_ids, erased_at, service, actor, role, reason, counts)
+           values (:tenant, :erasure_id, :person_id, :lead_ids, :now, :service, :actor, :role, :reason,
+                   cast(:counts as jsonb))""",
+        tenant=tenant, now=uow.now, counts=json.dumps(counts), **erasure,
+    )  # fmt: skip
+
+
+async def erasure(uow: UnitOfWork, tenant: str, erasure_id: UUID) -> RowMapping | None:
+    rows = await uow.execute(f"{_ERASURE} and erasure_id = :erasure", tenant=tenant, erasure=erasure_id)
+    return rows.mappings().first()
+
+
+async def last_erasure_of(uow: UnitOfWork, tenant: str, person_id: UUID) -> RowMapping | None:
+    rows = await uow.execute(
+        f"{_ERASURE} and person_id = :person order by erasure_id desc limit 1", tenant=tenant, person=person_id
+    )
+    return rows.mappings().first()
+
+
+async def lift(uow: UnitOfWork, tenant: str, erasure_id: UUID, by: str, reason: str) -> tuple[int, Sequence[UUID]]:
+    """Forget the entries of an erasure; returns how many there were, and the leads that may come again."""
+    lifted = await uow.execute(
+        "delete from suppression where tenant_id = :tenant and erasure_id = :erasure", tenant=tenant, erasure=erasure_id
+    )
+    leads = await uow.execute(
+        """update lead set suppressed = false from erasure
+           where erasure.tenant_id = :tenant and erasure.erasure_id = :erasure and lead.tenant_id = :tenant
+             and lead.lead_id = any(erasure.lead_ids) and lead.erased_at = erasure.erased_at and lead.suppressed
+           returning lead.lead_id""",
+        tenant=tenant, erasure=erasure_id,
+    )  # fmt: skip
+    await uow.execute(
+        """update erasure set lifted_at = :now, lifted_by = :by, lift_reason = :reason
+           where tenant_id = :tenant and erasure_id = :erasure and lifted_at is null""",
+        tenant=tenant, erasure=erasure_id, now=uow.now, by=by, reason=reason,
+    )  # fmt: skip
+    return lifted.rowcount, leads.scalars().all()
+
+
+async def confirm(uow: UnitOfWork, rows: Sequence[tuple[str, UUID, str, UUID, Mapping[str, int]]]) -> None:
+    """Keep confirmations: (tenant, erasure, service, lead, counts); the first of each counts."""
+    tenants, erasures, services, leads, dropped = (list(column) for column in zip(*rows, strict=True))
+    await uow.execute(
+        """insert into erasure_confirmation (tenant_id, erasure_id, service, lead_id, confirmed_at, dropped)
+           select tenant, erasure_id, service, lead_id, :now, dropped
+           from unnest(cast(:tenants as text[]), cast(:erasures as uuid[]), cast(:services as text[]),
+                       cast(:leads as uuid[]), cast(:dropped as jsonb[]))
+                as given (tenant, erasure_id, service, lead_id, dropped)
+           on conflict do nothing""",
+        tenants=tenants, erasures=erasures, services=services, leads=leads, now=uow.now,
+        dropped=[json.dumps(counts) for counts in dropped],
+    )  # fmt: skip
+
+
+async def confirmations(uow: UnitOfWork, tenant: str, erasure_id: UUID) -> Sequence[RowMapping]:
+    rows = await uow.execute(
+        """select service, lead_id, confirmed_at, dropped from erasure_confirmation
+           where tenant_id = :tenant and erasure_id = :erasure""",
+        tenant=tenant, erasure=erasure_id,
+    )  # fmt: skip
+    return rows.mappings().all()

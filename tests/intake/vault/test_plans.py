@@ -1,0 +1,61 @@
+"""What the vault looks up is found by its whole key, however large the tenant and whatever the planner knows of it."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from chassis.unit_of_work import Database
+from intake.vault import store_audit, store_erasure
+from tests.platform import Platform
+
+LEADS = [uuid4() for _ in range(100)]
+LOOKUPS: dict[str, tuple[str, dict[str, Any]]] = {
+    "suppression_pkey": (store_erasure._SUPPRESSED, {"entries": [f"{n}" for n in range(1000)]}),
+    "vault_pkey": (store_audit._SEALED, {"leads": LEADS}),
+    "lead_pkey": (store_audit._SEALED, {"leads": LEADS}),
+    "person_key_pkey": (store_audit._SEALED, {"leads": LEADS}),
+}
+
+
+@pytest.mark.parametrize("index", LOOKUPS)
+async def test_a_lookup_goes_by_the_whole_key(platform: Platform, tenant: str, index: str) -> None:
+    statement, given = LOOKUPS[index]
+    async with platform.sql() as sql:
+        await sql.execute(
+            """insert into intake.suppression
+               select $1, md5(n::text), gen_random_uuid() from generate_series(1, 20000) as n""",
+            tenant,
+        )  # fmt: skip
+        await sql.execute(
+            """insert into intake.lead (tenant_id, lead_id, source_system, source_id, version, person_id, submission_id, digest,
+                                        field_digests, created_at, warnings, metadata)
+               select $1, gen_random_uuid(), 'web', n::text, 1, gen_random_uuid(), gen_random_uuid(), '', '{}', now(), '[]', '{}'
+               from generate_series(1, 5000) as n""",
+            tenant,
+        )  # fmt: skip
+        await sql.execute(
+            "insert into intake.vault select tenant_id, lead_id, person_id, 'x' from intake.lead where tenant_id = $1",
+            tenant,
+        )
+        await sql.execute(
+            "insert into intake.person_key select tenant_id, person_id, 'x' from intake.lead where tenant_id = $1",
+            tenant,
+        )
+    database = Database("intake", platform.database_url("leadloop_intake"))
+    try:
+        async with database.begin(tenant) as uow:
+            rows = await uow.execute(f"explain {statement}", tenant=tenant, **given)
+            plan = "\n".join(rows.scalars())
+    finally:
+        await database.close()
+    lines = plan.splitlines()
+    (place,) = [number for number, line in enumerate(lines) if index in line]
+    key = {
+        "suppression_pkey": "entry =",
+        "vault_pkey": "lead_id =",
+        "lead_pkey": "lead_id =",
+        "person_key_pkey": "key_id =",
+    }
+    assert "Index Cond" in lines[place + 1], plan
+    assert key[index] in lines[place + 1], plan
