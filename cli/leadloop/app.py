@@ -46,6 +46,8 @@ def carry_out(command: Coroutine[Any, Any, Answer], as_json: bool) -> int:
     """Run a command and show its answer; returns the exit status, 0 only when what was asked is done."""
     try:
         answer = asyncio.run(command)
+    except BrokenPipeError:
+        return _seen_enough()
     except (LeadLoopError, ProblemError) as error:
         return fail(error, as_json)
     except ValidationError as error:
@@ -59,6 +61,11 @@ def carry_out(command: Coroutine[Any, Any, Answer], as_json: bool) -> int:
     try:
         answer.show(as_json)
     except BrokenPipeError:
-        # Whoever reads has seen enough; nor may the interpreter's own flush at its end fail.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _seen_enough()
     return 0 if answer.ok else 1
+
+
+def _seen_enough() -> int:
+    """Whoever reads has seen enough; nor may the interpreter's own flush at its end fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

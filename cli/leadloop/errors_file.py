@@ -63,7 +63,7 @@ class ErrorsFile:
             if self._file is None:
                 self._file = self._draft.open("x", newline="", encoding="utf-8")
                 csv.writer(self._file).writerow(COLUMNS)
-            csv.writer(self._file).writerow([row.number, row.line, _harmless(row.field), _harmless(row.reason)])
+            csv.writer(self._file).writerow([row.number, row.line, harmless(row.field), harmless(row.reason)])
         self.count += 1
 
     @contextmanager
@@ -77,5 +77,6 @@ class ErrorsFile:
             ) from None
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
+    """The text of a cell, so that no spreadsheet takes it for a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text

@@ -19,6 +19,8 @@ app = App(
 )
 app.command(tenant := App(name="tenant", help="Create, change and list tenants, and sign in to their pages."))
 app.command(key := App(name="key", help="Make and revoke credentials of a tenant's systems."))
+app.command(lead := App(name="lead", help="Export all that is known of a lead's person, or erase the person."))
+app.command(audit := App(name="audit", help="Show who was shown what is personal."))
 app.command(job := App(name="job", help="List scheduled jobs and run one by hand."))
 app.command(dead := App(name="dead", help="List, show and redrive dead letters."))
 app.command(bench := App(name="bench", help="Measure the running home."))
@@ -82,6 +84,22 @@ app.command(
     "The exit status is 1 where they differed.",
 )
 
+lead.command(
+    "leadloop.commands_privacy:export_lead",
+    name="export",
+    help="Write all that is known of a lead's person, from every service, as JSON. The audit notes it.",
+)
+lead.command(
+    "leadloop.commands_privacy:erase_lead",
+    name="erase",
+    help="Erase a lead's person for good, with all their leads, and show the certificate. The exit status is 0 only when "
+    "every service has confirmed it.",
+)
+audit.command(
+    "leadloop.commands_privacy:export_audit",
+    name="export",
+    help="Write every row of the audit, newest first: who was shown whose personal values, for what and when.",
+)
 job.command(
     "leadloop.commands_operations:list_jobs", name="list", help="Show every service's jobs with their last runs."
 )

@@ -45,6 +45,16 @@ class Answer:
                 print(part, flush=True)
 
 
+class Printed(Answer):
+    """The answer of a command that printed it while it came."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+    def show(self, as_json: bool) -> None:
+        """There is nothing left to show."""
+
+
 def fail(error: Exception, as_json: bool) -> int:
     """Say why a command failed; returns its exit status."""
     if as_json:

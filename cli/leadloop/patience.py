@@ -67,6 +67,16 @@ async def patiently(ask: Callable[[], Awaitable[T]], seconds: float = LONG) -> T
         await asyncio.sleep(_PAUSE)
 
 
+async def polled(ask: Callable[[], Awaitable[T]], enough: Callable[[T], bool], seconds: float) -> T:
+    """The first answer that is enough, or the last one when the time is up."""
+    deadline = monotonic() + seconds
+    while True:
+        answer = await ask()
+        if enough(answer) or monotonic() > deadline:
+            return answer
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
 async def until_handled(client: Client, caller: Caller, *, with_outcomes: bool) -> None:
     """Wait until every lead that the broker holds now is handled, and `with_outcomes` every order to record one.
 

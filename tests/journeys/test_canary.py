@@ -14,6 +14,9 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from contracts.catalogue import SERVICES
+from contracts.intake.leads import ListLeads
+from contracts.intake.privacy import RevealPii
+from contracts.taxonomy import Purpose
 from leadloop import nkey, running
 from tests.journeys.operating import Operator
 from tests.waiting import until
@@ -207,8 +210,13 @@ async def test_nobody_is_found_in_what_is_told_logged_measured_or_stored(
         letters = await until(dead_letters(operator, known, dead), seconds=60, what="the dead letters")
         await operator.run("dead", "redrive", "intake", str(letters[0]["dead_letter_id"]))
         await until(drained(operator), seconds=60, what="the streams having been read")
+        certificate = await reveal_export_and_erase(operator, known)
+        await send(upstream, known, [(SUBMIT, {**LEAD, "source_id": "again"}, {})])
+        await until(drained(operator), seconds=60, what="the streams having been read")
 
     places = {
+        "the certificate": certificate,
+        "the audit": await operator.say("audit", "export", "--tenant", known),
         "an answer of the API": "\n".join(answers),
         "an advisory": "\n".join(advisories),
         "an event": await every_event(operator),
@@ -225,7 +233,25 @@ async def test_nobody_is_found_in_what_is_told_logged_measured_or_stored(
     assert "consumer" in places["an advisory"]
     assert "leadloop_" in places["a metric"]
     assert "rejected" in places["the table intake.submission"]
+    assert "erased" in places["the table intake.submission"]
+    assert "subject_request" in places["the audit"]
+    async with operator.sql() as sql:
+        for table in ("vault", "person_key", "person_token"):
+            assert await sql.fetchval(f"select count(*) from intake.{table} where tenant_id = $1", known) == 0, table
     assert {"intake.log", "gateway.log", "postgres.log", "nats.log"} <= {place.split("/")[-1] for place in places}
+
+
+async def reveal_export_and_erase(operator: Operator, tenant: str) -> str:
+    """Every way in which somebody sees the person, and then nobody ever again; returns the certificates."""
+    certificates = []
+    async with operator.caller() as caller:
+        while leads := [one for one in (await caller.ask(tenant, ListLeads(limit=200))).leads if not one.erased_at]:
+            ids = [lead.lead_id for lead in leads]
+            revealed = await caller.ask(tenant, RevealPii(lead_ids=ids, purpose=Purpose.SUPPORT))
+            assert "Quillfeather" in revealed.model_dump_json()
+            assert "quillfeather" in (await operator.say("lead", "export", str(ids[0]), "--tenant", tenant)).lower()
+            certificates.append(await operator.say("lead", "erase", str(ids[0]), "--tenant", tenant, "--yes"))
+    return "\n".join(certificates)
 
 
 def dead_letters(operator: Operator, tenant: str, count: int) -> Callable[[], Awaitable[list[dict[str, object]]]]:
