@@ -19,8 +19,8 @@ from leadloop.process import ChildSpec
 MAX_PAYLOAD = 1024 * 1024
 """Bytes of one message."""
 STORE_BYTES = sum(stream.max_bytes for stream in STREAMS) + 4 * 1024**3
-"""What the store may hold: our streams, and some room for an operator's own, such as the benchmark's. A server that is not told takes three quarters of what the disk has free today, and refuses to
-make streams that could outgrow it."""
+"""What the store may hold: our streams, and some room for an operator's own, such as the benchmark's. A server that is not
+told takes three quarters of what the disk has free today, and refuses to make streams that could outgrow it."""
 RELOAD_TIMEOUT = 5.0
 RELOADS = 2
 """How often the server reads a changed configuration: it connects the imports of an account that a reload brings only at the
