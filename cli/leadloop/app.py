@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from pydantic_core import ValidationError
 
 from contracts.message import ProblemError, is_tenant
-from leadloop.errors import LeadLoopError
+from leadloop.errors import LeadLoopError, told
 from leadloop.home import Home
 from leadloop.output import Answer, fail
 
@@ -51,8 +51,7 @@ def carry_out(command: Coroutine[Any, Any, Answer], as_json: bool) -> int:
     except (LeadLoopError, ProblemError) as error:
         return fail(error, as_json)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, flaw['loc']))}: {flaw['msg']}" for flaw in error.errors())
-        return fail(LeadLoopError(f"this cannot be asked: {wrong}"), as_json)
+        return fail(LeadLoopError(f"this cannot be asked: {told(error.errors())}"), as_json)
     except OSError as error:
         return fail(LeadLoopError(f"{error.strerror}: {error.filename or ''}".strip(": ")), as_json)
     except KeyboardInterrupt:

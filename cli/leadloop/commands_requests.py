@@ -12,6 +12,7 @@ from contracts.catalogue import CATALOGUE, OPERATOR, Entry
 from contracts.message import PLATFORM, Kind, Reply, Request
 from leadloop.app import Common, Tenant
 from leadloop.commands_tenants import check_known
+from leadloop.errors import told
 from leadloop.installation import Installation
 from leadloop.output import Answer, CommandError, table
 
@@ -45,8 +46,7 @@ async def ask(
     try:
         asked = known[request].message.model_validate_json(text)
     except ValidationError as error:
-        flaws = "; ".join(f"{'.'.join(map(str, flaw['loc'])) or 'body'}: {flaw['msg']}" for flaw in error.errors())
-        raise CommandError(f"{request}: {flaws}; docs/messages.md shows its fields") from None
+        raise CommandError(f"{request}: {told(error.errors())}; docs/messages.md shows its fields") from None
     async with Installation(common.open()).asking() as caller:
         if tenant:
             await check_known(caller, tenant, service)

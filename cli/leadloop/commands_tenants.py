@@ -24,6 +24,7 @@ from contracts.gateway import (
 from contracts.message import PLATFORM, ProblemCode, ProblemError
 from contracts.operations import GetTenant
 from leadloop.app import Common, Tenant
+from leadloop.errors import reason
 from leadloop.installation import Installation
 from leadloop.output import Answer, CommandError, table
 from leadloop.patience import patiently
@@ -104,7 +105,7 @@ def _wrong_setting(error: ValidationError) -> CommandError:
     name = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
         return CommandError(f"there is no setting {name}: there are {', '.join(NewTenantSettings.model_fields)}")
-    return CommandError(f"{name}: {first['msg'].removeprefix('Value error, ')}")
+    return CommandError(f"{name}: {reason(first)}")
 
 
 async def list_tenants(*, common: Common = Common()) -> Answer:
@@ -204,7 +205,7 @@ async def check_known(caller: Caller, tenant: str, *services: str) -> None:
 def _wrong_option(error: ValidationError) -> CommandError:
     first = error.errors()[0]
     option = "--" + str(first["loc"][0]).replace("_", "-")
-    return CommandError(f"{option}: {first['msg'].removeprefix('Value error, ')}")
+    return CommandError(f"{option}: {reason(first)}")
 
 
 async def _until_known_everywhere(caller: Caller, view: TenantView, what: str) -> None:

@@ -85,7 +85,8 @@ async def test_what_a_tenant_cannot_be_is_said_in_one_line(operator: Operator, k
         (["ask", "nobody"], "there is no service nobody: there are gateway, intake"),
         (["ask", "intake", "get_leeds"], "intake has no request get_leeds"),
         (["ask", "intake", "get_lead", "{}", "--tenant", known], "get_lead: lead_id: Field required"),
-        (["ask", "intake", "get_lead", "{", "--tenant", known], "get_lead: body: Invalid JSON"),
+        (["ask", "intake", "get_lead", "{", "--tenant", known], "get_lead: Invalid JSON"),
+        (["ask", "intake", "erase_lead", "--tenant", known], "erase_lead: give either lead_id or person_id"),
         (["ask", "intake", "list_leads", "--tenant", "nobody"], "there is no tenant nobody"),
     ]:
         assert said in await operator.refused(*words)

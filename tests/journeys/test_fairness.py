@@ -1,4 +1,4 @@
-"""One tenant's burst beyond its limit costs another nothing; measured on the processes that an operator runs."""
+"""One tenant's burst beyond its limit holds up no other tenant; measured on the processes that an operator runs."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -77,7 +77,7 @@ class Calm:
         return times
 
 
-async def test_a_burst_of_five_thousand_is_parked_and_another_tenants_p99_does_not_move(
+async def test_nobody_waits_until_another_tenants_burst_of_five_thousand_is_handled(
     operator: Operator, tenant: str
 ) -> None:
     calm, noisy = f"{tenant}-b", f"{tenant}-a"

@@ -11,7 +11,6 @@ from importlib.resources import files
 from zoneinfo import ZoneInfo, available_timezones
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneNumber, is_number_geographical
-from phonenumbers.tzdata import TIMEZONE_DATA, TIMEZONE_LONGEST_PREFIX
 
 _ZONES_OF_STATES = {
     "America/New_York": "CT DC DE GA MA MD ME NC NH NJ NY OH PA RI SC VA VT WV",
@@ -53,10 +52,10 @@ def zone_of_phone(e164: str) -> str | None:
     if calling_code != "1" and not is_number_geographical(
         PhoneNumber(int(calling_code), int(digits[len(calling_code) :]))
     ):
-        return _one_of(TIMEZONE_DATA.get(calling_code, ()))
-    for length in range(TIMEZONE_LONGEST_PREFIX, 0, -1):
+        return _one_of(_zones_of_prefixes().get(calling_code, ()))
+    for length in range(_longest_prefix(), 0, -1):
         prefix = digits[:length]
-        if zones := TIMEZONE_DATA.get(prefix):
+        if zones := _zones_of_prefixes().get(prefix):
             return None if prefix in _mixed_prefixes() else _one_of(zones)
     return None
 
@@ -84,13 +83,27 @@ def _of_calling_code(first_digits: str) -> tuple[str, str | None]:
 
 
 @cache
+def _zones_of_prefixes() -> dict[str, tuple[str, ...]]:
+    """The zones of area codes, and of calling codes, by their digits."""
+    from phonenumbers.tzdata import TIMEZONE_DATA  # 5 MiB, which a service that has seen no number does without
+
+    zones: dict[str, tuple[str, ...]] = TIMEZONE_DATA
+    return zones
+
+
+@cache
+def _longest_prefix() -> int:
+    return max(map(len, _zones_of_prefixes()))
+
+
+@cache
 def _mixed_prefixes() -> frozenset[str]:
     """The prefixes of which a longer one has another time: what they say themselves is a guess at the rest."""
     return frozenset(
         shorter
-        for prefix, zones in TIMEZONE_DATA.items()
+        for prefix, zones in _zones_of_prefixes().items()
         for shorter in (prefix[:length] for length in range(1, len(prefix)))
-        if (around := TIMEZONE_DATA.get(shorter, ())) != zones
+        if (around := _zones_of_prefixes().get(shorter, ())) != zones
         and _one_of(around)
         and _one_of((*around, *zones)) is None
     )
