@@ -51,6 +51,7 @@ async def main(leads: int, tutorial_leads: int, rounds: int) -> dict[str, Any]:
             numbers["idle_mib"] = await _idle_memory(home)
             numbers["latency_ms"] = await _latency(installation)
             numbers["dry_run_seconds"] = await bench.dry_run(installation, 100_000)
+            numbers["assigning"] = await _assigning(installation)
             numbers |= await _throughput(installation, leads, tutorial_leads, rounds)
         finally:
             await running.down(home)
@@ -82,6 +83,21 @@ async def _throughput(installation: Installation, leads: int, tutorial_leads: in
         "all_services_routed / all_services": _ratio(found["all_services_routed"], found["all_services"]),
     }
     return {"leads_per_s": median, "ratios": ratios, "rounds": found}
+
+
+async def _assigning(installation: Installation) -> dict[str, float]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(HERE / "assignments.py"),
+        installation.database_dsn,
+        "--json",
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await process.communicate()
+    if process.returncode:
+        raise SystemExit("assignments.py failed")
+    numbers: dict[str, float] = json.loads(out)
+    return numbers
 
 
 def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
@@ -167,6 +183,9 @@ def show(numbers: dict[str, Any]) -> None:
     ratios = numbers["ratios"]
     lines = [
         ("intake + aggregator / floor", ratios["intake_and_aggregator / floor"], "≥ 0.6"),
+        ("assignments/s, 4 workers, 50 agents", numbers["assigning"]["assignments_per_s"], "≥ 1000"),
+        ("fairness of these", numbers["assigning"]["fairness"], "> 0.9"),
+        ("collisions among these", numbers["assigning"]["collisions"], "0"),
         ("all services / floor", ratios["all_services / floor"], "≥ 0.35"),
         ("all services / tutorial", ratios["all_services / tutorial"], "≥ 5"),
         ("dry run over 100,000 leads, s", numbers["dry_run_seconds"], "≤ 10"),

@@ -18,6 +18,7 @@ from nats.aio.client import Client
 
 from chassis.caller import Caller
 from contracts.catalogue import COMMANDS, SERVICES, STREAMS, durables_of
+from contracts.intake.distribution import MOST_HELD, UpsertAgent
 from contracts.intake.leads import SubmitLead
 from contracts.intake.routing import DryRunRouting, NewRoutingConfiguration, PublishRouting, SaveRoutingDraft
 from leadloop.commands_tenants import create
@@ -34,7 +35,8 @@ async def pipeline(
 ) -> dict[str, Any]:
     """Leads a second from the first lead stored until every durable of these services has handled the last event.
 
-    The durables of all other services are paused meanwhile. The tenant's leads are `routed` by the last of twenty rules.
+    The durables of all other services are paused meanwhile. The tenant's leads are `routed` by the last of twenty rules, and
+    given to fifty agents in turns.
     Returns leads_per_s, leads, seconds, services.
 
     Raises:
@@ -57,7 +59,7 @@ async def pipeline(
                     await _purge(client, tenant)
             finally:
                 await _purge(client, tenant)
-                await _forget(database, tenant)
+                await forget(database, tenant)
     finally:
         await database.close()
     return {"leads_per_s": leads / seconds, "leads": leads, "seconds": seconds, "services": list(services)}
@@ -76,7 +78,7 @@ async def dry_run(installation: Installation, leads: int) -> float:
             await caller.ask(tenant, DryRunRouting(configuration=rules, last=leads), seconds=_DEADLINE_SECONDS)
             return monotonic() - began
         finally:
-            await _forget(database, tenant)
+            await forget(database, tenant)
             await database.close()
 
 
@@ -121,11 +123,13 @@ FORTY_RULES: Final = {
 async def _publish_rules(caller: Caller, tenant: str) -> None:
     places = [_rule(f"place_{n}", "places", geo=[f"town_{n}", f"{n}_*"], intent=["buyer"]) for n in range(19)]
     rules = [*places, _rule("loans", "loans", product=["home_*"])]
-    configuration = {"rules": rules, "workspaces": {"places": {}, "loans": {}}}
+    configuration = {"rules": rules, "workspaces": {"places": {}, "loans": {"chain": [{"kind": "round_robin"}]}}}
     draft = await caller.ask(
         tenant, SaveRoutingDraft.model_validate({"configuration": configuration, "actor": "service:bench"})
     )
     await caller.ask(tenant, PublishRouting(version=draft.version, expected=None, actor="service:bench"))
+    for number in range(50):
+        await caller.ask(tenant, UpsertAgent(user_id=f"agent_{number}", workspaces=["loans"], capacity=MOST_HELD))
 
 
 @asynccontextmanager
@@ -215,8 +219,8 @@ async def _purge(client: Client, tenant: str) -> None:
             await js.purge_stream(stream.name, subject=f"{service}.{stream.kind}.*.*.{tenant}")
 
 
-async def _forget(database: asyncpg.Connection, tenant: str) -> None:
-    """Take the tenant's rows out of every schema, append-only ones too; only the superuser may."""
+async def forget(database: asyncpg.Connection, tenant: str) -> None:
+    """Take a tenant's rows out of every schema, append-only ones too; only the superuser may."""
     await database.execute("set session_replication_role = replica")  # no trigger refuses it
     columns = await database.fetch(
         """select table_schema, table_name, column_name from information_schema.columns

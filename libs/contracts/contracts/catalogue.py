@@ -10,7 +10,7 @@ from functools import cache
 from typing import Final
 
 from contracts import aggregator, gateway, notifier, operations, outcomes, outreach
-from contracts.intake import aliases, enrichment, leads, limits, memory, privacy, routing
+from contracts.intake import aliases, distribution, enrichment, leads, limits, memory, privacy, routing
 from contracts.message import Kind, Message, Topic
 
 SERVICES: Final = ("gateway", "intake", "outcomes", "outreach", "aggregator", "notifier")
@@ -89,6 +89,24 @@ _DECLARED: Final = (
     _event(routing.RoutingPublished),
     _event(routing.LeadRouted),
     _event(routing.LeadUnrouted),
+    _order(distribution.UpsertAgent, "gateway"),
+    _order(distribution.GetAgent, "gateway"),
+    _order(distribution.ListAgents, "gateway"),
+    _order(distribution.RemoveAgent, "gateway"),
+    _order(distribution.SetTimeOff, "gateway"),
+    _order(distribution.CancelTimeOff, "gateway"),
+    _order(distribution.AssignLead, "gateway"),
+    _order(distribution.ClaimLead, "gateway"),
+    _order(distribution.ReassignLead, "gateway"),
+    _order(distribution.UnassignLead, "gateway"),
+    _order(distribution.CompleteWork, "gateway"),
+    _order(distribution.ListAssignments, "gateway"),
+    _order(distribution.GetWorkload, "gateway"),
+    _event(distribution.AgentChanged),
+    _event(distribution.LeadAssigned),
+    _event(distribution.LeadReassigned),
+    _event(distribution.LeadUnassigned),
+    _event(distribution.LeadSlaMissed),
     _order(enrichment.SetProvider, "gateway"),
     _order(enrichment.ListProviders, "gateway"),
     _order(enrichment.DeleteProvider, "gateway"),
@@ -125,7 +143,7 @@ _DECLARED: Final = (
     _order(outcomes.MissingOutcomes, "gateway", "notifier"),
     _order(outcomes.GetRecordings, UPSTREAM),
     _order(outcomes.CountRecordings, UPSTREAM),
-    _event(outcomes.OutcomeRecorded),
+    _event(outcomes.OutcomeRecorded, "intake"),
     _event(outcomes.OutcomeRefused),
     _order(outreach.CreateCampaign, "gateway"),
     _order(outreach.ListCampaigns, "gateway"),
@@ -136,7 +154,7 @@ _DECLARED: Final = (
     _event(outreach.CampaignPaused),
     _event(outreach.CampaignResumed),
     _event(outreach.MessageQueued),
-    _event(outreach.MessageSent, "outcomes"),
+    _event(outreach.MessageSent, "intake", "outcomes"),
     _event(outreach.MessageFailed),
     _order(aggregator.WinRates, "gateway"),
     _order(aggregator.WeeklyWinRates, "gateway"),

@@ -1,5 +1,6 @@
-"""Intake: leads become clean, private and routed, and what was done before is remembered."""
+"""Intake: leads become clean, private, routed and owned, and what was done before is remembered."""
 
+from functools import partial
 from time import monotonic
 
 from chassis.jobs import Job
@@ -7,10 +8,15 @@ from chassis.keys import TenantKeys, key_service
 from chassis.service import Service
 from chassis.settings import Settings
 from chassis.unit_of_work import Database
+from contracts import outcomes, outreach
+from contracts.catalogue import EVENTS
 from contracts.intake import aliases as alias_messages
-from contracts.intake import enrichment, limits, memory, privacy, routing
+from contracts.intake import distribution, enrichment, limits, memory, privacy, routing
 from contracts.intake import leads as messages
 from contracts.operations import PersonalDataDropped
+from intake.distribution import handlers as distributor
+from intake.distribution import progress
+from intake.distribution.jobs import distribute
 from intake.enrichment.executing import Runner
 from intake.enrichment.forgetting import forget_old_runs
 from intake.enrichment.handlers import Handlers as Enrichment
@@ -54,7 +60,12 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
         "intake",
         settings,
         database=database,
-        consumes={messages.SubmitLead: handlers.submit_leads, PersonalDataDropped: confirm_drop},
+        consumes={
+            messages.SubmitLead: handlers.submit_leads,
+            outcomes.OutcomeRecorded: progress.follow,
+            outreach.MessageSent: progress.follow,
+            PersonalDataDropped: confirm_drop,
+        },
         answers={
             messages.SubmitLeadNow: handlers.submit_lead_now,
             messages.GetLead: handlers.get_lead,
@@ -80,6 +91,19 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
             routing.RouteLead: router.route_lead,
             routing.GetLeadStatus: router.get_status,
             routing.GetLeadDecisions: router.get_decisions,
+            distribution.UpsertAgent: distributor.upsert_agent,
+            distribution.GetAgent: distributor.get_agent,
+            distribution.ListAgents: distributor.list_agents,
+            distribution.RemoveAgent: distributor.remove_agent,
+            distribution.SetTimeOff: distributor.set_time_off,
+            distribution.CancelTimeOff: distributor.cancel_time_off,
+            distribution.AssignLead: distributor.assign_lead,
+            distribution.ClaimLead: distributor.claim_lead,
+            distribution.ReassignLead: distributor.reassign_lead,
+            distribution.UnassignLead: distributor.unassign_lead,
+            distribution.CompleteWork: distributor.complete_work,
+            distribution.ListAssignments: distributor.list_assignments,
+            distribution.GetWorkload: distributor.get_workload,
             enrichment.SetProvider: runs.set_provider,
             enrichment.ListProviders: runs.list_providers,
             enrichment.DeleteProvider: runs.delete_provider,
@@ -102,6 +126,7 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
             Job("clear_expired", "0 * * * *", lambda _: clear_expired(database)),
             Job("forget_enrichment", "10 * * * *", lambda _: forget_old_runs(database)),
             Job(catching_up.JOB, "* * * * *", applying.run),
+            Job("distribute", "* * * * *", partial(distribute, database, lambda: service.behind(EVENTS))),
         ],
         workers=[lambda: releaser.run(service.handle_kept), apply_what_is_published, runner.run],
         closes=[counters.close],

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from pydantic.config import JsonDict
 
+from contracts.intake.workspaces import NewWorkspaceConfiguration, WorkspaceConfiguration
 from contracts.message import Event, Kind, Reply, Request, Topic
 from contracts.personal import looks_like_pii
 from contracts.taxonomy import KEY_LENGTH, Intent, Tier, Timeline, key
@@ -99,6 +100,10 @@ class DecisionKind(StrEnum):
     """No rule matched."""
     ROUTED_BY_HAND = "routed_by_hand"
     """Somebody sent it to a workspace."""
+    ASSIGNED = "assigned"
+    """It was given to an agent, by a chain or a person."""
+    UNASSIGNED = "unassigned"
+    """Its owner does not own it any more."""
 
 
 class _Document(BaseModel):
@@ -138,10 +143,6 @@ class RoutingRule(_Document):
     """The part of that team's business, if it is divided."""
 
 
-class WorkspaceConfiguration(_Document):
-    """How one workspace works."""
-
-
 class RoutingConfiguration(_Document):
     """A tenant's rules and the workspaces they send leads to. The first rule that matches decides."""
 
@@ -176,12 +177,6 @@ class NewRoutingRule(RoutingRule):
     model_config = ConfigDict(extra="forbid")
     when: NewRoutingConditions = NewRoutingConditions()
     """Which leads; all of them, if empty."""
-
-
-class NewWorkspaceConfiguration(WorkspaceConfiguration):
-    """A workspace as it is ordered: a misspelt field is refused."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class NewRoutingConfiguration(RoutingConfiguration):
@@ -437,8 +432,8 @@ class WaitingLead(BaseModel):
     """How long it has waited."""
     workspace: Workspace | None = None
     sub_vertical: SubVertical | None = None
-    reason: Literal["no_rule_matched", "nobody_took_it"]
-    """Why it waits."""
+    reason: Literal["no_rule_matched", "nobody_took_it", "not_contacted_in_time", "nobody_left"]
+    """Why it waits; for the last two, it is given to nobody by itself any more."""
     decision: DecisionView | None = None
     """The last decision about it, with its reasons."""
 

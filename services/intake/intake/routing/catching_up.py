@@ -13,6 +13,9 @@ from uuid import UUID
 from chassis import tenants
 from chassis.jobs import Counts, report
 from chassis.unit_of_work import Database, UnitOfWork
+from intake.distribution import store as owners
+from intake.distribution.assigning import drain
+from intake.distribution.progress import settle
 from intake.routing import store, store_versions
 from intake.routing.published import ready
 from intake.routing.routing import Arrival, apply
@@ -39,13 +42,15 @@ class CatchingUp:
         self._published.clear()
 
     async def run(self, _: datetime) -> Counts:
-        """Apply every published version that is behind; returns how many leads were looked at and how many placed."""
-        counts: Counter[str] = Counter(tenants=0, leads=0, placed=0)
+        """Apply every published version that is behind; returns how many leads were looked at, placed and assigned."""
+        counts: Counter[str] = Counter(tenants=0, leads=0, placed=0, assigned=0)
         done: set[str] = set()
         while behind := [tenant for tenant in await self._behind() if tenant not in done]:
             for tenant in behind:  # in turns, so that a large tenant does not hold up the others
                 if not await self._batch(tenant, counts):
                     done.add(tenant)
+                    await settle(self._database, tenant)
+                    counts["assigned"] += await drain(self._database, tenant)
             await report({**counts, "tenants": len(done)})
         return {**counts, "tenants": len(done)}
 
@@ -73,4 +78,6 @@ class CatchingUp:
         work = await store.lock_work(uow, tenant, leads)
         rules = await ready(uow, tenant, version.version, version.published_at)
         arrivals = [Arrival(row["lead_id"], row, row["arrived_at"]) for row in await store.facts_of(uow, tenant, leads)]
-        return len(await apply(uow, tenant, rules, arrivals, work))
+        placed = await apply(uow, tenant, rules, arrivals, work)
+        await owners.close_unowned(uow, tenant, list(placed))
+        return len(placed)

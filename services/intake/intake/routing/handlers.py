@@ -144,7 +144,7 @@ async def _status(uow: UnitOfWork, tenant: str, lead_id: UUID) -> messages.LeadS
         status=row["status"],
         since=row["updated_at"],
         waiting_since=row["waiting_since"] if row["status"] in WAITING else None,
-        **{name: row[name] for name in ("workspace", "sub_vertical", "rule", "routing_version")},
+        **{name: row[name] for name in ("workspace", "sub_vertical", "rule", "routing_version", "owner")},
     )
 
 
@@ -155,7 +155,7 @@ def _waiting(row: Mapping[str, Any], now: datetime) -> messages.WaitingLead:
         waiting_seconds=max(0, int((now - row["waiting_since"]).total_seconds())),
         workspace=row["workspace"],
         sub_vertical=row["sub_vertical"],
-        reason="nobody_took_it" if row["status"] == WorkStatus.ROUTED else "no_rule_matched",
+        reason=row["kept_back"] or ("nobody_took_it" if row["status"] == WorkStatus.ROUTED else "no_rule_matched"),
         decision=messages.DecisionView.model_validate(dict(row)) if row["decision_id"] else None,
     )
 

@@ -9,6 +9,8 @@ from uuid import UUID
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.routing import DecisionKind, LeadRouted, LeadUnrouted, WorkStatus
 from contracts.message import Envelope
+from intake.distribution import store as owners
+from intake.distribution.assigning import fill
 from intake.routing import store, store_versions
 from intake.routing.domain_rules import Route, Rules
 from intake.routing.published import published
@@ -36,7 +38,7 @@ class Arrival:
 
 
 async def route(uow: UnitOfWork, tenant: str, arrivals: Iterable[Arrival]) -> None:
-    """Route leads that came or changed, by the version that is published while they are stored.
+    """Route leads that came or changed, by the version that is published while they are stored, and give out what waits there.
 
     One that is assigned, worked or closed stays where it is, whatever it has become; so does one that was routed by hand.
     A tenant without published rules costs two short queries; its arrivals are not even looked at.
@@ -44,16 +46,20 @@ async def route(uow: UnitOfWork, tenant: str, arrivals: Iterable[Arrival]) -> No
     await store_versions.hold_published(uow, tenant)
     rules = await published(uow, tenant)
     if rules is not None:
+        await owners.lock(uow, tenant)
         given = list(arrivals)
         changed = [arrival.lead_id for arrival in given if arrival.changed]
         work = await store.lock_work(uow, tenant, changed) if changed else {}
-        await apply(uow, tenant, rules, given, work)
+        routed = await apply(uow, tenant, rules, given, work)
+        if workspaces := {found.workspace for found in routed.values() if found.workspace}:
+            causes = {arrival.lead_id: arrival.cause for arrival in given if arrival.cause}
+            await fill(uow, tenant, workspaces, causes=causes)
 
 
 async def apply(
     uow: UnitOfWork, tenant: str, rules: Rules, arrivals: Iterable[Arrival], work: Mapping[UUID, Mapping[str, Any]]
-) -> set[UUID]:
-    """Place each of these leads where the rules say, if that is new; returns those that were placed.
+) -> dict[UUID, Route]:
+    """Place each of these leads where the rules say, if that is new; returns where those went that were placed.
 
     Args:
         work: the work on those of them that make some already, locked.
@@ -71,7 +77,7 @@ async def apply(
     await store.record_decisions(uow, tenant, [_decision(arrival, found) for arrival, found in decided])
     for arrival, found in decided:
         uow.publish(tenant, _event(uow, arrival.lead_id, found), arrival.cause)
-    return placed
+    return {arrival.lead_id: found for arrival, found in decided}
 
 
 async def _place(
@@ -89,6 +95,7 @@ async def route_by_hand(
     uow: UnitOfWork, tenant: str, lead_id: UUID, workspace: str, sub_vertical: str | None, actor: str, rules: Rules
 ) -> bool:
     """Send a lead to a workspace; whether it could be, which it cannot once it is assigned, worked or closed."""
+    await owners.lock(uow, tenant)
     placement = Placement(lead_id, WorkStatus.ROUTED, workspace, sub_vertical, None, rules.version, uow.now)
     if not await store.place(uow, tenant, [placement]):
         return False
@@ -99,6 +106,7 @@ async def route_by_hand(
         routed_by=actor, occurred_at=uow.now,
     )  # fmt: skip
     uow.publish(tenant, event)
+    await fill(uow, tenant, [workspace])
     return True
 
 

@@ -30,7 +30,8 @@ _PLACE = """
 """
 _REPLACE = """
     update set status = excluded.status, workspace = excluded.workspace, sub_vertical = excluded.sub_vertical,
-        rule = excluded.rule, routing_version = excluded.routing_version, updated_at = excluded.updated_at
+        rule = excluded.rule, routing_version = excluded.routing_version, updated_at = excluded.updated_at,
+        kept_back = null
     where work.status in ('unrouted', 'routed')
 """
 _RECORD = """
@@ -151,8 +152,11 @@ async def status_of(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping |
         """select lead.lead_id, uuid_extract_timestamp(lead.lead_id) as arrived_at,
                case when lead.erased_at is null then work.status else 'closed' end as status, work.workspace,
                work.sub_vertical, work.rule, work.routing_version, work.waiting_since,
-               coalesce(lead.erased_at, work.updated_at) as updated_at
+               coalesce(lead.erased_at, work.updated_at) as updated_at,
+               assignment.user_id as owner
            from lead left join work on work.tenant_id = lead.tenant_id and work.lead_id = lead.lead_id
+           left join assignment on assignment.tenant_id = lead.tenant_id and assignment.lead_id = lead.lead_id
+                and assignment.ended_at is null
            where lead.tenant_id = :tenant and lead.lead_id = :lead_id""",
         tenant=tenant, lead_id=lead_id,
     )  # fmt: skip
@@ -181,7 +185,7 @@ async def queue(
     since, lead_id = after or (None, None)
     rows = await uow.execute(
         f"""select waiting.*, decision.* from (
-               select lead_id, status, workspace, sub_vertical, waiting_since from work
+               select lead_id, status, workspace, sub_vertical, waiting_since, kept_back from work
                where tenant_id = :tenant and {place} and (cast(:lead_id as uuid) is null
                    or (waiting_since, lead_id) > (cast(:since as timestamptz), cast(:lead_id as uuid)))
                order by waiting_since, lead_id limit :limit

@@ -10,10 +10,11 @@ from uuid_utils.compat import uuid7
 from chassis.keys import TenantKey
 from chassis.unit_of_work import UnitOfWork
 from contracts.catalogue import by_type
+from contracts.intake.distribution import EndReason
 from contracts.intake.privacy import Confirmation, Erased, EraseLead, ErasureCertificate, LeadErased, Remainder
-from contracts.intake.routing import WorkStatus
 from contracts.message import Envelope
-from intake.routing import store as routing
+from intake.distribution import progress
+from intake.distribution import store as distribution
 from intake.vault import store_erasure as store
 from intake.vault import suppression
 from intake.vault.asking import Asker
@@ -39,6 +40,8 @@ TABLES: Final[Mapping[str, str]] = {
     "person_token": "deleted, but for the keyed entries in suppression",
     "submission": "stays: verdicts, and flaws that name fields and no values",
     "work": "closed",
+    "assignment": "ended; who owned the lead stays, by user ids",
+    "progress": "stays: when the lead was first contacted and closed",
     "decision": "stays: why a lead went where it did, by keys and user ids",
     "reveal_audit": "stays: who was shown the person's values",
     "erasure": "stays: the certificate",
@@ -96,9 +99,14 @@ async def erase(uow: UnitOfWork, key: TenantKey, order: EraseLead, who: Asker, c
     await suppression.suppress(uow, key, erasure_id, tokens)
     seals, keys = await store.shred(uow, tenant, person_id, ids)
     counts = {
-        "leads": len(ids), "sealed_records": seals, "keys": keys, "tokens": len(tokens),
-        "work_closed": len(await routing.set_status(uow, tenant, ids, WorkStatus.CLOSED)),
-    }  # fmt: skip
+        "leads": len(ids),
+        "sealed_records": seals,
+        "keys": keys,
+        "tokens": len(tokens),
+    }
+    await distribution.lock(uow, tenant)
+    ended = await progress.close(uow, tenant, ids, EndReason.WITHDRAWN, who.actor)
+    counts["assignments_ended"] = len(ended)
     erasure: dict[str, Any] = {"erasure_id": erasure_id, "person_id": person_id, "lead_ids": ids}
     by = {"service": who.service, "actor": who.actor, "role": who.role, "reason": order.reason}
     await store.keep_erasure(uow, tenant, {**erasure, **by}, counts)

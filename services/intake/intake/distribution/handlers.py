@@ -1,0 +1,197 @@
+"""What intake does with what it is asked about agents and assignments."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+from uuid_utils.compat import uuid7
+
+from chassis import paging, tenants
+from chassis.received import Received
+from chassis.unit_of_work import UnitOfWork
+from contracts.intake import distribution as messages
+from contracts.intake.workspaces import WorkspaceConfiguration
+from contracts.message import ProblemCode, ProblemError
+from intake.distribution import ownership, store, store_agents
+from intake.distribution.absence import begin_absences, leave
+from intake.distribution.assigning import fill
+from intake.distribution.domain_capacity import fairness
+from intake.distribution.ownership import Gift
+from intake.distribution.staffing import candidate, longest_ramp, workloads, workspaces_of
+
+
+async def upsert_agent(uow: UnitOfWork, request: Received[messages.UpsertAgent]) -> messages.AgentView:
+    ask, tenant = request.body, request.tenant
+    await store.lock(uow, tenant)
+    zone = ask.time_zone or (await tenants.settings_of(uow, tenant)).time_zone
+    hours = ask.working_hours
+    profile = {
+        **ask.model_dump(include={"user_id", "capacity", "weight", "regions", "active"}),
+        "workspaces": sorted(set(ask.workspaces)),
+        "roles": sorted(set(ask.roles)),
+        "working_hours": None
+        if hours is None
+        else json.dumps({day.value: [[shift.start, shift.end] for shift in shifts] for day, shifts in hours.items()}),
+        "time_zone": zone,
+    }
+    row = await store_agents.keep(uow, tenant, profile)
+    _publish_change(uow, request, row)
+    if not ask.active:
+        await leave(uow, tenant, [ask.user_id])
+    await fill(uow, tenant)
+    return await _view(uow, tenant, ask.user_id)
+
+
+async def get_agent(uow: UnitOfWork, request: Received[messages.GetAgent]) -> messages.AgentView:
+    return await _view(uow, request.tenant, request.body.user_id)
+
+
+async def list_agents(uow: UnitOfWork, request: Received[messages.ListAgents]) -> messages.AgentPage:
+    ask = request.body
+    wanted = {"workspaces": [ask.workspace] if ask.workspace else None, "after": ask.cursor, "limit": ask.limit + 1}
+    found = await _views(uow, request.tenant, **wanted)
+    page = found[: ask.limit]
+    return messages.AgentPage(agents=page, next_cursor=page[-1].user_id if len(found) > ask.limit else None)
+
+
+async def remove_agent(uow: UnitOfWork, request: Received[messages.RemoveAgent]) -> messages.AgentRemoved:
+    ask, tenant = request.body, request.tenant
+    await store.lock(uow, tenant)
+    row = await store_agents.changed(uow, tenant, ask.user_id, removed=True)
+    if row is None:
+        raise _no_such_agent()
+    _publish_change(uow, request, row)
+    return messages.AgentRemoved(returned=await leave(uow, tenant, [ask.user_id], ask.held))
+
+
+async def set_time_off(uow: UnitOfWork, request: Received[messages.SetTimeOff]) -> messages.AgentView:
+    ask = request.body
+
+    async def set_() -> None:
+        id_ = ask.time_off_id or uuid7()
+        if not await store_agents.keep_time_off(uow, request.tenant, ask.user_id, id_, ask.starts_at, ask.ends_at):
+            raise ProblemError(ProblemCode.CONFLICT, "this time off is another agent's", "time_off_id")
+
+    return await _change_time_off(uow, request, set_)
+
+
+async def cancel_time_off(uow: UnitOfWork, request: Received[messages.CancelTimeOff]) -> messages.AgentView:
+    ask = request.body
+
+    async def cancel() -> None:
+        if not await store_agents.cancel_time_off(uow, request.tenant, ask.user_id, ask.time_off_id):
+            raise ProblemError(ProblemCode.NOT_FOUND, "the agent has no such time off, or it is over", "time_off_id")
+
+    return await _change_time_off(uow, request, cancel)
+
+
+async def _change_time_off(uow: UnitOfWork, request: Received[Any], change: Any) -> messages.AgentView:
+    tenant, user = request.tenant, request.body.user_id
+    await store.lock(uow, tenant)
+    row = await store_agents.changed(uow, tenant, user)
+    if row is None:
+        raise _no_such_agent()
+    await change()
+    _publish_change(uow, request, row)
+    await begin_absences(uow, tenant)
+    await fill(uow, tenant)
+    return await _view(uow, tenant, user)
+
+
+async def assign_lead(uow: UnitOfWork, request: Received[messages.AssignLead]) -> messages.AssignmentView:
+    return _assignment(await ownership.assign(uow, request.tenant, Gift(**request.body.model_dump())))
+
+
+async def claim_lead(uow: UnitOfWork, request: Received[messages.ClaimLead]) -> messages.AssignmentView:
+    gift = Gift(**request.body.model_dump(), actor=request.body.user_id)
+    return _assignment(await ownership.claim(uow, request.tenant, gift))
+
+
+async def reassign_lead(uow: UnitOfWork, request: Received[messages.ReassignLead]) -> messages.AssignmentView:
+    return _assignment(await ownership.reassign(uow, request.tenant, Gift(**request.body.model_dump())))
+
+
+async def unassign_lead(uow: UnitOfWork, request: Received[messages.UnassignLead]) -> messages.AssignmentView:
+    return _assignment(await ownership.unassign(uow, request.tenant, request.body.lead_id, request.body.actor))
+
+
+async def complete_work(uow: UnitOfWork, request: Received[messages.CompleteWork]) -> messages.AssignmentView:
+    return _assignment(await ownership.complete(uow, request.tenant, request.body.lead_id, request.body.actor))
+
+
+async def list_assignments(uow: UnitOfWork, request: Received[messages.ListAssignments]) -> messages.AssignmentPage:
+    ask = request.body
+    filters = ask.model_dump(include={"user_id", "workspace", "lead_id"})
+    rows = await store.page(uow, request.tenant, filters, ask.active, paging.after(ask.cursor, UUID), ask.limit + 1)
+    page = [_assignment(row) for row in rows[: ask.limit]]
+    cursor = str(page[-1].assignment_id) if len(rows) > ask.limit else None
+    return messages.AssignmentPage(assignments=page, next_cursor=cursor)
+
+
+async def get_workload(uow: UnitOfWork, request: Received[messages.GetWorkload]) -> messages.WorkspaceWorkload:
+    tenant, workspace = request.tenant, request.body.workspace
+    workspaces = await workspaces_of(uow, tenant)
+    agents = await store_agents.roster(uow, tenant, longest_ramp(workspaces), workspaces=[workspace])
+    if not agents and workspace not in workspaces:
+        raise ProblemError(ProblemCode.NOT_FOUND, "the published routing has no such workspace", "workspace")
+    found = await workloads(uow, tenant, agents, workspaces)
+    configuration = workspaces.get(workspace, WorkspaceConfiguration())
+    loads = []
+    for agent in agents:
+        seen = candidate(agent, configuration, uow.now)
+        if agent["active"] and not agent["away"] and seen.capacity:
+            loads.append(agent["held"] / (seen.capacity * agent["weight"]))
+    return messages.WorkspaceWorkload(
+        workspace=workspace,
+        fairness=fairness(loads),
+        **await store.queue(uow, tenant, workspace),
+        active_leads=await store.owned_in(uow, tenant, workspace),
+        agents=[messages.AgentWorkload(user_id=user, **load.model_dump()) for user, load in found.items()],
+    )
+
+
+async def _view(uow: UnitOfWork, tenant: str, user: str) -> messages.AgentView:
+    found = await _views(uow, tenant, users=[user])
+    if not found:
+        raise _no_such_agent()
+    return found[0]
+
+
+async def _views(uow: UnitOfWork, tenant: str, **wanted: Any) -> list[messages.AgentView]:
+    workspaces = await workspaces_of(uow, tenant)
+    agents = await store_agents.roster(uow, tenant, longest_ramp(workspaces), **wanted)
+    loads = await workloads(uow, tenant, agents, workspaces)
+    off: dict[str, list[messages.TimeOffView]] = {}
+    for row in await store_agents.time_off(uow, tenant, list(loads)):
+        off.setdefault(row["user_id"], []).append(messages.TimeOffView.model_validate(dict(row)))
+    return [_agent_view(agent, loads[agent["user_id"]], off.get(agent["user_id"], [])) for agent in agents]
+
+
+def _agent_view(
+    agent: RowMapping, workload: messages.Workload, time_off: list[messages.TimeOffView]
+) -> messages.AgentView:
+    hours = agent["working_hours"]
+    return messages.AgentView.model_validate(
+        {
+            **agent,
+            "working_hours": hours
+            and {day: [{"start": start, "end": end} for start, end in shifts] for day, shifts in hours.items()},
+            "time_off": time_off,
+            "workload": workload,
+        }
+    )
+
+
+def _assignment(row: Any) -> messages.AssignmentView:
+    return messages.AssignmentView.model_validate(dict(row))
+
+
+def _publish_change(uow: UnitOfWork, request: Received[Any], agent: RowMapping) -> None:
+    copied = ("user_id", "version", "workspaces", "capacity", "active", "removed")
+    event = messages.AgentChanged(**{name: agent[name] for name in copied}, occurred_at=uow.now)
+    uow.publish(request.tenant, event, request.envelope)
+
+
+def _no_such_agent() -> ProblemError:
+    return ProblemError(ProblemCode.NOT_FOUND, "this tenant has no such agent", "user_id")

@@ -1,0 +1,208 @@
+"""What people decide about who owns a lead: assigning, claiming, reassigning, putting back, being done."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+
+from chassis.unit_of_work import UnitOfWork
+from contracts.intake.distribution import AssignedBy, EndReason, Standing
+from contracts.intake.routing import WorkStatus
+from contracts.intake.workspaces import WorkspaceConfiguration
+from contracts.message import ProblemCode, ProblemError
+from intake.distribution import progress, store, store_agents
+from intake.distribution.assigning import Assignment, fill, give, pass_on
+from intake.distribution.staffing import candidate, longest_ramp, standing, workspaces_of
+from intake.leads import store as leads
+from intake.routing import store as routing
+
+
+@dataclass(frozen=True, slots=True)
+class Gift:
+    """A lead that a person gives to an agent.
+
+    Attributes:
+        actor: who gives it; the agent themselves, where they claim it.
+        workspace: where an unrouted lead is to be worked on.
+        override: whether the agent's being full, away or of another workspace is no obstacle.
+    """
+
+    lead_id: UUID
+    user_id: str
+    actor: str
+    workspace: str | None = None
+    override: bool = False
+
+
+async def assign(uow: UnitOfWork, tenant: str, gift: Gift) -> Any:
+    """Give a lead that waits to an agent; returns the assignment, the one there is where they own it already.
+
+    Raises:
+        ProblemError: `not_found`, there is no such lead or agent; `conflict`, somebody else owns it, its work is closed, or the
+            agent cannot be given work.
+    """
+    return await _give(uow, tenant, gift, claimed=False)
+
+
+async def claim(uow: UnitOfWork, tenant: str, gift: Gift) -> Any:
+    """An agent takes a lead that waits; raises as `assign` does."""
+    return await _give(uow, tenant, gift, claimed=True)
+
+
+async def _give(uow: UnitOfWork, tenant: str, gift: Gift, *, claimed: bool) -> Any:
+    await store.lock(uow, tenant)
+    work = await _open_work(uow, tenant, gift.lead_id)
+    owned = await store.owner(uow, tenant, gift.lead_id)
+    if owned and owned["user_id"] == gift.user_id:
+        return owned
+    if owned:
+        raise ProblemError(ProblemCode.CONFLICT, "somebody owns this lead already; reassign it instead", "lead_id")
+    workspaces = await workspaces_of(uow, tenant)
+    agent = await _agent(uow, tenant, gift.user_id, longest_ramp(workspaces))
+    workspace = work["workspace"] or _workspace(gift, agent, workspaces)
+    configuration = workspaces.get(workspace, WorkspaceConfiguration())
+    verdict = _claims(agent, workspace) if claimed else _takes(agent, workspace, configuration, uow, gift.override)
+    if work["workspace"] is None:
+        await store.place(uow, tenant, gift.lead_id, workspace)
+    await store.keep_back(uow, tenant, [gift.lead_id], None)
+    version = await store.last_version(uow, tenant, gift.lead_id) + 2
+    assignment = _assignment(gift, workspace, version, {"claimed": claimed, **verdict})
+    (row,) = await give(uow, tenant, workspaces, [assignment])
+    return row
+
+
+async def reassign(uow: UnitOfWork, tenant: str, gift: Gift) -> Any:
+    """Give a lead that somebody owns to another agent; returns the new assignment.
+
+    Raises:
+        ProblemError: `not_found`, there is no such lead or agent; `conflict`, nobody owns it, or the agent cannot be given work.
+    """
+    await store.lock(uow, tenant)
+    owned = await _owned(uow, tenant, gift.lead_id)
+    if owned["user_id"] == gift.user_id:
+        return owned
+    workspaces = await workspaces_of(uow, tenant)
+    agent = await _agent(uow, tenant, gift.user_id, longest_ramp(workspaces))
+    workspace = owned["workspace"]
+    verdict = _takes(agent, workspace, workspaces.get(workspace, WorkspaceConfiguration()), uow, gift.override)
+    (ended,) = await store.end(uow, tenant, [gift.lead_id], EndReason.REASSIGNED, gift.actor)
+    await routing.set_status(uow, tenant, [gift.lead_id], WorkStatus.ROUTED)
+    assignment = _assignment(gift, workspace, owned["version"] + 2, verdict)
+    (row,) = await give(uow, tenant, workspaces, [assignment], left={gift.lead_id: ended})
+    await fill(uow, tenant)  # there is room with whoever had it
+    return row
+
+
+async def unassign(uow: UnitOfWork, tenant: str, lead_id: UUID, actor: str) -> RowMapping:
+    """Put a lead back into its workspace's queue, whence the rules may give it to somebody else; returns what ended.
+
+    Raises:
+        ProblemError: `not_found`, there is no such lead; `conflict`, nobody owns it.
+    """
+    await store.lock(uow, tenant)
+    await _owned(uow, tenant, lead_id)
+    (ended,) = await pass_on(uow, tenant, [lead_id], EndReason.UNASSIGNED, actor)
+    return ended
+
+
+async def complete(uow: UnitOfWork, tenant: str, lead_id: UUID, actor: str) -> RowMapping:
+    """Close the work on a lead that somebody owns; returns what ended.
+
+    Raises:
+        ProblemError: `not_found`, there is no such lead; `conflict`, nobody owns it.
+    """
+    await store.lock(uow, tenant)
+    await _owned(uow, tenant, lead_id)
+    (ended,) = await progress.close(uow, tenant, [lead_id], EndReason.COMPLETED, actor)
+    return ended
+
+
+async def _open_work(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping:
+    work = (await routing.lock_work(uow, tenant, [lead_id])).get(lead_id)
+    if work is None and await leads.lead(uow, tenant, lead_id) is None:
+        raise ProblemError(ProblemCode.NOT_FOUND, "this tenant has no such lead", "lead_id")
+    if work is None:
+        raise ProblemError(
+            ProblemCode.CONFLICT,
+            "no routing is published, so there is no work to give out; publish it first",
+            "lead_id",
+        )
+    if work["status"] == WorkStatus.CLOSED:
+        raise ProblemError(ProblemCode.CONFLICT, "the work on this lead is closed", "lead_id")
+    return work
+
+
+async def _owned(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping:
+    await _open_work(uow, tenant, lead_id)
+    owned = await store.owner(uow, tenant, lead_id)
+    if owned is None:
+        raise ProblemError(ProblemCode.CONFLICT, "nobody owns this lead; assign it instead", "lead_id")
+    return owned
+
+
+async def _agent(uow: UnitOfWork, tenant: str, user_id: str, ramp: Any) -> RowMapping:
+    found = await store_agents.roster(uow, tenant, ramp, users=[user_id])
+    if not found:
+        raise ProblemError(ProblemCode.NOT_FOUND, "this tenant has no such agent", "user_id")
+    return found[0]
+
+
+def _workspace(gift: Gift, agent: RowMapping, workspaces: Any) -> str:
+    """Where a lead is worked on that no rule matched."""
+    if gift.workspace:
+        if gift.workspace not in workspaces:
+            raise ProblemError(ProblemCode.NOT_FOUND, "the published routing has no such workspace", "workspace")
+        return gift.workspace
+    if len(agent["workspaces"]) != 1:
+        raise ProblemError(
+            ProblemCode.INVALID,
+            "no rule matched this lead, and the agent has several workspaces: name one",
+            "workspace",
+        )
+    only: str = agent["workspaces"][0]
+    return only
+
+
+def _takes(
+    agent: RowMapping, workspace: str, configuration: WorkspaceConfiguration, uow: UnitOfWork, override: bool
+) -> dict[str, Any]:
+    """The verdict on an agent who is given a lead by a person."""
+    effective = candidate(agent, configuration, uow.now).capacity
+    found = standing(agent, effective, uow.now)
+    elsewhere = workspace not in agent["workspaces"]
+    if found is Standing.INACTIVE:
+        raise ProblemError(ProblemCode.CONFLICT, "the agent is switched off", "user_id")
+    if not override and elsewhere:
+        raise ProblemError(
+            ProblemCode.CONFLICT,
+            f"the agent does not work in {workspace}; set override to assign it all the same",
+            "user_id",
+        )
+    if not override and found is not Standing.AVAILABLE:
+        raise ProblemError(
+            ProblemCode.CONFLICT, f"the agent is {found.value}; set override to assign it all the same", "user_id"
+        )
+    return {
+        "standing": found.value,
+        "override": override,
+        "eligible": {agent["user_id"]: f"{agent['held']}/{effective}"},
+    }
+
+
+def _claims(agent: RowMapping, workspace: str) -> dict[str, Any]:
+    """The verdict on an agent who takes a lead: neither their hours nor a ramp keeps them from it."""
+    if workspace not in agent["workspaces"]:
+        raise ProblemError(ProblemCode.FORBIDDEN, f"the agent does not work in {workspace}", "user_id")
+    if not agent["active"]:
+        raise ProblemError(ProblemCode.CONFLICT, "the agent is switched off", "user_id")
+    if agent["away"]:
+        raise ProblemError(ProblemCode.CONFLICT, "the agent is on time off; cancel it first", "user_id")
+    if agent["held"] >= agent["capacity"]:
+        raise ProblemError(ProblemCode.CONFLICT, "the agent holds as many leads as they can take", "user_id")
+    return {"eligible": {agent["user_id"]: f"{agent['held']}/{agent['capacity']}"}}
+
+
+def _assignment(gift: Gift, workspace: str, version: int, verdict: dict[str, Any]) -> Assignment:
+    trace = {"user_id": gift.user_id, **verdict}
+    return Assignment(gift.lead_id, gift.user_id, workspace, version, AssignedBy.USER, trace, gift.actor)

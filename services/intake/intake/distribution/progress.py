@@ -1,0 +1,87 @@
+"""What happens to leads by itself: they are contacted and closed, and the work on them follows.
+
+A message sent or an outcome that was recorded since an agent got the lead is their first contact; an outcome that ends a lead
+closes the work on it, for good and whether somebody owns it or not. What is kept of a lead (its last contact, its first close) is the
+same in whatever order it is heard.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+
+from chassis.received import Received
+from chassis.unit_of_work import Database, UnitOfWork
+from contracts.intake.distribution import EndReason
+from contracts.intake.routing import WorkStatus
+from contracts.outcomes import OutcomeRecorded
+from contracts.outreach import MessageSent
+from contracts.taxonomy import Stage
+from intake.distribution import store
+from intake.distribution.assigning import BATCH, fill, release
+from intake.routing import store as routing
+
+_ENDS = frozenset({Stage.WON, Stage.LOST, Stage.INVALID})
+
+Progress = tuple[datetime | None, datetime | None]
+"""When a lead was last contacted, and when it was first closed."""
+
+
+async def follow(uow: UnitOfWork, received: Sequence[Received[OutcomeRecorded | MessageSent]]) -> None:
+    """Handles `OutcomeRecorded` and `MessageSent`."""
+    noted: dict[tuple[str, UUID], Progress] = {}
+    for message in received:
+        key = message.tenant, message.body.lead_id
+        contacted, closed = noted.get(key, (None, None))
+        match message.body:
+            case OutcomeRecorded(stage=stage, recorded_at=at) if stage in _ENDS:
+                closed = min(closed or at, at)
+            case OutcomeRecorded(recorded_at=at) | MessageSent(occurred_at=at):
+                contacted = max(contacted or at, at)
+        noted[key] = contacted, closed
+    by_tenant: dict[str, list[UUID]] = {}
+    for tenant, lead in noted:
+        by_tenant.setdefault(tenant, []).append(lead)
+    # Locked even where there is no work yet: it may be being made at this moment, of leads that are open as far as is known.
+    await store.lock(uow, *by_tenant)
+    await store.note(uow, noted)
+    await store.hear(uow, max(message.wire.received for message in received))
+    for tenant, leads in by_tenant.items():
+        await catch_up(uow, tenant, leads)
+
+
+async def settle(database: Database, tenant: str) -> None:
+    """Close the work on leads that were closed at the very moment when it was made of them."""
+    while True:
+        async with database.begin(tenant) as uow:
+            await store.lock(uow, tenant)
+            leads = await store.open_though_closed(uow, tenant, BATCH)
+            await catch_up(uow, tenant, leads)
+        if len(leads) < BATCH:
+            return
+
+
+async def catch_up(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> None:
+    """Bring the work on these leads to where they are; the tenant must be locked (`store.lock`)."""
+    closed, contacted = await store.progressed(uow, tenant, leads)
+    if contacted:
+        await store.contacted(uow, tenant, contacted)
+        await routing.set_status(uow, tenant, contacted, WorkStatus.WORKED)
+    if closed:
+        await close(uow, tenant, closed, EndReason.CLOSED)
+
+
+async def close(
+    uow: UnitOfWork, tenant: str, leads: Sequence[UUID], reason: EndReason, actor: str | None = None
+) -> list[RowMapping]:
+    """Close the work on these leads, and give the room that it leaves to those that wait; the tenant must be locked.
+
+    Returns:
+        The ownerships that ended.
+    """
+    ended = await release(uow, tenant, leads, reason, actor)
+    await routing.set_status(uow, tenant, leads, WorkStatus.CLOSED)
+    if ended:
+        await fill(uow, tenant)
+    return ended

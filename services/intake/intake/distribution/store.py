@@ -1,0 +1,350 @@
+"""Every query about who owns which lead, and about what happened to leads by itself."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import RowMapping
+
+from chassis.failures import LostRaceError
+from chassis.unit_of_work import UnitOfWork
+from contracts.intake.distribution import EndReason
+from contracts.values import EARLIEST
+
+ASSIGNMENT = (
+    "assignment_id, lead_id, user_id, workspace, version, assigned_at, assigned_by, actor, due_at, contacted_at, "
+    "ended_at, end_reason, ended_by"
+)
+_WAITING = """
+    select waiting.*, coalesce(before.passed_over, '{}') as passed_over, coalesce(before.version, -1) as version
+    from unnest(cast(:workspaces as text[]), cast(:every_place as boolean[])) as open (workspace, every_place)
+    cross join lateral (
+        select work.lead_id, work.workspace, work.waiting_since, lead.geo_key
+        from work join lead on lead.tenant_id = :tenant and lead.lead_id = work.lead_id
+        where work.tenant_id = :tenant and work.status = 'routed' and work.workspace = open.workspace
+              and work.kept_back is null
+              and (cast(:since as timestamptz) is null or
+                   (work.waiting_since, work.lead_id) > (cast(:since as timestamptz), cast(:after as uuid)))
+              and (open.every_place or exists (
+                  select from unnest(cast(:regional as text[]), cast(:places as text[])) as region (workspace, place)
+                  where region.workspace = open.workspace
+                        and (lead.geo_key like region.place or lead.geo_key is null and region.place = 'unknown')))
+        order by work.waiting_since, work.lead_id
+        limit :limit for update of work skip locked
+    ) as waiting
+    left join lateral (
+        select max(version) as version,
+               array_agg(user_id) filter (where end_reason in ('sla_missed', 'unassigned')) as passed_over
+        from assignment where tenant_id = :tenant and lead_id = waiting.lead_id
+    ) as before on true
+    order by waiting_since, lead_id
+    limit :limit
+"""
+_ASSIGN = """
+    insert into assignment (tenant_id, assignment_id, lead_id, user_id, workspace, version, assigned_at, assigned_by,
+                            actor, due_at)
+    select :tenant, assignment_id, lead_id, user_id, workspace, version, :now, assigned_by, actor, due_at
+    from unnest(cast(:assignment_id as uuid[]), cast(:lead_id as uuid[]), cast(:user_id as text[]),
+                cast(:workspace as text[]), cast(:version as integer[]), cast(:assigned_by as text[]),
+                cast(:actor as text[]), cast(:due_at as timestamptz[]))
+         as given (assignment_id, lead_id, user_id, workspace, version, assigned_by, actor, due_at)
+    on conflict (tenant_id, lead_id) where ended_at is null do nothing
+"""
+_END = f"""
+    update assignment set ended_at = :now, end_reason = :reason, ended_by = :actor
+    where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[])) and ended_at is null
+    returning {ASSIGNMENT}
+"""
+_NOTE = """
+    insert into progress (tenant_id, lead_id, contacted_at, closed_at)
+    select * from unnest(cast(:tenants as text[]), cast(:leads as uuid[]), cast(:contacted as timestamptz[]),
+                         cast(:closed as timestamptz[]))
+    on conflict (tenant_id, lead_id) do update set
+        contacted_at = greatest(progress.contacted_at, excluded.contacted_at),
+        closed_at = least(progress.closed_at, excluded.closed_at)
+"""
+_OVERDUE = f"""
+    select {ASSIGNMENT}, (
+        select count(*) from assignment as before
+        where before.tenant_id = :tenant and before.lead_id = assignment.lead_id and before.end_reason = 'sla_missed'
+    ) as missed_before, (
+        select array_agg(user_id) from assignment as before
+        where before.tenant_id = :tenant and before.lead_id = assignment.lead_id
+              and before.end_reason in ('sla_missed', 'unassigned')
+    ) as passed_over
+    from assignment
+    where tenant_id = :tenant and ended_at is null and contacted_at is null and due_at <= :by
+    order by due_at limit :limit
+"""
+
+
+async def lock(uow: UnitOfWork, *tenants: str) -> None:
+    """Let nobody else change who owns what of these tenants' leads, or how far they came, before the unit ends.
+
+    One lock for a tenant and not one for each workspace, because an agent's capacity is for all their workspaces. It is taken
+    before any row of `work` or `progress` that others can see, so that nobody waits in a circle. Who applies published rules to
+    the leads that were there holds rows of `work` only: those are passed over where leads are given out.
+    """
+    await uow.execute(
+        """select pg_advisory_xact_lock(hashtextextended('intake/distribution/' || name, 0))
+           from unnest(cast(:names as text[])) as named (name)""",
+        names=sorted(tenants),
+    )
+
+
+async def busy(uow: UnitOfWork, tenant: str, workspaces: Iterable[str]) -> list[str]:
+    """Those of these workspaces in which a lead waits for somebody."""
+    rows = await uow.execute(
+        """select name from unnest(cast(:names as text[])) as named (name) where exists (
+               select from work where tenant_id = :tenant and status = 'routed' and workspace = name and kept_back is null)""",
+        tenant=tenant, names=list(workspaces),
+    )  # fmt: skip
+    return [row.name for row in rows]
+
+
+async def waiting(
+    uow: UnitOfWork,
+    tenant: str,
+    workspaces: Mapping[str, bool],
+    regions: Sequence[tuple[str, str]],
+    behind: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[RowMapping]:
+    """Leads that can be given out, oldest first, from behind one of them: `waiting_since` and `lead_id`.
+
+    Parameters:
+        workspaces: where to look; whether leads of every place can be given out there.
+        regions: workspaces and LIKE patterns of the places whose leads can be given out there.
+
+    Returns:
+        With them who is passed over, and the version of the last ownership.
+    """
+    rows = await uow.execute(
+        _WAITING, tenant=tenant, workspaces=list(workspaces), every_place=list(workspaces.values()),
+        regional=[workspace for workspace, _ in regions], places=[place for _, place in regions],
+        since=behind[0] if behind else None, after=behind[1] if behind else None, limit=limit,
+    )  # fmt: skip
+    return list(rows.mappings())
+
+
+async def assign(uow: UnitOfWork, tenant: str, assignments: Sequence[Mapping[str, Any]]) -> None:
+    """Give leads their owners.
+
+    Raises:
+        LostRaceError: one of them has an owner.
+    """
+    names = ("assignment_id", "lead_id", "user_id", "workspace", "version", "assigned_by", "actor", "due_at")
+    columns = {name: [row[name] for row in assignments] for name in names}
+    made = await uow.execute(_ASSIGN, tenant=tenant, now=uow.now, **columns)
+    if made.rowcount < len(assignments):
+        raise LostRaceError("a lead was assigned by another unit of work")
+
+
+async def end(
+    uow: UnitOfWork, tenant: str, leads: Sequence[UUID], reason: EndReason, actor: str | None = None
+) -> list[RowMapping]:
+    """End the ownership of these leads; returns what ended."""
+    rows = await uow.execute(_END, tenant=tenant, leads=list(leads), reason=reason.value, actor=actor, now=uow.now)
+    return list(rows.mappings())
+
+
+async def owner(uow: UnitOfWork, tenant: str, lead: UUID) -> RowMapping | None:
+    """The assignment that lasts, if somebody owns the lead."""
+    rows = await uow.execute(
+        f"select {ASSIGNMENT} from assignment where tenant_id = :tenant and lead_id = :lead and ended_at is null",
+        tenant=tenant, lead=lead,
+    )  # fmt: skip
+    return rows.mappings().first()
+
+
+async def last_version(uow: UnitOfWork, tenant: str, lead: UUID) -> int:
+    """The version of the lead's last ownership; -1 where it had none."""
+    rows = await uow.execute(
+        "select coalesce(max(version), -1) from assignment where tenant_id = :tenant and lead_id = :lead",
+        tenant=tenant, lead=lead,
+    )  # fmt: skip
+    return int(rows.scalar_one())
+
+
+async def held_by(uow: UnitOfWork, tenant: str, users: Sequence[str]) -> list[RowMapping]:
+    """What these agents own."""
+    rows = await uow.execute(
+        f"""select {ASSIGNMENT} from assignment
+            where tenant_id = :tenant and user_id = any(cast(:users as text[])) and ended_at is null
+            order by assignment_id""",
+        tenant=tenant, users=list(users),
+    )  # fmt: skip
+    return list(rows.mappings())
+
+
+async def with_something_to_do(uow: UnitOfWork, tenants: Sequence[str]) -> list[str]:
+    """Those of these tenants for which time may have brought work: a lead waits, one is overdue, or an absence has begun."""
+    rows = await uow.execute(
+        """select name from unnest(cast(:names as text[])) as named (name)
+           where exists (select from work where tenant_id = name and status = 'routed' and kept_back is null)
+                 or exists (select from assignment
+                            where tenant_id = name and ended_at is null and contacted_at is null and due_at <= :now)
+                 or exists (select from time_off where tenant_id = name and not applied and starts_at <= :now)
+           order by name""",
+        names=list(tenants), now=uow.now,
+    )  # fmt: skip
+    return [row.name for row in rows]
+
+
+async def page(
+    uow: UnitOfWork, tenant: str, filters: Mapping[str, Any], active: bool | None, before: UUID | None, limit: int
+) -> list[RowMapping]:
+    """Assignments that match what is given, newest first, from before one of them."""
+    given = {column: value for column, value in filters.items() if value is not None}
+    conditions = "".join(f" and {column} = :{column}" for column in given)
+    if active is not None:
+        conditions += " and ended_at is null" if active else " and ended_at is not null"
+    if before:
+        conditions += " and assignment_id < :before"
+        given["before"] = before
+    rows = await uow.execute(
+        f"""select {ASSIGNMENT} from assignment where tenant_id = :tenant{conditions}
+            order by assignment_id desc limit :limit""",
+        tenant=tenant, limit=limit, **given,
+    )  # fmt: skip
+    return list(rows.mappings())
+
+
+async def rotations(uow: UnitOfWork, tenant: str, workspaces: Sequence[str]) -> dict[str, dict[str, int]]:
+    """The standing of each workspace's round robin."""
+    rows = await uow.execute(
+        "select workspace, standing from rotation where tenant_id = :tenant and workspace = any(cast(:names as text[]))",
+        tenant=tenant, names=list(workspaces),
+    )  # fmt: skip
+    return {row.workspace: row.standing for row in rows}
+
+
+async def keep_rotations(uow: UnitOfWork, tenant: str, standings: Mapping[str, Mapping[str, int]]) -> None:
+    await uow.execute(
+        """insert into rotation (tenant_id, workspace, standing)
+           select :tenant, * from unnest(cast(:names as text[]), cast(:standings as jsonb[]))
+           on conflict (tenant_id, workspace) do update set standing = excluded.standing""",
+        tenant=tenant, names=list(standings), standings=[orjson.dumps(s).decode() for s in standings.values()],
+    )  # fmt: skip
+
+
+async def note(uow: UnitOfWork, noted: Mapping[tuple[str, UUID], tuple[datetime | None, datetime | None]]) -> None:
+    """Keep when leads (tenant and id) were last contacted and first closed, whatever of it is new."""
+    ordered = sorted(noted)
+    await uow.execute(
+        _NOTE, tenants=[tenant for tenant, _ in ordered], leads=[lead for _, lead in ordered],
+        contacted=[noted[key][0] for key in ordered], closed=[noted[key][1] for key in ordered],
+    )  # fmt: skip
+
+
+async def hear(uow: UnitOfWork, through: datetime) -> None:
+    """Keep until when the broker got the events that have been heard."""
+    await uow.execute(
+        """insert into heard (through) values (:through)
+           on conflict (one) do update set through = greatest(heard.through, excluded.through)""",
+        through=through,
+    )
+
+
+async def heard_through(uow: UnitOfWork) -> datetime:
+    """Until when the broker got the events that have been heard; long ago before the first."""
+    rows = await uow.execute("select through from heard")
+    return rows.scalar_one_or_none() or EARLIEST
+
+
+async def progressed(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> tuple[list[UUID], list[UUID]]:
+    """Of these leads: those whose work is open although they are closed, and those whose owner was in touch and still counts as
+    not having been."""
+    rows = await uow.execute(
+        """select work.lead_id, progress.closed_at is not null as closed
+           from progress join work on work.tenant_id = :tenant and work.lead_id = progress.lead_id
+           left join assignment as owned on owned.tenant_id = :tenant and owned.lead_id = progress.lead_id
+                and owned.ended_at is null
+           where progress.tenant_id = :tenant and progress.lead_id = any(cast(:leads as uuid[]))
+                 and work.status <> 'closed'
+                 and (progress.closed_at is not null
+                      or owned.contacted_at is null and progress.contacted_at >= owned.assigned_at)
+           order by work.lead_id""",
+        tenant=tenant, leads=list(leads),
+    )  # fmt: skip
+    found = list(rows)
+    return [row.lead_id for row in found if row.closed], [row.lead_id for row in found if not row.closed]
+
+
+async def close_unowned(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> None:
+    """Close the work on those of these leads that are closed as far as is known; nobody owns them, and they are locked."""
+    await uow.execute(
+        """update work set status = 'closed', updated_at = :now from progress
+           where work.tenant_id = :tenant and work.lead_id = any(cast(:leads as uuid[]))
+                 and progress.tenant_id = :tenant and progress.lead_id = work.lead_id and progress.closed_at is not null""",
+        tenant=tenant, leads=list(leads), now=uow.now,
+    )  # fmt: skip
+
+
+async def open_though_closed(uow: UnitOfWork, tenant: str, limit: int) -> list[UUID]:
+    """Leads that are closed, while the work on them is not."""
+    rows = await uow.execute(
+        """select work.lead_id from progress join work on work.tenant_id = :tenant and work.lead_id = progress.lead_id
+           where progress.tenant_id = :tenant and progress.closed_at is not null and work.status <> 'closed'
+           order by work.lead_id limit :limit""",
+        tenant=tenant, limit=limit,
+    )  # fmt: skip
+    return list(rows.scalars())
+
+
+async def contacted(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> None:
+    """The owners of these leads have been in touch."""
+    await uow.execute(
+        """update assignment set contacted_at = progress.contacted_at from progress
+           where assignment.tenant_id = :tenant and assignment.lead_id = any(cast(:leads as uuid[]))
+                 and assignment.ended_at is null
+                 and progress.tenant_id = :tenant and progress.lead_id = assignment.lead_id""",
+        tenant=tenant, leads=list(leads),
+    )  # fmt: skip
+
+
+async def overdue(uow: UnitOfWork, tenant: str, by: datetime, limit: int) -> list[RowMapping]:
+    """Ownerships that were to lead to a contact by a moment, and did not; the longest overdue first.
+
+    With each, how many owners of the lead missed theirs before, and who is passed over.
+    """
+    return list((await uow.execute(_OVERDUE, tenant=tenant, by=by, limit=limit)).mappings())
+
+
+async def keep_back(uow: UnitOfWork, tenant: str, leads: Sequence[UUID], why: str | None) -> None:
+    """Say why these leads are given to nobody by themselves any more; or that they are again."""
+    await uow.execute(
+        "update work set kept_back = :why where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[]))",
+        tenant=tenant, leads=list(leads), why=why,
+    )  # fmt: skip
+
+
+async def place(uow: UnitOfWork, tenant: str, lead: UUID, workspace: str) -> None:
+    """Say where a lead is worked on that no rule matched."""
+    await uow.execute(
+        "update work set workspace = :workspace where tenant_id = :tenant and lead_id = :lead",
+        tenant=tenant, lead=lead, workspace=workspace,
+    )  # fmt: skip
+
+
+async def queue(uow: UnitOfWork, tenant: str, workspace: str) -> RowMapping:
+    """How many leads of a workspace wait, how many of them for a person, since when, and how many have an owner."""
+    rows = await uow.execute(
+        """select count(*) filter (where status = 'routed') as waiting,
+                  count(*) filter (where status = 'routed' and kept_back is not null) as kept_back,
+                  min(waiting_since) filter (where status = 'routed') as oldest_waiting_since
+           from work where tenant_id = :tenant and status = 'routed' and workspace = :workspace""",
+        tenant=tenant, workspace=workspace,
+    )  # fmt: skip
+    return rows.mappings().one()
+
+
+async def owned_in(uow: UnitOfWork, tenant: str, workspace: str) -> int:
+    """How many leads of a workspace somebody owns."""
+    rows = await uow.execute(
+        "select count(*) from assignment where tenant_id = :tenant and workspace = :workspace and ended_at is null",
+        tenant=tenant, workspace=workspace,
+    )  # fmt: skip
+    return int(rows.scalar_one())

@@ -1,0 +1,114 @@
+"""Giving out what waits: to whom, in which order, and what is written down and told."""
+
+from datetime import timedelta
+
+import pytest
+
+from contracts.intake.distribution import LeadAssigned
+from tests.intake.distribution.scene import BEGIN, Scene
+
+ROUND_ROBIN = {"chain": [{"kind": "round_robin"}]}
+
+
+async def test_the_oldest_waiting_leads_are_given_out_first_as_far_as_there_is_room(scene: Scene) -> None:
+    await scene.publish(desk=ROUND_ROBIN)
+    first, second, third = await scene.leads(3)
+    await scene.agent("a", 2)
+    assert await scene.owners() == {first: "a", second: "a"}
+    assert {lead: row["status"] for lead, row in (await scene.work()).items()} == {
+        first: "assigned", second: "assigned", third: "routed",
+    }  # fmt: skip
+    await scene.agent("b", 5)
+    assert (await scene.owners())[third] == "b"
+
+
+async def test_an_assignment_is_told_and_its_reasons_are_kept(scene: Scene) -> None:
+    await scene.publish(desk={**ROUND_ROBIN, "sla_minutes": 15})
+    await scene.agent("a", 2)
+    await scene.agent("asleep", working_hours={})
+    (lead,) = await scene.leads(1)
+    assert await scene.fill("desk") == {lead}
+    (event,) = scene.events(LeadAssigned)
+    assert (event.lead_id, event.user_id, event.workspace, event.version) == (lead, "a", "desk", 1)
+    assert (event.assigned_by, event.actor, event.due_at) == ("rule", None, BEGIN + timedelta(minutes=15))
+    ((kind, trace),) = await scene.traces(lead)
+    assert kind == "assigned"
+    assert trace == {
+        "workspace": "desk",
+        "assigned_by": "rule",
+        "version": 1,
+        "user_id": "a",
+        "steps": [{"kind": "round_robin"}],
+        "verdicts": {"off_hours": ["asleep"]},
+        "eligible": {"a": "0/2"},
+    }
+
+
+async def test_a_workspace_without_a_chain_balances_load_and_that_is_the_systems_decision(scene: Scene) -> None:
+    await scene.publish(desk={})
+    await scene.agent("small", 10)
+    await scene.agent("large", 30)
+    await scene.leads(20)
+    await scene.fill()
+    owners = list((await scene.owners()).values())
+    assert (owners.count("small"), owners.count("large")) == (5, 15)
+    assert {event.assigned_by for event in scene.events(LeadAssigned)} == {"system"}
+
+
+async def test_turns_go_on_where_they_stood(scene: Scene) -> None:
+    await scene.publish(desk=ROUND_ROBIN)
+    for user in "abc":
+        await scene.agent(user)
+    for _ in range(9):
+        await scene.leads(1)
+        await scene.fill("desk")
+    owners = list((await scene.owners()).values())
+    assert [owners.count(user) for user in "abc"] == [3, 3, 3]
+
+
+async def test_a_lead_that_nobody_may_have_keeps_none_behind_it_waiting(scene: Scene) -> None:
+    await scene.publish(desk={"chain": [{"kind": "region"}]})
+    await scene.agent("ohio", 5, regions=["*_oh"])
+    far = await scene.leads(3, geo="paris")
+    unknown = await scene.leads(1)
+    near = await scene.leads(2, geo="dublin_oh")
+    await scene.fill()
+    assert await scene.owners() == dict.fromkeys(near, "ohio")
+    await scene.agent("anywhere", 5, regions=["unknown", "paris"])
+    assert set(await scene.owners()) == {*far, *unknown, *near}
+
+
+async def test_whoever_works_in_two_workspaces_is_filled_once(scene: Scene) -> None:
+    await scene.publish(desk={}, field={})
+    await scene.agent("both", 3, workspaces=["desk", "field"])
+    await scene.leads(3, "desk")
+    await scene.leads(3, "field")
+    assert len(await scene.fill()) == 3
+    assert await scene.fill() == set()
+
+
+async def test_leads_of_a_manual_workspace_wait_for_a_person(scene: Scene) -> None:
+    await scene.publish(desk={"chain": [{"kind": "manual"}]})
+    await scene.agent("a")
+    await scene.leads(1)
+    assert await scene.fill() == set()
+
+
+async def test_work_begins_with_the_agents_hours(scene: Scene) -> None:
+    await scene.publish(desk={})
+    await scene.agent("a", working_hours={"mon": [{"start": "09:00", "end": "17:00"}]}, time_zone="America/New_York")
+    (lead,) = await scene.leads(1)
+    assert await scene.minute() == {"returned": 0, "overdue": 0, "assigned": 0}, "in New York it is four in the morning"
+    scene.pass_time(hours=5)
+    assert await scene.minute() == {"returned": 0, "overdue": 0, "assigned": 1}
+    assert await scene.owners() == {lead: "a"}
+
+
+@pytest.mark.parametrize("rows", [501])
+async def test_a_long_queue_is_drained_batch_by_batch(scene: Scene, rows: int) -> None:
+    await scene.publish(desk={})
+    waiting = await scene.leads(rows)
+    await scene.agent("a", 10_000)
+    assert len(await scene.owners()) == 500
+    assert (await scene.minute())["assigned"] == rows - 500
+    assert set(await scene.owners()) == set(waiting)
