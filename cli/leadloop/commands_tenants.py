@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -22,16 +23,19 @@ from contracts.gateway import (
     TenantView,
 )
 from contracts.message import PLATFORM, ProblemCode, ProblemError
-from contracts.operations import GetTenant
+from contracts.operations import GetTenant, JobRunView, JobState, ListJobs, RotateKeys, RunJob
 from leadloop.app import Common, Tenant
 from leadloop.errors import reason
 from leadloop.installation import Installation
 from leadloop.output import Answer, CommandError, table
 from leadloop.patience import patiently
+from leadloop.progress import Advance, progress
 
 _KNOWN_EVERYWHERE_SECONDS = 30.0
 _STARTING_SECONDS = 30.0
 """A service that does not answer may be starting again."""
+_JOB_SECONDS = 3600.0
+_LOOK_SECONDS = 0.2
 
 
 async def create_tenant(
@@ -165,6 +169,60 @@ async def revoke_key(tenant: Tenant, key_id: UUID, /, *, common: Common = Common
         done = await caller.ask(tenant, RevokeApiKey(key_id=key_id))
     said = f"{key_id} opens nothing any more" if done.revoked else f"{key_id} was revoked before"
     return Answer({"key_id": key_id, "revoked": done.revoked}, [said])
+
+
+async def rotate_keys(tenant: Tenant, /, *, tokens: bool = False, common: Common = Common()) -> Answer:
+    """``leadloop key rotate``.
+
+    Args:
+        tenant: whose keys.
+        tokens: the key that tokens are made with, rather than the one that seals; what has a token keeps it.
+    """
+    async with Installation(common.open()).asking() as caller:
+        await check_known(caller, tenant, *SERVICES)
+        rotated = {}
+        for service in SERVICES:
+            done = await patiently(
+                partial(caller.ask, tenant, RotateKeys(tokens=tokens), of=service), _STARTING_SECONDS
+            )
+            if done.sealing_keys:
+                rotated[service] = done
+        data = {service: done.model_dump() for service, done in rotated.items()}
+        if not rotated:
+            return Answer({"rotated": data}, [f"no service holds a key of {tenant} yet: there was nothing to rotate"])
+        shown = [f"{tenant} has a new key with {', '.join(rotated)}"]
+        if tokens:
+            active = max(done.active_from for done in rotated.values() if done.active_from)
+            shown.append(f"new values get their tokens from it from {active:%H:%M} UTC on; what has a token keeps it")
+            return Answer({"rotated": data}, shown)
+        runs = {service: await _reseal(caller, service) for service in rotated}
+    count = sum(run.counts.get("resealed", 0) for run in runs.values())
+    left = sum(run.counts.get("left", 0) for run in runs.values())
+    shown.append(
+        f"{count} rows were sealed anew with it" + (f", {left} are left: see `leadloop job list`" if left else "")
+    )
+    shown.append("the job reseal drops the old one within half an hour, when no replica can be using it")
+    resealed = {service: run.model_dump() for service, run in runs.items()}
+    ok = not left and all(run.state is JobState.SUCCEEDED for run in runs.values())
+    return Answer({"rotated": data, "resealed": resealed}, shown, ok=ok)
+
+
+async def _reseal(caller: Caller, service: str) -> JobRunView:
+    """Have a service seal anew what it holds, and show how far it is."""
+    running = asyncio.ensure_future(caller.ask(PLATFORM, RunJob(job="reseal"), of=service, seconds=_JOB_SECONDS))
+    try:
+        with ExitStack() as bar:
+            advance: Advance | None = None
+            while not (await asyncio.wait([running], timeout=_LOOK_SECONDS))[0]:
+                runs = (await caller.ask(PLATFORM, ListJobs(), of=service)).runs
+                run = next((run for run in runs if run.job == "reseal" and run.state is JobState.RUNNING), None)
+                if run and run.counts:
+                    done, left = run.counts["resealed"], run.counts["left"]
+                    advance = advance or bar.enter_context(progress(f"{service}: sealing anew", done + left))
+                    advance(done, done)
+        return await running
+    finally:
+        running.cancel()
 
 
 async def sign_in(tenant: Tenant, /, *, common: Common = Common()) -> Answer:

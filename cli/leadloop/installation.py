@@ -86,7 +86,7 @@ class Installation:
             "LEADLOOP_DATABASE_URL": self._database_url(schema.role_of(service)),
             "LEADLOOP_NATS_URL": self.broker.url,
             "LEADLOOP_NATS_SEED": self._seed(service),
-            "LEADLOOP_KMS_URI": f"file://{self._kms}",
+            "LEADLOOP_KMS_URI": os.environ.get("LEADLOOP_KMS_URI", f"file://{self._kms}"),
             "LEADLOOP_HTTP_PORT": str(own),
         }
         if valkey:

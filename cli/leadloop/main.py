@@ -18,7 +18,9 @@ app = App(
     default_parameter=Parameter(negative=()),
 )
 app.command(tenant := App(name="tenant", help="Create, change and list tenants, and sign in to their pages."))
-app.command(key := App(name="key", help="Make and revoke credentials of a tenant's systems."))
+app.command(
+    key := App(name="key", help="Make and revoke credentials of a tenant's systems, and rotate the keys of its vault.")
+)
 app.command(lead := App(name="lead", help="Export all that is known of a lead's person, or erase the person."))
 app.command(audit := App(name="audit", help="Show who was shown what is personal."))
 app.command(job := App(name="job", help="List scheduled jobs and run one by hand."))
@@ -57,6 +59,11 @@ key.command(
     "leadloop.commands_tenants:create_key", name="create", help="Make a credential of a tenant and show it this once."
 )
 key.command("leadloop.commands_tenants:revoke_key", name="revoke", help="Revoke an API key; it opens nothing any more.")
+key.command(
+    "leadloop.commands_tenants:rotate_keys",
+    name="rotate",
+    help="Give a tenant a new key for what is sealed, or for its tokens, and seal anew what the old one sealed.",
+)
 
 app.command(
     "leadloop.commands_leads:import_",

@@ -3,6 +3,7 @@
 A tenant's key that is spoilt is that tenant's trouble alone.
 """
 
+import asyncio
 import shutil
 import stat
 from collections.abc import AsyncIterator
@@ -11,12 +12,12 @@ from pathlib import Path
 import pytest
 from tink import TinkError
 
-from chassis import keys
-from chassis.failures import KeysUnavailableError, TenantKeyError, is_transient
-from chassis.keys import FileKeyService, TenantKeys, key_service
+from chassis.failures import KeysUnavailableError, LostRaceError, TenantKeyError, is_transient
+from chassis.keys import FileKeyService, TenantKeys, key_service, tenant_keys
 from chassis.unit_of_work import Database
 from tests.chassis import ledger
 from tests.platform import Platform
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_a_key_is_made_once_and_only_its_owner_can_read_it(file: Path) -> None:
 
 
 def test_a_key_service_that_nobody_knows_is_refused_with_what_to_write() -> None:
-    with pytest.raises(ValueError, match=r"no key service for vault://; use file:///path"):
+    with pytest.raises(ValueError, match=r"no key service for vault://; use one of file:///path"):
         key_service("vault://secret")
 
 
@@ -173,6 +174,10 @@ async def test_what_is_sealed_for_one_tenant_and_place_opens_nowhere_else(
     assert b"Ada" not in sealed
     assert one.seal(b"Ada Example", "lead/1") != sealed
     assert one.open(sealed, "lead/1") == b"Ada Example"
+    with pytest.raises(LostRaceError):  # it might be a key that was made a moment before, which the next look shows
+        other.open(sealed, "lead/1")
+    async with database.begin() as uow:
+        other = await tenants.of(uow, f"{tenant}-2")
     for key, place in ((other, "lead/1"), (one, "lead/2"), (one, "")):
         with pytest.raises(TinkError):
             key.open(sealed, place)
@@ -193,7 +198,7 @@ async def test_keys_lie_in_the_database_wrapped(database: Database, file: Path, 
 async def test_a_key_taken_away_stops_being_used_when_the_cache_ends(
     database: Database, file: Path, tenant: str, monkeypatch: pytest.MonkeyPatch, cached: float
 ) -> None:
-    monkeypatch.setattr(keys, "_CACHE_SECONDS", cached)
+    monkeypatch.setattr(tenant_keys, "CACHE_SECONDS", cached)
     tenants = TenantKeys(FileKeyService(file))
     async with database.begin() as uow:
         key = await tenants.of(uow, tenant)
@@ -215,3 +220,76 @@ async def test_a_key_made_in_a_unit_of_work_that_is_undone_is_kept(database: Dat
     async with database.begin(tenant) as uow:
         sealed = (await first.of(uow, tenant)).seal(b"a note", "place")
         assert (await after_restart.of(uow, tenant)).open(sealed, "place") == b"a note"
+
+
+async def test_a_replica_with_the_old_keys_in_its_cache_looks_once_for_the_one_that_another_sealed_with(
+    database: Database, file: Path, tenant: str
+) -> None:
+    here, there = (TenantKeys(FileKeyService(file)) for _ in range(2))
+    async with database.begin(tenant) as uow:
+        old = await there.of(uow, tenant)
+        await here.of(uow, tenant)
+        await here.rotate(uow, tenant, tokens=False)
+    async with database.begin(tenant) as uow:
+        sealed = (await here.of(uow, tenant)).seal(b"a note", "place")
+        with pytest.raises(LostRaceError) as raised:
+            (await there.of(uow, tenant)).open(sealed, "place")
+        assert is_transient(raised.value)
+        new = await there.of(uow, tenant)
+        assert new.open(sealed, "place") == b"a note"
+        assert new.open(old.seal(b"an older note", "place"), "place") == b"an older note"
+        noise = b"\x01noise" + sealed
+        for error in (LostRaceError, TinkError):
+            with pytest.raises(error):
+                (await there.of(uow, tenant)).open(noise, "place")
+
+
+async def test_a_new_token_key_makes_tokens_once_every_replica_must_have_heard_of_it(
+    database: Database, file: Path, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenants = TenantKeys(FileKeyService(file))
+    async with database.begin(tenant) as uow:
+        before = await tenants.of(uow, tenant)
+        rotation = await tenants.rotate(uow, tenant, tokens=True)
+        assert rotation and 500 < (rotation.active_from - uow.now).total_seconds() <= 600
+    async with database.begin(tenant) as uow:
+        waiting = await tenants.of(uow, tenant)
+        assert waiting.token("phone", "+1") == before.token("phone", "+1") == waiting.tokens("phone", "+1")[0]
+        assert len(waiting.tokens("phone", "+1")) == 2
+        await uow.execute("update tenant_key set created_at = now() - interval '599.9 s' where purpose = 'token/2'")
+        await tenants.of(uow, tenant, fresh=True)
+
+        async def active() -> bool:
+            return (await tenants.of(uow, tenant)).generation == 2
+
+        await until(active, what="the cache ending with the wait")
+        key = await tenants.of(uow, tenant)
+    assert key.token("phone", "+1") == waiting.tokens("phone", "+1")[1] != before.token("phone", "+1")
+    assert key.lasting_token("phone", "+1") == before.token("phone", "+1")
+
+
+async def test_of_two_rotations_at_once_one_is_tried_again(database: Database, file: Path, tenant: str) -> None:
+    tenants = TenantKeys(FileKeyService(file))
+    async with database.begin(tenant) as uow:
+        await tenants.of(uow, tenant)
+
+    async def rotate() -> int:
+        async with database.begin(tenant) as uow:
+            rotation = await tenants.rotate(uow, tenant, tokens=False)
+            return rotation.sealing_keys if rotation else 0
+
+    done = await asyncio.gather(*(rotate() for _ in range(4)), return_exceptions=True)
+    assert {type(result) for result in done} <= {int, LostRaceError}
+    assert any(isinstance(result, int) for result in done)
+
+
+async def test_no_key_is_rotated_by_a_key_service_that_holds_another_key(
+    database: Database, file: Path, tenant: str
+) -> None:
+    tenants = TenantKeys(FileKeyService(file))
+    async with database.begin(tenant) as uow:
+        await tenants.of(uow, tenant)
+    spoil(file, "another key")
+    async with database.begin(tenant) as uow:
+        with pytest.raises(KeysUnavailableError):
+            await tenants.rotate(uow, tenant, tokens=False)

@@ -7,13 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from contracts.intake.leads import SubmitLead
+from contracts.catalogue import CATALOGUE, Entry
+from contracts.intake.leads import LeadRejected, SubmitLead
+from contracts.message import Kind
 from contracts.outcomes import Outcome, OutcomeBatch
 from contracts.personal import is_contact, looks_like_pii, same_number
 from contracts.taxonomy import key
-from contracts.values import LeadRef
+from contracts.values import Actor, LeadRef
 
 AROUND = st.text(alphabet="abcxyz _-/:", max_size=10)
 NUMBERS = st.builds(
@@ -136,17 +138,37 @@ def test_an_ordinary_identifier_is_no_contact(identifier: str) -> None:
     assert not is_contact(identifier)
 
 
+ACTOR = TypeAdapter(Actor).json_schema()
 ID = {"source_system": "crm", "source_id": "1"}
+UUID = "01a20127-6e5b-4444-8888-812345678901"
+
+
+@pytest.mark.parametrize(
+    ("source_id", "phone", "contact"),
+    [
+        ("jane@example.com", None, True),
+        ("614-555-0142", None, True),
+        ("6145550142", None, False),
+        ("6145550142", "+1 (614) 555-0142 ext. 9", True),
+        ("6145550142", "+1 (614) 555-0143", False),
+        ("p16145550142", "614 555 0142", True),
+        ("0612345678", "+33 6 12 34 56 78", True),
+        ("L-1042", "+1 614 555 1042", False),
+        ("~" + "6145550142" * 6 + "0000", "614 555 0142", False),
+    ],
+)
+def test_an_id_of_digits_is_a_contact_if_it_is_the_leads_own_number_and_a_token_is_none(
+    source_id: str, phone: str | None, contact: bool
+) -> None:
+    assert SubmitLead(source_system="crm", source_id=source_id, phone=phone).id_is_a_contact is contact
 
 
 @pytest.mark.parametrize(
     ("make", "fields", "wrong"),
     [
-        (SubmitLead, {**ID, "source_id": "jane@example.com"}, "source_id"),
         (SubmitLead, {**ID, "source_system": "+1 614 555 0142"}, "source_system"),
-        (SubmitLead, {**ID, "source_id": "6145550142", "phone": "+1 (614) 555-0142 ext. 9"}, "phone"),
-        (SubmitLead, {**ID, "source_id": "p16145550142", "phone": "614 555 0142"}, "phone"),
-        (LeadRef, {**ID, "source_id": "614-555-0142"}, "source_id"),
+        (LeadRef, {**ID, "source_system": "jane@example.com"}, "source_system"),
+        (LeadRejected, {**ID, "source_id": "jane@example.com", "submission_id": UUID, "reasons": []}, "source_id"),
         (OutcomeBatch, {"lead": ID, "outcomes": [{"type": "contacted"}], "recorded_by": "jane@x.com"}, "recorded_by"),
         (OutcomeBatch, {"lead": ID, "outcomes": [{"type": "contacted"}], "recorded_by": "jane.roe"}, "recorded_by"),
         (OutcomeBatch, {"lead": ID, "outcomes": [{"type": "contacted"}], "recorded_by": "user:6145550142"}, "recorded_by"),
@@ -163,9 +185,6 @@ def test_what_travels_in_clear_holds_no_contact_and_the_refusal_does_not_quote_i
     assert error["loc"] == (wrong,)
     assert "0142" not in error["msg"]
     assert "jane" not in error["msg"].lower()
-
-
-UUID = "01a20127-6e5b-4444-8888-812345678901"
 
 
 @pytest.mark.parametrize("actor", ["user:7", "import", f"key:{UUID}", UUID, "agent:0055f000", "demo_live-2"])
@@ -189,3 +208,16 @@ def test_a_reason_is_a_code(code: str) -> None:
 )
 def test_a_number_is_the_same_in_any_notation(one: str, other: str, same: bool) -> None:
     assert same_number(one, other) == same_number(other, one) == same
+
+
+@pytest.mark.parametrize(
+    "entry", [entry for entry in CATALOGUE if entry.topic.kind is Kind.EVENT], ids=lambda entry: entry.topic.type
+)
+def test_whoever_acted_is_told_by_an_id_in_every_event(entry: Entry) -> None:
+    """An `Actor`, or a word of a list."""
+    schema = entry.message.model_json_schema()
+    for part in (schema, *schema.get("$defs", {}).values()):
+        for name, field in part.get("properties", {}).items():
+            if name.endswith("_by"):
+                kinds = [kind for kind in field.get("anyOf", [field]) if kind.get("type") != "null"]
+                assert all("$ref" in kind or kind["pattern"] == ACTOR["pattern"] for kind in kinds), name

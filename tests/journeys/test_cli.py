@@ -109,6 +109,7 @@ async def test_wrong_use_is_refused_in_one_line(operator: Operator, known: str, 
         (["key", "create", "nobody"], "there is no tenant nobody"),
         (["key", "revoke", known, "ll_1"], 'unable to convert "ll_1" into UUID'),
         (["key", "revoke", known, str(UUID(int=7))], "the tenant has no such key"),
+        (["key", "rotate", "nobody"], "there is no tenant nobody"),
         (["publish", "intake.event.lead_accepted.v1.acme"], "is no command"),
         (["publish", "two words"], "is no command"),
         (["job", "run", "intake", "nope"], "no job is called nope"),
@@ -271,6 +272,28 @@ async def test_every_job_is_listed_and_runs_by_hand(operator: Operator) -> None:
     assert ("aggregator", "weekly_win_rates") in {(job["service"], job["job"]) for job in jobs}
     ran = await operator.ask("job", "run", "notifier", "missing_outcomes")
     assert (ran["state"], ran["error"]) == ("succeeded", None)
+
+
+async def test_a_tenant_s_keys_are_rotated_and_what_they_sealed_is_sealed_anew(operator: Operator, known: str) -> None:
+    assert "nothing to rotate" in await operator.say("key", "rotate", known)
+    async with operator.http(known) as api:
+        created = await api.post(f"/api/t/{known}/leads", json=LEAD)
+        deed = {"type": "contacted", "notes": "Two dogs."}
+        recorded = await api.post(
+            f"/api/t/{known}/outcomes", json={"lead": {"lead_id": created.json()["lead_id"]}, "outcomes": [deed]}
+        )
+        assert recorded.status_code == 201, recorded.text
+        rotated = await operator.ask("key", "rotate", known)
+        assert {service: done["sealing_keys"] for service, done in rotated["rotated"].items()} == {
+            "intake": 2, "outcomes": 2,
+        }  # fmt: skip
+        counts = {service: run["counts"] for service, run in rotated["resealed"].items()}
+        assert {service: (found["resealed"], found["left"]) for service, found in counts.items()} == {
+            "intake": (1, 0), "outcomes": (1, 0),
+        }  # fmt: skip
+        history = await api.get(f"/api/t/{known}/leads/{created.json()['lead_id']}/outcomes")
+        assert history.json()["outcomes"][0]["notes"] == "Two dogs."
+    assert "what has a token keeps it" in await operator.say("key", "rotate", known, "--tokens")
 
 
 async def test_a_measurement_leaves_nothing_behind(operator: Operator) -> None:

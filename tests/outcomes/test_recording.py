@@ -130,7 +130,8 @@ async def test_nobody_changes_or_deletes_an_outcome_not_even_the_owner_of_the_ta
             await sql.execute(take_over)
             await sql.fetch("select set_config('app.tenants', $1, false)", f"{{{desk.tenant}}}")
             assert await sql.fetchval("select count(*) from outcome") == 1
-            for statement in ("update outcome set type = 'closed_won'", "delete from outcome", "truncate outcome"):
+            changes = ("update outcome set type = 'closed_won'", "update outcome set sealed = null, value = 1")
+            for statement in (*changes, "delete from outcome", "truncate outcome"):
                 with pytest.raises(asyncpg.PostgresError, match=r"append-only|permission denied for table outcome"):
                     await sql.execute(statement)
 

@@ -17,10 +17,11 @@ from chassis.keys import TenantKeys, key_service
 from chassis.received import Handler, Received, Wire, encode
 from chassis.service import Service
 from chassis.unit_of_work import Database, UnitOfWork
-from contracts.intake.leads import LeadAccepted, LeadUpdated
+from contracts.intake.leads import LeadAccepted, LeadUpdated, SourceIds
 from contracts.message import Envelope, Message
 from contracts.outcomes import RecordOutcomes
 from outcomes import handlers
+from outcomes.source_ids import Naming
 from tests.outcomes.desk import Desk, accepted, duplicated, of_source, order, rejected, spoilt, updated
 from tests.platform import Platform
 from tests.waiting import until
@@ -85,7 +86,12 @@ async def database(platform: Platform) -> Any:
 
 @pytest.fixture(scope="module")
 def keyed(platform: Platform) -> handlers.Handlers:
-    return handlers.Handlers(TenantKeys(key_service(platform.settings("outcomes").kms_uri)))
+    keys = TenantKeys(key_service(platform.settings("outcomes").kms_uri))
+    return handlers.Handlers(keys, Naming(keys, _nobody_is_asked))
+
+
+async def _nobody_is_asked(*_: object) -> SourceIds:
+    raise AssertionError("no id here is a contact")
 
 
 async def test_no_order_is_left_waiting_by_a_lead_that_arrives_at_the_same_moment(
@@ -101,7 +107,7 @@ async def test_no_order_is_left_waiting_by_a_lead_that_arrives_at_the_same_momen
 
     for start in range(0, 200, 10):
         batch = slice(start, start + 10)
-        await asyncio.gather(handle(handlers.follow_leads, arrivals[batch]), handle(keyed.record, orders[batch]))
+        await asyncio.gather(handle(keyed.follow_leads, arrivals[batch]), handle(keyed.record, orders[batch]))
     async with running.sql() as sql:
         assert await sql.fetchval("select count(*) from outcomes.waiting where tenant_id = $1", tenant) == 0
         assert await sql.fetchval("select count(*) from outcomes.outcome where tenant_id = $1", tenant) == 200
@@ -144,10 +150,10 @@ async def test_whether_leads_or_their_orders_come_first_makes_no_difference(
         tenant = f"interleaved-{uuid7()}"
         commands = [received(tenant, one) for one in orders]
         in_order = {
-            handlers.follow_leads: iter([received(tenant, event) for event in events]),
+            keyed.follow_leads: iter([received(tenant, event) for event in events]),
             keyed.record: iter(commands),
         }
-        turns = [handlers.follow_leads] * len(events) + [keyed.record] * len(orders)
+        turns = [keyed.follow_leads] * len(events) + [keyed.record] * len(orders)
         if mixed:
             random_.shuffle(turns)
         async with database.begin(tenant) as uow:

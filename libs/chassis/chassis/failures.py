@@ -34,12 +34,16 @@ class TenantsUnavailableError(Exception):
     """The gateway does not say whether there is such a tenant, so what was sent to it waits."""
 
 
+class PeerUnavailableError(Exception):
+    """Another service, without whose answer the work cannot be done, does not give it."""
+
+
 class LostRaceError(Exception):
     """Another unit of work did the same thing a moment before; tried again, this one will see it."""
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the cause lies outside the message: database, broker, key service or gateway away, or a lost race."""
+    """Whether the cause lies outside the message: database, broker, key service or another service away, or a lost race."""
     if isinstance(error, DBAPIError):
         sqlstate = getattr(error.orig, "sqlstate", None) or ""
         if sqlstate:
@@ -49,6 +53,7 @@ def is_transient(error: BaseException) -> bool:
         error,
         KeysUnavailableError
         | TenantsUnavailableError
+        | PeerUnavailableError
         | LostRaceError
         | InternalClientError  # what asyncpg raises when the server dies in the middle of a statement
         | PoolTimeoutError

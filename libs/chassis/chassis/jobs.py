@@ -128,8 +128,8 @@ class Jobs:
             return JobRunView.model_validate(dict(rows.mappings().one()))
 
     async def listing(self, uow: UnitOfWork) -> JobList:
-        """The jobs with their schedules, and the latest hundred runs."""
-        rows = await uow.execute(f"{_RUNS} order by started_at desc limit 100")
+        """The jobs with their schedules, and the latest twenty runs of each, those begun last first."""
+        rows = await uow.execute(_LATEST_RUNS, jobs=list(self._jobs))
         latest = {(job.name, job.latest_slot(uow.now)) for job in self._jobs.values()}
         runs = []
         for row in rows.mappings():
@@ -224,3 +224,8 @@ _END = """
     where job = :job and slot = :slot and run_id = :run_id
 """
 _RUNS = "select job, slot, state, attempts, lease_until, started_at, ended_at, counts, error from job_run"
+_LATEST_RUNS = f"""
+    select run.* from unnest(cast(:jobs as text[])) as listed (name)
+    cross join lateral ({_RUNS} where job = listed.name order by slot desc limit 20) as run
+    order by started_at desc
+"""

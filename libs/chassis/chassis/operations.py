@@ -8,12 +8,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis import dead_letters, inbox, jobs, outbox, tenants
 from chassis.dead_letters import DeadLetters
 from chassis.jobs import Counts, Jobs
+from chassis.keys import TenantKeys
+from chassis.logs import get_logger
 from chassis.metrics import DEAD_LETTERS, OUTBOX_AGE, OUTBOX_UNSENT
 from chassis.processing import Processor
 from chassis.received import Answer, Received
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts import operations as messages
 from contracts.message import Message
+
+log = get_logger("operations")
 
 _INBOX_DAYS = 30
 """Longer than the streams keep a message (7 days) and operators publish again (14 days)."""
@@ -26,10 +30,11 @@ _DEAD_LETTER_DAYS = 90
 class Operations:
     """The answers to `contracts.operations`."""
 
-    def __init__(self, jobs: Jobs, letters: DeadLetters, processor: Processor) -> None:
+    def __init__(self, jobs: Jobs, letters: DeadLetters, processor: Processor, keys: TenantKeys) -> None:
         self._jobs = jobs
         self._letters = letters
         self._processor = processor
+        self._keys = keys
 
     def answers(self) -> dict[type[Message], Answer]:
         """All that are given within a unit of work; see `run_job` for the one that is not."""
@@ -40,6 +45,7 @@ class Operations:
             messages.RedriveDeadLetters: self._redrive,
             messages.Republish: self._republish,
             messages.ListJobs: self._list_jobs,
+            messages.RotateKeys: self._rotate_keys,
         }
 
     async def run_job(self, request: Received[messages.RunJob]) -> messages.JobRunView:
@@ -75,6 +81,15 @@ class Operations:
 
     async def _list_jobs(self, uow: UnitOfWork, _: Received[messages.ListJobs]) -> messages.JobList:
         return await self._jobs.listing(uow)
+
+    async def _rotate_keys(self, uow: UnitOfWork, request: Received[messages.RotateKeys]) -> messages.KeysRotated:
+        rotation = await self._keys.rotate(uow, request.tenant, tokens=request.body.tokens)
+        if rotation is None:
+            return messages.KeysRotated()
+        log.info("a tenant's keys were rotated", tenant=request.tenant)
+        return messages.KeysRotated(
+            sealing_keys=rotation.sealing_keys, generation=rotation.generation, active_from=rotation.active_from
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from chassis.consumer import Consumer
 from chassis.dead_letters import DeadLetters
 from chassis.failures import is_transient
 from chassis.jobs import Job, Jobs
-from chassis.keys import key_service
+from chassis.keys import Resealing, Sealed, TenantKeys, key_service
 from chassis.operations import Operations, measure, sweep
 from chassis.processing import Processor
 from chassis.received import Answer, Handler, Wire
@@ -54,6 +54,8 @@ class Service:
         jobs: what it does by the clock.
         workers: what it does all the time; each is run again if it raises.
         closes: called when it has stopped: for connections of its own.
+        keys: the tenants', shared with the handlers that seal and open.
+        sealed: all that the service holds sealed under them, to be sealed anew after a rotation.
     """
 
     def __init__(
@@ -66,25 +68,35 @@ class Service:
         jobs: Sequence[Job] = (),
         workers: Sequence[Worker] = (),
         closes: Sequence[Worker] = (),
+        keys: TenantKeys | None = None,
+        sealed: Sequence[Sealed] = (),
         database: Database | None = None,
     ) -> None:
         self.name = name
         self.settings = settings
+        self.sealed = tuple(sealed)
         self.database = database or Database(name, settings.database_url)
         self.consumes: dict[type[Message], Handler] = dict(consumes or {})
         own_handler = self.consumes.get(TenantChanged)
         self.consumes[TenantChanged] = tenants.keeping_copy(own_handler) if own_handler else tenants.keep_copy
         self.broker = broker(name, settings)
-        self.jobs = Jobs(self.database, [*jobs, Job("sweep", "17 3 * * *", partial(sweep, self.database))])
+        service_of_keys = key_service(settings.kms_uri)
+        keys = keys or TenantKeys(service_of_keys)
+        resealing = Resealing(self.database, keys, sealed)
+        every_service = [
+            Job("sweep", "17 3 * * *", partial(sweep, self.database)),
+            Job("reseal", "*/10 * * * *", resealing.run),
+        ]
+        self.jobs = Jobs(self.database, [*jobs, *every_service])
         self._workers = workers
         self._closes = closes
-        letters = DeadLetters(key_service(settings.kms_uri))
+        letters = DeadLetters(service_of_keys)
         known = Tenants(None if name == ListTenants.topic.owner else self._ask_the_gateway)
         self._processor = Processor(self.database, self.consumes, letters, known)
         self._consumers: list[Consumer] = []
         self._consuming: list[asyncio.Task[None]] = []
         self._background: list[asyncio.Task[None]] = []
-        operations = Operations(self.jobs, letters, self._processor)
+        operations = Operations(self.jobs, letters, self._processor, keys)
         responses: dict[type[Message], Respond] = {
             request: in_unit_of_work(self.database, known, answer)
             for request, answer in {**operations.answers(), **(answers or {})}.items()

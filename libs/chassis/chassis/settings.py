@@ -11,7 +11,8 @@ class Settings(BaseSettings):
         database_url: the service's own role, e.g. ``postgresql+asyncpg://leadloop_intake@/leadloop?host=/run/pg``.
         nats_url: one or several addresses, separated by commas.
         nats_seed: the nkey seed of the service's credential; none where the broker asks for none.
-        kms_uri: the key that wraps all others: ``file:///path/to/keyset.json``.
+        kms_uri: the key that wraps all others: ``file:///path/to/keyset.json``, or one of AWS, Google Cloud or Vault;
+            `chassis.keys.remote` says how each is written, and in which environment its client looks for credentials.
         valkey_url: where replicas count together, e.g. ``valkey://:password@valkey:6379``; without it each counts for itself.
         http_host, http_port: where health and metrics (and the gateway's API) listen.
     """

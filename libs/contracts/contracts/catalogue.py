@@ -58,6 +58,7 @@ _DECLARED: Final = (
     _order(leads.SubmitLeadNow, "gateway"),
     _order(leads.GetLead, "gateway"),
     _order(leads.ListLeads, "gateway"),
+    _order(leads.TokeniseSourceIds, "gateway", "outcomes"),
     _order(leads.GetSubmissions, UPSTREAM),
     _order(leads.CountSubmissions, UPSTREAM),
     _order(limits.ListParked, "gateway"),

@@ -175,6 +175,30 @@ class RunJob(Request[JobRunView]):
     job: str
 
 
+class KeysRotated(Reply):
+    """The tenant's keys as they are with the service after a rotation."""
+
+    sealing_keys: int = 0
+    """How many open what is sealed; the newest seals. None where the service holds no key of the tenant: nothing was
+    to be rotated."""
+    generation: int | None = None
+    """The newest generation of the key that tokens are made with, from 1."""
+    active_from: datetime | None = None
+    """When tokens begin to be made with that generation: once every replica must have heard of it."""
+
+
+class RotateKeys(Request[KeysRotated]):
+    """Give the tenant in the subject a new key, with this service.
+
+    What was sealed before opens as before, and the job `reseal` seals it anew; then the old keys are dropped.
+    """
+
+    topic: ClassVar = Topic(EACH_SERVICE, Kind.REQUEST, "rotate_keys")
+    tokens: bool = False
+    """The key that tokens are made with, rather than the one that seals. The old ones stay: what was given a token keeps
+    it."""
+
+
 MESSAGES: tuple[type[Event] | type[Request[Any]], ...] = (
     MessageDeadLettered,
     PersonalDataDropped,
@@ -185,4 +209,5 @@ MESSAGES: tuple[type[Event] | type[Request[Any]], ...] = (
     Republish,
     ListJobs,
     RunJob,
+    RotateKeys,
 )

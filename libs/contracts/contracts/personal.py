@@ -28,6 +28,9 @@ _NO_PHONE = re.compile(
 _PHONE = re.compile(r"\d(?:[\W_]*\d){6,}")
 """Seven digits, the shortest subscriber numbers that people write out, whatever punctuation is between them."""
 
+_FEWEST_DIGITS = 7
+_TOKEN = re.compile(r"~[0-9a-f]{64}")
+
 _WRITTEN_AS_PHONE = re.compile(
     r"(?<!\w)\+[\W_]*\d(?:[\W_]*\d){6,}"  # +44 20 7946 0958
     r"|\(\d{2,5}\)(?:[\W_]*\d){5,}"  # (614) 555-0142
@@ -67,14 +70,31 @@ def is_contact(identifier: str) -> bool:
     return _holds_email(text) or _WRITTEN_AS_PHONE.search(text) is not None
 
 
+def may_be_a_number(identifier: str) -> bool:
+    """Whether an identifier has the digits of a telephone number, and so is one if it is the lead's own.
+
+    >>> may_be_a_number("6145550142"), may_be_a_number("L-614555"), may_be_a_number("~" + "0" * 64)
+    (True, False, False)
+    """
+    return not is_token(identifier) and len(_digits(identifier)) >= _FEWEST_DIGITS
+
+
+def is_token(identifier: str) -> bool:
+    """Whether an identifier is the token that intake made of one which was a contact."""
+    return _TOKEN.fullmatch(identifier) is not None
+
+
 def same_number(one: str, other: str) -> bool:
     """Whether of two texts one holds all the digits of the other in a row, and these are enough for a telephone number.
 
     Zeros in front do not count: they stand for a prefix that the other notation may not have (0612… is +33 612…).
     """
-    digits = ("".join(filter(str.isdecimal, text)).lstrip("0") for text in (one, other))
-    short, long = sorted(digits, key=len)
-    return len(short) >= 7 and short in long
+    short, long = sorted(map(_digits, (one, other)), key=len)
+    return len(short) >= _FEWEST_DIGITS and short in long
+
+
+def _digits(text: str) -> str:
+    return "".join(filter(str.isdecimal, text)).lstrip("0")
 
 
 def _plain(text: str) -> str:

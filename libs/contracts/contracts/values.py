@@ -20,8 +20,8 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE
 def _no_contact(identifier: str) -> str:
     if is_contact(identifier):
         raise ValueError(
-            "is written like an e-mail address or a telephone number, and ids travel in clear: "
-            "send another id that the source has for the lead, such as the number of its record"
+            "is written like an e-mail address or a telephone number, and travels in clear: "
+            "name the system as its makers call it, and a lead by its id or by the token of it that events carry"
         )
     return identifier
 
@@ -63,10 +63,11 @@ SourceSystem = Annotated[
     str, Field(min_length=1, max_length=100, pattern=NO_NUL, examples=["crm"]), AfterValidator(_no_contact)
 ]
 """The system a lead comes from, as that system calls itself."""
-SourceId = Annotated[
-    str, Field(min_length=1, max_length=200, pattern=NO_NUL, examples=["L-1042"]), AfterValidator(_no_contact)
-]
-"""The lead's id in that system; it travels in clear, so it is no e-mail address and no telephone number."""
+SourceId = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL, examples=["L-1042"])]
+"""The lead's id in that system, as that system writes it. Of one that is an e-mail address or a telephone number intake
+makes a token before anything is stored or told; the token names the lead as well."""
+PublicSourceId = Annotated[SourceId, AfterValidator(_no_contact)]
+"""The lead's id in its system; of one that is a person's e-mail address or telephone number ``~`` and its token."""
 
 
 class Attribution(BaseModel):

@@ -4,7 +4,7 @@ from functools import partial
 from time import monotonic
 
 from chassis.jobs import Job
-from chassis.keys import TenantKeys, key_service
+from chassis.keys import ResealedColumn, TenantKeys, key_service
 from chassis.service import Service
 from chassis.settings import Settings
 from chassis.unit_of_work import Database
@@ -60,6 +60,30 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
         "intake",
         settings,
         database=database,
+        keys=keys,
+        sealed=[
+            ResealedColumn("person_key", "wrapped", key={"key_id": "uuid"}, context="person/{key_id}"),
+            ResealedColumn(
+                "parked", "sealed", key={"source_system": "text", "seq": "bigint"}, context="parked/{message_id}"
+            ),
+            ResealedColumn(
+                "enrichment_run", "criteria", key={"run_id": "uuid"}, context="enrichment/criteria/{run_id}"
+            ),
+            ResealedColumn(
+                "enrichment_item",
+                "sealed",
+                key={"run_id": "uuid", "step": "text", "item": "integer"},
+                context="enrichment/contact/{run_id}",
+            ),
+            ResealedColumn(
+                "memory",
+                "value",
+                key={"key": "text"},
+                context="enrichment/{key}",
+                read="decode(value ->> 'sealed', 'hex')",
+                write="jsonb_set(value, '{sealed}', to_jsonb(encode(given.sealed, 'hex')))",
+            ),
+        ],
         consumes={
             messages.SubmitLead: handlers.submit_leads,
             outcomes.OutcomeRecorded: progress.follow,
@@ -70,6 +94,7 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
             messages.SubmitLeadNow: handlers.submit_lead_now,
             messages.GetLead: handlers.get_lead,
             messages.ListLeads: handlers.list_leads,
+            messages.TokeniseSourceIds: handlers.tokenise_source_ids,
             messages.GetSubmissions: handlers.get_submissions,
             messages.CountSubmissions: handlers.count_submissions,
             limits.ListParked: list_parked,

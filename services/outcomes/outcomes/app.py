@@ -3,7 +3,7 @@
 from functools import partial
 
 from chassis.jobs import Job
-from chassis.keys import TenantKeys, key_service
+from chassis.keys import ResealedColumn, TenantKeys, key_service
 from chassis.service import Service
 from chassis.settings import Settings
 from chassis.unit_of_work import Database
@@ -13,28 +13,40 @@ from contracts.catalogue import EVENTS
 from contracts.intake import leads, privacy
 from outcomes import handlers
 from outcomes.handlers import Handlers
+from outcomes.source_ids import Naming
+from outcomes.store_orders import SealedOrders
 
 
 def build(settings: Settings) -> Service:
     database = Database("outcomes", settings.database_url)
-    keyed = Handlers(TenantKeys(key_service(settings.kms_uri)))
+    keys = TenantKeys(key_service(settings.kms_uri))
+    naming = Naming(keys, lambda tenant, request: service.caller.ask(tenant, request))
+    asking = Handlers(keys, naming)
     service = Service(
         "outcomes",
         settings,
         database=database,
+        keys=keys,
+        sealed=[
+            SealedOrders(),  # before the outcomes, which orders become
+            ResealedColumn("waiting", "sealed_id", key={"position": "bigint"}, context="source_id"),
+            ResealedColumn(
+                "outcome", "sealed", key={"lead_id": "uuid", "sequence": "integer"}, context="outcome/{outcome_id}"
+            ),
+        ],
         consumes={
-            messages.RecordOutcome: keyed.record,
-            messages.RecordOutcomes: keyed.record,
-            leads.LeadAccepted: handlers.follow_leads,
-            leads.LeadUpdated: handlers.follow_leads,
-            leads.LeadDuplicated: handlers.follow_leads,
-            leads.LeadRejected: handlers.follow_leads,
-            outreach.MessageSent: handlers.follow_leads,
             privacy.LeadErased: handlers.forget_leads,
+            messages.RecordOutcome: asking.record,
+            messages.RecordOutcomes: asking.record,
+            leads.LeadAccepted: asking.follow_leads,
+            leads.LeadUpdated: asking.follow_leads,
+            leads.LeadDuplicated: asking.follow_leads,
+            leads.LeadRejected: asking.follow_leads,
+            outreach.MessageSent: asking.follow_leads,
         },
         answers={
-            messages.RecordOutcomesNow: keyed.record_now,
-            messages.OutcomeHistory: keyed.outcome_history,
+            messages.RecordOutcomesNow: asking.record_now,
+            messages.OutcomeHistory: asking.outcome_history,
             messages.LeadState: handlers.lead_state,
             messages.MissingOutcomes: handlers.missing_outcomes,
             messages.GetRecordings: handlers.get_recordings,

@@ -18,6 +18,7 @@ from contracts.taxonomy import STAGE_OF
 from contracts.values import LeadRef
 from outcomes import domain, recording, store, store_orders
 from outcomes.orders import Order, has_free_text, order_of, written_in
+from outcomes.source_ids import Naming
 
 _MISSING_SHOWN = 100
 _BATCH = 500
@@ -25,31 +26,6 @@ _BATCH = 500
 
 LeadNews = leads.LeadAccepted | leads.LeadUpdated | leads.LeadDuplicated | leads.LeadRejected | outreach.MessageSent
 """What other services tell of leads."""
-
-
-async def follow_leads(uow: UnitOfWork, received: Sequence[Received[LeadNews]]) -> None:
-    """Handles all that is told of leads: keeps it, and carries out what waited for it."""
-    versions, unchanged, rejections, sends, named = [], [], [], [], []
-    for message in received:
-        body = message.body
-        if isinstance(body, outreach.MessageSent):
-            sends.append({"tenant_id": message.tenant, "lead_id": body.lead_id, "active_at": body.occurred_at})
-            continue
-        if isinstance(body, leads.LeadAccepted | leads.LeadUpdated):
-            versions.append(_version_row(message, body))
-        elif body.lead_id:  # repeated or rejected, the submission left the lead as it was
-            unchanged.append({"tenant_id": message.tenant, **body.__dict__})
-        else:
-            rejections.append({"tenant_id": message.tenant, **body.__dict__})
-        lead = LeadRef(source_system=body.source_system, source_id=body.source_id, submission_id=body.submission_id)
-        named.append((message.tenant, lead))
-    await store.lock(uow)
-    await store.keep_versions(uow, versions)
-    await store.keep_unchanged(uow, unchanged)
-    await store.keep_rejections(uow, rejections)
-    await store.note_activity(uow, sends)
-    await store.hear_through(uow, max(message.wire.received for message in received))
-    await _carry_out_waiting(uow, named)
 
 
 async def forget_leads(uow: UnitOfWork, received: Sequence[Received[privacy.LeadErased]]) -> None:
@@ -107,17 +83,41 @@ async def give_up_waiting(database: Database, behind: Callable[[], Awaitable[int
 
 
 class Handlers:
-    """The handlers that read or write free text, and so need the tenants' keys."""
+    """The handlers that need another service: the key service for free text, intake for the names of leads."""
 
-    def __init__(self, keys: TenantKeys) -> None:
+    def __init__(self, keys: TenantKeys, naming: Naming) -> None:
         self._keys = keys
+        self._naming = naming
+
+    async def follow_leads(self, uow: UnitOfWork, received: Sequence[Received[LeadNews]]) -> None:
+        """Handles all that is told of leads: keeps it, and carries out what waited for it."""
+        versions, unchanged, rejections, sends, named = [], [], [], [], []
+        for message in received:
+            body = message.body
+            if isinstance(body, outreach.MessageSent):
+                sends.append({"tenant_id": message.tenant, "lead_id": body.lead_id, "active_at": body.occurred_at})
+                continue
+            if isinstance(body, leads.LeadAccepted | leads.LeadUpdated):
+                versions.append(_version_row(message, body))
+            elif body.lead_id:  # repeated or rejected, the submission left the lead as it was
+                unchanged.append({"tenant_id": message.tenant, **body.__dict__})
+            else:
+                rejections.append({"tenant_id": message.tenant, **body.__dict__})
+            lead = LeadRef(source_system=body.source_system, source_id=body.source_id, submission_id=body.submission_id)
+            named.append((message.tenant, lead))
+        await self._naming.name_waiting(uow, named)
+        await store.keep_versions(uow, versions)
+        await store.keep_unchanged(uow, unchanged)
+        await store.keep_rejections(uow, rejections)
+        await store.note_activity(uow, sends)
+        await store.hear_through(uow, max(message.wire.received for message in received))
+        await _carry_out_waiting(uow, named)
 
     async def record(
         self, uow: UnitOfWork, received: Sequence[Received[messages.RecordOutcome | messages.RecordOutcomes]]
     ) -> None:
         """Handles `RecordOutcome` and `RecordOutcomes`."""
         orders = await self._orders(uow, received)
-        await store.lock(uow)
         await recording.carry_out(uow, orders)
 
     async def record_now(
@@ -125,7 +125,6 @@ class Handlers:
     ) -> messages.OutcomeResults:
         """Answers `RecordOutcomesNow`; it does not wait behind orders that wait, for somebody waits for it."""
         [order] = await self._orders(uow, [request])
-        await store.lock(uow)
         [place] = await store.locate(uow, [order])
         if place.lead_id is None:
             field = "lead.lead_id" if order.lead.lead_id else "lead.source_id"
@@ -151,10 +150,11 @@ class Handlers:
         return messages.OutcomeHistoryView(lead_id=lead_id, outcomes=views)
 
     async def _orders(self, uow: UnitOfWork, received: Sequence[Received[Any]]) -> list[Order]:
-        """The orders the messages give. Keys are fetched before any lock is taken: a key service may be slow."""
+        """The orders the messages give, with the store locked; what is asked of others is asked before that."""
         writers = {message.tenant for message in received if has_free_text(message.body)}
         keys = {tenant: await self._keys.of(uow, tenant) for tenant in sorted(writers)}
-        return [order_of(message, keys.get(message.tenant)) for message in received]
+        orders = [order_of(message, keys.get(message.tenant)) for message in received]
+        return await self._naming.name(uow, orders)
 
 
 async def lead_state(uow: UnitOfWork, request: Received[messages.LeadState]) -> messages.LeadStateView:

@@ -3,7 +3,7 @@ arrives. What a person wrote is sealed before anything else happens to it."""
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 from uuid_utils.compat import uuid7
 
-from chassis.keys import TenantKey
+from chassis.keys import TenantKey, sealed_anew
 from chassis.received import Received
 from contracts.message import Envelope
 from contracts.outcomes import Outcome, RecordOutcome, RecordOutcomes, RecordOutcomesNow
@@ -44,6 +44,7 @@ class Entry(BaseModel):
     sealed: bytes | None = None
 
 
+_NUMBER = "source_id"
 ENTRIES = TypeAdapter(list[Entry])
 
 
@@ -55,6 +56,8 @@ class Order:
         cause: the envelope of the message that gave the order.
         heard_at: when the broker received it.
         position: its place among those that wait; none before it waits.
+        put_away: for a lead named by a number that may be a telephone's: the name under which it waits, if it must, and
+            the number, sealed.
     """
 
     cause: Envelope
@@ -63,6 +66,7 @@ class Order:
     heard_at: datetime
     entries: Sequence[Entry]
     position: int | None = None
+    put_away: tuple[str, bytes] | None = None
 
     @property
     def tenant(self) -> str:
@@ -71,6 +75,23 @@ class Order:
     @property
     def command_id(self) -> UUID:
         return self.cause.id
+
+
+def put_away(order: Order, key: TenantKey) -> Order:
+    """The order, ready to wait without its lead's number being told."""
+    assert order.lead.source_id, "a number names the lead"
+    id_ = order.lead.source_id
+    return replace(order, put_away=(waiting_name(id_, key), key.seal(id_.encode(), _NUMBER)))
+
+
+def waiting_name(source_id: str, key: TenantKey) -> str:
+    """The name under which orders wait for the lead with this number, a hash under the tenant's key."""
+    return "?" + key.lasting_token("source_id", source_id)
+
+
+def opened_id(sealed: bytes, key: TenantKey) -> str:
+    """The number that was put away."""
+    return key.open(sealed, _NUMBER).decode()
 
 
 def outcomes_in(body: Ordering) -> Sequence[Outcome]:
@@ -112,6 +133,17 @@ def written_in(sealed: bytes, outcome_id: UUID, key: TenantKey) -> dict[str, str
     """The free text that was sealed with an outcome: `notes` and `override_reason`."""
     written: dict[str, str | None] = json.loads(key.open(sealed, _context(outcome_id)))
     return written
+
+
+def entries_sealed_anew(entries: Sequence[Entry], key: TenantKey) -> list[Entry] | None:
+    """The same, their free text sealed with the tenant's newest key; none where no key opens one of them."""
+    anew = []
+    for entry in entries:
+        sealed = sealed_anew(key, entry.sealed, _context(entry.outcome_id)) if entry.sealed else None
+        if entry.sealed and sealed is None:
+            return None
+        anew.append(entry.model_copy(update={"sealed": sealed}))
+    return anew
 
 
 def _context(outcome_id: UUID) -> str:

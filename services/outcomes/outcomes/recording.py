@@ -1,6 +1,7 @@
 """Orders are carried out: recorded, refused, or left waiting for their lead; whatever way they came."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -33,7 +34,8 @@ async def carry_out(uow: UnitOfWork, orders: Sequence[Order]) -> None:
         if place.rejected:
             refused.append((order, place))
         elif place.attribution is None or lead in held or (place.queued and order.position is None):
-            waiting.append(order)
+            # A number is put away only as long as its lead is not known: by then it is a record's, or a token.
+            waiting.append(replace(order, put_away=None) if lead else order)
             if lead:
                 held.add(lead)
         else:

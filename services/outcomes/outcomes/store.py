@@ -44,6 +44,7 @@ _KEEP_VERSIONS = """
     order by tenant_id, lead_id, version desc
     on conflict (tenant_id, lead_id) do update set
         version = greatest(lead.version, excluded.version),
+        source_id = case when excluded.version > lead.version then excluded.source_id else lead.source_id end,
         tier = case when excluded.version > lead.version then excluded.tier else lead.tier end,
         timeline = case when excluded.version > lead.version then excluded.timeline else lead.timeline end,
         last_activity_at = greatest(lead.last_activity_at, excluded.last_activity_at)
@@ -299,6 +300,21 @@ async def locate(uow: UnitOfWork, orders: Sequence[Order]) -> list[Place]:
         command_id=[order.command_id for order in orders],
     )
     return [Place(**row) for row in rows.mappings()]
+
+
+async def systems_with_hidden_ids(uow: UnitOfWork, systems: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of these sources (tenant and system) that know some of their leads by what events may not tell."""
+    if not systems:
+        return set()
+    ordered = sorted(systems)
+    rows = await uow.execute(
+        """select named.tenant_id, system
+           from unnest(cast(:tenants as text[]), cast(:systems as text[])) as named (tenant_id, system)
+           where exists (select from lead where lead.tenant_id = named.tenant_id
+                                            and source_system = system and source_id like '~%')""",
+        tenants=[tenant for tenant, _ in ordered], systems=[system for _, system in ordered],
+    )  # fmt: skip
+    return {(row.tenant_id, row.system) for row in rows}
 
 
 async def knows_lead(uow: UnitOfWork, tenant: str, lead_id: UUID) -> bool:

@@ -1,31 +1,39 @@
 """Every query about orders: those that wait for their leads, and the verdicts on all."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
 from sqlalchemy import CursorResult
 
+from chassis.keys import Resealed, TenantKey
 from chassis.unit_of_work import UnitOfWork
 from contracts.message import Envelope
 from contracts.outcomes import OutcomeResult, RecordingView
 from contracts.values import LeadRef
-from outcomes.orders import ENTRIES, Order
+from outcomes.orders import ENTRIES, Order, entries_sealed_anew
+
+System = tuple[str, str]
+"""A tenant, and a source system of its."""
+Source = tuple[str, str, str]
+"""A tenant, a source system, and the id of a lead in it."""
 
 _RESULTS = TypeAdapter(list[OutcomeResult])
 
 _WAIT = """
     insert into waiting (tenant_id, command_id, command_type, correlation_id, traceparent, lead_id, source_system,
-                         source_id, submission_id, recorded_by, heard_at, waits_until, entries)
+                         source_id, submission_id, recorded_by, heard_at, waits_until, entries, sealed_id)
     select tenant_id, command_id, command_type, correlation_id, traceparent, lead_id, source_system, source_id,
-           submission_id, recorded_by, heard_at, :waits_until, entries
+           submission_id, recorded_by, heard_at, :waits_until, entries, sealed_id
     from unnest(cast(:tenants as text[]), cast(:commands as uuid[]), cast(:types as text[]),
                 cast(:correlations as uuid[]), cast(:traces as text[]), cast(:leads as uuid[]),
                 cast(:systems as text[]), cast(:sources as text[]), cast(:submissions as uuid[]),
-                cast(:actors as text[]), cast(:heard as timestamptz[]), cast(:entries as jsonb[]))
+                cast(:actors as text[]), cast(:heard as timestamptz[]), cast(:entries as jsonb[]),
+                cast(:sealed_ids as bytea[]))
          with ordinality as given (tenant_id, command_id, command_type, correlation_id, traceparent, lead_id,
-                                   source_system, source_id, submission_id, recorded_by, heard_at, entries, n)
+                                   source_system, source_id, submission_id, recorded_by, heard_at, entries, sealed_id, n)
     order by n
 """
 _WAITING = """
@@ -69,6 +77,13 @@ _END_WAIT = """
     delete from waiting using unnest(cast(:tenants as text[]), cast(:positions as bigint[])) as given (tenant_id, n)
     where waiting.tenant_id = given.tenant_id and waiting.position = given.n
 """
+_SEALED = """
+    from waiting
+    where tenant_id = :tenant and exists (
+        select from jsonb_array_elements(entries) as entry
+        where substr(decode(translate(entry ->> 'sealed', '-_', '+/'), 'base64'), 1, 5) <> :sealed_with
+    )
+"""
 _KEEP_RESULTS = """
     insert into recording (tenant_id, command_id, correlation_id, results)
     select * from unnest(cast(:tenants as text[]), cast(:commands as uuid[]), cast(:correlations as uuid[]),
@@ -90,7 +105,8 @@ async def wait(uow: UnitOfWork, orders: Sequence[Order], until: datetime) -> Non
             traces=[order.cause.traceparent for order in orders],
             leads=[order.lead.lead_id for order in orders],
             systems=[order.lead.source_system for order in orders],
-            sources=[order.lead.source_id for order in orders],
+            sources=[order.put_away[0] if order.put_away else order.lead.source_id for order in orders],
+            sealed_ids=[order.put_away[1] if order.put_away else None for order in orders],
             submissions=[order.lead.submission_id for order in orders],
             actors=[order.recorded_by for order in orders],
             heard=[order.heard_at for order in orders],
@@ -116,6 +132,55 @@ async def waiting_for(uow: UnitOfWork, leads: Iterable[tuple[str, LeadRef]]) -> 
 async def overdue(uow: UnitOfWork, tenants: Sequence[str], by: datetime, limit: int) -> list[Order]:
     """What was to wait until `by` at most, in the order it came."""
     return _orders(await uow.execute(_OVERDUE, tenants=list(tenants), by=by, limit=limit))
+
+
+async def systems_put_away(uow: UnitOfWork, systems: Collection[System]) -> set[System]:
+    """Those of these sources for some of whose leads something waits under a number's hash."""
+    if not systems:
+        return set()
+    rows = await uow.execute(
+        """select named.tenant_id, system
+           from unnest(cast(:tenants as text[]), cast(:systems as text[])) as named (tenant_id, system)
+           where exists (select from waiting where waiting.tenant_id = named.tenant_id and source_system = system
+                                               and sealed_id is not null)""",
+        **_named(systems),
+    )  # fmt: skip
+    return {(row.tenant_id, row.system) for row in rows}
+
+
+async def put_away(uow: UnitOfWork, systems: Collection[System]) -> set[tuple[Source, bytes]]:
+    """Under which hashes something waits for leads of these sources, and the numbers, sealed."""
+    if not systems:
+        return set()
+    rows = await uow.execute(
+        """select distinct on (waiting.tenant_id, source_system, source_id)
+                  waiting.tenant_id, source_system, source_id, sealed_id
+           from waiting join unnest(cast(:tenants as text[]), cast(:systems as text[])) as named (tenant_id, system)
+             on waiting.tenant_id = named.tenant_id and source_system = system
+           where sealed_id is not null
+           order by waiting.tenant_id, source_system, source_id, position""",
+        **_named(systems),
+    )  # fmt: skip
+    return {((row.tenant_id, row.source_system, row.source_id), row.sealed_id) for row in rows}
+
+
+async def rename(uow: UnitOfWork, names: Mapping[Source, str]) -> None:
+    """Have what waits for leads under hashes wait for them by their ids."""
+    if names:
+        await uow.execute(
+            """update waiting set source_id = given.name, sealed_id = null
+               from unnest(cast(:tenants as text[]), cast(:systems as text[]), cast(:ids as text[]),
+                           cast(:names as text[])) as given (tenant_id, system, id, name)
+               where waiting.tenant_id = given.tenant_id and waiting.lead_id is null
+                 and waiting.source_system = given.system and waiting.source_id = given.id""",
+            tenants=[tenant for tenant, _, _ in names], systems=[system for _, system, _ in names],
+            ids=[id_ for _, _, id_ in names], names=list(names.values()),
+        )  # fmt: skip
+
+
+def _named(systems: Collection[System]) -> dict[str, list[str]]:
+    ordered = sorted(systems)
+    return {"tenants": [tenant for tenant, _ in ordered], "systems": [system for _, system in ordered]}
 
 
 async def end_wait(uow: UnitOfWork, orders: Sequence[Order]) -> None:
@@ -157,6 +222,33 @@ async def count_verdicts(uow: UnitOfWork, tenant: str, correlation_id: UUID) -> 
         tenant=tenant, correlation_id=correlation_id,
     )  # fmt: skip
     return {row.verdict: row.n for row in rows}
+
+
+class SealedOrders:
+    """The free text of orders that wait, to be sealed anew after a rotation of the tenant's keys (`chassis.keys`)."""
+
+    async def left(self, uow: UnitOfWork, key: TenantKey) -> int:
+        counted = await uow.execute(f"select count(*) {_SEALED}", tenant=key.tenant, sealed_with=key.sealed_with)
+        return int(counted.scalar_one())
+
+    async def reseal(self, uow: UnitOfWork, key: TenantKey, after: Any, limit: int) -> Resealed | None:
+        rows = await uow.execute(
+            f"""select position, cast(entries as text) as entries {_SEALED} and position > :after
+                order by position limit :limit for update""",
+            tenant=key.tenant, sealed_with=key.sealed_with, after=after or 0, limit=limit,
+        )  # fmt: skip
+        found = [(row.position, ENTRIES.validate_json(row.entries)) for row in rows]
+        if not found:
+            return None
+        kept = [(position, anew) for position, entries in found if (anew := entries_sealed_anew(entries, key))]
+        await uow.execute(
+            """update waiting set entries = given.entries
+               from unnest(cast(:positions as bigint[]), cast(:entries as jsonb[])) as given (position, entries)
+               where waiting.tenant_id = :tenant and waiting.position = given.position""",
+            tenant=key.tenant, positions=[position for position, _ in kept],
+            entries=[ENTRIES.dump_json(entries, exclude_defaults=True).decode() for _, entries in kept],
+        )  # fmt: skip
+        return Resealed(len(kept), len(found) - len(kept), found[-1][0])
 
 
 def _orders(rows: CursorResult[tuple[object, ...]]) -> list[Order]:

@@ -126,8 +126,8 @@ async def test_what_was_submitted_long_ago_and_comes_again_changes_nothing(runni
 @pytest.mark.parametrize(
     "body",
     [
-        {"source_id": "canary@example.com", "full_name": "Jane"},
-        {"source_id": "6145550177", "phone": "(614) 555-0177"},
+        {"source_system": "canary@example.com", "source_id": "1", "full_name": "Jane"},
+        {"source_system": "614-555-0177 canary", "source_id": "1", "full_name": "Jane"},
         {"source_id": "1", "full_name": "Jane", "canary_6145550177": "1"},
     ],
 )

@@ -5,13 +5,13 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from contracts.message import Allowance, Command, Event, Kind, Reply, Request, Topic
-from contracts.personal import same_number
+from contracts.personal import is_contact, may_be_a_number, same_number
 from contracts.taxonomy import Intent, Tier
-from contracts.values import Attribution, Key, SourceId, SourceSystem
+from contracts.values import Attribution, Key, PublicSourceId, SourceId, SourceSystem
 
 Text = Annotated[str, Field(max_length=500)]
 Amount = Annotated[str, Field(max_length=100)] | int | float
@@ -104,16 +104,13 @@ class LeadSubmission(BaseModel):
     metadata: Annotated[dict[str, Any], Field(max_length=200)] = {}
     """Anything else; what the tenant does not allow in events is sealed in the vault."""
 
-    @field_validator("phone")
-    @classmethod
-    def _is_not_the_id(cls, phone: str | None, info: ValidationInfo) -> str | None:
-        """An id of digits alone is a telephone number when it is the lead's own."""
-        if phone and same_number(info.data.get("source_id", ""), phone):
-            raise ValueError(
-                "is the number in source_id, and ids travel in clear: "
-                "send another id that the source has for the lead, such as the number of its record"
-            )
-        return phone
+    @property
+    def id_is_a_contact(self) -> bool:
+        """Whether `source_id` may not be told: it is written as an e-mail address or a telephone number is, or holds the
+        lead's own number; digits alone are a record's number otherwise."""
+        return is_contact(self.source_id) or bool(
+            self.phone and may_be_a_number(self.source_id) and same_number(self.source_id, self.phone)
+        )
 
 
 class SubmitLead(LeadSubmission, Command):
@@ -153,7 +150,7 @@ class _LeadSnapshot(Event):
     version: int
     submission_id: UUID
     source_system: SourceSystem
-    source_id: SourceId
+    source_id: PublicSourceId
     person_id: UUID
     attribution: Attribution
     phone_token: str | None = None
@@ -192,7 +189,7 @@ class LeadDuplicated(Event):
     version: int
     submission_id: UUID
     source_system: SourceSystem
-    source_id: SourceId
+    source_id: PublicSourceId
 
 
 class LeadRejected(Event):
@@ -201,7 +198,7 @@ class LeadRejected(Event):
     topic: ClassVar = Topic("intake", Kind.EVENT, "lead_rejected")
     submission_id: UUID
     source_system: SourceSystem
-    source_id: SourceId
+    source_id: PublicSourceId
     reasons: list[Flaw]
     lead_id: UUID | None = None
     """The lead that the source had submitted well before, which stays as it was; empty if there is none."""
@@ -296,3 +293,30 @@ class CountSubmissions(Request[SubmissionCounts]):
 
     topic: ClassVar = Topic("intake", Kind.REQUEST, "count_submissions")
     correlation_id: UUID = Field(description="The run's id, as its commands carried it.")
+
+
+class SourceRef(BaseModel):
+    """A lead as its source names it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source_system: SourceSystem
+    source_id: SourceId
+
+
+class SourceIds(Reply):
+    """The ids of leads as events carry them."""
+
+    source_ids: list[SourceId]
+    """In the order in which they were asked for."""
+
+
+class TokeniseSourceIds(Request[SourceIds]):
+    """The ids by which events name these leads: a contact's token in its place, any other id as it is.
+
+    An id of digits alone is a token's where intake has its lead under one. Nothing is stored of what is asked.
+    """
+
+    topic: ClassVar = Topic("intake", Kind.REQUEST, "tokenise_source_ids")
+    leads: Annotated[list[SourceRef], Field(max_length=1000)]
+    """The leads, as their sources name them."""

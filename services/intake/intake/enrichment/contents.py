@@ -27,21 +27,21 @@ def contact(run_id: UUID) -> str:
 
 
 def tokens(key: TenantKey, fields: Mapping[str, str], region: str) -> list[str]:
-    """A person's tokens, as their lead has them."""
+    """A person's tokens, whichever of them their lead has."""
     phone = read_phone(fields["phone"], region) if "phone" in fields else None
     values = {
         "phone_token": phone.e164 if phone else None,
         "email_token": fields.get("email"),
         "linkedin_token": fields.get("linkedin_url"),
     }
-    return [key.token(kind, value) for kind, value in values.items() if value]
+    return [token for kind, value in values.items() if value for token in key.tokens(kind, value)]
 
 
 def identity(key: TenantKey, text: str) -> str:
     """A keyed hash of what tells a company or a person from others."""
-    return key.token("enrichment", text)
+    return key.lasting_token("enrichment", text)
 
 
 def evidence(key: TenantKey, revision: UUID, about: str) -> str:
     """The key under which a provider's answer is remembered: same provider, same question, same key."""
-    return f"enrichment/{key.token('enrichment/evidence', f'{revision}/{about}')}"
+    return f"enrichment/{key.lasting_token('enrichment/evidence', f'{revision}/{about}')}"

@@ -179,7 +179,7 @@ def normalise(
     if strict and flaws:
         return Rejection(flaws)
     clear, private = _split(metadata, settings.metadata_allowed, flaws)
-    digest, field_digests = _digests(submission, given, digest_key)
+    digest, field_digests = digests(submission, digest_key)
     return NormalLead(
         name=name,
         phone=phone.e164 if phone else None,
@@ -273,17 +273,20 @@ def _may_be_clear(value: Any) -> bool:
     return value is None
 
 
-def _digests(submission: LeadSubmission, given: Mapping[str, Any], digest_key: bytes) -> tuple[bytes, dict[str, bytes]]:
-    """Keyed BLAKE2b (RFC 7693) of the submission and of each field given.
+def digests(submission: LeadSubmission, digest_key: bytes) -> tuple[bytes, dict[str, bytes]]:
+    """Keyed BLAKE2b (RFC 7693) of the submission and of each field given: `NormalLead.digest`, `NormalLead.field_digests`.
 
     The lead's identity is part of each, so that nobody sees which leads have a value in common.
+
+    Raises:
+        ValueError: the key has not 16 to 64 bytes.
     """
     if not 16 <= len(digest_key) <= 64:
         raise ValueError("digest_key must have 16 to 64 bytes")
     identity = f"{len(submission.source_system)}:{submission.source_system}{submission.source_id}\0".encode()
     of_lead = blake2b(identity, key=digest_key, digest_size=8)
     field_digests = {}
-    for field, value in given.items():
+    for field, value in _given(submission):
         of_field = of_lead.copy()
         of_field.update(f"{field}\0{_canonical(value)}".encode(errors="surrogatepass"))
         field_digests[field] = of_field.digest()

@@ -11,7 +11,7 @@ from chassis.unit_of_work import UnitOfWork
 from contracts.intake import leads as messages
 from contracts.message import ProblemCode, ProblemError
 from contracts.values import Attribution
-from intake.leads import store
+from intake.leads import source_ids, store
 from intake.leads.submissions import submit
 from intake.limits.admission import Admission
 
@@ -63,6 +63,13 @@ class Handlers:
     ) -> messages.SubmissionCounts:
         counts = await store.count_verdicts(uow, request.tenant, request.body.correlation_id)
         return messages.SubmissionCounts.model_validate({"counts": counts})
+
+    async def tokenise_source_ids(
+        self, uow: UnitOfWork, request: Received[messages.TokeniseSourceIds]
+    ) -> messages.SourceIds:
+        key = await self._keys.of(uow, request.tenant)
+        named = [(lead.source_system, lead.source_id) for lead in request.body.leads]
+        return messages.SourceIds(source_ids=await source_ids.public(uow, key, named))
 
 
 def _view(row: Any) -> messages.LeadView:

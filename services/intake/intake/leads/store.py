@@ -1,6 +1,6 @@
 """Every query about leads and submissions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from chassis.unit_of_work import UnitOfWork
 
 _LEAD_TYPES = {
     "lead_id": "uuid", "source_system": "text", "source_id": "text", "version": "integer", "person_id": "uuid",
-    "submission_id": "uuid", "digest": "bytea", "field_digests": "jsonb", "phone_token": "text", "email_token": "text",
+    "submission_id": "uuid", "digest": "bytea", "field_digests": "jsonb", "key_generation": "smallint", "phone_token": "text", "email_token": "text",
     "linkedin_token": "text", "source_key": "text", "geo_key": "text", "intent": "text", "timeline": "text",
     "price_band": "text", "budget_band": "text", "tier": "text", "product_interest": "text", "partner": "text",
     "time_zone": "text",
@@ -20,7 +20,7 @@ _LEAD_TYPES = {
 }  # fmt: skip
 _LEAD = ", ".join(_LEAD_TYPES)
 _UNNEST_LEADS = ", ".join(f"cast(:{name} as {type_}[])" for name, type_ in _LEAD_TYPES.items())
-_CHANGING = [name for name in _LEAD_TYPES if name not in ("lead_id", "source_system", "source_id")]
+_CHANGING = [name for name in _LEAD_TYPES if name not in ("lead_id", "source_system")]
 
 _FIND_LEADS = f"""
     select {_LEAD}, erased_at, suppressed from lead
@@ -51,6 +51,31 @@ async def find_leads(
     """The leads with these (source_system, source_id), locked until the unit ends."""
     rows = await uow.execute(_FIND_LEADS, tenant=tenant, systems=[k[0] for k in keys], ids=[k[1] for k in keys])
     return {(row["source_system"], row["source_id"]): row for row in rows.mappings()}
+
+
+async def systems_with_hidden_ids(uow: UnitOfWork, tenant: str, systems: Collection[str]) -> set[str]:
+    """Those of these systems that know some of their leads by what events may not tell."""
+    rows = await uow.execute(
+        """select system from unnest(cast(:systems as text[])) as named (system) where exists (
+               select from lead where tenant_id = :tenant and source_system = system and source_id like '~%')""",
+        tenant=tenant, systems=sorted(systems),
+    )  # fmt: skip
+    return set(rows.scalars())
+
+
+async def which_sources_are_known(
+    uow: UnitOfWork, tenant: str, sources: Sequence[tuple[str, str]]
+) -> set[tuple[str, str]]:
+    """Those of these (source_system, source_id) that a lead has."""
+    if not sources:
+        return set()
+    rows = await uow.execute(
+        """select source_system, source_id from lead
+           where tenant_id = :tenant and (source_system, source_id) in
+                 (select * from unnest(cast(:systems as text[]), cast(:ids as text[])))""",
+        tenant=tenant, systems=[system for system, _ in sources], ids=[id_ for _, id_ in sources],
+    )  # fmt: skip
+    return {(row.source_system, row.source_id) for row in rows}
 
 
 async def insert_leads(uow: UnitOfWork, tenant: str, leads: Sequence[Mapping[str, Any]]) -> None:

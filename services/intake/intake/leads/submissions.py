@@ -1,7 +1,7 @@
 """Submissions become leads: the one path of every lead, by whatever way it came."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -25,10 +25,11 @@ from contracts.intake.leads import (
 )
 from contracts.message import ProblemCode, ProblemError
 from contracts.values import Attribution
-from intake.leads import aliases, store
-from intake.leads.domain_lead import NormalLead, Rejection, changed_fields, normalise
+from intake.leads import aliases, source_ids, store
+from intake.leads.domain_lead import NormalLead, Rejection, changed_fields, digests, normalise
 from intake.people import store as people
 from intake.people.domain_person import Claim, link
+from intake.people.tokens import tokens_of
 from intake.routing.routing import Arrival, route
 from intake.vault import sealing, suppression
 from intake.vault import store as vault
@@ -39,11 +40,19 @@ Submission = Received[Any]
 
 @dataclass(slots=True)
 class _Candidate:
-    """A submission on its way to a verdict: what was read of it, its tokens, and the row of its lead, the old and the new."""
+    """A submission on its way to a verdict: what was read of it, its tokens, and the row of its lead, the old and the new.
+
+    Attributes:
+        tokens: by the column that keeps them.
+        older_tokens: others by which its phone, e-mail or profile is known, if the tenant's token key was rotated.
+        source_id: as the source wrote it, where a token stands for it in `message`.
+    """
 
     message: Submission
     lead: NormalLead | Rejection
-    tokens: dict[str, str]
+    tokens: dict[str, str] = field(default_factory=dict)
+    older_tokens: tuple[str, ...] = ()
+    source_id: str | None = None
     before: Any = None
     row: dict[str, Any] | None = None
     verdict: LeadVerdict = LeadVerdict.ACCEPTED
@@ -51,6 +60,17 @@ class _Candidate:
     @property
     def key(self) -> tuple[str, str]:
         return self.message.body.source_system, self.message.body.source_id
+
+    @property
+    def key_in_clear(self) -> tuple[str, str] | None:
+        """As the lead may have been known before it was seen that its id is a contact."""
+        return (self.message.body.source_system, self.source_id) if self.source_id else None
+
+    @property
+    def personal(self) -> dict[str, Any]:
+        """What the vault seals."""
+        assert isinstance(self.lead, NormalLead)
+        return {**self.lead.personal, **({"source_id": self.source_id} if self.source_id else {})}
 
 
 async def submit(
@@ -65,15 +85,20 @@ async def submit(
     settings = await tenants.settings_of(uow, key.tenant)
     verdicts: dict[UUID, Submitted] = {}
     candidates = []
-    for message in submissions:
+    for given, message in zip(submissions, await source_ids.hide(uow, key, submissions), strict=True):
         lead = _read(message, settings, key, strict)
-        candidates.append(_Candidate(message, lead, _tokens(lead, key)))
+        written = given.body.source_id if message is not given else None
+        candidates.append(_Candidate(message, lead, source_id=written))
+    for candidate, tokens in zip(
+        candidates, await tokens_of(uow, key, [_reached_by(candidate.lead) for candidate in candidates]), strict=True
+    ):
+        candidate.tokens, candidate.older_tokens = tokens.by_column, tokens.others
     await _rename(uow, key.tenant, candidates)
     await _refuse_erased(uow, key, candidates, strict)
     for wave in _waves(candidates):
         await _take(uow, key, wave, strict)
         for candidate in wave:
-            verdicts[candidate.message.id] = _publish(uow, key.tenant, candidate)
+            verdicts[candidate.message.id] = _publish(uow, key, candidate)
     if any(candidate.row for candidate in candidates):
         await route(uow, key.tenant, _arrivals(uow, candidates))
     await store.keep_verdicts(uow, key.tenant, [_verdict_row(m, verdicts[m.id]) for m in submissions])
@@ -103,11 +128,6 @@ def _reached_by(lead: NormalLead | Rejection) -> dict[str, str]:
         return {}
     values = {"phone_token": lead.phone, "email_token": lead.email, "linkedin_token": lead.linkedin_url}
     return {column: value for column, value in values.items() if value}
-
-
-def _tokens(lead: NormalLead | Rejection, key: TenantKey) -> dict[str, str]:
-    """The lead's tokens by the column that keeps them."""
-    return {column: key.token(column, value) for column, value in _reached_by(lead).items()}
 
 
 async def _refuse_erased(uow: UnitOfWork, key: TenantKey, candidates: Sequence[_Candidate], strict: bool) -> None:
@@ -149,13 +169,14 @@ def _waves(candidates: Sequence[_Candidate]) -> Iterator[list[_Candidate]]:
 
 async def _take(uow: UnitOfWork, key: TenantKey, wave: Sequence[_Candidate], strict: bool) -> None:
     """Compare the candidates with what is there, link them to persons, and store what is new of them."""
-    found = await store.find_leads(uow, key.tenant, [candidate.key for candidate in wave])
+    in_clear = [candidate.key_in_clear for candidate in wave if candidate.key_in_clear]
+    found = await store.find_leads(uow, key.tenant, [*(candidate.key for candidate in wave), *in_clear])
     changing = []
     for candidate in wave:
-        candidate.before = found.get(candidate.key)
+        candidate.before = found.get(candidate.key) or found.get(candidate.key_in_clear or candidate.key)
         if candidate.before and candidate.before["suppressed"] and not isinstance(candidate.lead, Rejection):
             _refuse(candidate, suppression.flaw("source_id"), strict)
-        candidate.verdict = _verdict(candidate.lead, candidate.before)
+        candidate.verdict = _verdict(candidate, key)
         if candidate.verdict in (LeadVerdict.ACCEPTED, LeadVerdict.UPDATED):
             changing.append(candidate)
     if not changing:
@@ -164,27 +185,36 @@ async def _take(uow: UnitOfWork, key: TenantKey, wave: Sequence[_Candidate], str
     keys = await sealing.person_keys(uow, key, persons)
     new, known, sealed = [], [], []
     for candidate, person in zip(changing, persons, strict=True):
-        candidate.row = row = _row(uow, candidate, person)
+        candidate.row = row = _row(uow, candidate, person, key)
         (new if candidate.before is None else known).append(row)
         sealed.append(
-            (row["lead_id"], person, sealing.seal(candidate.lead.personal, row["lead_id"], key.tenant, keys[person]))
+            (row["lead_id"], person, sealing.seal(candidate.personal, row["lead_id"], key.tenant, keys[person]))
         )
     await store.insert_leads(uow, key.tenant, new)
     await store.update_leads(uow, key.tenant, known)
     await vault.keep_sealed(uow, key.tenant, sealed)
 
 
-def _verdict(lead: NormalLead | Rejection, before: Any) -> LeadVerdict:
-    if isinstance(lead, Rejection):
+def _verdict(candidate: _Candidate, key: TenantKey) -> LeadVerdict:
+    if isinstance(candidate.lead, Rejection):
         return LeadVerdict.REJECTED
-    if before is None:
+    if candidate.before is None:
         return LeadVerdict.ACCEPTED
-    return LeadVerdict.DUPLICATE if before["digest"] == lead.digest else LeadVerdict.UPDATED
+    digest, _ = _comparable_digests(candidate, key)
+    return LeadVerdict.DUPLICATE if candidate.before["digest"] == digest else LeadVerdict.UPDATED
+
+
+def _comparable_digests(candidate: _Candidate, key: TenantKey) -> tuple[bytes, Mapping[str, bytes]]:
+    """The submission's digests, made with the key that those of its lead were made with."""
+    assert isinstance(candidate.lead, NormalLead)
+    if candidate.before["key_generation"] == key.generation:
+        return candidate.lead.digest, candidate.lead.field_digests
+    return digests(candidate.message.body, key.token_keys[candidate.before["key_generation"]])
 
 
 async def _link(uow: UnitOfWork, key: TenantKey, changing: Sequence[_Candidate]) -> list[UUID]:
     """The person of each candidate. Leads of persons found to be one change hands, and that is published."""
-    claims = [Claim(tuple(c.tokens.values()), _person_before(c)) for c in changing]
+    claims = [Claim((*c.tokens.values(), *c.older_tokens), _person_before(c)) for c in changing]
     tokens = {token for claim in claims for token in claim.tokens}
     linking = link(claims, await people.known_tokens(uow, key.tenant, list(tokens)), uuid7)
     await people.keep_tokens(uow, key.tenant, linking.tokens)
@@ -205,7 +235,7 @@ def _person_before(candidate: _Candidate) -> UUID | None:
     return before["person_id"] if before and not before["erased_at"] else None
 
 
-def _row(uow: UnitOfWork, candidate: _Candidate, person: UUID) -> dict[str, Any]:
+def _row(uow: UnitOfWork, candidate: _Candidate, person: UUID, key: TenantKey) -> dict[str, Any]:
     """The lead's row as the submission leaves it; what it does not say of its beginning stays as it was."""
     lead, before, submission = candidate.lead, candidate.before, candidate.message.body
     return {
@@ -217,6 +247,7 @@ def _row(uow: UnitOfWork, candidate: _Candidate, person: UUID) -> dict[str, Any]
         "submission_id": candidate.message.id,
         "digest": lead.digest,
         "field_digests": _json({name: digest.hex() for name, digest in lead.field_digests.items()}),
+        "key_generation": key.generation,
         **{column: candidate.tokens.get(column) for column in ("phone_token", "email_token", "linkedin_token")},
         **lead.attribution.__dict__,
         "time_zone": lead.time_zone,
@@ -228,9 +259,9 @@ def _row(uow: UnitOfWork, candidate: _Candidate, person: UUID) -> dict[str, Any]
     }
 
 
-def _publish(uow: UnitOfWork, tenant: str, candidate: _Candidate) -> Submitted:
+def _publish(uow: UnitOfWork, key: TenantKey, candidate: _Candidate) -> Submitted:
     """Publish what became of the submission; returns the verdict."""
-    message, row = candidate.message, candidate.row
+    tenant, message, row = key.tenant, candidate.message, candidate.row
     if isinstance(candidate.lead, Rejection):
         return _reject(uow, tenant, candidate, candidate.lead)
     if row is None:
@@ -246,7 +277,8 @@ def _publish(uow: UnitOfWork, tenant: str, candidate: _Candidate) -> Submitted:
         uow.publish(tenant, LeadAccepted(**snapshot), message.envelope)
     else:
         was = {name: bytes.fromhex(digest) for name, digest in candidate.before["field_digests"].items()}
-        changed = changed_fields(was, candidate.lead.field_digests)
+        _, now = _comparable_digests(candidate, key)
+        changed = changed_fields(was, now)
         uow.publish(tenant, LeadUpdated(changed=changed, **snapshot), message.envelope)
     return Submitted(
         verdict=candidate.verdict, lead_id=row["lead_id"], version=row["version"], warnings=candidate.lead.warnings

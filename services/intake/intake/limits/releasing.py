@@ -13,7 +13,7 @@ from prometheus_client import Gauge
 from tink import TinkError
 
 from chassis import tenants
-from chassis.failures import describe, is_transient
+from chassis.failures import describe, is_transient, lost_a_race
 from chassis.keys import TenantKey, TenantKeys
 from chassis.logs import get_logger
 from chassis.received import Wire
@@ -65,7 +65,7 @@ class Releaser:
                     # The next one's turn all the same: nobody waits for another tenant's trouble.
                     log.warning("parked submissions were not released", tenant=tenant, error=describe(error),
                                 exc_info=None if is_transient(error) else error)  # fmt: skip
-                    pause = _TROUBLE_SECONDS
+                    pause = None if lost_a_race(error) else _TROUBLE_SECONDS
                 if pause is not None:
                     self._not_before[tenant, source] = now + pause
                     at_once |= pause == 0

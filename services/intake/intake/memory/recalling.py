@@ -31,7 +31,10 @@ _PART_BYTES = 16
 
 
 def fingerprint(key: TenantKey, about: CheckAction | RecordAction) -> Fingerprint:
-    """The request's hashes under the tenant's key. Only actions of one type about one kind of entity share any."""
+    """The request's hashes under the tenant's key. Only actions of one type about one kind of entity share any.
+
+    A rotation of the key makes no action forgotten.
+    """
     kind = f"action/{about.action_type}/{about.entity_type}"
     entity = {"entity_id": str(about.entity_id)} if about.entity_id else {}
     of = parts({"request": about.request, **entity})
@@ -39,8 +42,8 @@ def fingerprint(key: TenantKey, about: CheckAction | RecordAction) -> Fingerprin
         about.action_type,
         about.entity_type,
         about.entity_id,
-        bytes.fromhex(key.token(kind, whole(of))) if of else None,
-        sorted(bytes.fromhex(key.token(f"{kind}/part", part))[:_PART_BYTES] for part in of),
+        bytes.fromhex(key.lasting_token(kind, whole(of))) if of else None,
+        sorted(bytes.fromhex(key.lasting_token(f"{kind}/part", part))[:_PART_BYTES] for part in of),
     )
 
 

@@ -1,6 +1,6 @@
 """Which leads are one person: those that share a token of a phone number, an e-mail address or a LinkedIn profile."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -26,6 +26,12 @@ class Linking:
     persons: list[UUID]
     tokens: dict[str, UUID]
     merged: dict[UUID, UUID]
+
+
+def canonical(tokens: Sequence[str], new: str, known: Container[str]) -> str:
+    """The one token that a value goes by: of those it may have been given (`tokens`, the oldest first) the first that is
+    known; `new` where none is. So a value keeps its token whatever keys come after, and is told by one only."""
+    return next((token for token in tokens if token in known), new)
 
 
 def link(claims: Sequence[Claim], known: Mapping[str, UUID], new_person: Callable[[], UUID]) -> Linking:

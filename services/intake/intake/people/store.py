@@ -22,6 +22,14 @@ async def known_tokens(uow: UnitOfWork, tenant: str, tokens: Sequence[str]) -> d
     return {row.token: row.person_id for row in rows}
 
 
+async def which_are_known(uow: UnitOfWork, tenant: str, tokens: Sequence[str]) -> set[str]:
+    rows = await uow.execute(
+        "select token from person_token where tenant_id = :tenant and token = any(cast(:tokens as text[]))",
+        tenant=tenant, tokens=list(tokens),
+    )  # fmt: skip
+    return set(rows.scalars())
+
+
 async def keep_tokens(uow: UnitOfWork, tenant: str, tokens: Mapping[str, UUID]) -> None:
     """Give tokens their persons, in one order everywhere, so that two units of work cannot wait for each other.
 

@@ -29,7 +29,7 @@ EMPTIED: Final = frozenset(
 KEPT: Final = frozenset(
     {
         "tenant_id", "lead_id", "person_id", "version", "updated_at", "erased_at", "submission_id", "source_system",
-        "source_id", "suppressed", "source_key", "geo_key", "intent", "timeline", "price_band", "budget_band", "tier",
+        "source_id", "suppressed", "key_generation", "source_key", "geo_key", "intent", "timeline", "price_band", "budget_band", "tier",
         "product_interest", "partner", "created_at", "last_activity_at",
     }
 )  # fmt: skip
@@ -51,7 +51,7 @@ TABLES: Final[Mapping[str, str]] = {
 
 _REMAINS: Final = [
     Remainder(
-        what="the leads' ids, their sources' ids, times and attribution, their outcomes without free text, and the counts",
+        what="the leads' ids, their sources' ids (the keyed token of one that was a contact), times and attribution, their outcomes without free text, and the counts",
         why="statistics: they tell of sources and places, and lead back to no person",
         until="always",
     ),

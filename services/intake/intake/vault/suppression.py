@@ -41,10 +41,16 @@ async def suppress(uow: UnitOfWork, key: TenantKey, erasure_id: UUID, tokens: It
 
     An entry is made of a token, for of a former value nothing else is left; and is none itself, which must link to nothing.
     """
-    await store.suppress(uow, key.tenant, erasure_id, sorted(key.token("suppressed", token) for token in tokens))
+    await store.suppress(uow, key.tenant, erasure_id, sorted(_entry(key, token) for token in tokens))
 
 
 def _entries(key: TenantKey, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """The entries that would keep a submission away, each with the field it is about."""
     for kind, value in values.items():
-        yield key.token("suppressed", key.token(kind, value)), _FIELDS[kind]
+        for token in key.tokens(kind, value):
+            yield _entry(key, token), _FIELDS[kind]
+
+
+def _entry(key: TenantKey, token: str) -> str:
+    """A rotation of the key lets nobody back in."""
+    return key.lasting_token("suppressed", token)
