@@ -12,7 +12,8 @@ from chassis.keys import ResealedColumn, TenantKeys, key_service, resealing, ten
 from chassis.unit_of_work import Database
 from contracts.catalogue import SERVICES
 from contracts.intake.leads import GetLead, LeadVerdict, LeadView, SubmitLeadNow
-from contracts.message import PLATFORM
+from contracts.intake.privacy import EraseLead
+from contracts.message import PLATFORM, ProblemError
 from contracts.operations import JobRunView, JobState, KeysRotated, ListJobs, RotateKeys, RunJob
 from intake.vault import sealing
 from tests.platform import Platform
@@ -273,6 +274,19 @@ async def test_what_is_sealed_beside_the_persons_keys_is_sealed_anew_too(vault: 
         assert key.open(bytes.fromhex(value["sealed"]), "enrichment/enrichment/q") == b"an answer"
         criteria = (await uow.execute("select criteria from enrichment_run where run_id = :i", i=id_)).scalar_one()
         assert key.open(criteria, f"enrichment/criteria/{id_}") == b"criteria"
+
+
+async def test_an_erased_person_stays_away_after_a_token_rotation(vault: Vault, heard_of_at_once: None) -> None:
+    before = await vault.submit("1", phone=PHONE)
+    await vault.ask(EraseLead(lead_id=before, reason="asked_by_person"))
+    await vault.rotate(tokens=True)
+    after = await vault.submit("2", phone="(614) 555-0199")
+    await vault.ask(EraseLead(lead_id=after, reason="asked_by_person"))
+    await vault.rotate(tokens=True)
+    for phone in (PHONE, "(614) 555-0199"):
+        with pytest.raises(ProblemError) as refused:
+            await vault.submit("3", phone=phone)
+        assert refused.value.problem.field == "phone"
 
 
 @pytest.mark.parametrize("service", SERVICES)
