@@ -96,8 +96,8 @@ class Double:
         return base64.b64encode(nonce + AESGCM(self._key).encrypt(nonce, base64.b64decode(data), context)).decode()
 
     def _decrypt(self, data: str, context: bytes) -> str:
-        raw = base64.b64decode(data)
         try:
+            raw = base64.b64decode(data)
             return base64.b64encode(AESGCM(self._key).decrypt(raw[:12], raw[12:], context)).decode()
         except (InvalidTag, ValueError):
             raise DoesNotOpenError from None
