@@ -16,6 +16,7 @@ WORDS = {
     "Channel": "email linkedin sms phone",
     "Role": "viewer agent operator admin auditor superadmin",
     "Purpose": "work_lead send_message verify_identity subject_request fraud_check support",
+    "MergePolicy": "keep_both into_oldest into_newest",
     "OutcomeType": "contacted appointment_set listing_signed buyer_agreement closed_won closed_lost invalid",
     "Stage": "top_of_funnel mid_funnel won lost invalid",
     "Intent": "buyer seller",

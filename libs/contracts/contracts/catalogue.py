@@ -10,7 +10,7 @@ from functools import cache
 from typing import Final
 
 from contracts import aggregator, gateway, notifier, operations, outcomes, outreach
-from contracts.intake import aliases, distribution, enrichment, leads, limits, memory, privacy, routing
+from contracts.intake import aliases, distribution, enrichment, leads, limits, memory, people, privacy, routing
 from contracts.message import Kind, Message, Topic
 
 SERVICES: Final = ("gateway", "intake", "outcomes", "outreach", "aggregator", "notifier")
@@ -70,6 +70,13 @@ _DECLARED: Final = (
     _order(aliases.ListAliases, "gateway"),
     _order(aliases.DeleteAliases, "gateway"),
     _event(aliases.AliasesChanged),
+    _order(people.MergeLeads, "gateway"),
+    _order(people.UnmergeLead, "gateway"),
+    _order(people.GetPerson, "gateway"),
+    _order(people.LeadsForReview, "gateway"),
+    _order(people.DismissReview, "gateway"),
+    _event(people.LeadMerged, "outcomes", "outreach"),
+    _event(people.LeadUnmerged, "outcomes", "outreach"),
     _order(memory.CheckAction, "gateway", "outreach"),
     _order(memory.RecordAction, "gateway", "outreach"),
     _order(memory.UpdateAction, "gateway", "outreach"),

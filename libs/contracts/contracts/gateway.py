@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator
 
 from contracts.message import Event, Kind, Reply, Request, Topic
+from contracts.taxonomy import MergePolicy
 from contracts.values import NO_NUL, SourceSystem, Tenant
 
 _REGIONS = frozenset(
@@ -43,6 +44,9 @@ class TenantSettings(BaseModel):
     """Metadata fields that may appear in events in clear; all others are sealed."""
     memory_ttl_hours: Annotated[int, Field(ge=1, le=87_600)] = 720
     """How long is remembered what was found and done, so that nobody pays for it twice: 30 days, unless said otherwise."""
+    merge: MergePolicy = MergePolicy.KEEP_BOTH
+    """What happens to several leads of one person: both are kept, or they are merged into the one that came first or last;
+    a change counts for leads that come, or come again, from then on."""
     leads_per_minute: PerMinute = 100
     """How many leads each of its sources may submit a minute, over HTTP and from upstreams; an operator's are not counted."""
     leads_per_minute_by_source: Annotated[dict[SourceSystem, PerMinute], Field(max_length=1000)] = {}

@@ -112,6 +112,8 @@ class CampaignView(Reply):
     """Messages the provider took."""
     failed: int
     """Messages that will not be sent."""
+    held: int = 0
+    """Messages held back because the person is contacted by way of another lead."""
     unknown: int = 0
     """Messages of which nobody heard whether they were sent; none is sent again by itself."""
 
@@ -151,6 +153,8 @@ class MessageView(BaseModel):
     """When it was sent or given up."""
     reason: str | None = None
     """Why it was not sent."""
+    held: bool = False
+    """Whether it is held back because the person is contacted by way of another lead."""
 
 
 class LeadMessagesView(Reply):

@@ -50,6 +50,14 @@ class Purpose(StrEnum):
     SUPPORT = "support"
 
 
+class MergePolicy(StrEnum):
+    """What a tenant wants done with several leads of one person."""
+
+    KEEP_BOTH = "keep_both"
+    INTO_OLDEST = "into_oldest"
+    INTO_NEWEST = "into_newest"
+
+
 class OutcomeType(StrEnum):
     """What became of a lead."""
 

@@ -1,4 +1,4 @@
-"""Intake: leads become clean, private, routed and owned, and what was done before is remembered."""
+"""Intake: leads become clean, private, routed and owned, those of one person are merged, and what was done is known."""
 
 from functools import partial
 from time import monotonic
@@ -13,6 +13,7 @@ from contracts.catalogue import EVENTS
 from contracts.intake import aliases as alias_messages
 from contracts.intake import distribution, enrichment, limits, memory, privacy, routing
 from contracts.intake import leads as messages
+from contracts.intake import people as people_messages
 from contracts.operations import PersonalDataDropped
 from intake.distribution import handlers as distributor
 from intake.distribution import progress
@@ -31,6 +32,8 @@ from intake.limits.limiter import Limiter
 from intake.limits.releasing import Releaser
 from intake.memory.handlers import Handlers as Memory
 from intake.memory.jobs import clear_expired
+from intake.people import handlers as people
+from intake.people.review import compare_names
 from intake.routing import catching_up
 from intake.routing.handlers import Handlers as Routing
 from intake.vault.handlers import Handlers as Vault
@@ -97,6 +100,11 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
             messages.TokeniseSourceIds: handlers.tokenise_source_ids,
             messages.GetSubmissions: handlers.get_submissions,
             messages.CountSubmissions: handlers.count_submissions,
+            people_messages.MergeLeads: people.merge_leads,
+            people_messages.UnmergeLead: people.unmerge_lead,
+            people_messages.GetPerson: people.get_person,
+            people_messages.LeadsForReview: people.leads_for_review,
+            people_messages.DismissReview: people.dismiss_review,
             limits.ListParked: list_parked,
             alias_messages.SetAliases: aliases.set_aliases,
             alias_messages.ListAliases: aliases.list_aliases,
@@ -148,6 +156,7 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
             privacy.ExportLead: vault.export_lead,
         },
         jobs=[
+            Job("compare_names", "*/5 * * * *", partial(compare_names, database, keys)),
             Job("clear_expired", "0 * * * *", lambda _: clear_expired(database)),
             Job("forget_enrichment", "10 * * * *", lambda _: forget_old_runs(database)),
             Job(catching_up.JOB, "* * * * *", applying.run),

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Final
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -143,8 +143,11 @@ class SubmitLeadNow(LeadSubmission, Request[Submitted]):
     topic: ClassVar = Topic("intake", Kind.REQUEST, "submit_lead")
 
 
-class _LeadSnapshot(Event):
-    """The lead as a submission left it. Consumers keep the highest version they have seen."""
+class LeadSnapshot(Event):
+    """The lead as it is from this version on. Consumers keep the highest version they have seen.
+
+    Of a lead that others are merged into, what it lacks itself is told as one of them has it.
+    """
 
     lead_id: UUID
     version: int
@@ -165,20 +168,29 @@ class _LeadSnapshot(Event):
     last_activity_at: datetime | None = None
     warnings: list[Flaw] = []
     metadata: dict[str, Scalar] = {}
+    merged_into: UUID | None = None
+    """The lead of the same person that speaks for this one too; whoever acts on leads leaves this one alone."""
+    provenance: dict[str, UUID] = {}
+    """Of a lead that others are merged into: the fields that it has from one of them, each with that lead."""
 
 
-class LeadAccepted(_LeadSnapshot):
+class LeadAccepted(LeadSnapshot):
     """A lead arrived: clean, tokenised, with its attribution."""
 
     topic: ClassVar = Topic("intake", Kind.EVENT, "lead_accepted")
 
 
-class LeadUpdated(_LeadSnapshot):
-    """The source sent the same lead with other values."""
+NO_ACT: Final = frozenset({"person_id", "merged_into", "merged_leads"})
+"""What `LeadUpdated.changed` names when intake itself changed a lead, and nobody did anything: its person was found to be
+another, it was merged, or another was parted from it."""
+
+
+class LeadUpdated(LeadSnapshot):
+    """The source sent the same lead with other values, or a lead merged into it; or intake linked or merged it."""
 
     topic: ClassVar = Topic("intake", Kind.EVENT, "lead_updated")
     changed: list[str]
-    """The fields of the submission that differ."""
+    """The fields of the submission that differ; `person_id`, `merged_into` and `merged_leads` where intake changed those."""
 
 
 class LeadDuplicated(Event):
@@ -229,6 +241,12 @@ class LeadView(Reply):
     """When the lead's person was erased; what is left of it are numbers."""
     warnings: list[Flaw] = []
     metadata: dict[str, Scalar] = {}
+    merged_into: UUID | None = None
+    """The lead of the same person that speaks for this one too."""
+    merged_leads: list[UUID] = []
+    """The leads merged into this one, in the order in which they lend it what it lacks."""
+    provenance: dict[str, UUID] = {}
+    """The fields that it has from one of these, each with that lead."""
 
 
 class GetLead(Request[LeadView]):
@@ -254,6 +272,8 @@ class ListLeads(Request[LeadPage]):
     geo_key: Key | None = None
     intent: Intent | None = None
     tier: Tier | None = None
+    include_merged: bool = False
+    """Whether leads that are merged into others are listed too, each as its own source sent it."""
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=200)] | None = None
 

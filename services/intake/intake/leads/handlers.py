@@ -10,8 +10,8 @@ from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake import leads as messages
 from contracts.message import ProblemCode, ProblemError
-from contracts.values import Attribution
 from intake.leads import source_ids, store
+from intake.leads.shown import view
 from intake.leads.submissions import submit
 from intake.limits.admission import Admission
 
@@ -43,13 +43,14 @@ class Handlers:
         row = await store.lead(uow, request.tenant, request.body.lead_id)
         if row is None:
             raise ProblemError(ProblemCode.NOT_FOUND, "this tenant has no such lead", "lead_id")
-        return _view(row)
+        return view(row)
 
     async def list_leads(self, uow: UnitOfWork, request: Received[messages.ListLeads]) -> messages.LeadPage:
         ask = request.body
         filters = ask.model_dump(include={"source_key", "geo_key", "intent", "tier"})
-        rows = await store.page(uow, request.tenant, filters, paging.after(ask.cursor, UUID), ask.limit + 1)
-        leads = [_view(row) for row in rows[: ask.limit]]
+        before = paging.after(ask.cursor, UUID)
+        rows = await store.page(uow, request.tenant, filters, before, ask.limit + 1, include_merged=ask.include_merged)
+        leads = [view(row) for row in rows[: ask.limit]]
         return messages.LeadPage(leads=leads, next_cursor=str(leads[-1].lead_id) if len(rows) > ask.limit else None)
 
     async def get_submissions(
@@ -70,16 +71,3 @@ class Handlers:
         key = await self._keys.of(uow, request.tenant)
         named = [(lead.source_system, lead.source_id) for lead in request.body.leads]
         return messages.SourceIds(source_ids=await source_ids.public(uow, key, named))
-
-
-def _view(row: Any) -> messages.LeadView:
-    return messages.LeadView(
-        attribution=Attribution.model_validate({name: row[name] for name in Attribution.model_fields}),
-        has_phone=row["phone_token"] is not None,
-        has_email=row["email_token"] is not None,
-        **{
-            name: row[name]
-            for name in messages.LeadView.model_fields
-            if name not in ("attribution", "has_phone", "has_email")
-        },
-    )

@@ -19,11 +19,13 @@ _LEAD_TYPES = {
     "warnings": "jsonb", "metadata": "jsonb",
 }  # fmt: skip
 _LEAD = ", ".join(_LEAD_TYPES)
+LEAD = f"{_LEAD}, merged_into, combined, erased_at, suppressed"
+"""The columns of a lead as it is read; the last four are written by merging and by erasing alone."""
 _UNNEST_LEADS = ", ".join(f"cast(:{name} as {type_}[])" for name, type_ in _LEAD_TYPES.items())
 _CHANGING = [name for name in _LEAD_TYPES if name not in ("lead_id", "source_system")]
 
 _FIND_LEADS = f"""
-    select {_LEAD}, erased_at, suppressed from lead
+    select {LEAD} from lead
     where tenant_id = :tenant and (source_system, source_id) in
           (select * from unnest(cast(:systems as text[]), cast(:ids as text[])))
     order by lead_id for update
@@ -100,7 +102,7 @@ async def change_persons(uow: UnitOfWork, tenant: str, merged: Mapping[UUID, UUI
     rows = await uow.execute(
         f"""update lead set person_id = pair.new, version = version + 1, updated_at = now()
             from unnest(cast(:old as uuid[]), cast(:new as uuid[])) as pair (old, new)
-            where tenant_id = :tenant and person_id = pair.old and erased_at is null returning {_LEAD}, erased_at, suppressed""",
+            where tenant_id = :tenant and person_id = pair.old and erased_at is null returning {LEAD}""",
         tenant=tenant, old=list(merged), new=list(merged.values()),
     )  # fmt: skip
     return list(rows.mappings())
@@ -136,22 +138,34 @@ async def count_verdicts(uow: UnitOfWork, tenant: str, correlation_id: UUID) -> 
 
 async def lead(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping | None:
     rows = await uow.execute(
-        f"select {_LEAD}, erased_at from lead where tenant_id = :tenant and lead_id = :lead_id",
-        tenant=tenant,
-        lead_id=lead_id,
+        f"select {LEAD} from lead where tenant_id = :tenant and lead_id = :lead_id", tenant=tenant, lead_id=lead_id
     )
     return rows.mappings().first()
 
 
 async def page(
-    uow: UnitOfWork, tenant: str, filters: Mapping[str, str | None], before: UUID | None, limit: int
+    uow: UnitOfWork,
+    tenant: str,
+    filters: Mapping[str, str | None],
+    before: UUID | None,
+    limit: int,
+    *,
+    include_merged: bool = False,
 ) -> Sequence[RowMapping]:
-    """Leads that match every given filter, newest first, from before a lead. Ids are UUIDv7, so they order by age."""
+    """Leads that match every given filter, newest first, from before a lead. Ids are UUIDv7, so they order by age.
+
+    A lead that others are merged into matches by what they lend it too; such leads are few, and looked through apart, so
+    that the index on what is asked for serves all others.
+    """
     given = {name: value for name, value in filters.items() if value is not None}
-    conditions = "".join(f" and {name} = :{name}" for name in given)
+    own = "".join(f" and {name} = :{name}" for name in given)
+    lent = "".join(f" and coalesce({name}, combined #>> '{{fields,{name},0}}') = :{name}" for name in given)
+    alone = "combined is null" if include_merged else "combined is null and merged_into is null"
+    page = "and (cast(:before as uuid) is null or lead_id < :before) order by lead_id desc limit :limit"
     rows = await uow.execute(
-        f"""select {_LEAD}, erased_at from lead
-            where tenant_id = :tenant and (cast(:before as uuid) is null or lead_id < :before){conditions}
+        f"""(select {LEAD} from lead where tenant_id = :tenant and {alone}{own} {page})
+            union all
+            (select {LEAD} from lead where tenant_id = :tenant and combined is not null{lent} {page})
             order by lead_id desc limit :limit""",
         tenant=tenant, before=before, limit=limit, **given,
     )  # fmt: skip

@@ -24,11 +24,16 @@ from contracts.intake.leads import (
     Submitted,
 )
 from contracts.message import ProblemCode, ProblemError
-from contracts.values import Attribution
+from contracts.taxonomy import MergePolicy
 from intake.leads import aliases, source_ids, store
 from intake.leads.domain_lead import NormalLead, Rejection, changed_fields, digests, normalise
+from intake.leads.shown import snapshot
+from intake.people import review
 from intake.people import store as people
+from intake.people import store_merges as merges
+from intake.people.domain_merge import effective
 from intake.people.domain_person import Claim, link
+from intake.people.merging import follow
 from intake.people.tokens import tokens_of
 from intake.routing.routing import Arrival, route
 from intake.vault import sealing, suppression
@@ -83,6 +88,8 @@ async def submit(
         LostRaceError: another unit of work took the same lead or person at the same moment; try again.
     """
     settings = await tenants.settings_of(uow, key.tenant)
+    if settings.merge is not MergePolicy.KEEP_BOTH:
+        await merges.await_other_merges(uow, key.tenant)
     verdicts: dict[UUID, Submitted] = {}
     candidates = []
     for given, message in zip(submissions, await source_ids.hide(uow, key, submissions), strict=True):
@@ -95,22 +102,44 @@ async def submit(
         candidate.tokens, candidate.older_tokens = tokens.by_column, tokens.others
     await _rename(uow, key.tenant, candidates)
     await _refuse_erased(uow, key, candidates, strict)
+    merged: dict[UUID, Mapping[str, Any]] = {}
     for wave in _waves(candidates):
         await _take(uow, key, wave, strict)
+        written = {c.row["lead_id"]: c for c in wave if c.row}
+        follows = await follow(
+            uow, key.tenant, settings.merge,
+            {lead_id: c.row for lead_id, c in written.items() if c.row},
+            {lead_id: c.message.envelope for lead_id, c in written.items()},
+        )  # fmt: skip
         for candidate in wave:
             verdicts[candidate.message.id] = _publish(uow, key, candidate)
+        for event, cause in follows.told:
+            uow.publish(key.tenant, event, cause)
+        merged = {**{id_: row for id_, row in merged.items() if id_ not in written}, **follows.changed}
     if any(candidate.row for candidate in candidates):
-        await route(uow, key.tenant, _arrivals(uow, candidates))
+        await route(uow, key.tenant, _arrivals(uow, candidates, merged))
     await store.keep_verdicts(uow, key.tenant, [_verdict_row(m, verdicts[m.id]) for m in submissions])
     return [verdicts[message.id] for message in submissions]
 
 
-def _arrivals(uow: UnitOfWork, candidates: Sequence[_Candidate]) -> Iterator[Arrival]:
-    """Each lead that came or changed, once, as the last submission of it left it."""
+def _arrivals(
+    uow: UnitOfWork, candidates: Sequence[_Candidate], merged: Mapping[UUID, Mapping[str, Any]]
+) -> Iterator[Arrival]:
+    """Each lead that came or changed and stands, once, as the last submission of it left it or merging did."""
     last = {candidate.row["lead_id"]: candidate for candidate in candidates if candidate.row}
     for lead_id, candidate in last.items():
-        facts = {**candidate.lead.attribution.__dict__, "metadata": candidate.lead.clear_metadata}
+        row = merged.get(lead_id, candidate.row)
+        if row["merged_into"]:
+            continue
+        if row["combined"]:
+            own = row if lead_id in merged else {**row, "metadata": candidate.lead.clear_metadata}
+            facts = effective(own)
+        else:
+            facts = {**candidate.lead.attribution.__dict__, "metadata": candidate.lead.clear_metadata}
         yield Arrival(lead_id, facts, uow.now, candidate.message.envelope, changed=candidate.before is not None)
+    for lead_id, row in merged.items():
+        if lead_id not in last and not row["merged_into"]:
+            yield Arrival(lead_id, effective(row), uow.now, changed=True)
 
 
 def _read(message: Submission, settings: TenantSettings, key: TenantKey, strict: bool) -> NormalLead | Rejection:
@@ -193,6 +222,24 @@ async def _take(uow: UnitOfWork, key: TenantKey, wave: Sequence[_Candidate], str
     await store.insert_leads(uow, key.tenant, new)
     await store.update_leads(uow, key.tenant, known)
     await vault.keep_sealed(uow, key.tenant, sealed)
+    await review.keep_blocks(uow, key, [_named(candidate) for candidate in changing if _is_renamed(candidate, key)])
+
+
+def _is_renamed(candidate: _Candidate, key: TenantKey) -> bool:
+    return candidate.before is None or not {"full_name", "geo"}.isdisjoint(_changed(candidate, key))
+
+
+def _named(candidate: _Candidate) -> review.Named:
+    lead = candidate.lead
+    assert candidate.row and isinstance(lead, NormalLead)
+    return review.Named(candidate.row["lead_id"], lead.name, lead.attribution.geo_key, candidate.before is None)
+
+
+def _changed(candidate: _Candidate, key: TenantKey) -> list[str]:
+    """The fields of the submission that differ from those of the one before."""
+    was = {name: bytes.fromhex(digest) for name, digest in candidate.before["field_digests"].items()}
+    _, now = _comparable_digests(candidate, key)
+    return changed_fields(was, now)
 
 
 def _verdict(candidate: _Candidate, key: TenantKey) -> LeadVerdict:
@@ -220,12 +267,13 @@ async def _link(uow: UnitOfWork, key: TenantKey, changing: Sequence[_Candidate])
     await people.keep_tokens(uow, key.tenant, linking.tokens)
     if linking.merged:
         own = {candidate.before["lead_id"]: candidate for candidate in changing if candidate.before}
-        await people.merge_persons(uow, key.tenant, linking.merged)
+        await people.await_new_tokens(uow, key.tenant, linking.merged)
         for row in await store.change_persons(uow, key.tenant, linking.merged):
             if row["lead_id"] in own:
                 own[row["lead_id"]].before = row
             else:
-                uow.publish(key.tenant, LeadUpdated(changed=["person_id"], **_snapshot(dict(row))))
+                uow.publish(key.tenant, LeadUpdated(changed=["person_id"], **snapshot(row)))
+        await people.merge_persons(uow, key.tenant, linking.merged)
     return linking.persons
 
 
@@ -256,6 +304,8 @@ def _row(uow: UnitOfWork, candidate: _Candidate, person: UUID, key: TenantKey) -
         "updated_at": uow.now,
         "warnings": _json([flaw.__dict__ for flaw in lead.warnings]),
         "metadata": _json(lead.clear_metadata),
+        "merged_into": before["merged_into"] if before else None,
+        "combined": before["combined"] if before else None,
     }
 
 
@@ -272,30 +322,14 @@ def _publish(uow: UnitOfWork, key: TenantKey, candidate: _Candidate) -> Submitte
         )  # fmt: skip
         uow.publish(tenant, event, message.envelope)
         return Submitted(verdict=LeadVerdict.DUPLICATE, lead_id=lead_id, version=version)
-    snapshot = _snapshot(row, candidate.lead)
+    told = snapshot(row, candidate.lead)
     if candidate.before is None:
-        uow.publish(tenant, LeadAccepted(**snapshot), message.envelope)
+        uow.publish(tenant, LeadAccepted(**told), message.envelope)
     else:
-        was = {name: bytes.fromhex(digest) for name, digest in candidate.before["field_digests"].items()}
-        _, now = _comparable_digests(candidate, key)
-        changed = changed_fields(was, now)
-        uow.publish(tenant, LeadUpdated(changed=changed, **snapshot), message.envelope)
+        uow.publish(tenant, LeadUpdated(changed=_changed(candidate, key), **told), message.envelope)
     return Submitted(
         verdict=candidate.verdict, lead_id=row["lead_id"], version=row["version"], warnings=candidate.lead.warnings
     )
-
-
-def _snapshot(row: dict[str, Any], lead: NormalLead | None = None) -> dict[str, Any]:
-    """The fields of a lead's event, from its row; `lead` spares reading back what was just written as JSON."""
-    copied = ("lead_id", "version", "submission_id", "source_system", "source_id", "person_id", "phone_token",
-              "email_token", "linkedin_token", "time_zone", "created_at", "last_activity_at")  # fmt: skip
-    attribution = lead.attribution if lead else Attribution(**{name: row[name] for name in Attribution.model_fields})
-    return {
-        **{name: row[name] for name in copied},
-        "attribution": attribution,
-        "warnings": lead.warnings if lead else row["warnings"],
-        "metadata": lead.clear_metadata if lead else row["metadata"],
-    }
 
 
 def _reject(uow: UnitOfWork, tenant: str, candidate: _Candidate, rejection: Rejection) -> Submitted:

@@ -1,10 +1,13 @@
-"""Every query about persons."""
+"""Every query about persons and their tokens. Merges are in `store_merges`, pairs to look at in `store_review`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
+
+from sqlalchemy import RowMapping
 
 from chassis.failures import LostRaceError
 from chassis.unit_of_work import UnitOfWork
+from intake.leads.store import LEAD
 
 _KNOWN_TOKENS = """
     select token, person_id from person_token
@@ -43,11 +46,39 @@ async def keep_tokens(uow: UnitOfWork, tenant: str, tokens: Mapping[str, UUID]) 
             raise LostRaceError("a token was linked by another unit of work")
 
 
+async def await_new_tokens(uow: UnitOfWork, tenant: str, persons: Collection[UUID]) -> None:
+    """Let whoever adds leads or tokens to these persons end first, and nobody begin until this unit has ended: who does so
+    holds a token or a lead of theirs."""
+    await uow.execute(
+        """select from person_token where tenant_id = :tenant and person_id = any(cast(:persons as uuid[]))
+           order by token for update""",
+        tenant=tenant, persons=list(persons),
+    )  # fmt: skip
+
+
 async def merge_persons(uow: UnitOfWork, tenant: str, merged: Mapping[UUID, UUID]) -> None:
-    """Give the tokens of some persons to others."""
+    """Give the tokens of some persons to others; to be called when their leads have changed hands."""
     await uow.execute(
         """update person_token set person_id = pair.new
            from unnest(cast(:old as uuid[]), cast(:new as uuid[])) as pair (old, new)
            where tenant_id = :tenant and person_id = pair.old""",
         tenant=tenant, old=list(merged), new=list(merged.values()),
     )  # fmt: skip
+
+
+async def leads_of(uow: UnitOfWork, tenant: str, person: UUID, before: UUID | None, limit: int) -> Sequence[RowMapping]:
+    """A person's leads and those merged with one of them, newest first, from before a lead."""
+    rows = await uow.execute(
+        f"""with standing as materialized (
+                select distinct coalesce(merged_into, lead_id) as lead_id from lead
+                where tenant_id = :tenant and person_id = :person
+            )
+            select {LEAD} from lead
+            where tenant_id = :tenant
+              and (person_id = :person or lead_id in (select lead_id from standing)
+                   or merged_into in (select lead_id from standing))
+              and (cast(:before as uuid) is null or lead_id < :before)
+            order by lead_id desc limit :limit""",
+        tenant=tenant, person=person, before=before, limit=limit,
+    )  # fmt: skip
+    return rows.mappings().all()

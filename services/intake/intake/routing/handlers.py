@@ -106,6 +106,11 @@ class Handlers:
                 "workspace",
             )
         closed = before.status is WorkStatus.CLOSED  # an erased lead may make no work that could say so
+        if not closed and not await store.facts_of(uow, tenant, [ask.lead_id]):
+            text = (
+                "the lead is merged into another one, which is worked in its place: send that one, or unmerge this lead"
+            )
+            raise ProblemError(ProblemCode.CONFLICT, text, "lead_id")
         if closed or not await route_by_hand(
             uow, tenant, ask.lead_id, ask.workspace, ask.sub_vertical, ask.actor, rules
         ):

@@ -3,7 +3,7 @@
 Who locks several rows of `work` takes them by lead_id, or skips those that are locked, so that nobody waits in a circle.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,9 +15,10 @@ from uuid_utils.compat import uuid7
 
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.routing import DecisionKind, WorkStatus
+from intake.people.domain_merge import effective
 
 _WORK = "lead_id, status, workspace, sub_vertical, rule, routing_version, waiting_since, updated_at"
-_FACTS = "lead.lead_id, product_interest, source_key, geo_key, intent, tier, timeline, metadata"
+_FACTS = "lead.lead_id, product_interest, source_key, geo_key, intent, tier, timeline, metadata, combined"
 
 _PLACE = """
     insert into work (tenant_id, lead_id, status, workspace, sub_vertical, rule, routing_version, waiting_since, updated_at)
@@ -136,6 +137,17 @@ async def place(uow: UnitOfWork, tenant: str, placements: Sequence[Placement], *
     return set(rows.scalars())
 
 
+async def withdraw(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> None:
+    """Let these leads wait no more; one that is assigned, worked or closed stays what it is."""
+    await uow.execute(
+        """delete from work using (
+               select lead_id from work where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[]))
+                 and status in ('unrouted', 'routed') order by lead_id for update
+           ) as held where work.tenant_id = :tenant and work.lead_id = held.lead_id""",
+        tenant=tenant, leads=list(leads),
+    )  # fmt: skip
+
+
 async def record_decisions(uow: UnitOfWork, tenant: str, decisions: Sequence[Decision]) -> None:
     """Keep decisions for good."""
     if decisions:
@@ -198,27 +210,34 @@ async def queue(
     return rows.mappings().all()
 
 
-async def recent_leads(uow: UnitOfWork, tenant: str, before: UUID | None, limit: int) -> Sequence[RowMapping]:
+async def recent_leads(uow: UnitOfWork, tenant: str, before: UUID | None, limit: int) -> list[Mapping[str, Any]]:
     """What rules see of the last leads that came, newest first from before one, and how each of them is placed."""
     rows = await uow.execute(
         f"""select {_FACTS}, work.status, work.workspace, work.rule from lead
             left join lateral (select status, workspace, rule from work
                                where tenant_id = :tenant and lead_id = lead.lead_id limit 1) as work on true
-            where lead.tenant_id = :tenant and (cast(:before as uuid) is null or lead.lead_id < :before)
+            where lead.tenant_id = :tenant and lead.merged_into is null
+              and (cast(:before as uuid) is null or lead.lead_id < :before)
             order by lead.lead_id desc limit :limit""",
         tenant=tenant, before=before, limit=limit,
     )  # fmt: skip
-    return rows.mappings().all()
+    return _as_told(rows.mappings())
 
 
-async def facts_of(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> Sequence[RowMapping]:
+async def facts_of(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> list[Mapping[str, Any]]:
     """What rules see of these leads, in the order they came, and when they came."""
     rows = await uow.execute(
         f"""select {_FACTS}, uuid_extract_timestamp(lead_id) as arrived_at from lead
-            where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[])) and erased_at is null order by lead_id""",
+            where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[])) and erased_at is null and merged_into is null
+            order by lead_id""",
         tenant=tenant, leads=list(leads),
     )  # fmt: skip
-    return rows.mappings().all()
+    return _as_told(rows.mappings())
+
+
+def _as_told(rows: Iterable[RowMapping]) -> list[Mapping[str, Any]]:
+    """Leads as they are told: with what those that are merged into them lend them."""
+    return [effective(row) if row["combined"] else row for row in rows]
 
 
 async def every_lead(uow: UnitOfWork, tenant: str, after: UUID | None, limit: int) -> list[UUID]:

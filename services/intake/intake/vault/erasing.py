@@ -15,6 +15,8 @@ from contracts.intake.privacy import Confirmation, Erased, EraseLead, ErasureCer
 from contracts.message import Envelope
 from intake.distribution import progress
 from intake.distribution import store as distribution
+from intake.people import merging
+from intake.people import store_merges as merges
 from intake.vault import store_erasure as store
 from intake.vault import suppression
 from intake.vault.asking import Asker
@@ -23,7 +25,18 @@ OTHERS: Final = tuple(name for name in by_type()[LeadErased.topic.type].readers 
 """The services that hold something of a lead, and are to confirm that they dropped it."""
 
 EMPTIED: Final = frozenset(
-    {"digest", "field_digests", "phone_token", "email_token", "linkedin_token", "time_zone", "warnings", "metadata"}
+    {
+        "digest",
+        "field_digests",
+        "phone_token",
+        "email_token",
+        "linkedin_token",
+        "time_zone",
+        "warnings",
+        "metadata",
+        "merged_into",
+        "combined",
+    }
 )
 """The columns of `lead` that an erasure empties."""
 KEPT: Final = frozenset(
@@ -39,6 +52,10 @@ TABLES: Final[Mapping[str, str]] = {
     "vault": "deleted",
     "person_token": "deleted, but for the keyed entries in suppression",
     "submission": "stays: verdicts, and flaws that name fields and no values",
+    "merge": "stays, ended: which leads were merged, by ids",
+    "kept_apart": "stays: which leads are not to be merged, by ids",
+    "name_block": "deleted",
+    "review_candidate": "deleted",
     "work": "closed",
     "assignment": "ended; who owned the lead stays, by user ids",
     "progress": "stays: when the lead was first contacted and closed",
@@ -88,6 +105,7 @@ _REMAINS: Final = [
 async def erase(uow: UnitOfWork, key: TenantKey, order: EraseLead, who: Asker, cause: Envelope) -> Erased | None:
     """Erase a person with all its leads; none where there is no such person. One that was erased stays as it is."""
     tenant = key.tenant
+    await merges.await_other_merges(uow, tenant)
     await store.await_links(uow, tenant)  # before the lead's person is looked up: it may be found to be another
     person_id = await store.person_of(uow, tenant, order.lead_id) if order.lead_id else order.person_id
     leads = await store.leads_of(uow, tenant, person_id) if person_id else []
@@ -110,6 +128,7 @@ async def erase(uow: UnitOfWork, key: TenantKey, order: EraseLead, who: Asker, c
     erasure: dict[str, Any] = {"erasure_id": erasure_id, "person_id": person_id, "lead_ids": ids}
     by = {"service": who.service, "actor": who.actor, "role": who.role, "reason": order.reason}
     await store.keep_erasure(uow, tenant, {**erasure, **by}, counts)
+    await merging.part_erased(uow, tenant, ids, f"service:{who.service}", cause)
     for lead_id, version in await store.empty_leads(uow, tenant, ids):
         event = LeadErased(
             erasure_id=erasure_id, lead_id=lead_id, version=version, person_id=person_id, occurred_at=uow.now

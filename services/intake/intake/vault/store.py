@@ -1,7 +1,9 @@
 """Every query about the vault: persons' keys, and what is sealed with them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
+
+from sqlalchemy import RowMapping
 
 from chassis.unit_of_work import UnitOfWork
 
@@ -36,3 +38,14 @@ async def keep_sealed(uow: UnitOfWork, tenant: str, rows: Sequence[tuple[UUID, U
     if rows:
         leads, keys, sealed = (list(column) for column in zip(*rows, strict=True))
         await uow.execute(_KEEP_SEALED, tenant=tenant, leads=leads, keys=keys, sealed=sealed)
+
+
+async def sealed(uow: UnitOfWork, tenant: str, leads: Collection[UUID]) -> Sequence[RowMapping]:
+    """What is sealed of those of these leads whose key is there: lead_id, key_id, wrapped, sealed."""
+    rows = await uow.execute(
+        """select vault.lead_id, vault.key_id, person_key.wrapped, vault.sealed
+           from vault join person_key using (tenant_id, key_id)
+           where vault.tenant_id = :tenant and vault.lead_id = any(cast(:leads as uuid[]))""",
+        tenant=tenant, leads=list(leads),
+    )  # fmt: skip
+    return rows.mappings().all()

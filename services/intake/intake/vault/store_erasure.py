@@ -24,7 +24,7 @@ _SUPPRESSED = """
 _EMPTY_LEADS = """
     update lead set version = version + 1, updated_at = :now, erased_at = :now, suppressed = true,
                     digest = '', field_digests = '{}', phone_token = null, email_token = null, linkedin_token = null,
-                    time_zone = null, warnings = '[]', metadata = '{}'
+                    time_zone = null, warnings = '[]', metadata = '{}', merged_into = null, combined = null
     where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[]))
     returning lead_id, version
 """

@@ -1,0 +1,171 @@
+"""Messages of intake: which leads are one person, merging them and parting them again, and pairs for people to look at."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from contracts.intake.leads import LeadSnapshot, LeadView
+from contracts.message import Kind, Reply, Request, Topic
+from contracts.values import Actor
+
+
+class LeadMerged(LeadSnapshot):
+    """Leads of one person were merged into this one, which speaks for them from this version on.
+
+    Nothing is overwritten: what this lead lacks is told as the first of the others has it, and `provenance` says which.
+    """
+
+    topic: ClassVar = Topic("intake", Kind.EVENT, "lead_merged")
+    merged_lead_ids: list[UUID]
+    """The leads merged now; each is also told of by itself, with `merged_into`."""
+    merged_by: Actor
+    """Who merged them: a user, or the tenant's policy, as `policy:into_oldest`."""
+
+
+class LeadUnmerged(LeadSnapshot):
+    """This lead was parted from the one it was merged into, and is again what it was.
+
+    The other one is told of by `LeadUpdated`, without what this one lent it. The two are never merged by themselves again.
+    """
+
+    topic: ClassVar = Topic("intake", Kind.EVENT, "lead_unmerged")
+    survivor_id: UUID
+    """The lead it was merged into."""
+    unmerged_by: Actor
+    """Who parted them: a user, key or service id, never a name."""
+
+
+class MergeLeads(Request[LeadView]):
+    """Merge one lead into another, whatever the tenant's policy; repeating it is no error. Answers with the survivor.
+
+    A lead that is merged into a third is a conflict. Leads that were kept apart before are no more.
+    """
+
+    topic: ClassVar = Topic("intake", Kind.REQUEST, "merge_leads")
+    survivor_id: UUID
+    """The lead that stays, or one merged into it."""
+    merged_id: UUID
+    """The lead that is merged, with all that is merged into it."""
+    actor: Actor
+    """Who does it: a user, key or service id, never a name."""
+
+    @model_validator(mode="after")
+    def _are_two(self) -> "MergeLeads":
+        if self.survivor_id == self.merged_id:
+            raise ValueError("a lead cannot be merged into itself: give two leads")
+        return self
+
+
+class Unmerged(Reply):
+    """Two leads that stand by themselves again."""
+
+    lead: LeadView
+    """The lead that was merged."""
+    survivor: LeadView
+    """The lead it was merged into."""
+
+
+class UnmergeLead(Request[Unmerged]):
+    """Part a lead from the one it is merged into: both are again what they were, and are kept apart from now on.
+
+    Repeating it is no error; a lead that never was merged is a conflict.
+    """
+
+    topic: ClassVar = Topic("intake", Kind.REQUEST, "unmerge_lead")
+    lead_id: UUID
+    actor: Actor
+    """Who does it: a user, key or service id, never a name."""
+
+
+class PersonView(Reply):
+    """The leads of a person."""
+
+    person_id: UUID
+    leads: list[LeadView]
+    """Newest first; those merged are among them, and so are those that somebody merged with one of them."""
+    next_cursor: str | None = None
+
+
+class GetPerson(Request[PersonView]):
+    """The leads of one person, given by its id or by one of its leads, a page at a time."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"lead_id": "0192e7a5-2f3b-7c11-8d5e-6a1f0b2c3d4e"}]})
+
+    topic: ClassVar = Topic("intake", Kind.REQUEST, "get_person")
+    person_id: UUID | None = None
+    lead_id: UUID | None = None
+    """A lead of the person; instead of `person_id`."""
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+
+    @model_validator(mode="after")
+    def _names_one_person(self) -> "GetPerson":
+        if (self.person_id is None) == (self.lead_id is None):
+            raise ValueError("give either person_id or lead_id")
+        return self
+
+
+class ReviewReason(StrEnum):
+    """Why two leads may be one person."""
+
+    SAME_NAME = "same_name"
+    SIMILAR_NAME = "similar_name"
+    SAME_PLACE = "same_place"
+
+
+class ReviewPair(BaseModel):
+    """Two leads that may be one person, and share no token that would say so."""
+
+    lead_id: UUID
+    """The older lead."""
+    other_id: UUID
+    """The newer lead."""
+    score: int
+    """How alike the names are, up to 100 for the same name."""
+    reasons: list[ReviewReason]
+    """Why they may be one person; never the names."""
+    found_at: datetime
+    """When they were compared."""
+
+
+class ReviewPage(Reply):
+    """A page of pairs to look at."""
+
+    pairs: list[ReviewPair]
+    """The most alike first."""
+    next_cursor: str | None = None
+
+
+class LeadsForReview(Request[ReviewPage]):
+    """Pairs of leads that may be one person, to be merged by `merge_leads` or dismissed; none is merged by itself."""
+
+    topic: ClassVar = Topic("intake", Kind.REQUEST, "leads_for_review")
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+
+
+class Dismissed(Reply):
+    """The two leads are kept apart."""
+
+    dismissed: bool
+    """Whether this call parted them."""
+
+
+class DismissReview(Request[Dismissed]):
+    """Say that two leads are two persons: they are not listed for review again, and never merged by themselves."""
+
+    topic: ClassVar = Topic("intake", Kind.REQUEST, "dismiss_review")
+    lead_id: UUID
+    other_id: UUID
+    """The other lead of the pair."""
+    actor: Actor
+    """Who says so: a user, key or service id, never a name."""
+
+    @model_validator(mode="after")
+    def _are_two(self) -> "DismissReview":
+        if self.lead_id == self.other_id:
+            raise ValueError("a lead is no pair: give two leads")
+        return self

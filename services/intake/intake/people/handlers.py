@@ -1,0 +1,69 @@
+"""What intake does when it is asked about persons."""
+
+from uuid import UUID
+
+from chassis import paging
+from chassis.received import Received
+from chassis.unit_of_work import UnitOfWork
+from contracts.intake import people as messages
+from contracts.intake.leads import LeadView
+from contracts.message import ProblemCode, ProblemError
+from intake.leads import store as leads
+from intake.leads.shown import view
+from intake.people import domain_review, merging, store, store_merges, store_review
+
+
+async def merge_leads(uow: UnitOfWork, request: Received[messages.MergeLeads]) -> LeadView:
+    return view(await merging.merge(uow, request))
+
+
+async def unmerge_lead(uow: UnitOfWork, request: Received[messages.UnmergeLead]) -> messages.Unmerged:
+    lead, survivor = await merging.unmerge(uow, request)
+    return messages.Unmerged(lead=view(lead), survivor=view(survivor))
+
+
+async def get_person(uow: UnitOfWork, request: Received[messages.GetPerson]) -> messages.PersonView:
+    ask = request.body
+    person = ask.person_id
+    if ask.lead_id:
+        lead = await leads.lead(uow, request.tenant, ask.lead_id)
+        if lead is None:
+            raise ProblemError(ProblemCode.NOT_FOUND, "this tenant has no such lead", "lead_id")
+        person = lead["person_id"]
+    assert person, "the contract asks for one of the two"
+    before = paging.after(ask.cursor, UUID)
+    rows = await store.leads_of(uow, request.tenant, person, before, ask.limit + 1)
+    if not rows and before is None:
+        text = "this tenant has no such person; where two were found to be one, ask by lead_id"
+        raise ProblemError(ProblemCode.NOT_FOUND, text, "person_id")
+    page = [view(row) for row in rows[: ask.limit]]
+    cursor = str(page[-1].lead_id) if len(rows) > ask.limit else None
+    return messages.PersonView(person_id=person, leads=page, next_cursor=cursor)
+
+
+async def leads_for_review(uow: UnitOfWork, request: Received[messages.LeadsForReview]) -> messages.ReviewPage:
+    ask = request.body
+    rows = await store_review.page(uow, request.tenant, paging.after(ask.cursor, _place), ask.limit + 1)
+    pairs = [
+        messages.ReviewPair.model_validate({**row, "reasons": domain_review.reasons(row["score"])})
+        for row in rows[: ask.limit]
+    ]
+    cursor = f"{pairs[-1].score}.{pairs[-1].lead_id}.{pairs[-1].other_id}" if len(rows) > ask.limit else None
+    return messages.ReviewPage(pairs=pairs, next_cursor=cursor)
+
+
+async def dismiss_review(uow: UnitOfWork, request: Received[messages.DismissReview]) -> messages.Dismissed:
+    tenant, ask = request.tenant, request.body
+    standing = await store_review.standing(uow, tenant, [ask.lead_id, ask.other_id])
+    for field in ("lead_id", "other_id"):
+        if getattr(ask, field) not in standing:
+            raise ProblemError(ProblemCode.NOT_FOUND, "this tenant has no such lead", field)
+    if len(set(standing.values())) == 1:
+        raise ProblemError(ProblemCode.CONFLICT, "the leads are merged: part them with unmerge_lead", "lead_id")
+    dismissed = await store_merges.keep_apart(uow, tenant, ask.lead_id, ask.other_id, ask.actor)
+    return messages.Dismissed(dismissed=dismissed)
+
+
+def _place(cursor: str) -> store_review.Place:
+    score, lead, other = cursor.split(".")
+    return int(score), UUID(lead), UUID(other)

@@ -1,0 +1,164 @@
+"""Every query about merges, and about leads that are kept apart."""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import RowMapping
+from uuid_utils.compat import uuid7
+
+from chassis.failures import LostRaceError
+from chassis.unit_of_work import UnitOfWork
+from intake.leads.store import LEAD
+
+_STANDING = """
+    select lead_id, person_id, coalesce(merged_into, lead_id) as standing from lead
+    where tenant_id = :tenant
+      and (person_id = any(cast(:persons as uuid[])) and erased_at is null or lead_id = any(cast(:leads as uuid[])))
+    order by lead_id for update
+"""
+_GROUPS = f"""
+    select {LEAD} from lead
+    where tenant_id = :tenant and (lead_id = any(cast(:leads as uuid[])) or merged_into = any(cast(:leads as uuid[])))
+    order by lead_id for update
+"""
+_MERGE = """
+    insert into merge (tenant_id, merge_id, survivor_id, merged_id, merged_at, merged_by)
+    select :tenant, merge_id, survivor_id, merged_id, :now, :by
+    from unnest(cast(:ids as uuid[]), cast(:survivors as uuid[]), cast(:merged as uuid[]))
+         as given (merge_id, survivor_id, merged_id)
+    on conflict (tenant_id, merged_id) where undone_at is null do nothing
+"""
+_KEEP = """
+    update lead set merged_into = given.merged_into, combined = given.combined, version = given.version, updated_at = :now
+    from unnest(cast(:leads as uuid[]), cast(:into as uuid[]), cast(:combined as jsonb[]), cast(:versions as integer[]))
+         as given (lead_id, merged_into, combined, version)
+    where lead.tenant_id = :tenant and lead.lead_id = given.lead_id
+"""
+
+
+async def await_other_merges(uow: UnitOfWork, tenant: str) -> None:
+    """Let no other unit of work merge or part leads of the tenant until this one ends.
+
+    Whoever merges locks leads of many persons in many orders, and would else run into deadlocks. That a lead has one
+    survivor does not hang on it: the database refuses a second.
+    """
+    await uow.execute(
+        "select pg_advisory_xact_lock(hashtextextended('intake/merges/' || cast(:tenant as text), 0))", tenant=tenant
+    )
+
+
+async def groups(
+    uow: UnitOfWork, tenant: str, leads: Collection[UUID], persons: Collection[UUID] = ()
+) -> dict[UUID, RowMapping]:
+    """The leads that stand for these leads, and for those of these persons that have several, with all that are merged into
+    them; locked until the unit ends.
+
+    Which leads stand is locked first, and only then read what belongs to them: what another unit of work changed in a
+    group meanwhile is seen.
+    """
+    found = (await uow.execute(_STANDING, tenant=tenant, leads=list(leads), persons=list(persons))).all()
+    count = Counter(row.person_id for row in found)
+    standing = {row.standing for row in found if row.lead_id in leads or count[row.person_id] > 1}
+    if not standing:
+        return {}
+    rows = await uow.execute(_GROUPS, tenant=tenant, leads=sorted(standing))
+    return {row["lead_id"]: row for row in rows.mappings()}
+
+
+async def merge(uow: UnitOfWork, tenant: str, merges: Sequence[tuple[UUID, UUID]], by: str) -> None:
+    """Keep merges: (merged, survivor).
+
+    Raises:
+        LostRaceError: one of them was merged by another unit of work a moment before.
+    """
+    if merges:
+        kept = await uow.execute(
+            _MERGE, tenant=tenant, now=uow.now, by=by, ids=[uuid7() for _ in merges],
+            merged=[merged for merged, _ in merges], survivors=[survivor for _, survivor in merges],
+        )  # fmt: skip
+        if kept.rowcount < len(merges):
+            raise LostRaceError("a lead was merged by another unit of work")
+
+
+async def survivors(uow: UnitOfWork, tenant: str, leads: Collection[UUID]) -> dict[UUID, UUID]:
+    """What each of these leads that is merged was merged into, as it stood then."""
+    rows = await uow.execute(
+        """select merged_id, survivor_id from merge
+           where tenant_id = :tenant and merged_id = any(cast(:leads as uuid[])) and undone_at is null""",
+        tenant=tenant, leads=list(leads),
+    )  # fmt: skip
+    return {row.merged_id: row.survivor_id for row in rows}
+
+
+async def last_survivor(uow: UnitOfWork, tenant: str, lead_id: UUID) -> UUID | None:
+    """What a lead was merged into when it last was; none if it never was."""
+    rows = await uow.execute(
+        """select survivor_id from merge where tenant_id = :tenant and merged_id = :lead
+           order by merge_id desc limit 1""",
+        tenant=tenant, lead=lead_id,
+    )  # fmt: skip
+    survivor: UUID | None = rows.scalar_one_or_none()
+    return survivor
+
+
+async def undo(uow: UnitOfWork, tenant: str, leads: Collection[UUID], by: str) -> None:
+    """End the merges of leads.
+
+    Raises:
+        LostRaceError: another unit of work ended one of them a moment before.
+    """
+    ended = await uow.execute(
+        """update merge set undone_at = :now, undone_by = :by
+           where tenant_id = :tenant and merged_id = any(cast(:leads as uuid[])) and undone_at is null""",
+        tenant=tenant, leads=list(leads), now=uow.now, by=by,
+    )  # fmt: skip
+    if ended.rowcount < len(leads):
+        raise LostRaceError("a merge was undone by another unit of work")
+
+
+async def keep_state(uow: UnitOfWork, tenant: str, leads: Sequence[Mapping[str, Any]]) -> None:
+    """Keep what leads are merged into, what they say for others, and their versions."""
+    if leads:
+        await uow.execute(
+            _KEEP, tenant=tenant, now=uow.now,
+            leads=[row["lead_id"] for row in leads],
+            into=[row["merged_into"] for row in leads],
+            combined=[row["combined"] and orjson.dumps(row["combined"]).decode() for row in leads],
+            versions=[row["version"] for row in leads],
+        )  # fmt: skip
+
+
+async def keep_apart(uow: UnitOfWork, tenant: str, one: UUID, other: UUID, by: str) -> bool:
+    """Never merge two leads by themselves; returns whether that is new."""
+    kept = await uow.execute(
+        """insert into kept_apart (tenant_id, lead_id, other_id, since, said_by)
+           values (:tenant, :lead, :other, :now, :by) on conflict do nothing""",
+        tenant=tenant, lead=min(one, other), other=max(one, other), now=uow.now, by=by,
+    )  # fmt: skip
+    return kept.rowcount == 1
+
+
+async def allow_together(uow: UnitOfWork, tenant: str, leads: Collection[UUID]) -> None:
+    """Keep none of these leads apart from another of them."""
+    await uow.execute(
+        """delete from kept_apart where tenant_id = :tenant
+             and lead_id = any(cast(:leads as uuid[])) and other_id = any(cast(:leads as uuid[]))""",
+        tenant=tenant, leads=list(leads),
+    )  # fmt: skip
+
+
+async def kept_apart(uow: UnitOfWork, tenant: str, leads: Iterable[UUID]) -> dict[UUID, set[UUID]]:
+    """Of these leads, those that each is kept apart from."""
+    rows = await uow.execute(
+        """select lead_id, other_id from kept_apart where tenant_id = :tenant
+             and lead_id = any(cast(:leads as uuid[])) and other_id = any(cast(:leads as uuid[]))""",
+        tenant=tenant, leads=list(leads),
+    )  # fmt: skip
+    apart: dict[UUID, set[UUID]] = defaultdict(set)
+    for row in rows:
+        apart[row.lead_id].add(row.other_id)
+        apart[row.other_id].add(row.lead_id)
+    return apart
