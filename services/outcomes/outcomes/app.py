@@ -10,7 +10,7 @@ from chassis.unit_of_work import Database
 from contracts import outcomes as messages
 from contracts import outreach
 from contracts.catalogue import EVENTS
-from contracts.intake import leads, privacy
+from contracts.intake import leads, people, privacy
 from outcomes import handlers
 from outcomes.handlers import Handlers
 from outcomes.source_ids import Naming
@@ -42,6 +42,8 @@ def build(settings: Settings) -> Service:
             leads.LeadUpdated: asking.follow_leads,
             leads.LeadDuplicated: asking.follow_leads,
             leads.LeadRejected: asking.follow_leads,
+            people.LeadMerged: asking.follow_leads,
+            people.LeadUnmerged: asking.follow_leads,
             outreach.MessageSent: asking.follow_leads,
         },
         answers={

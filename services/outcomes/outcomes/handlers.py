@@ -24,7 +24,7 @@ _MISSING_SHOWN = 100
 _BATCH = 500
 
 
-LeadNews = leads.LeadAccepted | leads.LeadUpdated | leads.LeadDuplicated | leads.LeadRejected | outreach.MessageSent
+LeadNews = leads.LeadSnapshot | leads.LeadDuplicated | leads.LeadRejected | outreach.MessageSent
 """What other services tell of leads."""
 
 
@@ -38,9 +38,9 @@ async def forget_leads(uow: UnitOfWork, received: Sequence[Received[privacy.Lead
         uow.publish(message.tenant, event, message.envelope)
 
 
-def _version_row(message: Received[Any], lead: leads.LeadAccepted | leads.LeadUpdated) -> dict[str, Any]:
+def _version_row(message: Received[Any], lead: leads.LeadSnapshot) -> dict[str, Any]:
     active_at = lead.last_activity_at or lead.created_at
-    if isinstance(lead, leads.LeadUpdated) and lead.changed != ["person_id"]:  # linking persons is no act of anybody
+    if isinstance(lead, leads.LeadUpdated) and leads.NO_ACT.isdisjoint(lead.changed):
         active_at = max(active_at, message.envelope.time)
     return {
         **lead.__dict__,
@@ -97,7 +97,7 @@ class Handlers:
             if isinstance(body, outreach.MessageSent):
                 sends.append({"tenant_id": message.tenant, "lead_id": body.lead_id, "active_at": body.occurred_at})
                 continue
-            if isinstance(body, leads.LeadAccepted | leads.LeadUpdated):
+            if isinstance(body, leads.LeadSnapshot):
                 versions.append(_version_row(message, body))
             elif body.lead_id:  # repeated or rejected, the submission left the lead as it was
                 unchanged.append({"tenant_id": message.tenant, **body.__dict__})

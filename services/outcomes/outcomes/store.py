@@ -25,9 +25,9 @@ _KEEP_VERSIONS = """
             cast(:tenant_id as text[]), cast(:lead_id as uuid[]), cast(:version as integer[]),
             cast(:submission_id as uuid[]), cast(:source_system as text[]), cast(:source_id as text[]),
             cast(:tier as text[]), cast(:timeline as text[]), cast(:attribution as jsonb[]),
-            cast(:created_at as timestamptz[]), cast(:active_at as timestamptz[])
+            cast(:created_at as timestamptz[]), cast(:active_at as timestamptz[]), cast(:merged_into as uuid[])
         ) as given (tenant_id, lead_id, version, submission_id, source_system, source_id, tier, timeline, attribution,
-                    created_at, active_at)
+                    created_at, active_at, merged_into)
     ), versions as (
         insert into lead_version (tenant_id, lead_id, version, attribution, created_at)
         select tenant_id, lead_id, version, attribution, created_at from given
@@ -37,9 +37,9 @@ _KEEP_VERSIONS = """
         select tenant_id, submission_id, lead_id, version from given
         on conflict do nothing
     )
-    insert into lead (tenant_id, lead_id, source_system, source_id, version, tier, timeline, last_activity_at)
+    insert into lead (tenant_id, lead_id, source_system, source_id, version, tier, timeline, last_activity_at, merged_into)
     select distinct on (tenant_id, lead_id) tenant_id, lead_id, source_system, source_id, version, tier, timeline,
-           max(active_at) over (partition by tenant_id, lead_id)
+           max(active_at) over (partition by tenant_id, lead_id), merged_into
     from given
     order by tenant_id, lead_id, version desc
     on conflict (tenant_id, lead_id) do update set
@@ -47,6 +47,7 @@ _KEEP_VERSIONS = """
         source_id = case when excluded.version > lead.version then excluded.source_id else lead.source_id end,
         tier = case when excluded.version > lead.version then excluded.tier else lead.tier end,
         timeline = case when excluded.version > lead.version then excluded.timeline else lead.timeline end,
+        merged_into = case when excluded.version > lead.version then excluded.merged_into else lead.merged_into end,
         last_activity_at = greatest(lead.last_activity_at, excluded.last_activity_at)
 """
 _KEEP_UNCHANGED = """
@@ -84,7 +85,7 @@ _ERASE = """
         where tenant_id = :tenant and lead_id = :lead_id and version < :version
         on conflict do nothing
     )
-    update lead set version = :version, tier = null, timeline = null
+    update lead set version = :version, tier = null, timeline = null, merged_into = null
     where tenant_id = :tenant and lead_id = :lead_id and version < :version
 """
 _EMPTY_WAITING = """
@@ -96,9 +97,12 @@ _EMPTY_WAITING = """
 """
 
 # The verdict on the submission that an order names decides about the order, and no other does. Without one a rejection
-# of the source does, as long as there is no lead. The limits here, and the offset below, keep each lookup an index probe.
+# of the source does, as long as there is no lead. What names a merged lead is for the lead that stands for it; where it
+# names a submission too, it credits the merged lead as that left it. The limits here, and the offset below, keep each
+# lookup an index probe.
 _LOCATE = """
-    select lead.lead_id, cast(seen.attribution as text) as attribution, seen.created_at,
+    select coalesce(survivor.lead_id, lead.lead_id) as lead_id,
+           cast(seen.attribution as text) as attribution, seen.created_at,
            rejected.yes is not null as rejected, queued.yes is not null as queued,
            judged.yes is not null as judged, erased.yes is not null as erased
     from unnest(cast(:tenant_id as text[]), cast(:lead_id as uuid[]), cast(:source_system as text[]),
@@ -113,6 +117,11 @@ _LOCATE = """
         limit 1
     ) as lead on true
     left join lateral (
+        select lead_id, version from lead as survivor
+        where survivor.tenant_id = named.tenant_id and survivor.lead_id = lead.merged_into
+        limit 1
+    ) as survivor on true
+    left join lateral (
         select version from submission
         where submission.tenant_id = named.tenant_id and submission.submission_id = named.submission_id
           and submission.lead_id = lead.lead_id
@@ -120,8 +129,11 @@ _LOCATE = """
     ) as submission on true
     left join lateral (
         select attribution, created_at from lead_version
-        where lead_version.tenant_id = named.tenant_id and lead_version.lead_id = lead.lead_id
-          and lead_version.version = case when named.submission_id is null then lead.version else submission.version end
+        where lead_version.tenant_id = named.tenant_id
+          and lead_version.lead_id = case
+              when named.submission_id is null then coalesce(survivor.lead_id, lead.lead_id) else lead.lead_id end
+          and lead_version.version = case
+              when named.submission_id is null then coalesce(survivor.version, lead.version) else submission.version end
         limit 1
     ) as seen on true
     left join lateral (
@@ -191,7 +203,12 @@ _ADD_OUTCOMES = f"""
 """
 _MISSING = f"""
     from lead
-    where lead.tenant_id = :tenant and lead.last_activity_at < :before
+    where lead.tenant_id = :tenant and lead.last_activity_at < :before and lead.merged_into is null
+      and not exists (
+          select from lead as merged
+          where merged.tenant_id = :tenant and merged.merged_into = lead.lead_id
+            and (merged.beyond_contacted or merged.last_activity_at >= :before)
+      )
       and not beyond_contacted
       and tier in ({", ".join(f"'{tier}'" for tier in PROMISING_TIERS)})
       and timeline in ({", ".join(f"'{timeline}'" for timeline in PROMISING_TIMELINES)})
@@ -250,7 +267,7 @@ async def keep_versions(uow: UnitOfWork, versions: Sequence[Mapping[str, Any]]) 
     """Keep versions of leads, and of each lead the highest; its last activity never goes back."""
     if versions:
         names = ("tenant_id", "lead_id", "version", "submission_id", "source_system", "source_id", "tier", "timeline",
-                 "attribution", "created_at", "active_at")  # fmt: skip
+                 "attribution", "created_at", "active_at", "merged_into")  # fmt: skip
         await uow.execute(_KEEP_VERSIONS, **columns(versions, *names))
 
 

@@ -5,6 +5,7 @@ from chassis.settings import Settings
 from chassis.unit_of_work import Database
 from contracts import outreach as messages
 from contracts.intake.leads import LeadAccepted, LeadUpdated
+from contracts.intake.people import LeadMerged, LeadUnmerged
 from contracts.intake.privacy import LeadErased
 from outreach import handlers
 from outreach.provider import Provider
@@ -25,6 +26,8 @@ def build(settings: Settings, provider: Provider | None = None) -> Service:
         consumes={
             LeadAccepted: handlers.keep_leads,
             LeadUpdated: handlers.keep_leads,
+            LeadMerged: handlers.keep_leads,
+            LeadUnmerged: handlers.keep_leads,
             LeadErased: handlers.forget_leads,
         },
         answers={

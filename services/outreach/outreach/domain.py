@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable
 from typing import TypeVar
+from uuid import UUID
 
-from contracts.intake.leads import LeadAccepted, LeadUpdated
+from contracts.intake.leads import LeadSnapshot as Lead
+from contracts.intake.leads import LeadUpdated
+from contracts.intake.people import LeadMerged, LeadUnmerged
 from contracts.taxonomy import Channel
 
 ERASED = "lead_erased"
 """Why a message is not sent: its lead's person was erased."""
-Lead = LeadAccepted | LeadUpdated
 Origin = TypeVar("Origin")
 
 _ADDRESS = {
@@ -23,6 +25,15 @@ _ADDRESS = {
 def channels(lead: Lead) -> list[Channel]:
     """The channels a lead has an address for."""
     return [channel for channel, field in _ADDRESS.items() if getattr(lead, field)]
+
+
+def contacted_otherwise(lead: Lead) -> list[UUID]:
+    """The leads whose messages are to be looked at again because this one was told: merging and parting leads decides by
+    way of which a person is contacted."""
+    if lead.merged_into:
+        return [lead.lead_id, lead.merged_into]
+    parted = isinstance(lead, LeadUpdated) and "merged_leads" in lead.changed
+    return [lead.lead_id] if parted or isinstance(lead, LeadMerged | LeadUnmerged) else []
 
 
 def newest(leads: Iterable[tuple[str, Lead, Origin]]) -> list[tuple[str, Lead, Origin]]:

@@ -9,7 +9,6 @@ from uuid_utils.compat import uuid7
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts import outreach as messages
-from contracts.intake.leads import LeadAccepted, LeadUpdated
 from contracts.intake.privacy import LeadErased
 from contracts.message import Envelope, ProblemCode, ProblemError
 from contracts.operations import PersonalDataDropped
@@ -17,13 +16,24 @@ from contracts.taxonomy import Channel
 from outreach import domain, store
 
 
-async def keep_leads(uow: UnitOfWork, received: Sequence[Received[LeadAccepted | LeadUpdated]]) -> None:
-    """Keep a copy of each lead, and queue a message to it in every campaign whose audience it has joined."""
+async def keep_leads(uow: UnitOfWork, received: Sequence[Received[domain.Lead]]) -> None:
+    """Keep a copy of each lead, and queue a message to it in every campaign whose audience it has joined.
+
+    One that is merged into another is contacted by way of that one only, and nobody is sent a campaign's message twice.
+    """
     newest = domain.newest((message.tenant, message.body, message.envelope) for message in received)
     causes = {(tenant, lead.lead_id): envelope for tenant, lead, envelope in newest}
     await store.await_campaigns_being_created(uow, {tenant for tenant, _, _ in newest})
-    for row in await store.keep_and_enrol(uow, [(tenant, lead, domain.channels(lead)) for tenant, lead, _ in newest]):
-        _publish_queued(uow, row, causes[row["tenant_id"], row["lead_id"]])
+    leads = [(tenant, lead, domain.channels(lead)) for tenant, lead, _ in newest]
+    queued = {row["message_id"]: row for row in await store.keep_and_enrol(uow, leads)}
+    if concerned := [(tenant, id_) for tenant, lead, _ in newest for id_ in domain.contacted_otherwise(lead)]:
+        for row in await store.hold_or_release(uow, concerned):
+            if row["held"]:
+                queued.pop(row["message_id"], None)
+            else:
+                queued[row["message_id"]] = row
+    for row in queued.values():
+        _publish_queued(uow, row, causes.get((row["tenant_id"], row["lead_id"])))
 
 
 async def forget_leads(uow: UnitOfWork, received: Sequence[Received[LeadErased]]) -> None:
@@ -109,7 +119,7 @@ def _view(row: RowMapping) -> messages.CampaignView:
     return messages.CampaignView(**row, audience=messages.AudienceView.model_validate(dict(row)))
 
 
-def _publish_queued(uow: UnitOfWork, row: RowMapping, cause: Envelope) -> None:
+def _publish_queued(uow: UnitOfWork, row: RowMapping, cause: Envelope | None) -> None:
     event = messages.MessageQueued(
         campaign_id=row["campaign_id"],
         occurred_at=uow.now,

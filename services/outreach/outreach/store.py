@@ -12,12 +12,20 @@ from contracts.taxonomy import Channel
 from outreach.domain import Lead
 from outreach.provider import Outgoing
 
+# Whether the person was sent the campaign's message, or is being sent it, by way of a lead merged into this one.
+_CONTACTED = """exists (
+    select from lead as merged
+    join message as sent on sent.tenant_id = merged.tenant_id and sent.lead_id = merged.lead_id
+    where merged.tenant_id = lead.tenant_id and merged.merged_into = lead.lead_id
+      and sent.campaign_id = campaign.campaign_id and sent.state in ('sending', 'sent', 'unknown')
+)"""
 _ENROL = """
     insert into message (tenant_id, campaign_id, lead_id, message_id, channel, state, queued_at)
     select lead.tenant_id, campaign.campaign_id, lead.lead_id, uuidv7(), campaign.channel, 'queued',
            cast(:now as timestamptz)
     from {leads} as lead join campaign on campaign.tenant_id = lead.tenant_id
     where {which}
+      and lead.merged_into is null and not {contacted}
       and campaign.channel = any (lead.channels)
       and (campaign.source_key is null or campaign.source_key = lead.source_key)
       and (campaign.geo_key is null or campaign.geo_key = lead.geo_key)
@@ -29,23 +37,42 @@ _ENROL = """
 
 _KEEP_AND_ENROL = """
     with arrived as (
-        insert into lead (tenant_id, lead_id, version, source_key, geo_key, intent, tier, channels)
-        select tenant_id, lead_id, version, source_key, geo_key, intent, tier, string_to_array(channels, ',')
+        insert into lead (tenant_id, lead_id, version, source_key, geo_key, intent, tier, channels, merged_into)
+        select tenant_id, lead_id, version, source_key, geo_key, intent, tier, string_to_array(channels, ','), merged_into
         from unnest(cast(:tenants as text[]), cast(:leads as uuid[]), cast(:versions as integer[]),
                     cast(:sources as text[]), cast(:geos as text[]), cast(:intents as text[]), cast(:tiers as text[]),
-                    cast(:channels as text[]))
-             as given (tenant_id, lead_id, version, source_key, geo_key, intent, tier, channels)
+                    cast(:channels as text[]), cast(:merged_into as uuid[]))
+             as given (tenant_id, lead_id, version, source_key, geo_key, intent, tier, channels, merged_into)
         on conflict (tenant_id, lead_id) do update
             set version = excluded.version, source_key = excluded.source_key, geo_key = excluded.geo_key,
-                intent = excluded.intent, tier = excluded.tier, channels = excluded.channels
+                intent = excluded.intent, tier = excluded.tier, channels = excluded.channels,
+                merged_into = excluded.merged_into
             where lead.version < excluded.version
         returning *
     )
-""" + _ENROL.format(leads="arrived", which="true")
+""" + _ENROL.format(leads="arrived", which="true", contacted=_CONTACTED)
 
 _ENROL_KNOWN = _ENROL.format(
-    leads="lead", which="lead.tenant_id = :tenant and campaign.tenant_id = :tenant and campaign.campaign_id = :campaign"
-)
+    leads="lead", which="lead.tenant_id = :tenant and campaign.tenant_id = :tenant and campaign.campaign_id = :campaign",
+    contacted=_CONTACTED,
+)  # fmt: skip
+_HOLD_OR_RELEASE = f"""
+    with wanted as materialized (
+        select lead.tenant_id, campaign.campaign_id, lead.lead_id, lead.merged_into is not null or {_CONTACTED} as held
+        from (
+            select distinct tenant_id, lead_id
+            from unnest(cast(:tenants as text[]), cast(:leads as uuid[])) as given (tenant_id, lead_id)
+        ) as concerned
+        join lead using (tenant_id, lead_id) join campaign using (tenant_id)
+    )
+    update message set state = case when wanted.held then 'held' else 'queued' end, token = null, lease_until = null
+    from wanted
+    where message.tenant_id = wanted.tenant_id and message.campaign_id = wanted.campaign_id
+      and message.lead_id = wanted.lead_id
+      and message.state = case when wanted.held then 'queued' else 'held' end
+    returning message.tenant_id, message.campaign_id, message.lead_id, message.message_id, message.channel,
+        message.state = 'held' as held
+"""
 
 _THIS_MESSAGE = "message.tenant_id = :tenant and message.campaign_id = :campaign and message.lead_id = :lead"
 _DUE = "message.state = 'queued' and (message.lease_until is null or message.lease_until < now())"
@@ -86,6 +113,16 @@ async def keep_and_enrol(uow: UnitOfWork, leads: Sequence[tuple[str, Lead, Seque
         intents=[attribution.intent for attribution in attributions],
         tiers=[attribution.tier for attribution in attributions],
         channels=[",".join(channels) for _, _, channels in leads],
+        merged_into=[lead.merged_into for _, lead, _ in leads],
+    )
+    return rows.mappings().all()
+
+
+async def hold_or_release(uow: UnitOfWork, leads: Collection[tuple[str, UUID]]) -> Sequence[RowMapping]:
+    """Hold the messages back that (tenant, lead) must not be sent, as the person is contacted by way of another lead, and
+    queue those again for which that is no longer so; returns what changed, and whether it is held."""
+    rows = await uow.execute(
+        _HOLD_OR_RELEASE, tenants=[tenant for tenant, _ in leads], leads=[lead_id for _, lead_id in leads]
     )
     return rows.mappings().all()
 
@@ -97,7 +134,7 @@ async def forget_lead(uow: UnitOfWork, tenant: str, lead_id: UUID, version: int)
         """insert into lead (tenant_id, lead_id, version, channels) values (:tenant, :lead_id, :version, '{}')
            on conflict (tenant_id, lead_id) do update
                set version = excluded.version, channels = excluded.channels, source_key = null, geo_key = null,
-                   intent = null, tier = null
+                   intent = null, tier = null, merged_into = null
                where lead.version < excluded.version""",
         tenant=tenant, lead_id=lead_id, version=version,
     )  # fmt: skip
@@ -114,7 +151,9 @@ async def channels_of(uow: UnitOfWork, tenant: str, lead_id: UUID) -> list[str]:
 async def messages_to(uow: UnitOfWork, tenant: str, lead_id: UUID) -> Sequence[RowMapping]:
     """Every message to a lead, the last queued first."""
     rows = await uow.execute(
-        """select message.message_id, message.campaign_id, message.channel, message.state, queued_at, ended_at, reason
+        """select message.message_id, message.campaign_id, message.channel, queued_at, ended_at, reason,
+                  case message.state when 'held' then 'queued' else message.state end as state,
+                  message.state = 'held' as held
            from campaign join message using (tenant_id, campaign_id)
            where tenant_id = :tenant and lead_id = :lead_id order by queued_at desc, message_id""",
         tenant=tenant, lead_id=lead_id,
@@ -128,7 +167,7 @@ async def give_up_queued(uow: UnitOfWork, tenant: str, lead_id: UUID, reason: st
         """update message set state = 'failed', reason = :reason, lease_until = null, ended_at = :now
            from campaign
            where campaign.tenant_id = :tenant and message.tenant_id = :tenant
-             and message.campaign_id = campaign.campaign_id and message.lead_id = :lead_id and message.state = 'queued'
+             and message.campaign_id = campaign.campaign_id and message.lead_id = :lead_id and message.state in ('queued', 'held')
            returning message.campaign_id, message.message_id, message.lead_id, message.channel""",
         tenant=tenant, lead_id=lead_id, reason=reason, now=uow.now,
     )  # fmt: skip
@@ -156,6 +195,7 @@ async def campaigns(uow: UnitOfWork, tenant: str, campaign_id: UUID | None = Non
     rows = await uow.execute(
         """select campaign_id, title, campaign.channel, campaign.state, source_key, geo_key, intent, tier, created_at,
                   count(*) filter (where message.state in ('queued', 'sending')) as queued,
+                  count(*) filter (where message.state = 'held') as held,
                   count(*) filter (where message.state = 'unknown') as unknown,
                   count(*) filter (where message.state = 'sent') as sent,
                   count(*) filter (where message.state = 'failed') as failed
