@@ -72,6 +72,9 @@ class Revealed(BaseModel):
     """Free text."""
     metadata: Annotated[dict[str, Any], Field(examples=[{"pets": "two dogs"}])] | None = None
     """What the source sent besides, and the tenant does not allow in events."""
+    provenance: dict[str, UUID] = {}
+    """Field (or `metadata.` and a name) → the merged lead that lends it, where this lead lacks it. A lent value is audited as that
+    lead's."""
     left_out: list[PersonalField] = []
     """Fields that alone are too large for a reply together with the others: ask for each by itself."""
 
@@ -199,6 +202,8 @@ class Erased(Reply):
 
 class EraseLead(Request[Erased]):
     """Erase the person of a lead: all its leads, wherever they came from. It cannot be undone; to repeat it is no error.
+
+    Leads that are merged are one person's, whoever merged them, and erased together: unmerge first what does not belong.
 
     What identified the person is destroyed with the key it was sealed with; the leads stay as numbers. A keyed entry stays,
     by which the person is known, and refused, when submitted again, until `lift_suppression`.
@@ -339,6 +344,10 @@ class ExportKind(StrEnum):
     """A lead with its personal values, from intake."""
     SUBMISSION = "submission"
     """The verdict on a submission of a lead, from intake."""
+    MERGE = "merge"
+    """That a lead was merged into another one, from intake."""
+    ASSIGNMENT = "assignment"
+    """Who owned a lead, from intake."""
     REVEAL = "reveal"
     """Who was shown the person's values, from intake's audit."""
     DECISION = "decision"
@@ -374,6 +383,8 @@ class ExportPage(Reply):
 
 class ExportLead(Request[ExportPage]):
     """All that LeadLoop knows of the person of a lead, a page at a time; each page is audited as a reveal.
+
+    Leads that are merged are one person's, and exported together.
 
     Intake asks the other services for what they hold: `unavailable` where one does not answer, for an export that lacks
     something would look like one that does not.

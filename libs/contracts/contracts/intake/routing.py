@@ -460,6 +460,7 @@ class LeadStatus(Reply):
     """How far the work on a lead has come."""
 
     lead_id: UUID
+    """The lead; for one that is merged, the one that stands for it."""
     status: WorkStatus
     """`unrouted` and `routed` wait in the manual queue."""
     since: datetime
@@ -487,7 +488,7 @@ class RouteLead(Request[LeadStatus]):
 
 
 class GetLeadStatus(Request[LeadStatus]):
-    """How far the work on a lead has come, and whose it is."""
+    """How far the work on a lead has come, and whose it is; for one that is merged, on the one that stands for it."""
 
     topic: ClassVar = Topic("intake", Kind.REQUEST, "get_lead_status")
     lead_id: UUID

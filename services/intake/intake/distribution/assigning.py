@@ -27,7 +27,12 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A lead that is to be given to an agent."""
+    """A lead that is to be given to an agent.
+
+    Attributes:
+        inherits: the ownership that goes on in this one, with its deadline and what came of it: that of a lead which was merged
+            into this one, or its own before it was merged.
+    """
 
     lead_id: UUID
     user_id: str
@@ -36,6 +41,7 @@ class Assignment:
     assigned_by: AssignedBy
     trace: dict[str, Any]
     actor: str | None = None
+    inherits: RowMapping | None = None
 
 
 async def fill(
@@ -156,6 +162,8 @@ async def give(
     leads = [assignment.lead_id for assignment in assignments]
     if len(await routing.set_status(uow, tenant, leads, WorkStatus.ASSIGNED)) < len(leads):
         raise LostRaceError("the work on a lead was changed by another unit of work")
+    if contacted := [row["lead_id"] for row in rows if row["contacted_at"]]:
+        await routing.set_status(uow, tenant, contacted, WorkStatus.WORKED)
     left, causes = left or {}, causes or {}
     decisions = [Decision(a.lead_id, DecisionKind.ASSIGNED, _trace(a, left.get(a.lead_id))) for a in assignments]
     await routing.record_decisions(uow, tenant, decisions)
@@ -165,7 +173,8 @@ async def give(
 
 
 def _row(uow: UnitOfWork, configuration: WorkspaceConfiguration, assignment: Assignment) -> dict[str, Any]:
-    minutes = configuration.sla_minutes
+    minutes, before = configuration.sla_minutes, assignment.inherits
+    due_at = uow.now + timedelta(minutes=minutes) if minutes else None
     return {
         "assignment_id": uuid7(),
         "lead_id": assignment.lead_id,
@@ -175,7 +184,9 @@ def _row(uow: UnitOfWork, configuration: WorkspaceConfiguration, assignment: Ass
         "assigned_at": uow.now,
         "assigned_by": assignment.assigned_by.value,
         "actor": assignment.actor,
-        "due_at": uow.now + timedelta(minutes=minutes) if minutes else None,
+        "due_at": before["due_at"] if before else due_at,
+        "contacted_at": before["contacted_at"] if before else None,
+        "inherited_from": before["lead_id"] if before and before["lead_id"] != assignment.lead_id else None,
     }
 
 

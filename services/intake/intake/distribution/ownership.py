@@ -114,6 +114,7 @@ async def complete(uow: UnitOfWork, tenant: str, lead_id: UUID, actor: str) -> R
     """
     await store.lock(uow, tenant)
     await _owned(uow, tenant, lead_id)
+    await store.note(uow, {(tenant, lead_id): (None, uow.now)})
     (ended,) = await progress.close(uow, tenant, [lead_id], EndReason.COMPLETED, actor)
     return ended
 
@@ -127,6 +128,10 @@ async def _open_work(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping:
             ProblemCode.CONFLICT,
             "no routing is published, so there is no work to give out; publish it first",
             "lead_id",
+        )
+    if work["status"] == routing.MERGED:
+        raise ProblemError(
+            ProblemCode.CONFLICT, "the lead is merged into another one, which is worked on: see get_person", "lead_id"
         )
     if work["status"] == WorkStatus.CLOSED:
         raise ProblemError(ProblemCode.CONFLICT, "the work on this lead is closed", "lead_id")

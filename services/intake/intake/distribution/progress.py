@@ -1,8 +1,8 @@
 """What happens to leads by itself: they are contacted and closed, and the work on them follows.
 
 A message sent or an outcome that was recorded since an agent got the lead is their first contact; an outcome that ends a lead
-closes the work on it, for good and whether somebody owns it or not. What is kept of a lead (its last contact, its first close) is the
-same in whatever order it is heard.
+closes the work on it, whether somebody owns it or not. It stays closed, but where a lead that is open is merged into it. What is kept
+of a lead (its last contact, its last close) is the same in whatever order it is heard.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from intake.routing import store as routing
 _ENDS = frozenset({Stage.WON, Stage.LOST, Stage.INVALID})
 
 Progress = tuple[datetime | None, datetime | None]
-"""When a lead was last contacted, and when it was first closed."""
+"""When a lead was last contacted, and when it was last closed."""
 
 
 async def follow(uow: UnitOfWork, received: Sequence[Received[OutcomeRecorded | MessageSent]]) -> None:
@@ -36,18 +36,15 @@ async def follow(uow: UnitOfWork, received: Sequence[Received[OutcomeRecorded | 
         contacted, closed = noted.get(key, (None, None))
         match message.body:
             case OutcomeRecorded(stage=stage, recorded_at=at) if stage in _ENDS:
-                closed = min(closed or at, at)
+                closed = max(closed or at, at)
             case OutcomeRecorded(recorded_at=at) | MessageSent(occurred_at=at):
                 contacted = max(contacted or at, at)
         noted[key] = contacted, closed
-    by_tenant: dict[str, list[UUID]] = {}
-    for tenant, lead in noted:
-        by_tenant.setdefault(tenant, []).append(lead)
     # Locked even where there is no work yet: it may be being made at this moment, of leads that are open as far as is known.
-    await store.lock(uow, *by_tenant)
-    await store.note(uow, noted)
+    await store.lock(uow, *{tenant for tenant, _ in noted})
+    standing = await store.note(uow, noted)
     await store.hear(uow, max(message.wire.received for message in received))
-    for tenant, leads in by_tenant.items():
+    for tenant, leads in standing.items():
         await catch_up(uow, tenant, leads)
 
 

@@ -1,6 +1,6 @@
 """Every query about who owns which lead, and about what happened to leads by itself."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,9 @@ _WAITING = """
     from unnest(cast(:workspaces as text[]), cast(:every_place as boolean[])) as open (workspace, every_place)
     cross join lateral (
         select work.lead_id, work.workspace, work.waiting_since, lead.geo_key
-        from work join lead on lead.tenant_id = :tenant and lead.lead_id = work.lead_id
+        from work
+        join (select tenant_id, lead_id, coalesce(geo_key, combined #>> '{fields,geo_key,0}') as geo_key from lead) as lead
+             on lead.tenant_id = :tenant and lead.lead_id = work.lead_id
         where work.tenant_id = :tenant and work.status = 'routed' and work.workspace = open.workspace
               and work.kept_back is null
               and (cast(:since as timestamptz) is null or
@@ -44,12 +46,15 @@ _WAITING = """
 """
 _ASSIGN = """
     insert into assignment (tenant_id, assignment_id, lead_id, user_id, workspace, version, assigned_at, assigned_by,
-                            actor, due_at)
-    select :tenant, assignment_id, lead_id, user_id, workspace, version, :now, assigned_by, actor, due_at
+                            actor, due_at, contacted_at, inherited_from)
+    select :tenant, assignment_id, lead_id, user_id, workspace, version, :now, assigned_by, actor, due_at, contacted_at,
+           inherited_from
     from unnest(cast(:assignment_id as uuid[]), cast(:lead_id as uuid[]), cast(:user_id as text[]),
                 cast(:workspace as text[]), cast(:version as integer[]), cast(:assigned_by as text[]),
-                cast(:actor as text[]), cast(:due_at as timestamptz[]))
-         as given (assignment_id, lead_id, user_id, workspace, version, assigned_by, actor, due_at)
+                cast(:actor as text[]), cast(:due_at as timestamptz[]), cast(:contacted_at as timestamptz[]),
+                cast(:inherited_from as uuid[]))
+         as given (assignment_id, lead_id, user_id, workspace, version, assigned_by, actor, due_at, contacted_at,
+                   inherited_from)
     on conflict (tenant_id, lead_id) where ended_at is null do nothing
 """
 _END = f"""
@@ -59,11 +64,17 @@ _END = f"""
 """
 _NOTE = """
     insert into progress (tenant_id, lead_id, contacted_at, closed_at)
-    select * from unnest(cast(:tenants as text[]), cast(:leads as uuid[]), cast(:contacted as timestamptz[]),
-                         cast(:closed as timestamptz[]))
+    select given.tenant_id, coalesce(lead.merged_into, given.lead_id) as standing, max(contacted_at), max(closed_at)
+    from unnest(cast(:tenants as text[]), cast(:leads as uuid[]), cast(:contacted as timestamptz[]),
+                cast(:closed as timestamptz[])) as given (tenant_id, lead_id, contacted_at, closed_at)
+    left join lateral (
+        select merged_into from lead where lead.tenant_id = given.tenant_id and lead.lead_id = given.lead_id limit 1
+    ) as lead on true
+    group by given.tenant_id, standing order by given.tenant_id, standing
     on conflict (tenant_id, lead_id) do update set
         contacted_at = greatest(progress.contacted_at, excluded.contacted_at),
-        closed_at = least(progress.closed_at, excluded.closed_at)
+        closed_at = greatest(progress.closed_at, excluded.closed_at)
+    returning tenant_id, lead_id
 """
 _OVERDUE = f"""
     select {ASSIGNMENT}, (
@@ -135,7 +146,8 @@ async def assign(uow: UnitOfWork, tenant: str, assignments: Sequence[Mapping[str
     Raises:
         LostRaceError: one of them has an owner.
     """
-    names = ("assignment_id", "lead_id", "user_id", "workspace", "version", "assigned_by", "actor", "due_at")
+    names = ("assignment_id", "lead_id", "user_id", "workspace", "version", "assigned_by", "actor", "due_at", "contacted_at",
+             "inherited_from")  # fmt: skip
     columns = {name: [row[name] for row in assignments] for name in names}
     made = await uow.execute(_ASSIGN, tenant=tenant, now=uow.now, **columns)
     if made.rowcount < len(assignments):
@@ -152,20 +164,24 @@ async def end(
 
 async def owner(uow: UnitOfWork, tenant: str, lead: UUID) -> RowMapping | None:
     """The assignment that lasts, if somebody owns the lead."""
+    last = (await last_assignments(uow, tenant, [lead])).get(lead)
+    return last if last and last["ended_at"] is None else None
+
+
+async def last_assignments(uow: UnitOfWork, tenant: str, leads: Collection[UUID]) -> dict[UUID, RowMapping]:
+    """The last ownership of each of these leads that had one, and the lead that it was `inherited_from`."""
     rows = await uow.execute(
-        f"select {ASSIGNMENT} from assignment where tenant_id = :tenant and lead_id = :lead and ended_at is null",
-        tenant=tenant, lead=lead,
+        f"""select distinct on (lead_id) {ASSIGNMENT}, inherited_from from assignment
+            where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[])) order by lead_id, version desc""",
+        tenant=tenant, leads=list(leads),
     )  # fmt: skip
-    return rows.mappings().first()
+    return {row["lead_id"]: row for row in rows.mappings()}
 
 
 async def last_version(uow: UnitOfWork, tenant: str, lead: UUID) -> int:
     """The version of the lead's last ownership; -1 where it had none."""
-    rows = await uow.execute(
-        "select coalesce(max(version), -1) from assignment where tenant_id = :tenant and lead_id = :lead",
-        tenant=tenant, lead=lead,
-    )  # fmt: skip
-    return int(rows.scalar_one())
+    last = (await last_assignments(uow, tenant, [lead])).get(lead)
+    return last["version"] if last else -1
 
 
 async def held_by(uow: UnitOfWork, tenant: str, users: Sequence[str]) -> list[RowMapping]:
@@ -230,13 +246,50 @@ async def keep_rotations(uow: UnitOfWork, tenant: str, standings: Mapping[str, M
     )  # fmt: skip
 
 
-async def note(uow: UnitOfWork, noted: Mapping[tuple[str, UUID], tuple[datetime | None, datetime | None]]) -> None:
-    """Keep when leads (tenant and id) were last contacted and first closed, whatever of it is new."""
-    ordered = sorted(noted)
-    await uow.execute(
-        _NOTE, tenants=[tenant for tenant, _ in ordered], leads=[lead for _, lead in ordered],
-        contacted=[noted[key][0] for key in ordered], closed=[noted[key][1] for key in ordered],
+async def note(
+    uow: UnitOfWork, noted: Mapping[tuple[str, UUID], tuple[datetime | None, datetime | None]]
+) -> dict[str, list[UUID]]:
+    """Keep when leads (tenant and id) were last contacted and last closed, whatever of it is new.
+
+    Returns:
+        By tenant the leads of which that is kept: for one that is merged, the one that stands for it.
+    """
+    rows = await uow.execute(
+        _NOTE, tenants=[tenant for tenant, _ in noted], leads=[lead for _, lead in noted],
+        contacted=[contacted for contacted, _ in noted.values()], closed=[closed for _, closed in noted.values()],
     )  # fmt: skip
+    kept: dict[str, list[UUID]] = {}
+    for row in rows:
+        kept.setdefault(row.tenant_id, []).append(row.lead_id)
+    return kept
+
+
+async def closed_among(uow: UnitOfWork, tenant: str, leads: Collection[UUID]) -> set[UUID]:
+    """Those of these leads that are closed: by an outcome, or the work on them."""
+    rows = await uow.execute(
+        """select lead_id from progress where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[])) and closed
+           union
+           select lead_id from work where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[])) and status = 'closed'""",
+        tenant=tenant, leads=list(leads),
+    )  # fmt: skip
+    return set(rows.scalars())
+
+
+async def reopen(uow: UnitOfWork, tenant: str, leads: Collection[UUID]) -> None:
+    """Have these leads count as open, until they are closed again."""
+    await uow.execute(
+        """insert into progress (tenant_id, lead_id, reopened_at)
+           select :tenant, lead_id, :now from unnest(cast(:leads as uuid[])) as given (lead_id)
+           on conflict (tenant_id, lead_id) do update set reopened_at = excluded.reopened_at""",
+        tenant=tenant, leads=sorted(leads), now=uow.now,
+    )  # fmt: skip
+
+
+async def take_back_reopening(uow: UnitOfWork, tenant: str, lead: UUID) -> None:
+    """Have a lead count as closed again, if it was before it was reopened."""
+    await uow.execute(
+        "update progress set reopened_at = null where tenant_id = :tenant and lead_id = :lead", tenant=tenant, lead=lead
+    )
 
 
 async def hear(uow: UnitOfWork, through: datetime) -> None:
@@ -258,13 +311,13 @@ async def progressed(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> tup
     """Of these leads: those whose work is open although they are closed, and those whose owner was in touch and still counts as
     not having been."""
     rows = await uow.execute(
-        """select work.lead_id, progress.closed_at is not null as closed
+        """select work.lead_id, progress.closed
            from progress join work on work.tenant_id = :tenant and work.lead_id = progress.lead_id
            left join assignment as owned on owned.tenant_id = :tenant and owned.lead_id = progress.lead_id
                 and owned.ended_at is null
            where progress.tenant_id = :tenant and progress.lead_id = any(cast(:leads as uuid[]))
                  and work.status <> 'closed'
-                 and (progress.closed_at is not null
+                 and (progress.closed
                       or owned.contacted_at is null and progress.contacted_at >= owned.assigned_at)
            order by work.lead_id""",
         tenant=tenant, leads=list(leads),
@@ -278,7 +331,7 @@ async def close_unowned(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> 
     await uow.execute(
         """update work set status = 'closed', updated_at = :now from progress
            where work.tenant_id = :tenant and work.lead_id = any(cast(:leads as uuid[]))
-                 and progress.tenant_id = :tenant and progress.lead_id = work.lead_id and progress.closed_at is not null""",
+                 and progress.tenant_id = :tenant and progress.lead_id = work.lead_id and progress.closed""",
         tenant=tenant, leads=list(leads), now=uow.now,
     )  # fmt: skip
 
@@ -287,7 +340,7 @@ async def open_though_closed(uow: UnitOfWork, tenant: str, limit: int) -> list[U
     """Leads that are closed, while the work on them is not."""
     rows = await uow.execute(
         """select work.lead_id from progress join work on work.tenant_id = :tenant and work.lead_id = progress.lead_id
-           where progress.tenant_id = :tenant and progress.closed_at is not null and work.status <> 'closed'
+           where progress.tenant_id = :tenant and progress.closed and work.status <> 'closed'
            order by work.lead_id limit :limit""",
         tenant=tenant, limit=limit,
     )  # fmt: skip

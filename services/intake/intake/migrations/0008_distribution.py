@@ -45,7 +45,8 @@ def upgrade() -> None:
     )
     op.execute("create index time_off_agent on time_off (tenant_id, user_id, ends_at)")
     op.execute("create index time_off_to_apply on time_off (tenant_id, starts_at) where not applied")
-    # The version of an ownership's end is one higher than that of its beginning.
+    # The version of an ownership's end is one higher than that of its beginning. One that goes on from a lead that was merged
+    # into this one is inherited from it.
     op.execute(
         """
         create table assignment (
@@ -63,6 +64,7 @@ def upgrade() -> None:
             ended_at timestamptz,
             end_reason text,
             ended_by text,
+            inherited_from uuid,
             primary key (tenant_id, assignment_id),
             check ((ended_at is null) = (end_reason is null))
         )
@@ -94,6 +96,8 @@ def upgrade() -> None:
             lead_id uuid not null,
             contacted_at timestamptz,
             closed_at timestamptz,
+            reopened_at timestamptz,
+            closed boolean generated always as (closed_at is not null and (reopened_at is null or closed_at > reopened_at)) stored,
             primary key (tenant_id, lead_id)
         )
         """

@@ -73,4 +73,14 @@ def upgrade() -> None:
     )
     op.execute("create index review_candidate_best on review_candidate (tenant_id, score, lead_id, other_id)")
     op.execute("create index review_candidate_other on review_candidate (tenant_id, other_id)")
+    # The work on a lead that is merged is put by until it is parted again.
+    op.execute("alter table work drop constraint work_status_check")
+    op.execute(
+        "alter table work add constraint work_status_check "
+        "check (status in ('unrouted', 'routed', 'assigned', 'worked', 'closed', 'merged'))"
+    )
+    op.execute("alter table work drop constraint work_check")
+    op.execute(
+        "alter table work add constraint work_check check (workspace is not null or status in ('unrouted', 'closed', 'merged'))"
+    )
     isolate(op, "merge", "kept_apart", "name_block", "review_candidate")

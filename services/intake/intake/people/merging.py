@@ -17,6 +17,7 @@ from contracts.intake import people as messages
 from contracts.intake.leads import LeadUpdated
 from contracts.message import Envelope, Event, ProblemCode, ProblemError
 from contracts.taxonomy import MergePolicy
+from intake.distribution import succession
 from intake.leads import store as leads
 from intake.leads.shown import snapshot
 from intake.people import store_merges as store
@@ -31,7 +32,6 @@ from intake.people.domain_merge import (
     part,
     to_merge,
 )
-from intake.routing import store as work
 from intake.routing.routing import Arrival, route
 
 Row = Mapping[str, Any]
@@ -113,7 +113,9 @@ async def follow(
             else:
                 told.append((_updated(state, _renewed(row, state)), cause_of.get(lead_id)))
         changes.append(state)
-    await _keep(uow, tenant, changes)
+    await store.keep_state(uow, tenant, changes)
+    if merges:
+        await succession.merge(uow, tenant, dict(merges))
     return Followed(told, {row["lead_id"]: row for row in changes})
 
 
@@ -129,7 +131,7 @@ async def renew(uow: UnitOfWork, tenant: str, lead_ids: Iterable[UUID], cause: E
             state["version"] += 1
             changes.append(state)
             uow.publish(tenant, _updated(state, _renewed(rows[lead_id], state)), cause)
-    await _keep(uow, tenant, changes)
+    await store.keep_state(uow, tenant, changes)
     await _route(uow, tenant, changes, cause)
 
 
@@ -163,7 +165,8 @@ async def merge(uow: UnitOfWork, request: Received[messages.MergeLeads]) -> Row:
         if lead_id != survivor:
             uow.publish(tenant, _updated(state, ["merged_into"]), request.envelope)
     uow.publish(tenant, _merged(states[survivor], [ask.merged_id], ask.actor), request.envelope)
-    await _keep(uow, tenant, list(states.values()))
+    await store.keep_state(uow, tenant, list(states.values()))
+    await succession.merge(uow, tenant, {ask.merged_id: survivor})
     await _route(uow, tenant, list(states.values()), request.envelope)
     return states[survivor]
 
@@ -201,47 +204,19 @@ async def unmerge(uow: UnitOfWork, request: Received[messages.UnmergeLead]) -> t
             uow.publish(tenant, _updated(state, ["merged_leads", *_renewed(rows[each], state)]), request.envelope)
         elif each != lead_id:
             uow.publish(tenant, _updated(state, ["merged_into"]), request.envelope)
-    await _keep(uow, tenant, list(states.values()))
+    await store.keep_state(uow, tenant, list(states.values()))
+    await succession.part(uow, tenant, lead_id, survivor, alone=states[survivor]["combined"] is None)
     await _route(uow, tenant, list(states.values()), request.envelope)
     return states[lead_id], states[survivor]
 
 
-async def part_erased(uow: UnitOfWork, tenant: str, erased: Collection[UUID], by: str, cause: Envelope | None) -> None:
-    """Part leads from all others because they are being erased: nobody speaks for them, nor they for anybody.
+async def end_for_good(uow: UnitOfWork, tenant: str, erased: Collection[UUID], by: str) -> None:
+    """End the merges of leads that are being erased, each with all that are merged with it, and compare their names no more.
 
     To be called under `store_merges.await_other_merges`, before the leads are emptied and told as erased.
     """
     await store_review.drop_blocks(uow, tenant, erased)
-    policy = (await tenants.settings_of(uow, tenant)).merge
-    rows = await store.groups(uow, tenant, erased)
-    merges = await store.survivors(uow, tenant, rows)
-    ended = {merged for merged, survivor in merges.items() if merged in erased or survivor in erased}
-    if not ended:
-        return
-    await store.undo(uow, tenant, ended, by)
-    kept = {merged: survivor for merged, survivor in merges.items() if merged not in ended}
-    into = {each: root for root in rows if root not in kept for each in part(root, kept)}
-    states = _next(rows, into, policy, uow.now)
-    for lead_id, state in states.items():
-        before = rows[lead_id]
-        if lead_id in erased:
-            state["version"] = before["version"]  # the erasure itself is its next version, and tells it
-        elif before["merged_into"] and not state["merged_into"]:
-            event = messages.LeadUnmerged(survivor_id=before["merged_into"], unmerged_by=by, **snapshot(state))
-            uow.publish(tenant, event, cause)
-        elif state["merged_into"]:
-            uow.publish(tenant, _updated(state, ["merged_into"]), cause)
-        else:
-            uow.publish(tenant, _updated(state, ["merged_leads", *_renewed(before, state)]), cause)
-    await _keep(uow, tenant, list(states.values()))
-    await _route(uow, tenant, [state for lead_id, state in states.items() if lead_id not in erased], cause)
-
-
-async def _keep(uow: UnitOfWork, tenant: str, states: Sequence[Row]) -> None:
-    """Keep leads as they are now; those that are merged wait for nobody any more."""
-    await store.keep_state(uow, tenant, states)
-    if merged := [state["lead_id"] for state in states if state["merged_into"]]:
-        await work.withdraw(uow, tenant, merged)
+    await store.undo(uow, tenant, await store.survivors(uow, tenant, erased), by)
 
 
 async def _route(uow: UnitOfWork, tenant: str, states: Iterable[Row], cause: Envelope | None) -> None:

@@ -20,6 +20,27 @@ _KEEP_TOKENS = """
 """
 
 
+_PERSONS_WITH = """
+    with recursive one (person_id) as (
+        select cast(:person as uuid)
+        union
+        select other.person_id from one
+        join lead as own on own.tenant_id = :tenant and own.person_id = one.person_id
+        cross join lateral (
+            select person_id from lead where tenant_id = :tenant and lead_id = coalesce(own.merged_into, own.lead_id)
+            union all
+            select person_id from lead where tenant_id = :tenant and merged_into = coalesce(own.merged_into, own.lead_id)
+        ) as other
+    )
+    select person_id from one
+"""
+
+
+async def persons_with(uow: UnitOfWork, tenant: str, person: UUID) -> set[UUID]:
+    """A person with everybody of whom a lead is merged with one of theirs: whoever merged them said that they are one."""
+    return set((await uow.execute(_PERSONS_WITH, tenant=tenant, person=person)).scalars())
+
+
 async def known_tokens(uow: UnitOfWork, tenant: str, tokens: Sequence[str]) -> dict[str, UUID]:
     rows = await uow.execute(_KNOWN_TOKENS, tenant=tenant, tokens=sorted(tokens))
     return {row.token: row.person_id for row in rows}

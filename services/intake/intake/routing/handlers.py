@@ -143,9 +143,9 @@ async def _status(uow: UnitOfWork, tenant: str, lead_id: UUID) -> messages.LeadS
     if row is None:
         raise ProblemError(ProblemCode.NOT_FOUND, "this tenant has no such lead", "lead_id")
     if row["status"] is None:
-        return messages.LeadStatus(lead_id=lead_id, status=WorkStatus.RECEIVED, since=row["arrived_at"])
+        return messages.LeadStatus(lead_id=row["lead_id"], status=WorkStatus.RECEIVED, since=row["arrived_at"])
     return messages.LeadStatus(
-        lead_id=lead_id,
+        lead_id=row["lead_id"],
         status=row["status"],
         since=row["updated_at"],
         waiting_since=row["waiting_since"] if row["status"] in WAITING else None,

@@ -17,6 +17,8 @@ from chassis.unit_of_work import UnitOfWork
 from contracts.intake.routing import DecisionKind, WorkStatus
 from intake.people.domain_merge import effective
 
+MERGED = "merged"
+"""Beside `WorkStatus`, and never told: the work on a lead that is merged is that on the one that stands for it."""
 _WORK = "lead_id, status, workspace, sub_vertical, rule, routing_version, waiting_since, updated_at"
 _FACTS = "lead.lead_id, product_interest, source_key, geo_key, intent, tier, timeline, metadata, combined"
 
@@ -34,6 +36,17 @@ _REPLACE = """
         rule = excluded.rule, routing_version = excluded.routing_version, updated_at = excluded.updated_at,
         kept_back = null
     where work.status in ('unrouted', 'routed')
+"""
+_HAND_ON = """
+    insert into work (tenant_id, lead_id, status, workspace, sub_vertical, rule, routing_version, waiting_since,
+                      updated_at, kept_back)
+    select :tenant, given.heir, case when workspace is null then 'unrouted' else 'routed' end, workspace, sub_vertical,
+           rule, routing_version, waiting_since, :now, kept_back
+    from unnest(cast(:heirs as uuid[]), cast(:others as uuid[])) as given (heir, other)
+    join work on work.tenant_id = :tenant and work.lead_id = given.other
+    order by given.heir
+    on conflict (tenant_id, lead_id) do update
+        set waiting_since = least(work.waiting_since, excluded.waiting_since), updated_at = excluded.updated_at
 """
 _RECORD = """
     insert into decision (tenant_id, decision_id, lead_id, kind, decided_at, trace)
@@ -137,13 +150,36 @@ async def place(uow: UnitOfWork, tenant: str, placements: Sequence[Placement], *
     return set(rows.scalars())
 
 
-async def withdraw(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> None:
-    """Let these leads wait no more; one that is assigned, worked or closed stays what it is."""
+async def hand_on(uow: UnitOfWork, tenant: str, heirs: Mapping[UUID, UUID]) -> None:
+    """Have leads wait where others waited or were worked on, as long as these did: (heir, the other).
+
+    An heir that waits or is worked on already stays where it is.
+    """
+    await uow.execute(_HAND_ON, tenant=tenant, now=uow.now, heirs=list(heirs), others=list(heirs.values()))
+
+
+async def put_by(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> None:
+    """Put by the work on leads that are merged, which nobody owns any more; what is closed stays so."""
     await uow.execute(
-        """delete from work using (
-               select lead_id from work where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[]))
-                 and status in ('unrouted', 'routed') order by lead_id for update
-           ) as held where work.tenant_id = :tenant and work.lead_id = held.lead_id""",
+        """update work set status = 'merged', updated_at = :now
+           where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[])) and status <> 'closed'""",
+        tenant=tenant, leads=list(leads), now=uow.now,
+    )  # fmt: skip
+
+
+async def take_up(uow: UnitOfWork, tenant: str, lead: UUID) -> None:
+    """Have a lead that was parted from another wait where it did before it was merged."""
+    await uow.execute(
+        """update work set status = case when workspace is null then 'unrouted' else 'routed' end, updated_at = :now
+           where tenant_id = :tenant and lead_id = :lead and status = 'merged'""",
+        tenant=tenant, lead=lead, now=uow.now,
+    )  # fmt: skip
+
+
+async def drop_closed(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> None:
+    """Forget that the work on leads was closed, so that they are routed anew."""
+    await uow.execute(
+        "delete from work where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[])) and status = 'closed'",
         tenant=tenant, leads=list(leads),
     )  # fmt: skip
 
@@ -159,17 +195,19 @@ async def record_decisions(uow: UnitOfWork, tenant: str, decisions: Sequence[Dec
 
 
 async def status_of(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping | None:
-    """How far the work on a lead has come, and `arrived_at`; none where there is no such lead."""
+    """How far the work on a lead, or on the one that stands for it, has come, and `arrived_at`; none where there is no such
+    lead."""
     rows = await uow.execute(
         """select lead.lead_id, uuid_extract_timestamp(lead.lead_id) as arrived_at,
                case when lead.erased_at is null then work.status else 'closed' end as status, work.workspace,
                work.sub_vertical, work.rule, work.routing_version, work.waiting_since,
                coalesce(lead.erased_at, work.updated_at) as updated_at,
                assignment.user_id as owner
-           from lead left join work on work.tenant_id = lead.tenant_id and work.lead_id = lead.lead_id
+           from lead as named join lead on lead.tenant_id = named.tenant_id and lead.lead_id = coalesce(named.merged_into, named.lead_id)
+           left join work on work.tenant_id = lead.tenant_id and work.lead_id = lead.lead_id
            left join assignment on assignment.tenant_id = lead.tenant_id and assignment.lead_id = lead.lead_id
                 and assignment.ended_at is null
-           where lead.tenant_id = :tenant and lead.lead_id = :lead_id""",
+           where named.tenant_id = :tenant and named.lead_id = :lead_id""",
         tenant=tenant, lead_id=lead_id,
     )  # fmt: skip
     return rows.mappings().first()

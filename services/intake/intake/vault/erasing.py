@@ -13,9 +13,9 @@ from contracts.catalogue import by_type
 from contracts.intake.distribution import EndReason
 from contracts.intake.privacy import Confirmation, Erased, EraseLead, ErasureCertificate, LeadErased, Remainder
 from contracts.message import Envelope
-from intake.distribution import progress
-from intake.distribution import store as distribution
+from intake.distribution import progress, succession
 from intake.people import merging
+from intake.people import store as people
 from intake.people import store_merges as merges
 from intake.vault import store_erasure as store
 from intake.vault import suppression
@@ -103,37 +103,38 @@ _REMAINS: Final = [
 
 
 async def erase(uow: UnitOfWork, key: TenantKey, order: EraseLead, who: Asker, cause: Envelope) -> Erased | None:
-    """Erase a person with all its leads; none where there is no such person. One that was erased stays as it is."""
+    """Erase a person with all its leads, and whoever's leads are merged with them; none where there is no such person.
+
+    One that was erased stays as it is.
+    """
     tenant = key.tenant
     await merges.await_other_merges(uow, tenant)
     await store.await_links(uow, tenant)  # before the lead's person is looked up: it may be found to be another
     person_id = await store.person_of(uow, tenant, order.lead_id) if order.lead_id else order.person_id
-    leads = await store.leads_of(uow, tenant, person_id) if person_id else []
+    persons = await people.persons_with(uow, tenant, person_id) if person_id else set()
+    leads = await store.leads_of(uow, tenant, persons) if persons else []
     if not leads:
         before = await store.last_erasure_of(uow, tenant, person_id) if person_id else None
         return Erased(**_reference(before), already=True) if before else None
     erasure_id, ids = uuid7(), list(leads)
-    tokens = await store.drop_tokens(uow, tenant, person_id)
+    tokens = await store.drop_tokens(uow, tenant, persons)
     await suppression.suppress(uow, key, erasure_id, tokens)
-    seals, keys = await store.shred(uow, tenant, person_id, ids)
+    seals, keys = await store.shred(uow, tenant, persons, ids)
     counts = {
         "leads": len(ids),
         "sealed_records": seals,
         "keys": keys,
         "tokens": len(tokens),
     }
-    await distribution.lock(uow, tenant)
+    await succession.hold(uow, tenant)
     ended = await progress.close(uow, tenant, ids, EndReason.WITHDRAWN, who.actor)
     counts["assignments_ended"] = len(ended)
     erasure: dict[str, Any] = {"erasure_id": erasure_id, "person_id": person_id, "lead_ids": ids}
     by = {"service": who.service, "actor": who.actor, "role": who.role, "reason": order.reason}
     await store.keep_erasure(uow, tenant, {**erasure, **by}, counts)
-    await merging.part_erased(uow, tenant, ids, f"service:{who.service}", cause)
-    for lead_id, version in await store.empty_leads(uow, tenant, ids):
-        event = LeadErased(
-            erasure_id=erasure_id, lead_id=lead_id, version=version, person_id=person_id, occurred_at=uow.now
-        )
-        uow.publish(tenant, event, cause)
+    await merging.end_for_good(uow, tenant, ids, f"service:{who.service}")
+    for row in await store.empty_leads(uow, tenant, ids):
+        uow.publish(tenant, LeadErased(erasure_id=erasure_id, occurred_at=uow.now, **row), cause)
     return Erased(**erasure, erased_at=uow.now, already=False)
 
 

@@ -17,6 +17,7 @@ from contracts.intake.privacy import ExportEntry, ExportKind
 from contracts.message import Envelope, ProblemCode, ProblemError
 from contracts.outcomes import OutcomeHistory
 from contracts.outreach import LeadMessages
+from intake.distribution import store as distribution
 from intake.leads import store as leads
 from intake.routing import store as routing
 from intake.vault import revealing, store_audit, store_export
@@ -66,6 +67,8 @@ class Exporter:
         return {
             ExportKind.LEAD: self._lead,
             ExportKind.SUBMISSION: self._submissions,
+            ExportKind.MERGE: self._merges,
+            ExportKind.ASSIGNMENT: self._assignments,
             ExportKind.REVEAL: self._reveals,
             ExportKind.DECISION: self._decisions,
             ExportKind.OUTCOME: self._outcomes,
@@ -86,6 +89,15 @@ class Exporter:
     async def _submissions(self, lead_id: UUID, after: str) -> Chunk:
         rows = await store_export.submissions(self.uow, self.key.tenant, lead_id, _id(after), _CHUNK)
         return _chunk(rows, "submission_id")
+
+    async def _merges(self, lead_id: UUID, after: str) -> Chunk:
+        rows = await store_export.merges(self.uow, self.key.tenant, lead_id, _id(after), _CHUNK)
+        return _chunk(rows, "merge_id")
+
+    async def _assignments(self, lead_id: UUID, after: str) -> Chunk:
+        only = {"lead_id": lead_id}
+        rows = await distribution.page(self.uow, self.key.tenant, only, None, _id(after), _CHUNK)
+        return _chunk(rows, "assignment_id")
 
     async def _reveals(self, lead_id: UUID, after: str) -> Chunk:
         rows = await store_audit.reveals(self.uow, self.key.tenant, {"lead_id": lead_id}, _id(after), _CHUNK)

@@ -12,6 +12,7 @@ from contracts.intake import privacy as messages
 from contracts.message import Problem, ProblemCode, ProblemError
 from contracts.operations import PersonalDataDropped
 from contracts.taxonomy import Purpose
+from intake.people import store as people
 from intake.routing import store as routing
 from intake.vault import erasing, revealing, store_audit, store_erasure, store_export
 from intake.vault.asking import Asker
@@ -82,18 +83,18 @@ class Handlers:
         who.must_be_allowed_to_answer_for_a_person()
         begin = paging.after(ask.cursor, Place.read)
         key = await self._keys.of(uow, tenant)
-        lead_ids = await store_export.leads_with(uow, tenant, ask.lead_id)
-        if not lead_ids:
-            raise ProblemError(ProblemCode.NOT_FOUND, _NO_LEAD, "lead_id")
-        if begin and begin.lead_id not in lead_ids:
-            raise ProblemError(ProblemCode.INVALID, "this cursor is another person's", "cursor")
         person = await store_erasure.person_of(uow, tenant, ask.lead_id)
-        assert person is not None
-        if problem := await revealing.too_many(uow, tenant, who, {person}, request.envelope):
+        if person is None:
+            raise ProblemError(ProblemCode.NOT_FOUND, _NO_LEAD, "lead_id")
+        persons = await people.persons_with(uow, tenant, person)
+        leads = await store_export.leads_of(uow, tenant, persons)
+        if begin and begin.lead_id not in leads:
+            raise ProblemError(ProblemCode.INVALID, "this cursor is another person's", "cursor")
+        if problem := await revealing.too_many(uow, tenant, who, persons, request.envelope):
             return problem
         exporter = Exporter(uow, key, self._ask(), request.envelope)
-        entries, following = await exporter.page(lead_ids, begin)
-        shown = [(lead_id, person, ["export"]) for lead_id in dict.fromkeys(entry.lead_id for entry in entries)]
+        entries, following = await exporter.page(list(leads), begin)
+        shown = [(lead_id, leads[lead_id], ["export"]) for lead_id in dict.fromkeys(e.lead_id for e in entries)]
         await revealing.record(uow, tenant, who, Purpose.SUBJECT_REQUEST, shown, request.envelope)
         return messages.ExportPage(person_id=person, entries=entries, next_cursor=str(following) if following else None)
 

@@ -13,6 +13,7 @@ from chassis.unit_of_work import UnitOfWork
 from contracts.intake.privacy import PersonalField, PiiRevealed, Revealed, RevealLimitReached, RevealState
 from contracts.message import Allowance, Envelope, Problem, ProblemCode
 from contracts.taxonomy import Purpose
+from intake.people.domain_merge import first_personal, order_of
 from intake.vault import sealing, store_audit
 from intake.vault.asking import Asker
 from intake.vault.domain_fitting import fit
@@ -36,16 +37,13 @@ async def reveal(
     The problem is returned and not raised: that the limit was reached is an event, which must not be undone with the rest.
     """
     found = await store_audit.sealed(uow, key.tenant, lead_ids)
-    seen = {row["person_id"] for row in found.values() if not _is_gone(row)}
+    lenders = {other for row in found.values() for other in order_of(row["lead_id"], row["combined"])} - found.keys()
+    opened = {**found, **await store_audit.sealed(uow, key.tenant, list(lenders))} if lenders else found
+    seen = {row["person_id"] for row in opened.values() if not _is_gone(row)}
     if problem := await too_many(uow, key.tenant, who, seen, cause):
         return problem
-    views = fit([_view(lead_id, found.get(lead_id), key, fields) for lead_id in lead_ids])
-    shown = [
-        (view.lead_id, view.person_id, [field for field in PersonalField if getattr(view, field) is not None])
-        for view in views
-        if view.person_id and view.state is RevealState.REVEALED
-    ]
-    await record(uow, key.tenant, who, purpose, shown, cause)
+    views = fit([_view(lead_id, opened, key, fields) for lead_id in lead_ids])
+    await record(uow, key.tenant, who, purpose, _shown(views, opened), cause)
     return views
 
 
@@ -100,15 +98,45 @@ def personal_of(row: RowMapping, key: TenantKey) -> dict[str, Any]:
     return {} if _is_gone(row) else dict(sealing.open_wrapped(row, key))
 
 
-def _view(lead_id: UUID, row: RowMapping | None, key: TenantKey, fields: Sequence[PersonalField]) -> Revealed:
+def _view(lead_id: UUID, opened: Sealed, key: TenantKey, fields: Sequence[PersonalField]) -> Revealed:
+    """What is personal about a lead, with what those that are merged into it lend it."""
+    row = opened.get(lead_id)
     if row is None:
         return Revealed(lead_id=lead_id, state=RevealState.NOT_FOUND)
     if _is_gone(row):
         return Revealed(lead_id=lead_id, state=RevealState.ERASED, person_id=row["person_id"])
-    wanted = {name: value for name, value in personal_of(row, key).items() if not fields or name in fields}
+    order = [opened[each] for each in order_of(lead_id, row["combined"]) if each in opened]
+    personal, origins = first_personal((each["lead_id"], personal_of(each, key)) for each in order)
+    wanted = {name: value for name, value in personal.items() if not fields or name in fields}
+    lent = {f: lead for f, lead in origins.items() if lead != lead_id and f.partition(".")[0] in wanted}
     return Revealed.model_validate(
-        {**wanted, "lead_id": lead_id, "state": RevealState.REVEALED, "person_id": row["person_id"]}
-    )
+        {
+            **wanted, "lead_id": lead_id, "state": RevealState.REVEALED, "person_id": row["person_id"],
+            "provenance": lent,
+        }
+    )  # fmt: skip
+
+
+def _shown(views: Sequence[Revealed], opened: Sealed) -> list[tuple[UUID, UUID, list[str]]]:
+    """Of which leads and persons which fields are shown: a value that was lent is its lender's."""
+    shown: dict[UUID, set[str]] = {}
+    for view in views:
+        if view.state is RevealState.REVEALED:
+            shown.setdefault(view.lead_id, set())
+            for path in _paths(view):
+                lead = view.provenance.get(path, view.lead_id)
+                shown.setdefault(lead, set()).add(path.partition(".")[0])
+    return [
+        (lead, opened[lead]["person_id"], [field for field in PersonalField if field in fields])
+        for lead, fields in shown.items()
+    ]
+
+
+def _paths(view: Revealed) -> list[str]:
+    """The values that are shown, as `provenance` names them."""
+    held = [field.value for field in PersonalField if getattr(view, field) is not None]
+    metadata = [f"metadata.{name}" for name in view.metadata or ()]
+    return [field for field in held if field != PersonalField.METADATA or not metadata] + metadata
 
 
 def _is_gone(row: RowMapping) -> bool:

@@ -13,10 +13,10 @@ _REVEAL = "reveal_id, revealed_at, service, actor, role, purpose, fields, lead_i
 # One statement, or an erasure between two of them would leave a seal without its key; and each lookup by the whole key
 # (docs/adr/0009-lookups-by-the-whole-key.md).
 _SEALED = """
-    select lead.lead_id, lead.person_id, lead.erased_at, vault.key_id, vault.sealed, person_key.wrapped
+    select lead.lead_id, lead.person_id, lead.erased_at, lead.combined, vault.key_id, vault.sealed, person_key.wrapped
     from unnest(cast(:leads as uuid[])) with ordinality as wanted (lead_id, n)
     cross join lateral (
-        select lead_id, person_id, erased_at from lead
+        select lead_id, person_id, erased_at, combined from lead
         where tenant_id = :tenant and lead.lead_id = wanted.lead_id limit 1
     ) as lead
     left join lateral (

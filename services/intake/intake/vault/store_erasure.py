@@ -1,7 +1,7 @@
 """Every query about erasing persons, keeping them from coming back, and who has confirmed it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +26,7 @@ _EMPTY_LEADS = """
                     digest = '', field_digests = '{}', phone_token = null, email_token = null, linkedin_token = null,
                     time_zone = null, warnings = '[]', metadata = '{}', merged_into = null, combined = null
     where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[]))
-    returning lead_id, version
+    returning lead_id, version, person_id
 """
 
 
@@ -73,26 +73,27 @@ async def person_of(uow: UnitOfWork, tenant: str, lead_id: UUID) -> UUID | None:
     return person
 
 
-async def leads_of(uow: UnitOfWork, tenant: str, person_id: UUID) -> Sequence[UUID]:
-    """The person's leads that were not erased, locked until the unit of work ends."""
+async def leads_of(uow: UnitOfWork, tenant: str, persons: Collection[UUID]) -> Sequence[UUID]:
+    """These persons' leads that were not erased, locked until the unit of work ends."""
     rows = await uow.execute(
         """select lead_id from lead
-           where tenant_id = :tenant and person_id = :person and erased_at is null order by lead_id for update""",
-        tenant=tenant, person=person_id,
+           where tenant_id = :tenant and person_id = any(cast(:persons as uuid[])) and erased_at is null
+           order by lead_id for update""",
+        tenant=tenant, persons=list(persons),
     )  # fmt: skip
     return rows.scalars().all()
 
 
-async def drop_tokens(uow: UnitOfWork, tenant: str, person_id: UUID) -> list[str]:
-    """Delete the person's tokens, those of former values included; returns them."""
+async def drop_tokens(uow: UnitOfWork, tenant: str, persons: Collection[UUID]) -> list[str]:
+    """Delete these persons' tokens, those of former values included; returns them."""
     rows = await uow.execute(
-        "delete from person_token where tenant_id = :tenant and person_id = :person returning token",
-        tenant=tenant, person=person_id,
+        "delete from person_token where tenant_id = :tenant and person_id = any(cast(:persons as uuid[])) returning token",
+        tenant=tenant, persons=list(persons),
     )  # fmt: skip
     return [row.token for row in rows]
 
 
-async def shred(uow: UnitOfWork, tenant: str, person_id: UUID, leads: Sequence[UUID]) -> tuple[int, int]:
+async def shred(uow: UnitOfWork, tenant: str, persons: Collection[UUID], leads: Sequence[UUID]) -> tuple[int, int]:
     """Delete what is sealed of these leads, and every key it was sealed with; returns how many seals and keys.
 
     A key that also seals another's leads is that other's, and stays.
@@ -105,15 +106,15 @@ async def shred(uow: UnitOfWork, tenant: str, person_id: UUID, leads: Sequence[U
     keys = await uow.execute(
         """delete from person_key where tenant_id = :tenant and key_id = any(cast(:keys as uuid[]))
              and not exists (select from vault where vault.tenant_id = :tenant and vault.key_id = person_key.key_id)""",
-        tenant=tenant, keys=[*{*used, person_id}],
+        tenant=tenant, keys=[*{*used, *persons}],
     )  # fmt: skip
     return len(used), keys.rowcount
 
 
-async def empty_leads(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> list[tuple[UUID, int]]:
-    """Take from leads what is made of their person, and leave the numbers; returns them with their new versions."""
+async def empty_leads(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> Sequence[RowMapping]:
+    """Take from leads what is made of their person, and leave the numbers; returns lead_id, version and person_id of each."""
     rows = await uow.execute(_EMPTY_LEADS, tenant=tenant, leads=list(leads), now=uow.now)
-    return [(row.lead_id, row.version) for row in rows]
+    return rows.mappings().all()
 
 
 async def keep_erasure(uow: UnitOfWork, tenant: str, erasure: Mapping[str, Any], counts: Mapping[str, int]) -> None:
@@ -131,9 +132,13 @@ async def erasure(uow: UnitOfWork, tenant: str, erasure_id: UUID) -> RowMapping 
 
 
 async def last_erasure_of(uow: UnitOfWork, tenant: str, person_id: UUID) -> RowMapping | None:
+    """The last erasure of a person, or of one whose leads were merged with theirs."""
     rows = await uow.execute(
-        f"{_ERASURE} and person_id = :person order by erasure_id desc limit 1", tenant=tenant, person=person_id
-    )
+        f"""{_ERASURE} and lead_ids && (
+                select array_agg(lead_id) from lead where lead.tenant_id = :tenant and lead.person_id = :person)
+            order by erasure_id desc limit 1""",
+        tenant=tenant, person=person_id,
+    )  # fmt: skip
     return rows.mappings().first()
 
 

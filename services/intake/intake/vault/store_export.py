@@ -1,6 +1,6 @@
 """Every query about all that intake knows of a person."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from sqlalchemy import RowMapping
@@ -8,15 +8,25 @@ from sqlalchemy import RowMapping
 from chassis.unit_of_work import UnitOfWork
 
 
-async def leads_with(uow: UnitOfWork, tenant: str, lead_id: UUID) -> Sequence[UUID]:
-    """The leads of this lead's person, the oldest first; none where the tenant has no such lead."""
+async def leads_of(uow: UnitOfWork, tenant: str, persons: Collection[UUID]) -> dict[UUID, UUID]:
+    """The leads of these persons, the oldest first, and whose each is."""
     rows = await uow.execute(
-        """select lead_id from lead where tenant_id = :tenant and person_id =
-               (select person_id from lead where tenant_id = :tenant and lead_id = :lead_id)
+        """select lead_id, person_id from lead where tenant_id = :tenant and person_id = any(cast(:persons as uuid[]))
            order by lead_id""",
-        tenant=tenant, lead_id=lead_id,
+        tenant=tenant, persons=list(persons),
     )  # fmt: skip
-    return rows.scalars().all()
+    return {row.lead_id: row.person_id for row in rows}
+
+
+async def merges(uow: UnitOfWork, tenant: str, lead_id: UUID, after: UUID | None, limit: int) -> Sequence[RowMapping]:
+    """The merges of a lead into others, from behind one of them."""
+    rows = await uow.execute(
+        """select merge_id, survivor_id, merged_at, merged_by, undone_at, undone_by from merge
+           where tenant_id = :tenant and merged_id = :lead_id and (cast(:after as uuid) is null or merge_id > :after)
+           order by merge_id limit :limit""",
+        tenant=tenant, lead_id=lead_id, after=after, limit=limit,
+    )  # fmt: skip
+    return rows.mappings().all()
 
 
 async def submissions(

@@ -1,0 +1,171 @@
+"""A lead that stands is worked on for those merged into it, and when they are parted each is worked on as before."""
+
+from uuid import UUID
+
+import pytest
+
+from contracts.intake.distribution import (
+    AssignLead,
+    ClaimLead,
+    CompleteWork,
+    EndReason,
+    LeadAssigned,
+    LeadUnassigned,
+    ReassignLead,
+)
+from contracts.message import ProblemCode, ProblemError
+from contracts.taxonomy import OutcomeType
+from intake.distribution import succession
+from intake.routing.store import status_of
+from tests.intake.distribution.scene import Scene
+
+DESK = {"chain": [{"kind": "round_robin"}], "sla_minutes": 30}
+
+
+async def merge(scene: Scene, merged: UUID, survivor: UUID) -> None:
+    """What merging two leads does to the work on them, and to what names them."""
+    async with scene.unit() as uow:
+        await uow.execute(
+            "update lead set merged_into = :survivor where tenant_id = :tenant and lead_id = :merged",
+            tenant=scene.tenant, survivor=survivor, merged=merged,
+        )  # fmt: skip
+        await succession.merge(uow, scene.tenant, {merged: survivor})
+
+
+async def part(scene: Scene, parted: UUID, survivor: UUID) -> None:
+    async with scene.unit() as uow:
+        await uow.execute(
+            "update lead set merged_into = null where tenant_id = :tenant and lead_id = :parted",
+            tenant=scene.tenant, parted=parted,
+        )  # fmt: skip
+        await succession.part(uow, scene.tenant, parted, survivor, alone=True)
+
+
+@pytest.fixture
+async def desk(scene: Scene) -> Scene:
+    """A workspace that Ann and Bob work in, where nobody is given anything by itself while the test arranges its leads."""
+    await scene.publish(desk=DESK)
+    await scene.agent("ann")
+    await scene.agent("bob")
+    return scene
+
+
+async def status(scene: Scene, lead: UUID) -> tuple[UUID, str, str | None]:
+    async with scene.unit() as uow:
+        found = await status_of(uow, scene.tenant, lead)
+    assert found
+    return found["lead_id"], found["status"], found["owner"]
+
+
+async def assign(scene: Scene, lead: UUID, user: str) -> None:
+    await scene.ask(AssignLead(lead_id=lead, user_id=user, actor="user:1"))
+
+
+async def test_of_two_owners_the_one_of_the_lead_that_stands_stays(desk: Scene) -> None:
+    stands, merged = await desk.leads(2)
+    await assign(desk, stands, "ann")
+    await assign(desk, merged, "bob")
+    await merge(desk, merged, stands)
+    assert await desk.owners() == {stands: "ann"}
+    assert await status(desk, merged) == await status(desk, stands) == (stands, "assigned", "ann")
+    (ended,) = desk.events(LeadUnassigned)
+    assert (ended.lead_id, ended.user_id, ended.reason) == (merged, "bob", EndReason.WITHDRAWN)
+
+
+async def test_a_lead_that_nobody_owns_goes_to_the_owner_of_the_one_merged_into_it_on_the_same_terms(
+    desk: Scene,
+) -> None:
+    stands, merged = await desk.leads(2)
+    await assign(desk, merged, "bob")
+    due = (await desk.rows("select due_at from assignment where tenant_id = :tenant"))[0]["due_at"]
+    desk.pass_time(minutes=10)
+    await desk.hear(desk.sent(merged))
+    desk.pass_time(minutes=10)
+    await merge(desk, merged, stands)
+    assert await desk.owners() == {stands: "bob"}
+    assert (await status(desk, stands))[1] == "worked", "the person was contacted"
+    told = desk.events(LeadAssigned)[-1]
+    assert (told.lead_id, told.user_id, told.assigned_by, told.due_at) == (stands, "bob", "system", due)
+    desk.pass_time(hours=1)
+    assert (await desk.minute())["overdue"] == 0
+    assert (await desk.traces(stands))[-1][1]["continues"] == str(merged)
+
+
+async def test_who_waited_longest_decides_the_place_in_the_queue(desk: Scene) -> None:
+    (merged,) = await desk.leads(1)
+    desk.pass_time(minutes=1)
+    (other,) = await desk.leads(1)
+    desk.pass_time(hours=1)
+    (stands,) = await desk.leads(1)
+    await merge(desk, merged, stands)
+    assert (await desk.work())[merged]["status"] == "merged"
+    await desk.fill(limit=1)
+    assert set(await desk.owners()) == {stands}, "before the other one, although it came after it"
+    await desk.fill()
+    assert set(await desk.owners()) == {stands, other}, "and the merged lead waits for nobody"
+
+
+async def test_a_closed_lead_is_open_again_when_an_open_one_is_merged_into_it(desk: Scene) -> None:
+    stands, merged = await desk.leads(2)
+    await assign(desk, stands, "ann")
+    await desk.hear(desk.outcome(stands, OutcomeType.CLOSED_LOST))
+    assert (await status(desk, stands))[1] == "closed"
+    desk.pass_time(days=30)
+    (owner,) = (await desk.owners()).values()
+    await merge(desk, merged, stands)
+    assert await status(desk, stands) == (stands, "assigned", owner), "the person has come back"
+    desk.pass_time(hours=1)
+    await desk.hear(desk.outcome(merged, OutcomeType.CLOSED_WON))
+    assert await status(desk, merged) == (stands, "closed", None), "what is heard of either is about the person"
+
+
+async def test_merging_a_closed_lead_changes_nothing_for_the_one_that_stands(desk: Scene) -> None:
+    stands, merged = await desk.leads(2)
+    await desk.hear(desk.outcome(merged, OutcomeType.CLOSED_LOST))
+    await merge(desk, merged, stands)
+    assert (await status(desk, stands))[1] == "routed"
+    await desk.hear(desk.outcome(stands, OutcomeType.CLOSED_LOST))
+    (late,) = await desk.leads(1)
+    await desk.hear(desk.outcome(late, OutcomeType.CLOSED_LOST))
+    await merge(desk, late, stands)
+    assert (await status(desk, stands))[1] == "closed"
+
+
+async def test_what_is_parted_is_worked_on_as_it_was(desk: Scene) -> None:
+    stands, merged = await desk.leads(2)
+    await assign(desk, merged, "bob")
+    await merge(desk, merged, stands)
+    await part(desk, merged, stands)
+    assert await desk.owners() == {merged: "bob"}
+    assert (await status(desk, stands))[1] == "routed", "it waits as before"
+
+
+async def test_a_lead_that_was_reopened_is_closed_again_when_it_is_parted(desk: Scene) -> None:
+    stands, merged = await desk.leads(2)
+    await assign(desk, stands, "ann")
+    await desk.ask(CompleteWork(lead_id=stands, actor="user:1"))
+    desk.pass_time(hours=1)
+    (owner,) = (await desk.owners()).values()
+    await merge(desk, merged, stands)
+    assert await desk.owners() == {stands: owner}
+    await part(desk, merged, stands)
+    assert await desk.owners() == {merged: owner}
+    assert (await status(desk, stands))[1] == "closed"
+
+
+async def test_who_was_given_the_lead_that_stands_since_keeps_it_when_it_is_parted(desk: Scene) -> None:
+    stands, merged = await desk.leads(2)
+    await assign(desk, merged, "bob")
+    await merge(desk, merged, stands)
+    await desk.ask(ReassignLead(lead_id=stands, user_id="ann", actor="user:1"))
+    await part(desk, merged, stands)
+    assert await desk.owners() == {stands: "ann", merged: "bob"}
+
+
+async def test_a_merged_lead_can_be_given_to_nobody(desk: Scene) -> None:
+    stands, merged = await desk.leads(2)
+    await merge(desk, merged, stands)
+    for order in (AssignLead(lead_id=merged, user_id="ann", actor="user:1"), ClaimLead(lead_id=merged, user_id="ann")):
+        with pytest.raises(ProblemError, match="merged into another") as refused:
+            await desk.ask(order)
+        assert refused.value.problem.code is ProblemCode.CONFLICT
