@@ -60,8 +60,8 @@ class Scene:
                 tenant=self.tenant,
             )
 
-    async def publish(self, **workspaces: dict[str, Any]) -> None:
-        """Publish these workspaces."""
+    async def publish(self, rules: Sequence[dict[str, Any]] = (), **workspaces: dict[str, Any]) -> None:
+        """Publish these workspaces, and rules that send leads to them."""
         async with self.unit() as uow:
             await uow.execute(
                 "update routing_version set status = 'superseded' where tenant_id = :tenant", tenant=self.tenant
@@ -70,7 +70,7 @@ class Scene:
                 """insert into routing_version (tenant_id, version, status, configuration, created_by, published_at)
                    select :tenant, coalesce(max(version), 0) + 1, 'published', cast(:configuration as jsonb), 'test', now()
                    from routing_version where tenant_id = :tenant""",
-                tenant=self.tenant, configuration=json.dumps({"workspaces": workspaces}),
+                tenant=self.tenant, configuration=json.dumps({"rules": list(rules), "workspaces": workspaces}),
             )  # fmt: skip
 
     async def leads(self, count: int, workspace: str | None = "desk", geo: str | None = None) -> list[UUID]:
