@@ -109,7 +109,8 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.leads)
     @rule(data=st.data())
     def unmerge(self, data: st.DataObject) -> None:
-        self.do(self.desk.unmerge(self.one(data)))
+        merged = sorted(lead_id for lead_id, row in self.leads.items() if row["merged_into"])
+        self.do(self.desk.unmerge(data.draw(st.sampled_from(merged)) if merged else self.one(data)))
 
     @precondition(lambda self: self.leads)
     @rule(data=st.data(), dice=st.integers(0, 2))

@@ -10,7 +10,18 @@ from functools import cache
 from typing import Final
 
 from contracts import aggregator, gateway, notifier, operations, outcomes, outreach
-from contracts.intake import aliases, distribution, enrichment, leads, limits, memory, people, privacy, routing
+from contracts.intake import (
+    aliases,
+    distribution,
+    enrichment,
+    leads,
+    limits,
+    memory,
+    people,
+    privacy,
+    providers,
+    routing,
+)
 from contracts.message import Kind, Message, Topic
 
 SERVICES: Final = ("gateway", "intake", "outcomes", "outreach", "aggregator", "notifier")
@@ -115,10 +126,10 @@ _DECLARED: Final = (
     _event(distribution.LeadReassigned),
     _event(distribution.LeadUnassigned),
     _event(distribution.LeadSlaMissed),
-    _order(enrichment.SetProvider, "gateway"),
-    _order(enrichment.ListProviders, "gateway"),
-    _order(enrichment.DeleteProvider, "gateway"),
-    _order(enrichment.SetPatternConfidence, "gateway", "outcomes", "outreach"),
+    _order(providers.SetProvider, "gateway"),
+    _order(providers.ListProviders, "gateway"),
+    _order(providers.DeleteProvider, "gateway"),
+    _order(providers.SetPatternConfidence, "gateway", "outcomes", "outreach"),
     _order(enrichment.StartRun, "gateway"),
     _order(enrichment.GetRun, "gateway"),
     _order(enrichment.ListRuns, "gateway"),

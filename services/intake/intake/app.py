@@ -11,7 +11,7 @@ from chassis.unit_of_work import Database
 from contracts import outcomes, outreach
 from contracts.catalogue import EVENTS
 from contracts.intake import aliases as alias_messages
-from contracts.intake import distribution, enrichment, limits, memory, privacy, routing
+from contracts.intake import distribution, enrichment, limits, memory, privacy, providers, routing
 from contracts.intake import leads as messages
 from contracts.intake import people as people_messages
 from contracts.operations import PersonalDataDropped
@@ -137,10 +137,10 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
             distribution.CompleteWork: distributor.complete_work,
             distribution.ListAssignments: distributor.list_assignments,
             distribution.GetWorkload: distributor.get_workload,
-            enrichment.SetProvider: runs.set_provider,
-            enrichment.ListProviders: runs.list_providers,
-            enrichment.DeleteProvider: runs.delete_provider,
-            enrichment.SetPatternConfidence: runs.set_pattern_confidence,
+            providers.SetProvider: runs.set_provider,
+            providers.ListProviders: runs.list_providers,
+            providers.DeleteProvider: runs.delete_provider,
+            providers.SetPatternConfidence: runs.set_pattern_confidence,
             enrichment.StartRun: runs.start_run,
             enrichment.GetRun: runs.get_run,
             enrichment.ListRuns: runs.list_runs,

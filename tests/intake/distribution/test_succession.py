@@ -114,6 +114,8 @@ async def test_a_closed_lead_is_open_again_when_an_open_one_is_merged_into_it(de
     (owner,) = (await desk.owners()).values()
     await merge(desk, merged, stands)
     assert await status(desk, stands) == (stands, "assigned", owner), "the person has come back"
+    await desk.hear(desk.sent(stands))
+    assert await status(desk, stands) == (stands, "worked", owner), "whatever else is heard, until it is closed anew"
     desk.pass_time(hours=1)
     await desk.hear(desk.outcome(merged, OutcomeType.CLOSED_WON))
     assert await status(desk, merged) == (stands, "closed", None), "what is heard of either is about the person"

@@ -8,18 +8,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from contracts.intake.enrichment import (
-    CancelRun,
-    CsvProvider,
-    GetRun,
-    HttpProvider,
-    PatternProvider,
-    ResumeRun,
-    RunDetails,
-    RunStarted,
-    SetProvider,
-    StartRun,
-)
+from contracts.intake.enrichment import CancelRun, GetRun, ResumeRun, RunDetails, RunStarted, StartRun
+from contracts.intake.providers import CsvProvider, HttpProvider, PatternProvider, SetProvider
 from tests.intake.enrichment.web import Answer, Asked, Web
 from tests.platform import Platform
 from tests.waiting import until

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from pydantic import ValidationError
 
-from contracts.intake.enrichment import CsvProvider
+from contracts.intake.providers import CsvProvider
 from intake.enrichment import csv_provider
 from intake.enrichment.csv_provider import CsvAsker
 from intake.enrichment.domain_run import ProviderError

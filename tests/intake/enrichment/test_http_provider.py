@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from contracts.intake.enrichment import HttpProvider, ProviderSecret
+from contracts.intake.providers import HttpProvider, ProviderSecret
 from intake.enrichment import http_provider
 from intake.enrichment.domain_run import ProviderError
 from intake.enrichment.domain_template import NothingToAskError

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from contracts.intake.enrichment import (
+from contracts.intake.providers import (
     CsvProvider,
     DeleteProvider,
     HttpProvider,

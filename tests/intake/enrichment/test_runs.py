@@ -6,14 +6,9 @@ from uuid import uuid4
 
 import pytest
 
-from contracts.intake.enrichment import (
-    DeleteProvider,
-    GetRun,
-    HttpProvider,
-    ListCompanies,
-    ListRuns,
-)
+from contracts.intake.enrichment import GetRun, ListCompanies, ListRuns
 from contracts.intake.memory import CheckAction, ListActions
+from contracts.intake.providers import DeleteProvider, HttpProvider
 from contracts.message import ProblemError
 from tests.intake.enrichment.scene import CRITERIA, PROVIDERS, Scene, answer
 from tests.intake.enrichment.web import Answer, Asked

@@ -42,6 +42,7 @@ async def test_leads_that_are_merged_are_one_person_and_erased_together(vault: V
         assert (gone.merged_into, gone.merged_leads, gone.erased_at) == (None, [], erased.erased_at)
     assert (await view(vault, dora)).erased_at is None
     assert await lent(vault) == []
+    assert not await vault.rows("select from intake.merge where tenant_id = $1 and undone_at is null")
     assert len(await vault.rows("select from intake.person_key where tenant_id = $1")) == 1, "Dora's"
     again = await vault.ask("gateway", EraseLead(lead_id=also_carl, on_behalf_of=ADMIN))
     assert (again.erasure_id, again.already) == (erased.erasure_id, True)

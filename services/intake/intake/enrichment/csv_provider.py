@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from contracts.intake.enrichment import CsvProvider
+from contracts.intake.providers import CsvProvider
 from intake.enrichment.domain_run import Price, ProviderError
 from intake.enrichment.domain_template import Known, fill
 from intake.enrichment.settings import ProviderSettings

@@ -12,6 +12,7 @@ from chassis.keys import TenantKeys
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake import enrichment as messages
+from contracts.intake import providers as provider_messages
 from contracts.intake.memory import ActionRecall
 from contracts.message import ProblemCode, ProblemError
 from contracts.taxonomy import EnrichmentStatus
@@ -30,7 +31,9 @@ class Handlers:
     def __init__(self, keys: TenantKeys) -> None:
         self._keys = keys
 
-    async def set_provider(self, uow: UnitOfWork, request: Received[messages.SetProvider]) -> messages.ProviderView:
+    async def set_provider(
+        self, uow: UnitOfWork, request: Received[provider_messages.SetProvider]
+    ) -> provider_messages.ProviderView:
         order = request.body
         (given,) = (each for each in (order.http, order.csv, order.pattern) if each)
         providers.check(given)
@@ -39,23 +42,25 @@ class Handlers:
         )
         return _provider(row)
 
-    async def list_providers(self, uow: UnitOfWork, request: Received[messages.ListProviders]) -> messages.ProviderList:
+    async def list_providers(
+        self, uow: UnitOfWork, request: Received[provider_messages.ListProviders]
+    ) -> provider_messages.ProviderList:
         rows = await store_providers.providers(uow, request.tenant)
-        return messages.ProviderList(providers=[_provider(row) for row in rows])
+        return provider_messages.ProviderList(providers=[_provider(row) for row in rows])
 
     async def delete_provider(
-        self, uow: UnitOfWork, request: Received[messages.DeleteProvider]
-    ) -> messages.ProviderDeleted:
+        self, uow: UnitOfWork, request: Received[provider_messages.DeleteProvider]
+    ) -> provider_messages.ProviderDeleted:
         deleted = await store_providers.delete_provider(uow, request.tenant, request.body.provider)
-        return messages.ProviderDeleted(deleted=deleted)
+        return provider_messages.ProviderDeleted(deleted=deleted)
 
     async def set_pattern_confidence(
-        self, uow: UnitOfWork, request: Received[messages.SetPatternConfidence]
-    ) -> messages.PatternView:
+        self, uow: UnitOfWork, request: Received[provider_messages.SetPatternConfidence]
+    ) -> provider_messages.PatternView:
         news = request.body
         seen = min(news.observed_at or uow.now, uow.now)
         row = await store_providers.trust(uow, request.tenant, news.domain, news.pattern, news.confidence, seen)
-        return messages.PatternView.model_validate(dict(row))
+        return provider_messages.PatternView.model_validate(dict(row))
 
     async def start_run(self, uow: UnitOfWork, request: Received[messages.StartRun]) -> messages.RunStarted:
         run_id = request.body.run_id or uuid7()
@@ -153,8 +158,10 @@ def _run(row: RowMapping) -> dict[str, Any]:
     return {name: fields[name] for name in messages.RunView.model_fields}
 
 
-def _provider(row: RowMapping) -> messages.ProviderView:
-    return messages.ProviderView.model_validate({name: row[name] for name in messages.ProviderView.model_fields})
+def _provider(row: RowMapping) -> provider_messages.ProviderView:
+    return provider_messages.ProviderView.model_validate(
+        {name: row[name] for name in provider_messages.ProviderView.model_fields}
+    )
 
 
 def _company(row: RowMapping) -> messages.CompanyView:

@@ -21,7 +21,7 @@ from uuid import UUID
 
 import httpx
 
-from contracts.intake.enrichment import HttpProvider
+from contracts.intake.providers import HttpProvider
 from intake.enrichment.domain_run import Price, ProviderError
 from intake.enrichment.domain_template import Known, NothingToAskError, at, fill, fill_all
 from intake.enrichment.settings import ProviderSettings, secret

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from contracts.intake.enrichment import PatternProvider
+from contracts.intake.providers import PatternProvider
 from intake.enrichment.domain_found import read_domain
 from intake.enrichment.domain_pattern import best_address
 from intake.enrichment.domain_run import Price

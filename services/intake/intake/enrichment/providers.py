@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
-from contracts.intake.enrichment import CsvProvider, HttpProvider, PatternProvider
+from contracts.intake.providers import CsvProvider, HttpProvider, PatternProvider
 from contracts.message import ProblemCode, ProblemError
 from contracts.taxonomy import EnrichmentStep, ProviderKind
 from intake.enrichment.csv_provider import CsvAsker

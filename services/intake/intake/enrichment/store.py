@@ -57,7 +57,17 @@ _SUBMITTED = """
     update enrichment_item set status = 'submitted', sealed = null
     where tenant_id = :tenant and run_id = :run_id and step = 'enrich_emails' and item = any(cast(:items as integer[]))
 """
-_FORGET_OLD = """
+# What is held of people goes, and with it what would find them.
+_EMPTY_HELD = """, unknown as (
+        delete from enrichment_token using held, unnest(held.tokens) as of (token)
+        where enrichment_token.tenant_id = :tenant and enrichment_token.token = of.token
+          and enrichment_token.run_id = held.run_id and enrichment_token.item = held.item
+    ), emptied as (
+        update enrichment_item set sealed = null, tokens = '{}', evidence = '{}' from held
+        where enrichment_item.tenant_id = :tenant and enrichment_item.run_id = held.run_id
+          and enrichment_item.step = 'enrich_emails' and enrichment_item.item = held.item
+    )"""
+_FORGET_OLD = f"""
     with old as (
         select run_id from enrichment_run
         where tenant_id = :tenant and criteria is not null and status not in ('pending', 'running')
@@ -66,33 +76,17 @@ _FORGET_OLD = """
     ), held as (
         select run_id, item, tokens from enrichment_item join old using (run_id)
         where tenant_id = :tenant and step = 'enrich_emails'
-    ), unknown as (
-        delete from enrichment_token using held, unnest(held.tokens) as of (token)
-        where enrichment_token.tenant_id = :tenant and enrichment_token.token = of.token
-          and enrichment_token.run_id = held.run_id and enrichment_token.item = held.item
-    ), emptied as (
-        update enrichment_item set sealed = null, tokens = '{}', evidence = '{}' from held
-        where enrichment_item.tenant_id = :tenant and enrichment_item.run_id = held.run_id
-          and enrichment_item.step = 'enrich_emails' and enrichment_item.item = held.item
-    )
+    ){_EMPTY_HELD}
     update enrichment_run set criteria = null from old
     where enrichment_run.tenant_id = :tenant and enrichment_run.run_id = old.run_id
 """
-_FORGET_PERSON = """
+_FORGET_PERSON = f"""
     with held as (
         select run_id, item, evidence, tokens from enrichment_item
         where tenant_id = :tenant and step = 'enrich_emails' and (run_id, item) in
               (select run_id, item from enrichment_token where tenant_id = :tenant and token = any(cast(:tokens as text[])))
         for update
-    ), unknown as (
-        delete from enrichment_token using held, unnest(held.tokens) as of (token)
-        where enrichment_token.tenant_id = :tenant and enrichment_token.token = of.token
-          and enrichment_token.run_id = held.run_id and enrichment_token.item = held.item
-    ), emptied as (
-        update enrichment_item set sealed = null, tokens = '{}', evidence = '{}' from held
-        where enrichment_item.tenant_id = :tenant and enrichment_item.run_id = held.run_id
-          and enrichment_item.step = 'enrich_emails' and enrichment_item.item = held.item
-    )
+    ){_EMPTY_HELD}
     select (select count(*) from held) as items,
            array(select distinct key from held cross join lateral unnest(held.evidence) as of (key)) as evidence
 """

@@ -14,6 +14,7 @@ from contracts.intake.distribution import EndReason
 from contracts.intake.privacy import Confirmation, Erased, EraseLead, ErasureCertificate, LeadErased, Remainder
 from contracts.message import Envelope
 from intake.distribution import progress, succession
+from intake.enrichment.forgetting import forget_person
 from intake.people import merging
 from intake.people import store as people
 from intake.people import store_merges as merges
@@ -88,11 +89,12 @@ _REMAINS: Final = [
         until="7 days in the broker, 14 days in outboxes",
     ),
     Remainder(
-        what="messages that could not be handled (dead letters), commands that wait, and contacts that an enrichment run found, "
-        "if any are of this person",
+        what="messages that could not be handled (dead letters), commands that wait, and what enrichment found and nothing tells "
+        "apart from others: contacts without e-mail, telephone or profile, and providers' answers about whole companies, if any are of this "
+        "person",
         why="they are sealed and cannot be searched by person; whatever would become a lead of this person is refused",
-        until="90 days for dead letters; a command that waits, until it is handled; a run's contacts, for as long as the tenant "
-        "remembers (memory_ttl_hours)",
+        until="90 days for dead letters; a command that waits, until it is handled; what enrichment found, for as long as the "
+        "tenant remembers (memory_ttl_hours)",
     ),
     Remainder(
         what="backups of the database made before",
@@ -119,12 +121,14 @@ async def erase(uow: UnitOfWork, key: TenantKey, order: EraseLead, who: Asker, c
     erasure_id, ids = uuid7(), list(leads)
     tokens = await store.drop_tokens(uow, tenant, persons)
     await suppression.suppress(uow, key, erasure_id, tokens)
+    found = await forget_person(uow, tenant, tokens)
     seals, keys = await store.shred(uow, tenant, persons, ids)
     counts = {
         "leads": len(ids),
         "sealed_records": seals,
         "keys": keys,
         "tokens": len(tokens),
+        "enrichment_contacts": found,
     }
     await succession.hold(uow, tenant)
     ended = await progress.close(uow, tenant, ids, EndReason.WITHDRAWN, who.actor)
