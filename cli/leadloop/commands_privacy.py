@@ -16,15 +16,8 @@ from uuid import UUID
 from pydantic_core import to_jsonable_python
 
 from chassis.caller import Caller
-from contracts.intake.privacy import (
-    Erased,
-    EraseLead,
-    ErasureCertificate,
-    ExportLead,
-    GetErasureCertificate,
-    ListReveals,
-    RevealView,
-)
+from contracts.intake.erasure import Erased, EraseLead, ErasureCertificate, GetErasureCertificate
+from contracts.intake.privacy import ExportLead, ListReveals, RevealView
 from leadloop.app import Common, Tenant
 from leadloop.commands_tenants import check_known
 from leadloop.errors_file import harmless

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from contracts.intake.distribution import AssignLead, CompleteWork, UnassignLead
+from contracts.intake.erasure import EraseLead
 from contracts.intake.leads import SubmitLead
-from contracts.intake.privacy import EraseLead
 from contracts.message import Envelope, ProblemError
 from contracts.taxonomy import MergePolicy, OutcomeType
 from intake.vault import erasing

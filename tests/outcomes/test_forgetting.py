@@ -6,7 +6,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from contracts.intake.privacy import LeadErased
+from contracts.intake.erasure import LeadErased
 from contracts.outcomes import Outcome, OutcomeVerdict, RecordOutcomes
 from contracts.taxonomy import OutcomeType
 from contracts.values import LeadRef

@@ -10,7 +10,7 @@ from chassis.jobs import Counts
 from chassis.received import Received
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts import aggregator as messages
-from contracts.intake.privacy import LeadErased
+from contracts.intake.erasure import LeadErased
 from contracts.message import Event
 from contracts.operations import PersonalDataDropped
 from contracts.outcomes import OutcomeRecorded

@@ -11,7 +11,7 @@ from chassis.unit_of_work import Database
 from contracts import outcomes, outreach
 from contracts.catalogue import EVENTS
 from contracts.intake import aliases as alias_messages
-from contracts.intake import distribution, enrichment, limits, memory, privacy, providers, routing
+from contracts.intake import distribution, enrichment, erasure, limits, memory, privacy, providers, routing
 from contracts.intake import leads as messages
 from contracts.intake import people as people_messages
 from contracts.operations import PersonalDataDropped
@@ -150,9 +150,9 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
             enrichment.SubmitContacts: runs.submit_contacts,
             privacy.RevealPii: vault.reveal_pii,
             privacy.ListReveals: vault.list_reveals,
-            privacy.EraseLead: vault.erase_lead,
-            privacy.GetErasureCertificate: vault.get_erasure_certificate,
-            privacy.LiftSuppression: vault.lift_suppression,
+            erasure.EraseLead: vault.erase_lead,
+            erasure.GetErasureCertificate: vault.get_erasure_certificate,
+            erasure.LiftSuppression: vault.lift_suppression,
             privacy.ExportLead: vault.export_lead,
         },
         jobs=[

@@ -10,7 +10,7 @@ from chassis.unit_of_work import Database
 from contracts import outcomes as messages
 from contracts import outreach
 from contracts.catalogue import EVENTS
-from contracts.intake import leads, people, privacy
+from contracts.intake import erasure, leads, people
 from outcomes import handlers
 from outcomes.handlers import Handlers
 from outcomes.source_ids import Naming
@@ -35,7 +35,7 @@ def build(settings: Settings) -> Service:
             ),
         ],
         consumes={
-            privacy.LeadErased: handlers.forget_leads,
+            erasure.LeadErased: handlers.forget_leads,
             messages.RecordOutcome: asking.record,
             messages.RecordOutcomes: asking.record,
             leads.LeadAccepted: asking.follow_leads,

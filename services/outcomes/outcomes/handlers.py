@@ -11,7 +11,7 @@ from chassis.received import Received
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts import outcomes as messages
 from contracts import outreach
-from contracts.intake import leads, privacy
+from contracts.intake import erasure, leads
 from contracts.message import ProblemCode, ProblemError
 from contracts.operations import PersonalDataDropped
 from contracts.taxonomy import STAGE_OF
@@ -28,7 +28,7 @@ LeadNews = leads.LeadSnapshot | leads.LeadDuplicated | leads.LeadRejected | outr
 """What other services tell of leads."""
 
 
-async def forget_leads(uow: UnitOfWork, received: Sequence[Received[privacy.LeadErased]]) -> None:
+async def forget_leads(uow: UnitOfWork, received: Sequence[Received[erasure.LeadErased]]) -> None:
     """Drop what was written about erased persons, and what still waits to be; their outcomes stay, and count."""
     await store.lock(uow)
     for message in received:

@@ -4,9 +4,9 @@ from chassis.service import Service
 from chassis.settings import Settings
 from chassis.unit_of_work import Database
 from contracts import outreach as messages
+from contracts.intake.erasure import LeadErased
 from contracts.intake.leads import LeadAccepted, LeadUpdated
 from contracts.intake.people import LeadMerged, LeadUnmerged
-from contracts.intake.privacy import LeadErased
 from outreach import handlers
 from outreach.provider import Provider
 from outreach.sandbox import Sandbox

@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts import outreach as messages
-from contracts.intake.privacy import LeadErased
+from contracts.intake.erasure import LeadErased
 from contracts.message import Envelope, ProblemCode, ProblemError
 from contracts.operations import PersonalDataDropped
 from contracts.taxonomy import Channel

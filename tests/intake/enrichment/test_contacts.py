@@ -14,8 +14,8 @@ from chassis import logs
 from chassis.keys import TenantKeys, key_service
 from chassis.unit_of_work import Database
 from contracts.intake.enrichment import ContactsSubmitted, ListCompanies, ListRuns, SubmitContacts
+from contracts.intake.erasure import EraseLead, GetErasureCertificate
 from contracts.intake.leads import ListLeads
-from contracts.intake.privacy import EraseLead, GetErasureCertificate
 from contracts.message import ProblemError
 from contracts.operations import RunJob
 from intake.enrichment import contents

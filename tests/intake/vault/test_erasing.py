@@ -9,16 +9,9 @@ import pytest
 
 from chassis.keys import TenantKeys, key_service
 from chassis.unit_of_work import Database
+from contracts.intake.erasure import Erased, EraseLead, ErasureCertificate, GetErasureCertificate, LiftSuppression
 from contracts.intake.leads import GetLead, GetSubmissions, LeadView
-from contracts.intake.privacy import (
-    Erased,
-    EraseLead,
-    ErasureCertificate,
-    GetErasureCertificate,
-    LiftSuppression,
-    OnBehalfOf,
-    RevealState,
-)
+from contracts.intake.privacy import OnBehalfOf, RevealState
 from contracts.intake.routing import GetLeadStatus, GetRouting, PublishRouting, RouteLead, SaveRoutingDraft
 from contracts.message import ProblemCode, ProblemError
 from contracts.taxonomy import Purpose, Role

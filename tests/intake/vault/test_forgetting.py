@@ -8,21 +8,16 @@ from uuid import UUID
 import pytest
 
 from contracts.aggregator import Dimension, ListEvents, Replay, WinRates, WinRateTable
-from contracts.intake.leads import LeadAccepted
-from contracts.intake.privacy import (
-    DERIVED_FROM_A_PERSON,
+from contracts.intake.erasure import (
     Erased,
     EraseLead,
     ErasureCertificate,
-    ExportEntry,
-    ExportKind,
-    ExportLead,
-    ExportPage,
     GetErasureCertificate,
     LeadErased,
     LiftSuppression,
-    ListReveals,
 )
+from contracts.intake.leads import LeadAccepted
+from contracts.intake.privacy import DERIVED_FROM_A_PERSON, ExportEntry, ExportKind, ExportLead, ExportPage, ListReveals
 from contracts.message import ProblemCode, ProblemError
 from contracts.outcomes import MissingOutcomes, Outcome, OutcomeHistory, RecordOutcomesNow
 from contracts.outreach import CreateCampaign, LeadMessages, MessageView, PauseCampaign

@@ -4,9 +4,10 @@ from uuid import UUID
 
 import pytest
 
+from contracts.intake.erasure import EraseLead
 from contracts.intake.leads import GetLead, LeadView
 from contracts.intake.people import LeadsForReview, MergeLeads, UnmergeLead
-from contracts.intake.privacy import EraseLead, ExportKind, ExportLead
+from contracts.intake.privacy import ExportKind, ExportLead
 from contracts.message import PLATFORM, ProblemCode, ProblemError
 from contracts.operations import RunJob
 from tests.intake.vault.scene import ADMIN, Vault

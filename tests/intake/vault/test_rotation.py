@@ -11,8 +11,8 @@ import pytest
 from chassis.keys import ResealedColumn, TenantKeys, key_service, resealing, tenant_keys
 from chassis.unit_of_work import Database
 from contracts.catalogue import SERVICES
+from contracts.intake.erasure import EraseLead
 from contracts.intake.leads import GetLead, LeadVerdict, LeadView, SubmitLeadNow
-from contracts.intake.privacy import EraseLead
 from contracts.message import PLATFORM, ProblemError
 from contracts.operations import JobRunView, JobState, KeysRotated, ListJobs, RotateKeys, RunJob
 from intake.vault import sealing

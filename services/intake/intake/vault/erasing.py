@@ -11,7 +11,7 @@ from chassis.keys import TenantKey
 from chassis.unit_of_work import UnitOfWork
 from contracts.catalogue import by_type
 from contracts.intake.distribution import EndReason
-from contracts.intake.privacy import Confirmation, Erased, EraseLead, ErasureCertificate, LeadErased, Remainder
+from contracts.intake.erasure import Confirmation, Erased, EraseLead, ErasureCertificate, LeadErased, Remainder
 from contracts.message import Envelope
 from intake.distribution import progress, succession
 from intake.enrichment.forgetting import forget_person

@@ -8,6 +8,7 @@ from chassis.caller import Caller
 from chassis.keys import TenantKeys
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
+from contracts.intake import erasure as erasure_messages
 from contracts.intake import privacy as messages
 from contracts.message import Problem, ProblemCode, ProblemError
 from contracts.operations import PersonalDataDropped
@@ -44,7 +45,9 @@ class Handlers:
         page = [messages.RevealView.model_validate(dict(row)) for row in rows[: ask.limit]]
         return messages.RevealPage(reveals=page, next_cursor=str(page[-1].reveal_id) if len(rows) > ask.limit else None)
 
-    async def erase_lead(self, uow: UnitOfWork, request: Received[messages.EraseLead]) -> messages.Erased:
+    async def erase_lead(
+        self, uow: UnitOfWork, request: Received[erasure_messages.EraseLead]
+    ) -> erasure_messages.Erased:
         ask, who = request.body, Asker.of(request)
         who.must_be_allowed_to_answer_for_a_person()
         key = await self._keys.of(uow, request.tenant)
@@ -55,14 +58,16 @@ class Handlers:
         return erased
 
     async def get_erasure_certificate(
-        self, uow: UnitOfWork, request: Received[messages.GetErasureCertificate]
-    ) -> messages.ErasureCertificate:
+        self, uow: UnitOfWork, request: Received[erasure_messages.GetErasureCertificate]
+    ) -> erasure_messages.ErasureCertificate:
         found = await erasing.certificate(uow, request.tenant, request.body.erasure_id)
         if found is None:
             raise _no_erasure()
         return found
 
-    async def lift_suppression(self, uow: UnitOfWork, request: Received[messages.LiftSuppression]) -> messages.Lifted:
+    async def lift_suppression(
+        self, uow: UnitOfWork, request: Received[erasure_messages.LiftSuppression]
+    ) -> erasure_messages.Lifted:
         ask, who = request.body, Asker.of(request)
         who.must_be_allowed_to_answer_for_a_person()
         if await store_erasure.erasure(uow, request.tenant, ask.erasure_id) is None:
@@ -70,11 +75,11 @@ class Handlers:
         entries, leads = await store_erasure.lift(uow, request.tenant, ask.erasure_id, who.caller, ask.reason)
         await routing.begin_anew(uow, request.tenant, leads)
         if entries or leads:
-            event = messages.SuppressionLifted(
+            event = erasure_messages.SuppressionLifted(
                 erasure_id=ask.erasure_id, reason=ask.reason, service=who.service, actor=who.actor, occurred_at=uow.now
             )
             uow.publish(request.tenant, event, request.envelope)
-        return messages.Lifted(erasure_id=ask.erasure_id, entries=entries)
+        return erasure_messages.Lifted(erasure_id=ask.erasure_id, entries=entries)
 
     async def export_lead(
         self, uow: UnitOfWork, request: Received[messages.ExportLead]
