@@ -104,6 +104,8 @@ class DecisionKind(StrEnum):
     """It was given to an agent, by a chain or a person."""
     UNASSIGNED = "unassigned"
     """Its owner does not own it any more."""
+    KEPT_BACK = "kept_back"
+    """Nobody contacted it in time, and it is given to nobody by itself any more."""
 
 
 class _Document(BaseModel):

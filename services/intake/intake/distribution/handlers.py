@@ -37,7 +37,9 @@ async def upsert_agent(uow: UnitOfWork, request: Received[messages.UpsertAgent])
     }
     row = await store_agents.keep(uow, tenant, profile)
     _publish_change(uow, request, row)
-    if not ask.active:
+    if ask.active:
+        await store.let_go_on(uow, tenant, ask.user_id, profile["workspaces"])
+    else:
         await leave(uow, tenant, [ask.user_id])
     await fill(uow, tenant)
     return await _view(uow, tenant, ask.user_id)

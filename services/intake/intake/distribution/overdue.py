@@ -6,10 +6,13 @@ from sqlalchemy import RowMapping
 
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.distribution import EndReason, LeadSlaMissed
+from contracts.intake.routing import DecisionKind
 from contracts.intake.workspaces import KeptBack, WorkspaceConfiguration
 from intake.distribution import store, store_agents
 from intake.distribution.assigning import BATCH, pass_on
 from intake.distribution.staffing import Workspaces, workspaces_of
+from intake.routing import store as routing
+from intake.routing.store import Decision
 
 
 async def reassign_overdue(uow: UnitOfWork, tenant: str, by: datetime) -> int:
@@ -33,6 +36,8 @@ async def reassign_overdue(uow: UnitOfWork, tenant: str, by: datetime) -> int:
         if reason:
             await store.keep_back(uow, tenant, leads, reason.value)
         await pass_on(uow, tenant, leads, EndReason.SLA_MISSED)
+        if reason:
+            await routing.record_decisions(uow, tenant, [_why(row, reason) for row in rows])
     return len(overdue)
 
 
@@ -43,6 +48,12 @@ def _kept_back(row: RowMapping, workspaces: Workspaces, staff: dict[str, set[str
         return KeptBack.NOT_CONTACTED_IN_TIME
     others = staff.get(row["workspace"], set()) - {row["user_id"], *(row["passed_over"] or ())}
     return None if others else KeptBack.NOBODY_LEFT
+
+
+def _why(row: RowMapping, reason: KeptBack) -> Decision:
+    passed_over = sorted({row["user_id"], *(row["passed_over"] or ())})
+    trace = {"workspace": row["workspace"], "reason": reason.value, "passed_over": passed_over}
+    return Decision(row["lead_id"], DecisionKind.KEPT_BACK, trace)
 
 
 async def _staff(uow: UnitOfWork, tenant: str) -> dict[str, set[str]]:

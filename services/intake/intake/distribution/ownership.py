@@ -16,6 +16,7 @@ from intake.distribution.assigning import Assignment, fill, give, pass_on
 from intake.distribution.staffing import candidate, longest_ramp, standing, workspaces_of
 from intake.leads import store as leads
 from intake.routing import store as routing
+from intake.routing.published import published
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +122,8 @@ async def complete(uow: UnitOfWork, tenant: str, lead_id: UUID, actor: str) -> R
 
 async def _open_work(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping:
     work = (await routing.lock_work(uow, tenant, [lead_id])).get(lead_id)
-    if work is None and await leads.lead(uow, tenant, lead_id) is None:
-        raise ProblemError(ProblemCode.NOT_FOUND, "this tenant has no such lead", "lead_id")
     if work is None:
-        raise ProblemError(
-            ProblemCode.CONFLICT,
-            "no routing is published, so there is no work to give out; publish it first",
-            "lead_id",
-        )
+        raise await _no_work(uow, tenant, lead_id)
     if work["status"] == routing.MERGED:
         raise ProblemError(
             ProblemCode.CONFLICT, "the lead is merged into another one, which is worked on: see get_person", "lead_id"
@@ -136,6 +131,20 @@ async def _open_work(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping:
     if work["status"] == WorkStatus.CLOSED:
         raise ProblemError(ProblemCode.CONFLICT, "the work on this lead is closed", "lead_id")
     return work
+
+
+async def _no_work(uow: UnitOfWork, tenant: str, lead_id: UUID) -> ProblemError:
+    """Why there is no work on a lead."""
+    lead = await leads.lead(uow, tenant, lead_id)
+    if lead is None:
+        return ProblemError(ProblemCode.NOT_FOUND, "this tenant has no such lead", "lead_id")
+    if lead["erased_at"]:
+        text = "the lead's person was erased: nobody is left to work on"
+    elif await published(uow, tenant):
+        text = "the published routing is still being applied to this lead: try again in a moment"
+    else:
+        text = "no routing is published, so there is no work to give out; publish it first"
+    return ProblemError(ProblemCode.CONFLICT, text, "lead_id")
 
 
 async def _owned(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping:
@@ -166,6 +175,10 @@ def _workspace(gift: Gift, agent: RowMapping, workspaces: Any) -> str:
             "workspace",
         )
     only: str = agent["workspaces"][0]
+    if only not in workspaces:
+        raise ProblemError(
+            ProblemCode.CONFLICT, f"the agent's workspace {only} is not in the published routing", "user_id"
+        )
     return only
 
 

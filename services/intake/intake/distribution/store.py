@@ -374,6 +374,18 @@ async def keep_back(uow: UnitOfWork, tenant: str, leads: Sequence[UUID], why: st
     )  # fmt: skip
 
 
+async def let_go_on(uow: UnitOfWork, tenant: str, user: str, workspaces: Sequence[str]) -> None:
+    """Keep leads back no longer of which every agent of their workspace had had each, since this one has not had them."""
+    await uow.execute(
+        """update work set kept_back = null
+           where tenant_id = :tenant and status = 'routed' and kept_back = 'nobody_left'
+                 and workspace = any(cast(:workspaces as text[]))
+                 and not exists (select from assignment where tenant_id = :tenant and lead_id = work.lead_id
+                                 and user_id = :user and end_reason in ('sla_missed', 'unassigned'))""",
+        tenant=tenant, user=user, workspaces=list(workspaces),
+    )  # fmt: skip
+
+
 async def place(uow: UnitOfWork, tenant: str, lead: UUID, workspace: str) -> None:
     """Say where a lead is worked on that no rule matched."""
     await uow.execute(

@@ -16,6 +16,7 @@ from chassis.unit_of_work import Database, UnitOfWork
 from intake.distribution import store as owners
 from intake.distribution.assigning import drain
 from intake.distribution.progress import settle
+from intake.people.store_merges import await_other_merges
 from intake.routing import store, store_versions
 from intake.routing.published import ready
 from intake.routing.routing import Arrival, apply
@@ -62,6 +63,8 @@ class CatchingUp:
     async def _batch(self, tenant: str, counts: Counter[str]) -> bool:
         """Look at the next leads of a tenant; whether there may be more for this run to look at."""
         async with self._database.begin(tenant) as uow:
+            # A lead that is merged or erased meanwhile would be put to work all the same.
+            await await_other_merges(uow, tenant)
             await await_erasures(uow, tenant)
             version = await store_versions.take_behind(uow, tenant)
             if version is None:

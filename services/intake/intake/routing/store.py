@@ -254,7 +254,7 @@ async def recent_leads(uow: UnitOfWork, tenant: str, before: UUID | None, limit:
         f"""select {_FACTS}, work.status, work.workspace, work.rule from lead
             left join lateral (select status, workspace, rule from work
                                where tenant_id = :tenant and lead_id = lead.lead_id limit 1) as work on true
-            where lead.tenant_id = :tenant and lead.merged_into is null
+            where lead.tenant_id = :tenant and lead.merged_into is null and lead.erased_at is null
               and (cast(:before as uuid) is null or lead.lead_id < :before)
             order by lead.lead_id desc limit :limit""",
         tenant=tenant, before=before, limit=limit,

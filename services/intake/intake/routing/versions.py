@@ -111,7 +111,8 @@ async def roll_back(uow: UnitOfWork, tenant: str, number: int, actor: str) -> Ro
     """Publish the content of a version that was published before, as a new one.
 
     Raises:
-        ProblemError: `not_found`; `conflict`, it was never published, or is published now.
+        ProblemError: `not_found`; `conflict`, it was never published, or is published now; `invalid`, the tenant seals by now
+            what a rule asks for.
     """
     await store_versions.take_turns(uow, tenant)
     old = await view(uow, tenant, number)
@@ -120,6 +121,7 @@ async def roll_back(uow: UnitOfWork, tenant: str, number: int, actor: str) -> Ro
             ProblemCode.CONFLICT,
             f"version {number} is {old.status}: only one that was published before can be brought back", "version",
         )  # fmt: skip
+    await check(uow, tenant, old.configuration)
     now = await store_versions.published(uow, tenant)
     content = old.configuration.model_dump_json(exclude_defaults=True)
     new = await store_versions.keep(uow, tenant, content, actor, restores=number)
