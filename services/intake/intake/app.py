@@ -104,7 +104,7 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
             people_messages.UnmergeLead: people.unmerge_lead,
             people_messages.GetPerson: people.get_person,
             people_messages.LeadsForReview: people.leads_for_review,
-            people_messages.DismissReview: people.dismiss_review,
+            people_messages.DismissReview: partial(people.dismiss_review, keys),
             limits.ListParked: list_parked,
             alias_messages.SetAliases: aliases.set_aliases,
             alias_messages.ListAliases: aliases.list_aliases,

@@ -12,6 +12,7 @@ from contracts.intake.distribution import (
     LeadAssigned,
     LeadUnassigned,
     ReassignLead,
+    SetTimeOff,
 )
 from contracts.message import ProblemCode, ProblemError
 from contracts.taxonomy import OutcomeType
@@ -171,3 +172,14 @@ async def test_a_merged_lead_can_be_given_to_nobody(desk: Scene) -> None:
         with pytest.raises(ProblemError, match="merged into another") as refused:
             await desk.ask(order)
         assert refused.value.problem.code is ProblemCode.CONFLICT
+
+
+async def test_who_is_away_or_full_when_it_is_parted_is_not_given_it_back(desk: Scene) -> None:
+    stands, merged = await desk.leads(2)
+    await assign(desk, merged, "bob")
+    await merge(desk, merged, stands)
+    await desk.ask(ReassignLead(lead_id=stands, user_id="ann", actor="user:1"))
+    await desk.ask(SetTimeOff(user_id="bob", starts_at=desk.now))
+    await part(desk, merged, stands)
+    assert await desk.owners() == {stands: "ann"}
+    assert (await status(desk, merged))[1] == "routed"

@@ -1,5 +1,6 @@
 """A source that knows its leads by e-mail or telephone is served like any other, and its ids are nowhere but sealed."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -18,9 +19,13 @@ from contracts.intake.leads import (
     SubmitLeadNow,
     TokeniseSourceIds,
 )
+from contracts.taxonomy import MergePolicy
 from intake.vault import sealing
 from tests.intake.leads.test_submissions import give, told, verdicts
+from tests.intake.people.desk import Desk, lead
+from tests.intake.vault.scene import Vault
 from tests.platform import Platform
+from tests.waiting import until
 
 EMAIL, PHONE, DIGITS = "Jane.Roe@example.com", "(614) 555-0134", "6145550134"
 
@@ -33,8 +38,8 @@ async def running(platform: Platform, tenant: str) -> AsyncIterator[Platform]:
 
 
 async def send(running: Platform, tenant: str, source_id: str, **fields: Any) -> tuple[LeadVerdict, UUID]:
-    lead = {"full_name": "Jane Roe", **fields}
-    done = await running.caller.ask(tenant, SubmitLeadNow(source_system="web", source_id=source_id, **lead))
+    fields = {"full_name": "Jane Roe", **fields}
+    done = await running.caller.ask(tenant, SubmitLeadNow(source_system="web", source_id=source_id, **fields))
     return done.verdict, done.lead_id
 
 
@@ -116,3 +121,24 @@ async def test_a_rejected_submission_s_id_is_told_by_a_token_too(running: Platfo
     assert await verdicts(running, tenant, id_) == ["rejected"]
     ((_, body),) = await told(running, tenant, 1)
     assert [body["source_id"]] == await tokenised(running, tenant, EMAIL)
+
+
+async def test_of_two_units_that_take_a_number_at_once_only_one_makes_a_lead_of_it(
+    platform: Platform, tenant: str
+) -> None:
+    desk = Desk(platform, tenant)
+    await desk.open(MergePolicy.KEEP_BOTH)
+    async with desk.unit() as adding:
+        await desk.submit_in(adding, lead(DIGITS, full_name="Jane"))
+        showing = asyncio.create_task(desk.submit(lead(DIGITS, phone=PHONE)))
+        await until(desk.somebody_waits, what="the one that shows what the id is waits for the one that does not")
+    await showing
+    (row,) = (await desk.rows()).values()
+    assert row["source_id"].startswith("~")
+    await desk.close()
+
+
+async def test_whoever_may_see_what_is_personal_is_shown_the_hidden_id(running: Platform, tenant: str) -> None:
+    _, lead_id = await send(running, tenant, EMAIL)
+    (shown_,) = (await Vault(running, tenant).reveal(lead_id)).leads
+    assert (shown_.source_id, shown_.name) == (EMAIL, "Jane Roe")

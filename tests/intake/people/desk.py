@@ -69,7 +69,7 @@ class Desk:
         return self.database.begin(self.tenant)
 
     async def submit_in(self, uow: UnitOfWork, *leads: SubmitLead) -> list[Submitted]:
-        return await submit(uow, self.key, [self._received(lead) for lead in leads], strict=False)
+        return await submit(uow, self.key, [self.received(lead) for lead in leads], strict=False)
 
     async def somebody_waits(self) -> bool:
         """Whether a session of intake waits for another's lock."""
@@ -82,16 +82,16 @@ class Desk:
     async def merge(self, survivor: UUID, merged: UUID) -> None:
         order = MergeLeads(survivor_id=survivor, merged_id=merged, actor=ACTOR)
         async with self.unit() as uow:
-            await handlers.merge_leads(uow, self._received(order))
+            await handlers.merge_leads(uow, self.received(order))
 
     async def unmerge(self, lead_id: UUID) -> None:
         async with self.unit() as uow:
-            await handlers.unmerge_lead(uow, self._received(UnmergeLead(lead_id=lead_id, actor=ACTOR)))
+            await handlers.unmerge_lead(uow, self.received(UnmergeLead(lead_id=lead_id, actor=ACTOR)))
 
     async def dismiss(self, one: UUID, other: UUID) -> None:
         order = DismissReview(lead_id=one, other_id=other, actor=ACTOR)
         async with self.unit() as uow:
-            await handlers.dismiss_review(uow, self._received(order))
+            await handlers.dismiss_review(self.keys, uow, self.received(order))
 
     async def compare(self) -> tuple[int, int]:
         """Compare the names of a batch of new leads; how many, and how many pairs were found."""
@@ -130,7 +130,7 @@ class Desk:
             )
         return [(row["name"], json.loads(row["body"])) for row in rows]
 
-    def _received(self, body: Message) -> Received[Any]:
+    def received(self, body: Message) -> Received[Any]:
         now, id_ = datetime.now(UTC), uuid7()
         envelope = Envelope(id_, body.topic.type, self.tenant, now, id_)
         return Received(envelope, body, Wire(envelope.subject, {}, b"", now))

@@ -14,8 +14,7 @@ from contracts.intake.leads import GetLead, LeadView, ListLeads, SubmitLeadNow, 
 from contracts.intake.people import GetPerson, MergeLeads, UnmergeLead
 from contracts.message import ProblemCode, ProblemError
 from contracts.taxonomy import MergePolicy
-from intake.people import store_merges
-from intake.people.merging import renew
+from intake.people import merging, store_merges
 from tests.intake.people.desk import ACTOR, Desk, lead
 from tests.platform import Platform
 
@@ -298,13 +297,25 @@ async def test_a_parted_lead_is_told_with_what_it_is_again_and_so_is_the_other(d
     assert (other["provenance"], other["last_activity_at"]) == ({}, None)
 
 
-async def test_what_a_lead_says_for_another_is_renewed_when_that_one_loses_a_value(desk: Desk) -> None:
-    one, two = await ids(desk, lead("1", full_name="Jane"), lead("2", full_name="Jane", phone=PHONE, geo="Dublin"))
-    await desk.merge(one, two)
+async def test_a_lead_that_was_parted_is_kept_apart_from_all_that_it_was_merged_with(desk: Desk) -> None:
+    await desk.open(MergePolicy.INTO_NEWEST)
+    first, second, third = await ids(desk, *(lead(name, phone=PHONE) for name in "123"))
+    await desk.unmerge(first)
     async with desk.unit() as uow:
-        await uow.execute("update lead set phone_token = null where lead_id = :lead", lead=two)
-        await renew(uow, desk.tenant, [two])
-        await renew(uow, desk.tenant, [one])
-    name, body = (await desk.told())[-1]
-    assert (name, body["lead_id"], body["version"], body["changed"]) == ("lead_updated", str(one), 3, ["phone"])
-    assert (body["phone_token"], set(body["provenance"])) == (None, {"geo_key", "time_zone"})
+        _, survivor = await merging.unmerge(uow, desk.received(UnmergeLead(lead_id=first, actor=ACTOR)))
+    assert survivor["lead_id"] == third, "asked again: the one that stands, by way of another"
+    await desk.unmerge(second)
+    await desk.submit(lead("1", phone=PHONE, geo="Dublin"))
+    assert {row["merged_into"] for row in (await desk.rows()).values()} == {None}
+
+
+async def test_of_a_number_that_many_share_nothing_is_merged_by_itself(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merging, "MOST", 3)
+    await desk.open(MergePolicy.INTO_OLDEST)
+    leads = await ids(desk, *(lead(str(number), phone=PHONE) for number in range(4)))
+    rows = await desk.rows()
+    assert [rows[each]["merged_into"] for each in leads] == [None, leads[0], leads[0], None]
+    await desk.merge(leads[0], leads[3])
+    assert (await desk.rows())[leads[3]]["merged_into"] == leads[0], "somebody may"

@@ -283,6 +283,6 @@ async def test_every_column_of_a_lead_and_every_table_with_a_person_in_it_has_it
     about = {
         row["table_name"]
         for row in rows
-        if row["column_name"] in ("lead_id", "person_id", "lead_ids", "survivor_id", "person")
+        if row["column_name"] in ("lead_id", "person_id", "lead_ids", "survivor_id", "person", "key_id")
     }
     assert about == set(TABLES)

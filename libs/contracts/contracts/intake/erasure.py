@@ -27,7 +27,8 @@ class Erased(Reply):
 class EraseLead(Request[Erased]):
     """Erase the person of a lead: all its leads, wherever they came from. It cannot be undone; to repeat it is no error.
 
-    Leads that are merged are one person's, whoever merged them, and erased together: unmerge first what does not belong.
+    Leads that are merged are one person's, whoever merged them, and erased together. Of what does not belong say so first:
+    `unmerge_lead`, and `dismiss_review` where the two still share a number.
 
     What identified the person is destroyed with the key it was sealed with; the leads stay as numbers. A keyed entry stays,
     by which the person is known, and refused, when submitted again, until `lift_suppression`.

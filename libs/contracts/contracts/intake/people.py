@@ -71,7 +71,7 @@ class Unmerged(Reply):
 class UnmergeLead(Request[Unmerged]):
     """Part a lead from the one it is merged into: both are again what they were, and are kept apart from now on.
 
-    Repeating it is no error; a lead that never was merged is a conflict.
+    It parts leads and not persons: whoever gave the same number stays one person until `dismiss_review` says otherwise. Repeating it is no error; a lead that never was merged is a conflict.
     """
 
     topic: ClassVar = Topic("intake", Kind.REQUEST, "unmerge_lead")
@@ -155,7 +155,10 @@ class Dismissed(Reply):
 
 
 class DismissReview(Request[Dismissed]):
-    """Say that two leads are two persons: they are not listed for review again, and never merged by themselves."""
+    """Say that two leads are two persons: they are not listed for review again, and never merged or linked by themselves.
+
+    Where they were one person, because of a number that both gave, the other lead becomes a person of its own.
+    """
 
     topic: ClassVar = Topic("intake", Kind.REQUEST, "dismiss_review")
     lead_id: UUID

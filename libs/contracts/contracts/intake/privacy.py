@@ -38,6 +38,7 @@ class PersonalField(StrEnum):
     LINKEDIN_URL = "linkedin_url"
     NOTES = "notes"
     METADATA = "metadata"
+    SOURCE_ID = "source_id"
 
 
 class RevealState(StrEnum):
@@ -75,6 +76,8 @@ class Revealed(BaseModel):
     provenance: dict[str, UUID] = {}
     """Field (or `metadata.` and a name) → the merged lead that lends it, where this lead lacks it. A lent value is audited as that
     lead's."""
+    source_id: str | None = None
+    """What the source calls the lead, where that is an e-mail address or a telephone number."""
     left_out: list[PersonalField] = []
     """Fields that alone are too large for a reply together with the others: ask for each by itself."""
 
@@ -200,6 +203,8 @@ class ExportKind(StrEnum):
     """Who owned a lead, from intake."""
     REVEAL = "reveal"
     """Who was shown the person's values, from intake's audit."""
+    WORK = "work"
+    """How far the work on a lead has come, from intake."""
     DECISION = "decision"
     """Why a lead went where it did, from intake."""
     OUTCOME = "outcome"

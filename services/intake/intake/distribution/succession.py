@@ -9,11 +9,11 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 
 from chassis.unit_of_work import UnitOfWork
-from contracts.intake.distribution import AssignedBy, EndReason
+from contracts.intake.distribution import AssignedBy, EndReason, Standing
 from contracts.intake.routing import WorkStatus
 from intake.distribution import progress, store, store_agents
 from intake.distribution.assigning import Assignment, give, release
-from intake.distribution.staffing import workspaces_of
+from intake.distribution.staffing import longest_ramp, standing, workspaces_of
 from intake.routing import store as routing
 from intake.routing import store_versions
 
@@ -31,9 +31,9 @@ async def merge(uow: UnitOfWork, tenant: str, merged: Mapping[UUID, UUID]) -> No
     longest. If it was closed and one of them is open, it is open again: the person has come back.
     """
     await hold(uow, tenant)
-    standing = set(merged.values())
-    work = await routing.lock_work(uow, tenant, [*merged, *standing])
-    closed = await store.closed_among(uow, tenant, {*merged, *standing})
+    survivors = set(merged.values())
+    work = await routing.lock_work(uow, tenant, [*merged, *survivors])
+    closed = await store.closed_among(uow, tenant, {*merged, *survivors})
     coming = {lead: survivor for lead, survivor in merged.items() if lead not in closed}
     if reopened := closed & set(coming.values()):
         await store.reopen(uow, tenant, reopened)
@@ -41,7 +41,7 @@ async def merge(uow: UnitOfWork, tenant: str, merged: Mapping[UUID, UUID]) -> No
     ended = await release(uow, tenant, list(merged), EndReason.WITHDRAWN)
     await routing.hand_on(uow, tenant, _heirs(coming, ended, work))
     await routing.put_by(uow, tenant, list(merged))
-    before = await store.last_assignments(uow, tenant, standing)
+    before = await store.last_assignments(uow, tenant, survivors)
     inherited: dict[UUID, RowMapping] = {}
     for row in sorted(ended, key=lambda row: row["assigned_at"]):
         survivor = merged[row["lead_id"]]
@@ -72,9 +72,16 @@ async def part(uow: UnitOfWork, tenant: str, parted: UUID, survivor: UUID, *, al
     if before is None or before["end_reason"] != EndReason.WITHDRAWN:
         return
     work = (await routing.lock_work(uow, tenant, [parted])).get(parted)
-    there = {user for _, user in await store_agents.active(uow, tenant)}
-    if work and work["status"] == WorkStatus.ROUTED and before["user_id"] in there:
+    if work and work["status"] == WorkStatus.ROUTED and await _can_go_on(uow, tenant, before["user_id"]):
         await _continue(uow, tenant, {parted: before}, {parted: before["version"]})
+
+
+async def _can_go_on(uow: UnitOfWork, tenant: str, user: str) -> bool:
+    """Whether an agent may be given back what they had: they are neither away nor full."""
+    workspaces = await workspaces_of(uow, tenant)
+    for agent in await store_agents.roster(uow, tenant, longest_ramp(workspaces), users=[user]):
+        return standing(agent, agent["capacity"], uow.now) in (Standing.AVAILABLE, Standing.OFF_HOURS)
+    return False
 
 
 def _heirs(

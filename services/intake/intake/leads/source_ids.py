@@ -29,7 +29,11 @@ async def hide(uow: UnitOfWork, key: TenantKey, submissions: Sequence[Received[A
     """
     named = [(message.body.source_system, message.body.source_id) for message in submissions]
     shown = {source for source, message in zip(named, submissions, strict=True) if message.body.id_is_a_contact}
-    doubtful = {source for source in named if source not in shown and may_be_a_number(source[1])}
+    numbers = {source for source in named if may_be_a_number(source[1])}
+    if numbers:
+        # Of two that come at once, one with its phone and one without, the lead would have an id in clear and a token.
+        await store.await_same_sources(uow, key.tenant, numbers)
+    doubtful = numbers - shown
     hidden = shown | await _known_hidden(uow, key, doubtful)
     return [
         _with_id(message, token_of(source[1], key)) if source in hidden else message

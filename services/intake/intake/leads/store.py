@@ -65,6 +65,17 @@ async def systems_with_hidden_ids(uow: UnitOfWork, tenant: str, systems: Collect
     return set(rows.scalars())
 
 
+async def await_same_sources(uow: UnitOfWork, tenant: str, sources: Collection[tuple[str, str]]) -> None:
+    """Let nobody else take leads of these sources (source_system, source_id) until this unit of work ends."""
+    await uow.execute(
+        """select pg_advisory_xact_lock(key) from (
+               select distinct hashtextextended(concat_ws('/', 'intake/source', cast(:tenant as text), system, id), 0) as key
+               from unnest(cast(:systems as text[]), cast(:ids as text[])) as given (system, id) order by key
+           ) as ordered""",
+        tenant=tenant, systems=[system for system, _ in sources], ids=[id_ for _, id_ in sources],
+    )  # fmt: skip
+
+
 async def which_sources_are_known(
     uow: UnitOfWork, tenant: str, sources: Sequence[tuple[str, str]]
 ) -> set[tuple[str, str]]:
@@ -104,6 +115,16 @@ async def change_persons(uow: UnitOfWork, tenant: str, merged: Mapping[UUID, UUI
             from unnest(cast(:old as uuid[]), cast(:new as uuid[])) as pair (old, new)
             where tenant_id = :tenant and person_id = pair.old and erased_at is null returning {LEAD}""",
         tenant=tenant, old=list(merged), new=list(merged.values()),
+    )  # fmt: skip
+    return list(rows.mappings())
+
+
+async def give_to_person(uow: UnitOfWork, tenant: str, leads: Collection[UUID], person: UUID) -> list[RowMapping]:
+    """Give leads to a person; returns them, one version on."""
+    rows = await uow.execute(
+        f"""update lead set person_id = :person, version = version + 1, updated_at = :now
+            where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[])) returning {LEAD}""",
+        tenant=tenant, leads=list(leads), person=person, now=uow.now,
     )  # fmt: skip
     return list(rows.mappings())
 

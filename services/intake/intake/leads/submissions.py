@@ -269,7 +269,9 @@ async def _link(uow: UnitOfWork, key: TenantKey, changing: Sequence[_Candidate])
     """The person of each candidate. Leads of persons found to be one change hands, and that is published."""
     claims = [Claim((*c.tokens.values(), *c.older_tokens), _person_before(c)) for c in changing]
     tokens = {token for claim in claims for token in claim.tokens}
-    linking = link(claims, await people.known_tokens(uow, key.tenant, list(tokens)), uuid7)
+    known = await people.known_tokens(uow, key.tenant, list(tokens))
+    persons = {*known.values(), *(claim.person_id for claim in claims if claim.person_id)}
+    linking = link(claims, known, uuid7, await merges.persons_apart(uow, key.tenant, persons) if persons else ())
     await people.keep_tokens(uow, key.tenant, linking.tokens)
     if linking.merged:
         own = {candidate.before["lead_id"]: candidate for candidate in changing if candidate.before}

@@ -73,6 +73,11 @@ def upgrade() -> None:
     )
     op.execute("create index review_candidate_best on review_candidate (tenant_id, score, lead_id, other_id)")
     op.execute("create index review_candidate_other on review_candidate (tenant_id, other_id)")
+    # Persons were found to be one before keys that seal nothing were destroyed at once.
+    op.execute(
+        "delete from person_key where not exists (select from vault "
+        "where vault.tenant_id = person_key.tenant_id and vault.key_id = person_key.key_id)"
+    )
     # The work on a lead that is merged is put by until it is parted again.
     op.execute("alter table work drop constraint work_status_check")
     op.execute(

@@ -63,12 +63,17 @@ def first_personal(leads: Iterable[tuple[UUID, Values]]) -> tuple[dict[str, Any]
     Args:
         leads: what the vault holds of the lead and of those merged into it, in the order of `order_of`.
 
-    A telephone number brings its own extension or none: another lead's would make a number that nobody has.
+    A telephone number brings its own extension or none: another lead's would make a number that nobody has. What a source calls
+    a lead is not lent.
     """
-    found = first_given((lead_id, _flat(values)) for lead_id, values in leads)
+    given = list(leads)
+    own = given[0][1] if given else {}
+    found = first_given((lead_id, _flat(values)) for lead_id, values in given)
     extension = found.get("phone_extension")
     if extension and ("phone" not in found or found["phone"][1] != extension[1]):
         del found["phone_extension"]
+    if "source_id" in found and "source_id" not in own:
+        del found["source_id"]
     return _deep({field: value for field, (value, _) in found.items()}), {f: lead for f, (_, lead) in found.items()}
 
 

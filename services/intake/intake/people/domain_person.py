@@ -1,6 +1,6 @@
 """Which leads are one person: those that share a token of a phone number, an e-mail address or a LinkedIn profile."""
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -34,12 +34,27 @@ def canonical(tokens: Sequence[str], new: str, known: Container[str]) -> str:
     return next((token for token in tokens if token in known), new)
 
 
-def link(claims: Sequence[Claim], known: Mapping[str, UUID], new_person: Callable[[], UUID]) -> Linking:
+def link(
+    claims: Sequence[Claim],
+    known: Mapping[str, UUID],
+    new_person: Callable[[], UUID],
+    apart: Collection[frozenset[UUID]] = (),
+) -> Linking:
     """Link the claims of one tenant to persons; of several persons found to be one, the oldest (smallest id) stays.
 
     Ids are UUIDv7, so the smallest is the first that was made.
+
+    Args:
+        apart: pairs of whom somebody said that they are two persons. A claim that shares something with both is of the one
+            it belongs to, or else of the first by its tokens; the other keeps what they share.
     """
     parent: dict[object, object] = {}
+    foes: dict[object, set[UUID]] = {}
+    members: dict[object, set[UUID]] = {}
+    for pair in apart:
+        for person in pair:
+            foes.setdefault(person, set()).update(pair - {person})
+            members[person] = {person}
 
     def root(node: object) -> object:
         while (above := parent.setdefault(node, node)) != node:
@@ -47,13 +62,20 @@ def link(claims: Sequence[Claim], known: Mapping[str, UUID], new_person: Callabl
             node = above
         return node
 
+    def join(node: object, number: int) -> None:
+        ours, theirs = root(number), root(node)
+        if ours == theirs or not foes.get(ours, set()).isdisjoint(members.get(theirs, ())):
+            return
+        parent[theirs] = ours
+        if apart:
+            foes[ours] = foes.get(ours, set()) | foes.get(theirs, set())
+            members[ours] = members.get(ours, set()) | members.get(theirs, set())
+
     for number, claim in enumerate(claims):
-        for token in claim.tokens:
-            parent[root(token)] = root(number)
-            if token in known:
-                parent[root(known[token])] = root(number)
         if claim.person_id:
-            parent[root(claim.person_id)] = root(number)
+            join(claim.person_id, number)
+        for token in claim.tokens:
+            join(known.get(token, token), number)
 
     oldest: dict[object, UUID] = {}
     for node in list(parent):

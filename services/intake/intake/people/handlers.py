@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from chassis import paging
+from chassis.keys import TenantKeys
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake import people as messages
@@ -10,7 +11,7 @@ from contracts.intake.leads import LeadView
 from contracts.message import ProblemCode, ProblemError
 from intake.leads import store as leads
 from intake.leads.shown import view
-from intake.people import domain_review, merging, store, store_merges, store_review
+from intake.people import domain_review, merging, parting, store, store_review
 
 
 async def merge_leads(uow: UnitOfWork, request: Received[messages.MergeLeads]) -> LeadView:
@@ -52,16 +53,10 @@ async def leads_for_review(uow: UnitOfWork, request: Received[messages.LeadsForR
     return messages.ReviewPage(pairs=pairs, next_cursor=cursor)
 
 
-async def dismiss_review(uow: UnitOfWork, request: Received[messages.DismissReview]) -> messages.Dismissed:
-    tenant, ask = request.tenant, request.body
-    standing = await store_review.standing(uow, tenant, [ask.lead_id, ask.other_id])
-    for field in ("lead_id", "other_id"):
-        if getattr(ask, field) not in standing:
-            raise ProblemError(ProblemCode.NOT_FOUND, "this tenant has no such lead", field)
-    if len(set(standing.values())) == 1:
-        raise ProblemError(ProblemCode.CONFLICT, "the leads are merged: part them with unmerge_lead", "lead_id")
-    dismissed = await store_merges.keep_apart(uow, tenant, ask.lead_id, ask.other_id, ask.actor)
-    return messages.Dismissed(dismissed=dismissed)
+async def dismiss_review(
+    keys: TenantKeys, uow: UnitOfWork, request: Received[messages.DismissReview]
+) -> messages.Dismissed:
+    return messages.Dismissed(dismissed=await parting.keep_apart(uow, keys, request))
 
 
 def _place(cursor: str) -> store_review.Place:

@@ -34,6 +34,8 @@ from intake.people.domain_merge import (
 )
 from intake.routing.routing import Arrival, route
 
+MOST = 50
+"""With more leads than that, what a person is known by is a number that many share, and nothing is merged by itself."""
 Row = Mapping[str, Any]
 """A lead as it is read."""
 Rows = Mapping[UUID, Row]
@@ -75,6 +77,8 @@ async def follow(
         row["merged_into"] or lead_id for lead_id, row in written.items() if row["merged_into"] or row["combined"]
     }
     persons = set() if policy is MergePolicy.KEEP_BOTH else {row["person_id"] for row in written.values()}
+    if persons:
+        persons = await store.with_few_leads(uow, tenant, persons, MOST)
     if not concerned and not persons:
         return Followed()
     rows = await store.groups(uow, tenant, concerned, persons)
@@ -117,22 +121,6 @@ async def follow(
     if merges:
         await succession.merge(uow, tenant, dict(merges))
     return Followed(told, {row["lead_id"]: row for row in changes})
-
-
-async def renew(uow: UnitOfWork, tenant: str, lead_ids: Iterable[UUID], cause: Envelope | None = None) -> None:
-    """Renew what leads say for others after values of these leads changed in another way than by a submission."""
-    policy = (await tenants.settings_of(uow, tenant)).merge
-    rows = await store.groups(uow, tenant, list(lead_ids))
-    into = {lead_id: row["merged_into"] or lead_id for lead_id, row in rows.items()}
-    changes = []
-    for lead_id, combined in _combined(rows, into, policy).items():
-        if combined != rows[lead_id]["combined"]:
-            state = _state(rows[lead_id], into[lead_id], combined, uow.now)
-            state["version"] += 1
-            changes.append(state)
-            uow.publish(tenant, _updated(state, _renewed(rows[lead_id], state)), cause)
-    await store.keep_state(uow, tenant, changes)
-    await _route(uow, tenant, changes, cause)
 
 
 async def merge(uow: UnitOfWork, request: Received[messages.MergeLeads]) -> Row:
@@ -187,13 +175,15 @@ async def unmerge(uow: UnitOfWork, request: Received[messages.UnmergeLead]) -> t
     if survivor is None:
         last = await store.last_survivor(uow, tenant, lead_id)
         other = await leads.lead(uow, tenant, last) if last else None
+        if other and other["merged_into"]:
+            other = await leads.lead(uow, tenant, other["merged_into"])
         if other is None:
             raise ProblemError(ProblemCode.CONFLICT, "the lead is not merged into another one", "lead_id")
         return rows[lead_id], other
     merges = await store.survivors(uow, tenant, rows)
     await store.undo(uow, tenant, [lead_id], actor)
-    await store.keep_apart(uow, tenant, lead_id, merges[lead_id], actor)
     parted = part(lead_id, merges)
+    await store.keep_apart(uow, tenant, lead_id, rows.keys() - parted, actor)
     await store_review.compare_again(uow, tenant, parted)
     into = {each: lead_id if each in parted else survivor for each in rows}
     states = _next(rows, into, policy, uow.now)

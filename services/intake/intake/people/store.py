@@ -20,6 +20,16 @@ _KEEP_TOKENS = """
 """
 
 
+_MOVE_TOKENS = """
+    with carried as (
+        select token, bool_and(lead.lead_id = any(cast(:leads as uuid[]))) as by_them_only
+        from lead cross join lateral unnest(array[phone_token, email_token, linkedin_token]) as own (token)
+        where tenant_id = :tenant and person_id = :old and token is not null group by token
+    )
+    update person_token set person_id = :new from carried
+    where person_token.tenant_id = :tenant and person_token.token = carried.token and carried.by_them_only
+          and person_token.person_id = :old
+"""
 _PERSONS_WITH = """
     with recursive one (person_id) as (
         select cast(:person as uuid)
@@ -75,6 +85,11 @@ async def await_new_tokens(uow: UnitOfWork, tenant: str, persons: Collection[UUI
            order by token for update""",
         tenant=tenant, persons=list(persons),
     )  # fmt: skip
+
+
+async def move_tokens(uow: UnitOfWork, tenant: str, leads: Collection[UUID], old: UUID, new: UUID) -> None:
+    """Give a person's tokens that only these leads carry to another person; to be called before the leads change hands."""
+    await uow.execute(_MOVE_TOKENS, tenant=tenant, leads=list(leads), old=old, new=new)
 
 
 async def merge_persons(uow: UnitOfWork, tenant: str, merged: Mapping[UUID, UUID]) -> None:

@@ -31,6 +31,22 @@ _MERGE = """
          as given (merge_id, survivor_id, merged_id)
     on conflict (tenant_id, merged_id) where undone_at is null do nothing
 """
+_PERSONS_APART = """
+    select asked.person_id, other.person_id as other from (
+        select lead_id, person_id from lead
+        where tenant_id = :tenant and person_id = any(cast(:persons as uuid[]))
+              and exists (select from kept_apart where tenant_id = :tenant)
+    ) as asked
+    join kept_apart on kept_apart.tenant_id = :tenant and kept_apart.lead_id = asked.lead_id
+    join lead as other on other.tenant_id = :tenant and other.lead_id = kept_apart.other_id
+"""
+# Counted no further than needed: a number that many share may have thousands.
+_WITH_FEW_LEADS = """
+    select person from unnest(cast(:persons as uuid[])) as asked (person)
+    where (select count(*) from (
+        select from lead where tenant_id = :tenant and person_id = asked.person limit cast(:most as integer) + 1
+    ) as counted) <= cast(:most as integer)
+"""
 _KEEP = """
     update lead set merged_into = given.merged_into, combined = given.combined, version = given.version, updated_at = :now
     from unnest(cast(:leads as uuid[]), cast(:into as uuid[]), cast(:combined as jsonb[]), cast(:versions as integer[]))
@@ -131,14 +147,27 @@ async def keep_state(uow: UnitOfWork, tenant: str, leads: Sequence[Mapping[str, 
         )  # fmt: skip
 
 
-async def keep_apart(uow: UnitOfWork, tenant: str, one: UUID, other: UUID, by: str) -> bool:
-    """Never merge two leads by themselves; returns whether that is new."""
+async def keep_apart(uow: UnitOfWork, tenant: str, one: UUID, others: Collection[UUID], by: str) -> bool:
+    """Never merge a lead with others by themselves; returns whether that is new."""
     kept = await uow.execute(
         """insert into kept_apart (tenant_id, lead_id, other_id, since, said_by)
-           values (:tenant, :lead, :other, :now, :by) on conflict do nothing""",
-        tenant=tenant, lead=min(one, other), other=max(one, other), now=uow.now, by=by,
+           select :tenant, least(cast(:one as uuid), other), greatest(cast(:one as uuid), other), :now, :by
+           from unnest(cast(:others as uuid[])) as given (other) on conflict do nothing""",
+        tenant=tenant, one=one, others=sorted(others), now=uow.now, by=by,
     )  # fmt: skip
-    return kept.rowcount == 1
+    return kept.rowcount > 0
+
+
+async def persons_apart(uow: UnitOfWork, tenant: str, persons: Collection[UUID]) -> set[frozenset[UUID]]:
+    """Pairs of these persons of whom somebody said that they are two, by keeping a lead of one from one of the other's."""
+    rows = await uow.execute(_PERSONS_APART, tenant=tenant, persons=list(persons))
+    return {frozenset((row.person_id, row.other)) for row in rows if row.person_id != row.other}
+
+
+async def with_few_leads(uow: UnitOfWork, tenant: str, persons: Collection[UUID], most: int) -> set[UUID]:
+    """Those of these persons who have no more leads than that."""
+    rows = await uow.execute(_WITH_FEW_LEADS, tenant=tenant, persons=list(persons), most=most)
+    return set(rows.scalars())
 
 
 async def allow_together(uow: UnitOfWork, tenant: str, leads: Collection[UUID]) -> None:

@@ -41,9 +41,11 @@ _REPLACE = """
 """
 _KEEP = """
     insert into review_candidate (tenant_id, lead_id, other_id, score, found_at)
-    select :tenant, lead_id, other_id, score, :now
+    select :tenant, given.lead_id, given.other_id, score, :now
     from unnest(cast(:leads as uuid[]), cast(:others as uuid[]), cast(:scores as smallint[]))
          as given (lead_id, other_id, score)
+    join name_block as one on one.tenant_id = :tenant and one.lead_id = given.lead_id
+    join name_block as other on other.tenant_id = :tenant and other.lead_id = given.other_id
     on conflict do nothing
 """
 _PAGE = """
@@ -54,6 +56,7 @@ _PAGE = """
     where pair.tenant_id = :tenant
       and (cast(:score as smallint) is null or (pair.score, pair.lead_id, pair.other_id) < (:score, :lead, :other))
       and one.merged_into is null and other.merged_into is null and one.person_id <> other.person_id
+      and one.erased_at is null and other.erased_at is null
       and not exists (
           select from kept_apart where tenant_id = :tenant
             and kept_apart.lead_id = pair.lead_id and kept_apart.other_id = pair.other_id
@@ -127,13 +130,3 @@ async def page(uow: UnitOfWork, tenant: str, after: Place | None, limit: int) ->
     score, lead, other = after or (None, None, None)
     rows = await uow.execute(_PAGE, tenant=tenant, score=score, lead=lead, other=other, limit=limit)
     return rows.mappings().all()
-
-
-async def standing(uow: UnitOfWork, tenant: str, leads: Collection[UUID]) -> dict[UUID, UUID]:
-    """Those of these leads that there are, each with the one that stands for it."""
-    rows = await uow.execute(
-        """select lead_id, coalesce(merged_into, lead_id) as standing from lead
-           where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[]))""",
-        tenant=tenant, leads=list(leads),
-    )  # fmt: skip
-    return {row.lead_id: row.standing for row in rows}

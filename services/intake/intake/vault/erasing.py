@@ -51,6 +51,7 @@ KEPT: Final = frozenset(
 TABLES: Final[Mapping[str, str]] = {
     "lead": "emptied of what is made of the person",
     "vault": "deleted",
+    "person_key": "deleted",
     "person_token": "deleted, but for the keyed entries in suppression",
     "submission": "stays: verdicts, and flaws that name fields and no values",
     "merge": "stays, ended: which leads were merged, by ids",
@@ -84,7 +85,8 @@ _REMAINS: Final = [
         until="always",
     ),
     Remainder(
-        what="keyed tokens in events that the broker and the services' outboxes keep for republishing",
+        what="in events that the broker and the services' outboxes keep for republishing: keyed tokens, the metadata that the tenant "
+        "allows in events, and the time zone",
         why="they are left to age out; nothing is left that a token could be linked to",
         until="7 days in the broker, 14 days in outboxes",
     ),

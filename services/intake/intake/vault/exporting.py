@@ -70,6 +70,7 @@ class Exporter:
             ExportKind.MERGE: self._merges,
             ExportKind.ASSIGNMENT: self._assignments,
             ExportKind.REVEAL: self._reveals,
+            ExportKind.WORK: self._work,
             ExportKind.DECISION: self._decisions,
             ExportKind.OUTCOME: self._outcomes,
             ExportKind.MESSAGE: self._messages,
@@ -102,6 +103,10 @@ class Exporter:
     async def _reveals(self, lead_id: UUID, after: str) -> Chunk:
         rows = await store_audit.reveals(self.uow, self.key.tenant, {"lead_id": lead_id}, _id(after), _CHUNK)
         return _chunk(rows, "reveal_id")
+
+    async def _work(self, lead_id: UUID, _: str) -> Chunk:
+        row = await store_export.work(self.uow, self.key.tenant, lead_id)
+        return [dict(row)] if row else [], ""
 
     async def _decisions(self, lead_id: UUID, after: str) -> Chunk:
         rows = await routing.decisions_of(self.uow, self.key.tenant, lead_id, _id(after), _CHUNK)

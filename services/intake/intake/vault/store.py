@@ -18,6 +18,12 @@ _KEEP_SEALED = """
     insert into vault (tenant_id, lead_id, key_id, sealed)
     select :tenant, * from unnest(cast(:leads as uuid[]), cast(:keys as uuid[]), cast(:sealed as bytea[]))
     on conflict (tenant_id, lead_id) do update set key_id = excluded.key_id, sealed = excluded.sealed
+    returning old.key_id as before, new.key_id as after
+"""
+# A key that seals nothing is destroyed at once: what it sealed may lie in copies of the rows.
+_DROP_UNUSED_KEYS = """
+    delete from person_key where tenant_id = :tenant and key_id = any(cast(:keys as uuid[]))
+      and not exists (select from vault where vault.tenant_id = :tenant and vault.key_id = person_key.key_id)
 """
 
 
@@ -34,10 +40,17 @@ async def keep_person_keys(uow: UnitOfWork, tenant: str, wrapped: Mapping[UUID, 
 
 
 async def keep_sealed(uow: UnitOfWork, tenant: str, rows: Sequence[tuple[UUID, UUID, bytes]]) -> None:
-    """Keep what is personal about leads: (lead, key, sealed)."""
+    """Keep what is personal about leads: (lead, key, sealed). A key that seals nothing any more is destroyed."""
     if rows:
         leads, keys, sealed = (list(column) for column in zip(*rows, strict=True))
-        await uow.execute(_KEEP_SEALED, tenant=tenant, leads=leads, keys=keys, sealed=sealed)
+        kept = await uow.execute(_KEEP_SEALED, tenant=tenant, leads=leads, keys=keys, sealed=sealed)
+        if left := {row.before for row in kept if row.before not in (None, row.after)}:
+            await drop_unused_keys(uow, tenant, left)
+
+
+async def drop_unused_keys(uow: UnitOfWork, tenant: str, keys: Collection[UUID]) -> int:
+    """Destroy those of these keys that seal nothing any more; returns how many."""
+    return (await uow.execute(_DROP_UNUSED_KEYS, tenant=tenant, keys=list(keys))).rowcount
 
 
 async def sealed(uow: UnitOfWork, tenant: str, leads: Collection[UUID]) -> Sequence[RowMapping]:

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 
 from chassis.unit_of_work import UnitOfWork
+from intake.vault.store import drop_unused_keys
 
 _LOCK = "hashtextextended('vault/erasure/' || cast(:tenant as text), 0)"
 _ERASURE = """
@@ -103,12 +104,7 @@ async def shred(uow: UnitOfWork, tenant: str, persons: Collection[UUID], leads: 
         tenant=tenant, leads=list(leads),
     )  # fmt: skip
     used = [row.key_id for row in seals]
-    keys = await uow.execute(
-        """delete from person_key where tenant_id = :tenant and key_id = any(cast(:keys as uuid[]))
-             and not exists (select from vault where vault.tenant_id = :tenant and vault.key_id = person_key.key_id)""",
-        tenant=tenant, keys=[*{*used, *persons}],
-    )  # fmt: skip
-    return len(used), keys.rowcount
+    return len(used), await drop_unused_keys(uow, tenant, {*used, *persons})
 
 
 async def empty_leads(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> Sequence[RowMapping]:

@@ -29,6 +29,22 @@ async def merges(uow: UnitOfWork, tenant: str, lead_id: UUID, after: UUID | None
     return rows.mappings().all()
 
 
+async def work(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping | None:
+    """What is done with a lead and what it went through; none where nothing was."""
+    rows = await uow.execute(
+        """select work.status, work.workspace, work.sub_vertical, work.rule, work.waiting_since, work.updated_at,
+                  progress.contacted_at, progress.closed_at, progress.reopened_at,
+                  array(select case when lead_id = :lead_id then other_id else lead_id end from kept_apart
+                        where tenant_id = :tenant and :lead_id in (lead_id, other_id)) as kept_apart_from
+           from lead
+           left join work on work.tenant_id = :tenant and work.lead_id = lead.lead_id
+           left join progress on progress.tenant_id = :tenant and progress.lead_id = lead.lead_id
+           where lead.tenant_id = :tenant and lead.lead_id = :lead_id""",
+        tenant=tenant, lead_id=lead_id,
+    )  # fmt: skip
+    return rows.mappings().first()
+
+
 async def submissions(
     uow: UnitOfWork, tenant: str, lead_id: UUID, after: UUID | None, limit: int
 ) -> Sequence[RowMapping]:
