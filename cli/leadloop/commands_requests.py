@@ -4,8 +4,9 @@ import asyncio
 import json
 import sys
 from inspect import getdoc
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
+from cyclopts import Parameter
 from pydantic import ValidationError
 
 from contracts.catalogue import CATALOGUE, OPERATOR, Entry
@@ -20,8 +21,19 @@ _SECONDS = 600.0
 _STANDARD_INPUT = "-"
 
 
+def _is_no_option(_: object, body: str) -> None:
+    if body.startswith("-") and body != _STANDARD_INPUT:
+        raise ValueError("There is no such option.")
+
+
 async def ask(
-    service: str, request: str = "", body: str = "{}", /, *, tenant: Tenant | None = None, common: Common = Common()
+    service: str,
+    request: str = "",
+    body: Annotated[str, Parameter(allow_leading_hyphen=True, validator=_is_no_option)] = "{}",
+    /,
+    *,
+    tenant: Tenant | None = None,
+    common: Common = Common(),
 ) -> Answer:
     """``leadloop ask``.
 

@@ -10,12 +10,15 @@ from uuid import uuid4
 
 import httpx
 import nats
+import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from contracts.catalogue import SERVICES
 from contracts.intake.leads import ListLeads
+from contracts.intake.people import FindLeads
 from contracts.intake.privacy import RevealPii
+from contracts.message import ProblemError
 from contracts.taxonomy import Purpose
 from leadloop import nkey, running
 from tests.journeys.operating import Operator
@@ -255,6 +258,13 @@ async def reveal_export_and_erase(operator: Operator, tenant: str) -> str:
     """Every way in which somebody sees the person, and then nobody ever again; returns the certificates."""
     certificates = []
     async with operator.caller() as caller:
+        found = await caller.ask(tenant, FindLeads(phone=PHONE, email=EMAIL, linkedin_url=PERSON["linkedin_url"]))
+        assert found.leads
+        typed = json.dumps({"phone": PHONE}).encode()
+        assert (await operator.ask("ask", "intake", "find_leads", "-", "--tenant", tenant, stdin=typed))["leads"]
+        for unread in ({"phone": f"{PHONE} 99"}, {"email": f"{EMAIL}."}, {"phone": PHONE, "country": NAME}):
+            with pytest.raises(ProblemError):
+                await caller.ask(tenant, FindLeads.model_validate(unread))
         while leads := [one for one in (await caller.ask(tenant, ListLeads(limit=200))).leads if not one.erased_at]:
             ids = [lead.lead_id for lead in leads]
             revealed = await caller.ask(tenant, RevealPii(lead_ids=ids, purpose=Purpose.SUPPORT))

@@ -86,6 +86,7 @@ async def test_what_a_tenant_cannot_be_is_said_in_one_line(operator: Operator, k
         (["ask", "intake", "get_leeds"], "intake has no request get_leeds"),
         (["ask", "intake", "get_lead", "{}", "--tenant", known], "get_lead: lead_id: Field required"),
         (["ask", "intake", "get_lead", "{", "--tenant", known], "get_lead: Invalid JSON"),
+        (["ask", "intake", "list_leads", "--tenent", known], "There is no such option"),
         (["ask", "intake", "erase_lead", "--tenant", known], "erase_lead: give either lead_id or person_id"),
         (["ask", "intake", "list_leads", "--tenant", "nobody"], "there is no tenant nobody"),
     ]:
@@ -144,6 +145,8 @@ async def test_a_tenant_is_changed_and_any_service_asked(operator: Operator, kno
     assert (after["version"], after["settings"]["region"]) == (before["version"] + 1, "GB")
     assert (await operator.ask("ask", "notifier", "get_tenant", "--tenant", known))["settings"] == after["settings"]
     assert (await operator.ask("ask", "intake", "list_leads", '{"limit": 1}', "--tenant", known))["next_cursor"] is None
+    page = await operator.ask("ask", "intake", "list_leads", "-", "--tenant", known, stdin=b'{"limit": 1}')
+    assert page["next_cursor"] is None
     assert "get_lead " in await operator.say("ask", "intake")
 
 

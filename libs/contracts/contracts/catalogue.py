@@ -85,6 +85,7 @@ _DECLARED: Final = (
     _order(people.MergeLeads, "gateway"),
     _order(people.UnmergeLead, "gateway"),
     _order(people.GetPerson, "gateway"),
+    _order(people.FindLeads, "gateway"),
     _order(people.LeadsForReview, "gateway"),
     _order(people.DismissReview, "gateway"),
     _event(people.LeadMerged, "outcomes", "outreach"),

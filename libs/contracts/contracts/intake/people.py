@@ -7,9 +7,12 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from contracts.intake.leads import LeadSnapshot, LeadView
+from contracts.intake.leads import LeadPage, LeadSnapshot, LeadView
 from contracts.message import Kind, Reply, Request, Topic
 from contracts.values import Actor
+
+Contact = Annotated[str | None, Field(max_length=500, repr=False)]
+"""What a person is reached by, as somebody typed it; not shown with the message."""
 
 
 class LeadMerged(LeadSnapshot):
@@ -105,6 +108,41 @@ class GetPerson(Request[PersonView]):
     def _names_one_person(self) -> "GetPerson":
         if (self.person_id is None) == (self.lead_id is None):
             raise ValueError("give either person_id or lead_id")
+        return self
+
+
+class FindLeads(Request[LeadPage]):
+    """The leads of whoever has a phone number, an e-mail address or a LinkedIn profile, newest first, a page at a time.
+
+    Each value is read as a submission's is. Persons are found by any of those given, also by a former one, and shown by
+    the leads that stand for them: those merged into these are in `get_person`. Whether a contact is nobody's, another
+    tenant's, or an erased person's, the answer is the same: no leads.
+
+    It leaves no row in the audit of reveals, for it tells of a person only what whoever asks has in hand; and nothing
+    of what is asked is logged or kept.
+    """
+
+    model_config = ConfigDict(
+        hide_input_in_errors=True,
+        json_schema_extra={"examples": [{"phone": "(614) 555-0142", "email": "ada@example.com"}]},
+    )
+
+    topic: ClassVar = Topic("intake", Kind.REQUEST, "find_leads")
+    phone: Contact = None
+    """In any notation; a national number is read as one of `country`, else of the tenant's region."""
+    email: Contact = None
+    """An e-mail address."""
+    linkedin_url: Contact = None
+    """A LinkedIn profile."""
+    country: Contact = None
+    """The person's country, by its ISO 3166-1 alpha-2 code or its name in English."""
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+
+    @model_validator(mode="after")
+    def _gives_a_contact(self) -> "FindLeads":
+        if not any(value and value.strip() for value in (self.phone, self.email, self.linkedin_url)):
+            raise ValueError("give phone, email or linkedin_url")
         return self
 
 

@@ -1,7 +1,7 @@
 """A submission made clean: what intake stores of a lead, or why it takes none."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -10,15 +10,14 @@ from typing import Any, Final, TypeVar
 from contracts.gateway import TenantSettings
 from contracts.intake.leads import Flaw, LeadSubmission, Scalar
 from contracts.personal import looks_like_pii
-from contracts.taxonomy import Intent, Tier, Timeline, key
+from contracts.taxonomy import key
 from contracts.values import EARLIEST, Attribution
 from intake.leads.domain_amount import read_band
-from intake.leads.domain_country import read_country
-from intake.leads.domain_email import read_email
+from intake.leads.domain_contact import read_contact
+from intake.leads.domain_field import flaw, given_fields, read_field
 from intake.leads.domain_geo import Geo, read_geo
-from intake.leads.domain_linkedin import read_linkedin
 from intake.leads.domain_name import read_name
-from intake.leads.domain_phone import Phone, read_phone
+from intake.leads.domain_phone import Phone
 from intake.leads.domain_source import source_in_metadata, source_name
 from intake.leads.domain_time_zone import read_time_zone, zone_of_country, zone_of_phone, zone_of_state
 from intake.leads.domain_timeline import read_timeline
@@ -32,25 +31,6 @@ _CLEAR_LENGTH: Final = 500
 _SEVEN_DIGITS: Final = 1_000_000
 _FIELDS: Final = tuple(name for name in LeadSubmission.model_fields if name not in ("source_system", "source_id"))
 _canonical_json: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
-
-_MESSAGES: Final = {
-    "no_letters": "{field} holds no letter or digit: write it in words, or leave it out",
-    "not_a_phone": "{field} is no telephone number in use: check it, and write it with its country code",
-    "not_an_email": "{field} is no e-mail address: it takes a name, an at sign and a public domain",
-    "not_a_profile": "{field} is no LinkedIn profile: write it like https://www.linkedin.com/in/name/",
-    "not_a_country": "{field} is not known: write its code of two letters (ISO 3166-1), like US, or its name in English",
-    "not_a_time_zone": "{field} is not in the tz database: write it like America/New_York",
-    "not_an_intent": f"{{field}} is not known: write {' or '.join(Intent)}",
-    "not_a_timeline": f"{{field}} is not known: write {' or '.join(Timeline)}, or days like '45 days'",
-    "not_a_tier": f"{{field}} is not known: write {' or '.join(Tier)}, or hot, warm or cold",
-    "not_an_amount": "{field} is no clear amount above zero: write it like $350,000 or 300k-400k",
-    "pii_in_key": "{field} seems to hold a telephone number or an e-mail address: send those in phone and email only",
-    "pii_in_metadata": "{field} is long, or seems to hold a telephone number or an e-mail address: it is stored sealed",
-    "in_future": "{field} lies in the future: check the clock and the time zone of the source",
-    "too_early": f"{{field}} lies before {EARLIEST.year}: leave it out where it is not known",
-    "no_contact": "full_name, phone and email are missing or unusable: give at least one of them",
-}
-"""What is wrong with a field and what to do, by the flaw's code; no message quotes the value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,16 +111,11 @@ def normalise(
     Raises:
         ValueError: the key has another length.
     """
-    given = dict(_given(submission))
+    given = dict(given_fields(submission, _FIELDS))
     flaws: list[Flaw] = []
 
     def read(field: str, rule: Callable[[Any], T | None], code: str) -> T | None:
-        if field not in given:
-            return None
-        value = rule(given[field])
-        if value is None:
-            flaws.append(_flaw(field, code))
-        return value
+        return read_field(given, field, rule, code, flaws)
 
     def grouping_key(field: str, name: Callable[[str], str] = str) -> str | None:
         return _grouping_key(field, name(given[field]), flaws) if field in given else None
@@ -149,16 +124,12 @@ def normalise(
         return _time(field, given[field], received, flaws) if field in given else None
 
     name = read("full_name", read_name, "no_letters")
-    country = read("country", read_country, "not_a_country")
-    regions = (settings.region,) if country in (None, settings.region) else (country, settings.region)
-    phone = read("phone", lambda text: read_phone(text, *regions), "not_a_phone")
-    email = read("email", read_email, "not_an_email")
-    linkedin_url = read("linkedin_url", read_linkedin, "not_a_profile")
+    contact = read_contact(given, settings.region, flaws)
     metadata = given.get("metadata", {})
     source_key = grouping_key("source", source_name)
     if "source" not in given:
         source_key = source_in_metadata(metadata, settings.metadata_allowed)
-    geo = _geo(given["geo"], regions[0], flaws) if "geo" in given else None
+    geo = _geo(given["geo"], contact.region, flaws) if "geo" in given else None
     attribution = Attribution(
         source_key=source_key,
         geo_key=geo.key if geo else None,
@@ -170,11 +141,11 @@ def normalise(
         product_interest=grouping_key("product_interest"),
         partner=grouping_key("partner"),
     )
-    time_zone = read("time_zone", read_time_zone, "not_a_time_zone") or _time_zone(phone, geo, country)
+    time_zone = read("time_zone", read_time_zone, "not_a_time_zone") or _time_zone(contact.phone, geo, contact.country)
     created_at = time("created_at")
     last_activity_at = time("last_activity_at")
-    if not (name or phone or email):
-        flaws.append(_flaw("full_name", "no_contact"))
+    if not (name or contact.phone or contact.email):
+        flaws.append(flaw("full_name", "no_contact"))
         return Rejection(flaws)
     if strict and flaws:
         return Rejection(flaws)
@@ -182,10 +153,10 @@ def normalise(
     digest, field_digests = digests(submission, digest_key)
     return NormalLead(
         name=name,
-        phone=phone.e164 if phone else None,
-        phone_extension=phone.extension if phone else None,
-        email=email,
-        linkedin_url=linkedin_url,
+        phone=contact.phone.e164 if contact.phone else None,
+        phone_extension=contact.phone.extension if contact.phone else None,
+        email=contact.email,
+        linkedin_url=contact.linkedin_url,
         notes=given.get("notes"),
         private_metadata=private,
         attribution=attribution,
@@ -204,25 +175,12 @@ def changed_fields(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> l
     return [field for field in _FIELDS if before.get(field) != after.get(field)]
 
 
-def _given(submission: LeadSubmission) -> Iterator[tuple[str, Any]]:
-    for field in _FIELDS:
-        value = getattr(submission, field)
-        if isinstance(value, str):
-            value = value.strip()
-        if value not in (None, "", {}):
-            yield field, value
-
-
-def _flaw(field: str, code: str) -> Flaw:
-    return Flaw(field=field, code=code, message=_MESSAGES[code].format(field=field))
-
-
 def _grouping_key(field: str, text: str, flaws: list[Flaw]) -> str | None:
     grouping_key = key(text)
     if looks_like_pii(text):
-        flaws.append(_flaw(field, "pii_in_key"))
+        flaws.append(flaw(field, "pii_in_key"))
     elif not grouping_key:
-        flaws.append(_flaw(field, "no_letters"))
+        flaws.append(flaw(field, "no_letters"))
     else:
         return grouping_key
     return None
@@ -242,10 +200,10 @@ def _time_zone(phone: Phone | None, geo: Geo | None, country: str | None) -> str
 
 def _time(field: str, time: datetime, received: datetime, flaws: list[Flaw]) -> datetime | None:
     if time > received + CLOCK_SKEW:
-        flaws.append(_flaw(field, "in_future"))
+        flaws.append(flaw(field, "in_future"))
         return None
     if time < EARLIEST:
-        flaws.append(_flaw(field, "too_early"))
+        flaws.append(flaw(field, "too_early"))
         return None
     return min(time, received).astimezone(UTC)
 
@@ -261,7 +219,7 @@ def _split(
             continue
         private[name] = value
         if name in allowed:
-            flaws.append(_flaw(f"metadata.{name}", "pii_in_metadata"))
+            flaws.append(flaw(f"metadata.{name}", "pii_in_metadata"))
     return clear, private
 
 
@@ -286,7 +244,7 @@ def digests(submission: LeadSubmission, digest_key: bytes) -> tuple[bytes, dict[
     identity = f"{len(submission.source_system)}:{submission.source_system}{submission.source_id}\0".encode()
     of_lead = blake2b(identity, key=digest_key, digest_size=8)
     field_digests = {}
-    for field, value in _given(submission):
+    for field, value in given_fields(submission, _FIELDS):
         of_field = of_lead.copy()
         of_field.update(f"{field}\0{_canonical(value)}".encode(errors="surrogatepass"))
         field_digests[field] = of_field.digest()

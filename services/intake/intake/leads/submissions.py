@@ -26,6 +26,8 @@ from contracts.intake.leads import (
 from contracts.message import ProblemCode, ProblemError
 from contracts.taxonomy import MergePolicy
 from intake.leads import aliases, source_ids, store
+from intake.leads.domain_contact import reached_by
+from intake.leads.domain_field import refusal
 from intake.leads.domain_lead import NormalLead, Rejection, changed_fields, digests, normalise
 from intake.leads.shown import snapshot
 from intake.people import review
@@ -152,17 +154,12 @@ def _read(message: Submission, settings: TenantSettings, key: TenantKey, strict:
     submission: LeadSubmission = message.body
     lead = normalise(submission, settings, message.wire.received, strict=strict, digest_key=key.token_key)
     if strict and isinstance(lead, Rejection):
-        first = lead.reasons[0]
-        raise ProblemError(ProblemCode.INVALID, "; ".join(flaw.message for flaw in lead.reasons), first.field)
+        raise refusal(lead.reasons)
     return lead
 
 
 def _reached_by(lead: NormalLead | Rejection) -> dict[str, str]:
-    """Phone, e-mail and profile by the columns that keep their tokens."""
-    if isinstance(lead, Rejection):
-        return {}
-    values = {"phone_token": lead.phone, "email_token": lead.email, "linkedin_token": lead.linkedin_url}
-    return {column: value for column, value in values.items() if value}
+    return {} if isinstance(lead, Rejection) else reached_by(lead.phone, lead.email, lead.linkedin_url)
 
 
 async def _refuse_erased(uow: UnitOfWork, key: TenantKey, candidates: Sequence[_Candidate], strict: bool) -> None:

@@ -1,17 +1,23 @@
 """What intake does when it is asked about persons."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
-from chassis import paging
+from sqlalchemy import RowMapping
+
+from chassis import paging, tenants
 from chassis.keys import TenantKeys
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake import people as messages
-from contracts.intake.leads import LeadView
+from contracts.intake.leads import Flaw, LeadPage, LeadView
 from contracts.message import ProblemCode, ProblemError
 from intake.leads import store as leads
+from intake.leads.domain_contact import reached_by, read_contact
+from intake.leads.domain_field import given_fields, refusal
 from intake.leads.shown import view
 from intake.people import domain_review, merging, parting, store, store_review
+from intake.people.tokens import every_token
 
 
 async def merge_leads(uow: UnitOfWork, request: Received[messages.MergeLeads]) -> LeadView:
@@ -37,9 +43,24 @@ async def get_person(uow: UnitOfWork, request: Received[messages.GetPerson]) -> 
     if not rows and before is None:
         text = "this tenant has no such person; where two were found to be one, ask by lead_id"
         raise ProblemError(ProblemCode.NOT_FOUND, text, "person_id")
-    page = [view(row) for row in rows[: ask.limit]]
-    cursor = str(page[-1].lead_id) if len(rows) > ask.limit else None
+    page, cursor = _page(rows, ask.limit)
     return messages.PersonView(person_id=person, leads=page, next_cursor=cursor)
+
+
+async def find_leads(keys: TenantKeys, uow: UnitOfWork, request: Received[messages.FindLeads]) -> LeadPage:
+    """The leads of whoever has what is asked for; without any where nobody has it, for whatever reason."""
+    tenant, ask, flaws = request.tenant, request.body, list[Flaw]()
+    settings = await tenants.settings_of(uow, tenant)
+    given = dict(given_fields(ask, ("country", "phone", "email", "linkedin_url")))
+    contact = read_contact(given, settings.region, flaws)
+    if flaws:
+        raise refusal(flaws)
+    before = paging.after(ask.cursor, UUID)
+    values = reached_by(contact.phone.e164 if contact.phone else None, contact.email, contact.linkedin_url)
+    tokens = every_token(await keys.of(uow, tenant), values)
+    rows = await store.find_leads(uow, tenant, tokens, before, ask.limit + 1)
+    page, cursor = _page(rows, ask.limit)
+    return LeadPage(leads=page, next_cursor=cursor)
 
 
 async def leads_for_review(uow: UnitOfWork, request: Received[messages.LeadsForReview]) -> messages.ReviewPage:
@@ -57,6 +78,12 @@ async def dismiss_review(
     keys: TenantKeys, uow: UnitOfWork, request: Received[messages.DismissReview]
 ) -> messages.Dismissed:
     return messages.Dismissed(dismissed=await parting.keep_apart(uow, keys, request))
+
+
+def _page(rows: Sequence[RowMapping], limit: int) -> tuple[list[LeadView], str | None]:
+    """The leads of a page, and the cursor of the next one; `rows` has one more where there is one."""
+    page = [view(row) for row in rows[:limit]]
+    return page, str(page[-1].lead_id) if len(rows) > limit else None
 
 
 def _place(cursor: str) -> store_review.Place:

@@ -18,6 +18,24 @@ _KEEP_TOKENS = """
     select :tenant, * from unnest(cast(:tokens as text[]), cast(:persons as uuid[]))
     on conflict do nothing
 """
+# Ids are gathered in arrays, each by an index: asked for with `or` or `in`, they are looked for among all leads.
+_OWN = "select lead_id, coalesce(merged_into, lead_id) as standing from lead where tenant_id = :tenant and person_id"
+_PAGE = "and (cast(:before as uuid) is null or lead_id < :before) order by lead_id desc limit :limit"
+FIND_LEADS = f"""
+    with own as materialized ({_OWN} = any(array(
+        select person_id from person_token where tenant_id = :tenant and token = any(cast(:tokens as text[]))
+    )))
+    select {LEAD} from lead where tenant_id = :tenant and lead_id = any(array(select standing from own)) {_PAGE}
+"""
+LEADS_OF = f"""
+    with own as materialized ({_OWN} = :person)
+    select {LEAD} from lead where tenant_id = :tenant and lead_id = any(array(
+        select lead_id from own
+        union select standing from own
+        union select lead_id from lead
+              where tenant_id = :tenant and merged_into = any(array(select standing from own))
+    )) {_PAGE}
+"""
 
 
 _MOVE_TOKENS = """
@@ -102,19 +120,16 @@ async def merge_persons(uow: UnitOfWork, tenant: str, merged: Mapping[UUID, UUID
     )  # fmt: skip
 
 
+async def find_leads(
+    uow: UnitOfWork, tenant: str, tokens: Sequence[str], before: UUID | None, limit: int
+) -> Sequence[RowMapping]:
+    """The leads of whoever has any of these tokens, merged ones by those that stand for them; newest first, from before a
+    lead."""
+    rows = await uow.execute(FIND_LEADS, tenant=tenant, tokens=list(tokens), before=before, limit=limit)
+    return rows.mappings().all()
+
+
 async def leads_of(uow: UnitOfWork, tenant: str, person: UUID, before: UUID | None, limit: int) -> Sequence[RowMapping]:
     """A person's leads and those merged with one of them, newest first, from before a lead."""
-    rows = await uow.execute(
-        f"""with standing as materialized (
-                select distinct coalesce(merged_into, lead_id) as lead_id from lead
-                where tenant_id = :tenant and person_id = :person
-            )
-            select {LEAD} from lead
-            where tenant_id = :tenant
-              and (person_id = :person or lead_id in (select lead_id from standing)
-                   or merged_into in (select lead_id from standing))
-              and (cast(:before as uuid) is null or lead_id < :before)
-            order by lead_id desc limit :limit""",
-        tenant=tenant, person=person, before=before, limit=limit,
-    )  # fmt: skip
+    rows = await uow.execute(LEADS_OF, tenant=tenant, person=person, before=before, limit=limit)
     return rows.mappings().all()

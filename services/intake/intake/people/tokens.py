@@ -22,6 +22,11 @@ class Tokens:
     others: tuple[str, ...] = ()
 
 
+def every_token(key: TenantKey, values: Mapping[str, str]) -> list[str]:
+    """Every token that values (by the kind of their token) may be known by, of whatever generation."""
+    return [token for kind, value in values.items() for token in key.tokens(kind, value)]
+
+
 async def tokens_of(uow: UnitOfWork, key: TenantKey, values: Sequence[Mapping[str, str]]) -> list[Tokens]:
     """The tokens of these leads' values (by column). Nothing is looked up for a tenant whose token key was never rotated."""
     new = [{column: key.token(column, value) for column, value in of_lead.items()} for of_lead in values]
