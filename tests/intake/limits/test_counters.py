@@ -10,7 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from intake.limits import counters
-from intake.limits.counters import LocalCounters, SharedCounters
+from intake.limits.counters import LocalCounters
+from intake.limits.shared_counters import SharedCounters
 from leadloop import embedded
 from leadloop.embedded import Valkey
 from tests.intake.limits.clock import Clock

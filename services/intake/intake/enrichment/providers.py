@@ -12,7 +12,6 @@ from intake.enrichment.csv_provider import CsvAsker
 from intake.enrichment.domain_found import FIELDS
 from intake.enrichment.domain_run import Price
 from intake.enrichment.domain_template import NAMESPACES, Known, placeholders, texts
-from intake.enrichment.http_provider import HttpAsker
 from intake.enrichment.pattern_provider import PatternAsker
 from intake.enrichment.settings import ProviderSettings
 
@@ -70,6 +69,10 @@ class Providers:
         """The provider of a stored row."""
         set_ = read(row)
         if isinstance(set_, HttpProvider):
+            from intake.enrichment.http_provider import (
+                HttpAsker,
+            )  # its client is loaded where somebody has such a provider
+
             return HttpAsker(tenant, set_, self.settings)
         if isinstance(set_, CsvProvider):
             return CsvAsker(tenant, set_, self.settings)

@@ -3,8 +3,6 @@
 import re
 import unicodedata
 
-from rapidfuzz import fuzz
-
 from contracts.intake.people import ReviewReason
 
 ALIKE = 85
@@ -31,6 +29,8 @@ def block_of(name: str | None, geo_key: str | None) -> str | None:
 
 def likeness(one: str, other: str) -> int:
     """How alike two spelled names are, from 0 to 100; less than `ALIKE` is 0."""
+    from rapidfuzz import fuzz  # 3 MiB that a service which has no names to compare does not need
+
     return int(fuzz.token_sort_ratio(one, other, score_cutoff=ALIKE))
 
 
