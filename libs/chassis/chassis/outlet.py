@@ -19,6 +19,8 @@ from nats.aio.msg import Msg
 
 _ACK_SECONDS = 10.0
 _CLOSE_SECONDS = 2.0
+_HEADERS_BYTES = 4096
+"""More than an envelope's headers ever take: they are counted only where it matters."""
 _TOO_LARGE = (10054, 10097)
 """The server's codes for a message, and for headers, beyond what it takes."""
 
@@ -83,7 +85,10 @@ class Outlet:
         self._answers = {}
         for number, message in enumerate(messages):
             answer = self._answers[f"{self._inbox}.{number}"] = asyncio.get_running_loop().create_future()
-            if message.size > self._client.max_payload:
+            if (
+                len(message.body) + _HEADERS_BYTES > self._client.max_payload
+                and message.size > self._client.max_payload
+            ):
                 answer.set_result(TooLargeError())
             else:
                 await self._client.publish(

@@ -219,10 +219,11 @@ class Envelope:
     @property
     def headers(self) -> dict[str, str]:
         """The NATS headers: CloudEvents attributes, its correlation extensions, and the de-duplication id."""
+        id_ = str(self.id)
         headers = {
-            "Nats-Msg-Id": str(self.id),
+            "Nats-Msg-Id": id_,
             "ce-specversion": "1.0",
-            "ce-id": str(self.id),
+            "ce-id": id_,
             "ce-type": self.type,
             "ce-source": f"/leadloop/{self.type.partition('.')[0]}",
             "ce-time": self.time.isoformat(),

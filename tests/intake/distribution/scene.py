@@ -22,6 +22,7 @@ from intake.distribution import handlers
 from intake.distribution.assigning import BATCH, fill
 from intake.distribution.jobs import distribute_tenant
 from intake.distribution.progress import follow
+from intake.routing import store as routing
 
 BEGIN = datetime(2026, 11, 2, 9, tzinfo=UTC)
 """A Monday morning."""
@@ -142,11 +143,9 @@ class Scene:
 
     async def traces(self, lead: UUID) -> list[tuple[str, dict[str, Any]]]:
         """The decisions about a lead, the first first."""
-        rows = await self.rows(
-            "select kind, trace from decision where tenant_id = :tenant and lead_id = :lead order by decision_id",
-            lead=lead,
-        )
-        return [(row["kind"], row["trace"]) for row in rows]
+        async with self.unit() as uow:
+            decisions = await routing.decisions_of(uow, self.tenant, lead, None, 100)
+        return [(decision["kind"], decision["trace"]) for decision in reversed(decisions)]
 
     async def rows(self, statement: str, **parameters: Any) -> Sequence[Any]:
         async with self.unit() as uow:

@@ -1,10 +1,16 @@
 """Giving out what waits: to whom, in which order, and what is written down and told."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
 from contracts.intake.distribution import LeadAssigned
+from contracts.intake.routing import WorkStatus
+from intake.distribution import store, store_agents
+from intake.distribution.assigning import Newcomer, give_out
+from intake.distribution.staffing import workspaces_of
+from intake.routing.store import Placement
 from tests.intake.distribution.scene import BEGIN, Scene
 
 ROUND_ROBIN = {"chain": [{"kind": "round_robin"}]}
@@ -53,6 +59,86 @@ async def test_a_workspace_without_a_chain_balances_load_and_that_is_the_systems
     owners = list((await scene.owners()).values())
     assert (owners.count("small"), owners.count("large")) == (5, 15)
     assert {event.assigned_by for event in scene.events(LeadAssigned)} == {"system"}
+
+
+async def newcomers(scene: Scene, count: int, limit: int = 500) -> tuple[list[UUID], set[UUID]]:
+    """Leads that rules send to the desk at this moment; returns them, and all that were given out."""
+    leads = await scene.leads(count)
+    async with scene.unit() as uow:
+        await uow.execute(
+            "delete from work where tenant_id = :tenant and lead_id = any(:leads)", tenant=scene.tenant, leads=leads
+        )
+        arriving = [
+            Newcomer(
+                Placement(lead, WorkStatus.ROUTED, "desk", "vip", "all", 1, scene.now), None, '{"rule": "all"}', None
+            )
+            for lead in leads
+        ]
+        await store.lock(uow, scene.tenant)
+        given = await give_out(uow, scene.tenant, await workspaces_of(uow, scene.tenant), limit, newcomers=arriving)
+    return leads, given
+
+
+async def hire(scene: Scene, user: str, capacity: int) -> None:
+    """An agent to whom nothing is given out yet."""
+    profile = {
+        "user_id": user, "workspaces": ["desk"], "capacity": capacity, "weight": 1, "roles": [], "regions": [],
+        "working_hours": None, "time_zone": "UTC", "active": True,
+    }  # fmt: skip
+    async with scene.unit() as uow:
+        await store_agents.keep(uow, scene.tenant, profile)
+
+
+async def test_who_has_just_come_stands_behind_all_that_wait(scene: Scene) -> None:
+    await scene.publish(desk={})
+    waiting = await scene.leads(3)
+    await hire(scene, "a", 4)
+    scene.pass_time(minutes=1)
+    (first, second), given = await newcomers(scene, 2)
+    assert given == set(await scene.owners()) == {*waiting, first}
+    assert second not in await scene.work(), "it is whoever routes it who has it wait"
+
+
+async def test_a_unit_gives_out_no_more_than_its_limit_newcomers_included(scene: Scene) -> None:
+    await scene.publish(desk={})
+    waiting = await scene.leads(2)
+    await hire(scene, "a", 10)
+    (first, _), given = await newcomers(scene, 2, limit=3)
+    assert given == {*waiting, first}
+
+
+async def test_who_is_given_to_somebody_at_once_has_one_decision_and_one_event_for_route_and_owner(
+    scene: Scene,
+) -> None:
+    await scene.publish(desk={**ROUND_ROBIN, "sla_minutes": 15})
+    await hire(scene, "a", 10)
+    await hire(scene, "b", 10)
+    leads, given = await newcomers(scene, 3)
+    assert given == set(leads)
+    for lead, user, loads in zip(
+        leads, "aba", [{"a": "0/10", "b": "0/10"}, {"a": "1/10", "b": "0/10"}, {"a": "1/10", "b": "1/10"}], strict=True
+    ):
+        ((kind, trace),) = await scene.traces(lead)
+        assert (kind, trace["user_id"], trace["eligible"], trace["route"]) == ("assigned", user, loads, {"rule": "all"})
+        work = (await scene.work())[lead]
+        assert (work["status"], work["workspace"], work["sub_vertical"], work["rule"]) == (
+            "assigned",
+            "desk",
+            "vip",
+            "all",
+        )
+    assert [event.lead_id for event in scene.told if isinstance(event, LeadAssigned)] == leads
+    event = scene.events(LeadAssigned)[0]
+    assert (event.version, event.rule, event.sub_vertical, event.routing_version) == (1, "all", "vip", 1)
+    assert event.due_at == BEGIN + timedelta(minutes=15)
+
+
+async def test_what_decisions_have_in_common_is_kept_once(scene: Scene) -> None:
+    await scene.publish(desk={})
+    await hire(scene, "a", 500)
+    await newcomers(scene, 100)
+    assert len(await scene.rows("select lead_id from decision where tenant_id = :tenant")) == 100
+    assert len(await scene.rows("select grounds_id from grounds where tenant_id = :tenant")) == 2, "a route and a round"
 
 
 async def test_turns_go_on_where_they_stood(scene: Scene) -> None:

@@ -34,6 +34,7 @@ from contracts.outcomes import OutcomeRecorded
 from contracts.outreach import MessageSent
 from contracts.taxonomy import STAGE_OF, Channel, OutcomeType
 from contracts.values import Attribution
+from tests.intake.routing.desk import Desk
 from tests.platform import Platform
 from tests.waiting import until
 
@@ -109,6 +110,25 @@ async def test_a_lead_is_received_routed_assigned_worked_and_closed(team: Team) 
     await team.becomes(late, "assigned", "ann")
     kinds = [decision.kind for decision in (await team.ask(GetLeadDecisions(lead_id=early))).decisions]
     assert kinds == ["unassigned", "assigned", "routed"]
+
+
+async def test_a_lead_that_somebody_can_be_given_at_once_never_waits(team: Team) -> None:
+    """Its one decision and its one event tell both where it went and to whom."""
+    await team.publish(desk={"chain": [{"kind": "round_robin"}]})
+    await team.agent("ann", 1)
+    first, second = await team.submit("first"), await team.submit("second")
+    status = await team.status(first)
+    assert (status.status, status.owner, status.rule, status.routing_version) == ("assigned", "ann", "all", 1)
+    (decision,) = (await team.ask(GetLeadDecisions(lead_id=first))).decisions
+    assert decision.kind == "assigned"
+    assert decision.trace["eligible"] == {"ann": "0/1"}
+    assert decision.trace["route"]["rules"] == {"all": None}
+    (decision,) = (await team.ask(GetLeadDecisions(lead_id=second))).decisions
+    assert (decision.kind, decision.trace["rules"]) == ("routed", {"all": None})
+    told = Desk(team.platform, team.tenant).told
+    (assigned,) = await told("lead_assigned", 1)
+    assert (assigned["lead_id"], assigned["rule"], assigned["routing_version"]) == (str(first), "all", 1)
+    assert [event["lead_id"] for event in await told("lead_routed", 1)] == [str(second)]
 
 
 async def test_leads_that_come_over_the_bus_are_given_out_in_the_same_breath(team: Team) -> None:

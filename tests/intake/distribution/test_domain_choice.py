@@ -2,14 +2,16 @@
 
 from collections import Counter
 
+import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.intake.distribution import Standing
 from contracts.intake.workspaces import ChainStep, Pick, StepKind
 from intake.distribution.domain_capacity import fairness
-from intake.distribution.domain_choice import Candidate, Distributor
+from intake.distribution.domain_choice import Candidate, Choice, Distributor
 from intake.distribution.domain_rotation import turn
+from intake.distribution.domain_round import Round, explain
 
 ROUND_ROBIN = ChainStep(kind=StepKind.ROUND_ROBIN)
 LOAD_BALANCED = ChainStep(kind=StepKind.LOAD_BALANCED)
@@ -24,7 +26,15 @@ def agent(user: str, capacity: int = 100, **fields: object) -> Candidate:
 
 
 def distributor(*agents: Candidate, chain: tuple[ChainStep, ...] = (), **held: int) -> Distributor:
-    return Distributor(chain, agents, dict(held), {})
+    return Distributor(chain, agents, Round(held), {})
+
+
+def reasons(giving: Distributor, choice: Choice) -> dict[str, object]:
+    """What is kept of a choice and its round, put together."""
+    grounds = orjson.loads(orjson.dumps(giving.round.grounds({"desk": giving.grounds()})))
+    trace = explain(grounds, {"workspace": "desk", **choice.trace})
+    assert trace.pop("workspace") == "desk"
+    return trace
 
 
 def owners(giving: Distributor, leads: int, place: str | None = None) -> Counter[str | None]:
@@ -76,7 +86,7 @@ def test_nobody_who_is_away_or_full_is_ever_given_work(
         for number, (capacity, _, standing) in enumerate(drawn)
     ]
     before = {f"u{number}": held for number, (_, held, _) in enumerate(drawn)}
-    giving = Distributor(chain, agents, dict(before), {})
+    giving = Distributor(chain, agents, Round(before), {})
     given_ = owners(giving, leads)
     room = 0
     for candidate in agents:
@@ -108,7 +118,7 @@ def test_a_step_without_anybody_available_leaves_the_decision_to_the_next() -> N
     assert first and second and third
     assert [choice.user_id for choice in (first, second, third)] == ["senior", "junior", "junior"]
     assert fourth is None, "the last waits for a person"
-    assert second.trace == {
+    assert reasons(giving, second) == {
         "user_id": "junior",
         "steps": [{"kind": "role", "role": "senior", "other_role": ["junior"]}, {"kind": "round_robin"}],
         "verdicts": {"full": ["senior"], "off_hours": ["asleep"]},
@@ -127,7 +137,7 @@ def test_who_is_passed_over_does_not_get_the_lead() -> None:
     giving = distributor(agent("a"), agent("b"))
     choice = giving.choose(None, {"a"})
     assert choice and choice.user_id == "b"
-    assert choice.trace["verdicts"] == {"passed_over": ["a"]}
+    assert reasons(giving, choice)["verdicts"] == {"passed_over": ["a"]}
     assert giving.choose(None, {"a", "b"}) is None
 
 

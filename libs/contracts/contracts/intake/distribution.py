@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from contracts.intake.routing import KeyPattern
+from contracts.intake.routing import KeyPattern, RuleName, SubVertical
 from contracts.intake.workspaces import Held
 from contracts.message import Event, Kind, Reply, Request, Topic
 from contracts.values import Actor, Moment, Slug
@@ -390,7 +390,10 @@ class _Ownership(Event):
 
 
 class LeadAssigned(_Ownership):
-    """A lead that waited has an owner."""
+    """A lead has an owner: one that waited, or one that rules sent to a workspace and somebody there could be given at once.
+
+    Of the latter this tells the route too, and no `lead_routed` is published: who wants to know routes reads both.
+    """
 
     topic: ClassVar = Topic("intake", Kind.EVENT, "lead_assigned")
     assigned_by: AssignedBy
@@ -398,6 +401,12 @@ class LeadAssigned(_Ownership):
     """The person who assigned it, where one did."""
     due_at: datetime | None = None
     """By when the owner has to contact the lead; empty where nothing is promised."""
+    sub_vertical: SubVertical | None = None
+    """The part of the workspace that rules sent it to at once, if that is divided."""
+    rule: RuleName | None = None
+    """The rule that sent it there at once; empty where it waited, and `lead_routed` told the rule."""
+    routing_version: int | None = None
+    """The version of the rules that sent it there at once; empty where it waited."""
 
 
 class LeadReassigned(_Ownership):

@@ -101,7 +101,7 @@ class DecisionKind(StrEnum):
     ROUTED_BY_HAND = "routed_by_hand"
     """Somebody sent it to a workspace."""
     ASSIGNED = "assigned"
-    """It was given to an agent, by a chain or a person."""
+    """It was given to an agent, by a chain or a person; where that was at once, this is the decision on its route too."""
     UNASSIGNED = "unassigned"
     """Its owner does not own it any more."""
     KEPT_BACK = "kept_back"
@@ -377,7 +377,10 @@ class DryRunRouting(Request[DryRun]):
 
 
 class LeadRouted(Event):
-    """A lead belongs to a workspace now, and waits there for an owner."""
+    """A lead belongs to a workspace now, and waits there for an owner.
+
+    Of a lead that is given to somebody in the same breath, `lead_assigned` alone tells both.
+    """
 
     topic: ClassVar = Topic("intake", Kind.EVENT, "lead_routed")
     lead_id: UUID
@@ -421,7 +424,9 @@ class DecisionView(BaseModel):
         ),
     ]  # fmt: skip
     """Of routing: `routing_version`, `workspace`, `sub_vertical`, `rule`, and in `rules` each rule that was looked at with the
-    first field that did not match, null for the one that matched; `by`, where a person decided."""
+    first field that did not match, null for the one that matched; `by`, where a person decided. Of an assignment: who got the lead,
+    each step of the chain that was looked at, in `verdicts` who could not be given it by why, in `eligible` what each of the others
+    held of how much; and in `route` what the routing was made by, where the lead never waited."""
 
 
 class WaitingLead(BaseModel):

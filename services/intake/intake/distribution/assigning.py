@@ -1,11 +1,12 @@
 """Giving waiting leads to agents: the one way of every assignment that no person makes."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import RowMapping
 from uuid_utils.compat import uuid7
 
@@ -16,13 +17,31 @@ from contracts.intake.routing import DecisionKind, WorkStatus
 from contracts.intake.workspaces import WorkspaceConfiguration
 from contracts.message import Envelope
 from intake.distribution import store
-from intake.distribution.domain_choice import Distributor
-from intake.distribution.staffing import Workspaces, staff_of, workspaces_of
+from intake.distribution.domain_round import Round
+from intake.distribution.staffing import Workspaces, distributors_of, workspaces_of
+from intake.distribution.waiting import next_waiting
 from intake.routing import store as routing
-from intake.routing.store import Decision
+from intake.routing.store import Decision, Placement
 
 BATCH = 500
 """How many leads one unit of work gives out at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """A lead that rules have just sent to a workspace, and that nobody ever had: it stands behind all that wait there.
+
+    Attributes:
+        placement: where it is to wait if nobody can be given it.
+        geo_key: its place.
+        route: what the rules decided by, JSON.
+        cause: the message that brought it.
+    """
+
+    placement: Placement
+    geo_key: str | None
+    route: str
+    cause: Envelope | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +49,10 @@ class Assignment:
     """A lead that is to be given to an agent.
 
     Attributes:
+        trace: what the choice was made by; of one made in a round, what is its own (`domain_round.explain`).
         inherits: the ownership that goes on in this one, with its deadline and what came of it: that of a lead which was merged
             into this one, or its own before it was merged.
+        newcomer: the lead's route, if it has not waited.
     """
 
     lead_id: UUID
@@ -42,6 +63,7 @@ class Assignment:
     trace: dict[str, Any]
     actor: str | None = None
     inherits: RowMapping | None = None
+    newcomer: Newcomer | None = None
 
 
 async def fill(
@@ -50,14 +72,12 @@ async def fill(
     workspaces: Iterable[str] | None = None,
     limit: int = BATCH,
     *,
-    causes: Mapping[UUID, Envelope] | None = None,
     left: Mapping[UUID, RowMapping] | None = None,
 ) -> set[UUID]:
     """Give the leads that wait in these workspaces (in all, if none are named), oldest first, to agents who can be given work.
 
     Parameters:
         limit: how many, at most.
-        causes: by lead, the message that brought it.
         left: by lead, the ownership that has just ended and that a new one is to follow.
 
     Returns:
@@ -68,28 +88,60 @@ async def fill(
     if not wanted:
         return set()
     await store.lock(uow, tenant)
-    busy = {name: wanted[name] for name in await store.busy(uow, tenant, wanted)}
-    distributors = await _distributors(uow, tenant, busy) if busy else {}
+    return await give_out(uow, tenant, wanted, limit, left=left)
+
+
+async def give_out(
+    uow: UnitOfWork,
+    tenant: str,
+    workspaces: Workspaces,
+    limit: int = BATCH,
+    *,
+    newcomers: Sequence[Newcomer] = (),
+    left: Mapping[UUID, RowMapping] | None = None,
+    causes: Mapping[UUID, Envelope] | None = None,
+) -> set[UUID]:
+    """As `fill`, of a tenant that is locked (`store.lock`): first what waits in these workspaces, then the newcomers to them.
+
+    A newcomer who is given to somebody never waits; the others are the caller's to have wait.
+
+    Parameters:
+        causes: of those that wait, the message that changed them.
+    """
     left = left or {}
+    open_ = {name: workspaces[name] for name in await store.busy(uow, tenant, workspaces)}
+    busy = set(open_)
+    for newcomer in newcomers:
+        name = newcomer.placement.workspace
+        assert name
+        open_[name] = workspaces[name]
+    round_, distributors = await distributors_of(uow, tenant, open_) if open_ else (Round({}), {})
     assignments: list[Assignment] = []
     behind = None
-    while len(assignments) < limit:
+    while busy and len(assignments) < limit:
         room = limit - len(assignments)
-        page = await _page(uow, tenant, distributors, behind, room)
+        page = await next_waiting(uow, tenant, {name: distributors[name] for name in busy}, behind, room)
         for row in page:
-            choice = distributors[row["workspace"]].choose(row["geo_key"], row["passed_over"])
-            if choice:
-                by = _decided_by(busy[row["workspace"]], row["lead_id"] in left)
+            workspace = row["workspace"]
+            if choice := distributors[workspace].choose(row["geo_key"], row["passed_over"]):
+                by = _decided_by(workspaces[workspace], row["lead_id"] in left)
                 assignments.append(
-                    Assignment(
-                        row["lead_id"], choice.user_id, row["workspace"], row["version"] + 2, by, choice.trace
-                    )
-                )  # fmt: skip
+                    Assignment(row["lead_id"], choice.user_id, workspace, row["version"] + 2, by, choice.trace)
+                )
         if len(page) < room:
             break
         behind = page[-1]["waiting_since"], page[-1]["lead_id"]
+    for newcomer in newcomers[: limit - len(assignments)]:
+        lead_id, workspace = newcomer.placement.lead_id, newcomer.placement.workspace
+        assert workspace
+        if choice := distributors[workspace].choose(newcomer.geo_key):
+            by = _decided_by(workspaces[workspace], follows_another=False)
+            assignments.append(Assignment(lead_id, choice.user_id, workspace, 1, by, choice.trace, newcomer=newcomer))
     if assignments:
-        await give(uow, tenant, configured, assignments, causes=causes, left=left)
+        grounds = round_.grounds({name: distributor.grounds() for name, distributor in distributors.items()})
+        await give(
+            uow, tenant, workspaces, assignments, causes=causes, left=left, grounds=orjson.dumps(grounds).decode()
+        )
         await store.keep_rotations(uow, tenant, {name: d.standing for name, d in distributors.items() if d.standing})
     return {assignment.lead_id for assignment in assignments}
 
@@ -109,40 +161,6 @@ def _decided_by(configuration: WorkspaceConfiguration, follows_another: bool) ->
     return AssignedBy.RULE if configuration.chain and not follows_another else AssignedBy.SYSTEM
 
 
-async def _distributors(uow: UnitOfWork, tenant: str, workspaces: Workspaces) -> dict[str, Distributor]:
-    staff = await staff_of(uow, tenant, workspaces)
-    held = staff.held  # shared: who is given a lead of one workspace has less room for those of another
-    standings = await store.rotations(uow, tenant, list(workspaces))
-    distributors = {}
-    for name, configuration in workspaces.items():
-        candidates = staff.of(name, configuration)
-        known = {c.user_id for c in candidates}
-        standing = {user: place for user, place in standings.get(name, {}).items() if user in known}
-        distributors[name] = Distributor(configuration.chain, candidates, held, standing)
-    return distributors
-
-
-async def _page(
-    uow: UnitOfWork, tenant: str, distributors: Mapping[str, Distributor], behind: Any, limit: int
-) -> list[RowMapping]:
-    """The next leads for which, by their place, there is somebody."""
-    everywhere = {name: distributor.open_to_every_place() for name, distributor in distributors.items()}
-    regions = [
-        (name, _like(pattern))
-        for name, distributor in distributors.items()
-        if not everywhere[name]
-        for pattern in sorted(distributor.open_regions())
-    ]
-    regional = {name for name, _ in regions}
-    searched = {name: every for name, every in everywhere.items() if every or name in regional}
-    return await store.waiting(uow, tenant, searched, regions, behind, limit) if searched else []
-
-
-def _like(pattern: str) -> str:
-    fixed = pattern.removeprefix("*").removesuffix("*").replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-    return f"{'%' * pattern.startswith('*')}{fixed}{'%' * pattern.endswith('*')}"
-
-
 async def give(
     uow: UnitOfWork,
     tenant: str,
@@ -151,25 +169,38 @@ async def give(
     *,
     causes: Mapping[UUID, Envelope] | None = None,
     left: Mapping[UUID, RowMapping] | None = None,
+    grounds: str | None = None,
 ) -> list[dict[str, Any]]:
     """Give leads that nobody owns to agents, write down why, and publish it; returns the new rows.
+
+    Parameters:
+        grounds: what the choices have in common, if they were made in a round: JSON.
 
     Raises:
         LostRaceError: another unit of work gave one of them to somebody.
     """
     rows = [_row(uow, workspaces.get(a.workspace, WorkspaceConfiguration()), a) for a in assignments]
     await store.assign(uow, tenant, rows)
-    leads = [assignment.lead_id for assignment in assignments]
-    if len(await routing.set_status(uow, tenant, leads, WorkStatus.ASSIGNED)) < len(leads):
+    waited = [a.lead_id for a in assignments if not a.newcomer]
+    begun = [replace(a.newcomer.placement, status=WorkStatus.ASSIGNED) for a in assignments if a.newcomer]
+    changed = len(await routing.set_status(uow, tenant, waited, WorkStatus.ASSIGNED)) if waited else 0
+    if changed + len(await routing.place(uow, tenant, begun, replace=False)) < len(assignments):
         raise LostRaceError("the work on a lead was changed by another unit of work")
     if contacted := [row["lead_id"] for row in rows if row["contacted_at"]]:
         await routing.set_status(uow, tenant, contacted, WorkStatus.WORKED)
     left, causes = left or {}, causes or {}
-    decisions = [Decision(a.lead_id, DecisionKind.ASSIGNED, _trace(a, left.get(a.lead_id))) for a in assignments]
-    await routing.record_decisions(uow, tenant, decisions)
-    for row in rows:
-        _publish(uow, tenant, row, left.get(row["lead_id"]), causes.get(row["lead_id"]))
+    await routing.record_decisions(uow, tenant, [_decision(a, left.get(a.lead_id), grounds) for a in assignments])
+    for assignment, row in zip(assignments, rows, strict=True):
+        if newcomer := assignment.newcomer:
+            _publish(uow, tenant, row, None, newcomer.cause, newcomer.placement)
+        else:
+            _publish(uow, tenant, row, left.get(row["lead_id"]), causes.get(row["lead_id"]))
     return rows
+
+
+def _decision(assignment: Assignment, before: RowMapping | None, grounds: str | None) -> Decision:
+    route = assignment.newcomer.route if assignment.newcomer else None
+    return Decision(assignment.lead_id, DecisionKind.ASSIGNED, _trace(assignment, before), route=route, round=grounds)
 
 
 def _row(uow: UnitOfWork, configuration: WorkspaceConfiguration, assignment: Assignment) -> dict[str, Any]:
@@ -202,7 +233,12 @@ def _trace(assignment: Assignment, before: RowMapping | None) -> dict[str, Any]:
 
 
 def _publish(
-    uow: UnitOfWork, tenant: str, row: Mapping[str, Any], before: RowMapping | None, cause: Envelope | None
+    uow: UnitOfWork,
+    tenant: str,
+    row: Mapping[str, Any],
+    before: RowMapping | None,
+    cause: Envelope | None,
+    route: Placement | None = None,
 ) -> None:
     fields = {
         name: row[name]
@@ -216,7 +252,10 @@ def _publish(
         )
         uow.publish(tenant, event, cause)
     else:
-        uow.publish(tenant, LeadAssigned(**fields, occurred_at=uow.now), cause)
+        way = (
+            {"sub_vertical": route.sub_vertical, "rule": route.rule, "routing_version": route.version} if route else {}
+        )
+        uow.publish(tenant, LeadAssigned(**fields, **way, occurred_at=uow.now), cause)
 
 
 async def release(

@@ -8,9 +8,8 @@ from contracts.intake.distribution import Standing
 from contracts.intake.workspaces import ChainStep, Pick, StepKind
 from contracts.taxonomy import UNKNOWN
 from intake.distribution.domain_rotation import turn
+from intake.distribution.domain_round import PASSED_OVER, Round
 
-PASSED_OVER = "passed_over"
-"""The verdict on an agent who owned the lead once and does not get it again by itself."""
 _DEFAULT_CHAIN = (ChainStep(kind=StepKind.LOAD_BALANCED),)
 _FOR_ANY_PLACE = (StepKind.ROUND_ROBIN, StepKind.LOAD_BALANCED, StepKind.ROLE)
 
@@ -36,10 +35,25 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Who gets a lead, and by what: each step looked at, the verdict on everybody else, and what the eligible held of how much."""
+    """Who gets a lead, and by what of its own; `domain_round.explain` adds what it has in common with the others of its round."""
 
     user_id: str
     trace: dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Open:
+    """Those whom a step considers and who have room, after some of a round's choices.
+
+    Attributes:
+        shares: by user; a dictionary keeps its order, and that is by user id.
+        loads: by user, what they would hold with one more lead, in proportion to their share.
+        turns: how many choices of the round are reckoned with.
+    """
+
+    shares: dict[str, int] = field(default_factory=dict)
+    loads: dict[str, float] = field(default_factory=dict)
+    turns: int = 0
 
 
 @dataclass(slots=True)
@@ -49,40 +63,48 @@ class Distributor:
     Attributes:
         chain: its steps; load balanced, if empty.
         candidates: its agents.
-        held: how many leads each agent owns, in all workspaces; counted on with every choice.
+        round: what each agent owns, in all workspaces, and which choices have been made; counted on with every choice.
         standing: of its round robin, see `domain_rotation.turn`; brought up to date with every choice.
     """
 
     chain: Sequence[ChainStep]
     candidates: Sequence[Candidate]
-    held: MutableMapping[str, int]
+    round: Round
     standing: MutableMapping[str, int]
     _there: list[Candidate] = field(init=False)
-    _absent: dict[str, list[str]] = field(init=False)
+    _capacity: dict[str, int] = field(init=False)
     _pools: dict[tuple[int, str | None], list[Candidate]] = field(default_factory=dict)
+    _opens: dict[tuple[int, str | None], _Open] = field(default_factory=dict)
+    _steps: dict[tuple[int, str | None], list[dict[str, Any]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.chain = self.chain or _DEFAULT_CHAIN
         self._there = [c for c in self.candidates if c.standing is Standing.AVAILABLE]
-        self._absent = {}
+        self._capacity = {c.user_id: c.capacity for c in self._there}
         for candidate in self.candidates:
-            self.held.setdefault(candidate.user_id, 0)
-            if candidate.standing is not Standing.AVAILABLE:
-                self._absent.setdefault(candidate.standing.value, []).append(candidate.user_id)
+            self.round.held.setdefault(candidate.user_id, 0)
 
     def choose(self, geo_key: str | None, passed_over: Collection[str] = ()) -> Choice | None:
         """The owner of a lead of this place; none where no step has anybody for it."""
-        held = self.held
         for number, step in enumerate(self.chain):
-            eligible = [c for c in self._pool(number, step, geo_key) if held[c.user_id] < c.capacity]
+            eligible = self._open(number, step, geo_key)
             if passed_over:
-                eligible = [c for c in eligible if c.user_id not in passed_over]
-            if eligible:
-                trace = self._trace(number, geo_key, eligible, passed_over)
+                eligible = _without(eligible, passed_over)
+            if eligible.shares:
                 user = self._pick(step, eligible)
-                held[user] += 1
-                return Choice(user, {"user_id": user, **trace})
+                trace = {"user_id": user, "turn": self.round.give(user), "steps": self._steps_to(number, geo_key)}
+                if over := [c.user_id for c in self._there if c.user_id in passed_over] if passed_over else []:
+                    trace[PASSED_OVER] = over
+                return Choice(user, trace)
         return None
+
+    def grounds(self) -> dict[str, Any]:
+        """What its choices have in common: how much those who are there can hold, and why the others are not."""
+        absent: dict[str, list[str]] = {}
+        for candidate in self.candidates:
+            if candidate.standing is not Standing.AVAILABLE:
+                absent.setdefault(candidate.standing.value, []).append(candidate.user_id)
+        return {"capacity": self._capacity, "absent": absent}
 
     def open_to_every_place(self) -> bool:
         """Whether somebody can be given a lead from anywhere."""
@@ -100,7 +122,7 @@ class Distributor:
         return {pattern for candidate in self._there if self._has_room(candidate) for pattern in candidate.regions}
 
     def _has_room(self, candidate: Candidate) -> bool:
-        return self.held[candidate.user_id] < candidate.capacity
+        return self.round.held[candidate.user_id] < candidate.capacity
 
     def _pool(self, number: int, step: ChainStep, place: str | None) -> list[Candidate]:
         """Whom a step considers, of those who are there."""
@@ -109,38 +131,53 @@ class Distributor:
             self._pools[known] = [c for c in self._there if _considers(step, c, place)]
         return self._pools[known]
 
-    def _pick(self, step: ChainStep, eligible: Sequence[Candidate]) -> str:
+    def _open(self, number: int, step: ChainStep, place: str | None) -> _Open:
+        """Whom a step can give the next lead. Only who was given one since it was last asked holds more than then."""
+        known = (number, place if step.kind is StepKind.REGION else None)
+        if (found := self._opens.get(known)) is None:
+            pool = sorted(self._pool(number, step, place), key=lambda candidate: candidate.user_id)
+            found = self._opens[known] = _Open({c.user_id: c.share for c in pool})
+            news = list(found.shares)
+        else:
+            news = self.round.given[found.turns :]
+        for user in news:
+            if user in found.shares:
+                if self.round.held[user] < self._capacity[user]:
+                    found.loads[user] = (self.round.held[user] + 1) / found.shares[user]
+                else:
+                    del found.shares[user]
+                    found.loads.pop(user, None)
+        found.turns = len(self.round.given)
+        return found
+
+    def _pick(self, step: ChainStep, eligible: _Open) -> str:
         by_turns = step.kind is StepKind.ROUND_ROBIN or (
             step.kind in (StepKind.REGION, StepKind.ROLE) and step.pick is Pick.ROUND_ROBIN
         )
         if by_turns:
-            return turn(self.standing, {c.user_id: c.share for c in eligible})
-        held = self.held
-        return min(eligible, key=lambda c: ((held[c.user_id] + 1) / c.share, c.user_id)).user_id
+            return turn(self.standing, eligible.shares)
+        return min(eligible.shares, key=eligible.loads.__getitem__)
 
-    def _trace(
-        self, decisive: int, place: str | None, eligible: Sequence[Candidate], passed_over: Collection[str]
-    ) -> dict[str, Any]:
-        held = self.held
-        verdicts = dict(self._absent)
-        if len(eligible) < len(self._there):
-            over = [c.user_id for c in self._there if c.user_id in passed_over]
-            full = [c.user_id for c in self._there if held[c.user_id] >= c.capacity and c.user_id not in passed_over]
-            verdicts |= {name: users for name, users in ((PASSED_OVER, over), (Standing.FULL.value, full)) if users}
-        steps = []
-        for number, step in enumerate(self.chain[: decisive + 1]):
-            seen: dict[str, Any] = {"kind": step.kind.value}
-            if step.role:
-                seen["role"] = step.role
-            if step.kind in (StepKind.REGION, StepKind.ROLE):
-                considered = {candidate.user_id for candidate in self._pool(number, step, place)}
-                seen[f"other_{step.kind.value}"] = [c.user_id for c in self._there if c.user_id not in considered]
-            steps.append(seen)
-        return {
-            "steps": steps,
-            "verdicts": verdicts,
-            "eligible": {c.user_id: f"{held[c.user_id]}/{c.capacity}" for c in eligible},
-        }
+    def _steps_to(self, decisive: int, place: str | None) -> list[dict[str, Any]]:
+        """The steps looked at, and whom each did not consider."""
+        looked_at = self.chain[: decisive + 1]
+        known = (decisive, place if any(step.kind is StepKind.REGION for step in looked_at) else None)
+        if known not in self._steps:
+            self._steps[known] = [self._seen(number, step, place) for number, step in enumerate(looked_at)]
+        return self._steps[known]
+
+    def _seen(self, number: int, step: ChainStep, place: str | None) -> dict[str, Any]:
+        seen: dict[str, Any] = {"kind": step.kind.value}
+        if step.role:
+            seen["role"] = step.role
+        if step.kind in (StepKind.REGION, StepKind.ROLE):
+            considered = {candidate.user_id for candidate in self._pool(number, step, place)}
+            seen[f"other_{step.kind.value}"] = [c.user_id for c in self._there if c.user_id not in considered]
+        return seen
+
+
+def _without(open_: _Open, passed_over: Collection[str]) -> _Open:
+    return _Open({user: share for user, share in open_.shares.items() if user not in passed_over}, open_.loads)
 
 
 def _considers(step: ChainStep, candidate: Candidate, place: str | None) -> bool:

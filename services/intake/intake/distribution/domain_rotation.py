@@ -9,8 +9,11 @@ def turn(standing: MutableMapping[str, int], shares: Mapping[str, int]) -> str:
     Over as many turns as the shares sum up to, everybody gets exactly their share. Who cannot take a turn keeps their
     standing and is owed nothing for it.
     """
+    chosen, highest, total = "", 0, 0
     for user, share in shares.items():
-        standing[user] = standing.get(user, 0) + share
-    chosen = max(shares, key=standing.__getitem__)
-    standing[chosen] -= sum(shares.values())
+        standing[user] = place = standing.get(user, 0) + share
+        total += share
+        if not chosen or place > highest:
+            chosen, highest = user, place
+    standing[chosen] -= total
     return chosen

@@ -9,10 +9,11 @@ from sqlalchemy import RowMapping
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.distribution import Standing, Workload
 from contracts.intake.workspaces import WorkspaceConfiguration
-from intake.distribution import store_agents
+from intake.distribution import store, store_agents
 from intake.distribution.domain_availability import is_at_work, start_of_day
 from intake.distribution.domain_capacity import capacity_score, effective_capacity
-from intake.distribution.domain_choice import Candidate
+from intake.distribution.domain_choice import Candidate, Distributor
+from intake.distribution.domain_round import Round
 from intake.routing.published import published
 
 _AVERAGED = timedelta(days=30)
@@ -36,6 +37,20 @@ class Staff:
     def of(self, workspace: str, configuration: WorkspaceConfiguration) -> list[Candidate]:
         """The agents of a workspace, as its configuration has them."""
         return [candidate(a, configuration, self.now) for a in self.agents if workspace in a["workspaces"]]
+
+
+async def distributors_of(uow: UnitOfWork, tenant: str, workspaces: Workspaces) -> tuple[Round, dict[str, Distributor]]:
+    """A round of choices as of now, and who makes them in each of these workspaces."""
+    staff = await staff_of(uow, tenant, workspaces)
+    round_ = Round(staff.held)  # shared: who is given a lead of one workspace has less room for those of another
+    standings = await store.rotations(uow, tenant, list(workspaces))
+    distributors = {}
+    for name, configuration in workspaces.items():
+        candidates = staff.of(name, configuration)
+        known = {c.user_id for c in candidates}
+        standing = {user: place for user, place in standings.get(name, {}).items() if user in known}
+        distributors[name] = Distributor(configuration.chain, candidates, round_, standing)
+    return round_, distributors
 
 
 async def workspaces_of(uow: UnitOfWork, tenant: str) -> Workspaces:

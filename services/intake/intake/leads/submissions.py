@@ -138,13 +138,8 @@ def _arrivals(
             facts = effective(own)
         else:
             facts = {**candidate.lead.attribution.__dict__, "metadata": candidate.lead.clear_metadata}
-        yield Arrival(
-            lead_id,
-            facts,
-            uow.now,
-            candidate.message.envelope,
-            changed=candidate.before is not None or lead_id in merged,
-        )
+        changed = candidate.before is not None or lead_id in merged  # one that stands for others may have their work
+        yield Arrival(lead_id, facts, uow.now, candidate.message.envelope, changed=changed)
     for lead_id, row in merged.items():
         if lead_id not in last and not row["merged_into"]:
             yield Arrival(lead_id, effective(row), uow.now, changed=True)

@@ -64,10 +64,22 @@ def upgrade() -> None:
             kind text not null,
             decided_at timestamptz not null default now(),
             trace jsonb not null,
-            primary key (tenant_id, decision_id)
+            route uuid,
+            round uuid,
+            primary key (tenant_id, lead_id, decision_id)
         )
         """
     )
-    op.execute("create index decision_lead on decision (tenant_id, lead_id, decision_id)")
-    isolate(op, "routing_version", "work", "decision")
-    append_only(op, "decision")
+    # What decisions have in common: the route that several leads took, the round of choices that gave them out.
+    op.execute(
+        """
+        create table grounds (
+            tenant_id text not null,
+            grounds_id uuid not null,
+            content jsonb not null,
+            primary key (tenant_id, grounds_id)
+        )
+        """
+    )
+    isolate(op, "routing_version", "work", "decision", "grounds")
+    append_only(op, "decision", "grounds")

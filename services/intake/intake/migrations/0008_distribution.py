@@ -76,7 +76,8 @@ def upgrade() -> None:
     op.execute("create index assignment_held on assignment (tenant_id, user_id) where ended_at is null")
     op.execute("create index assignment_ended on assignment (tenant_id, user_id, ended_at) where ended_at is not null")
     op.execute(
-        "create index assignment_due on assignment (tenant_id, due_at) where ended_at is null and contacted_at is null"
+        "create index assignment_due on assignment (tenant_id, due_at) "
+        "where ended_at is null and contacted_at is null and due_at is not null"
     )
     op.execute(
         """

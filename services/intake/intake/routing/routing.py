@@ -1,16 +1,16 @@
 """Leads are routed: by the published rules as they come and when these change, or by hand."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.routing import DecisionKind, LeadRouted, LeadUnrouted, WorkStatus
 from contracts.message import Envelope
 from intake.distribution import store as owners
-from intake.distribution.assigning import fill
+from intake.distribution.assigning import Newcomer, fill, give_out
 from intake.routing import store, store_versions
 from intake.routing.domain_rules import Route, Rules
 from intake.routing.published import published
@@ -41,19 +41,29 @@ async def route(uow: UnitOfWork, tenant: str, arrivals: Iterable[Arrival]) -> No
     """Route leads that came or changed, by the version that is published while they are stored, and give out what waits there.
 
     One that is assigned, worked or closed stays where it is, whatever it has become; so does one that was routed by hand.
+    One that came and can be given to somebody at once never waits.
     A tenant without published rules costs two short queries; its arrivals are not even looked at.
     """
     await store_versions.hold_published(uow, tenant)
     rules = await published(uow, tenant)
-    if rules is not None:
-        await owners.lock(uow, tenant)
-        given = list(arrivals)
-        changed = [arrival.lead_id for arrival in given if arrival.changed]
-        work = await store.lock_work(uow, tenant, changed) if changed else {}
-        routed = await apply(uow, tenant, rules, given, work)
-        if workspaces := {found.workspace for found in routed.values() if found.workspace}:
-            causes = {arrival.lead_id: arrival.cause for arrival in given if arrival.cause}
-            await fill(uow, tenant, workspaces, causes=causes)
+    if rules is None:
+        return
+    await owners.lock(uow, tenant)
+    given = list(arrivals)
+    changed = [arrival.lead_id for arrival in given if arrival.changed]
+    work = await store.lock_work(uow, tenant, changed) if changed else {}
+    routes = _routes(rules, given, work)
+    new = [way for way in routes if way.found.rule and not way.arrival.changed]
+    # What changed waits already, or is to before others are given out: its place in the queue is an older one.
+    placed = await _settle(uow, tenant, [way for way in routes if way.arrival.changed], work)
+    workspaces = {way.found.workspace for way in (*placed, *new) if way.found.workspace}
+    owned = await give_out(
+        uow, tenant, {name: rules.configuration.workspaces[name] for name in sorted(workspaces)},
+        newcomers=[_newcomer(way) for way in new],
+        causes={way.arrival.lead_id: way.arrival.cause for way in placed if way.arrival.cause},
+    ) if workspaces else set()  # fmt: skip
+    rest = [way for way in routes if not way.arrival.changed and way.arrival.lead_id not in owned]
+    await _settle(uow, tenant, rest, work)
 
 
 async def apply(
@@ -64,24 +74,49 @@ async def apply(
     Args:
         work: the work on those of them that make some already, locked.
     """
-    routes: dict[UUID, tuple[Arrival, Route]] = {}
+    placed = await _settle(uow, tenant, _routes(rules, arrivals, work), work)
+    return {way.arrival.lead_id: way.found for way in placed}
+
+
+class _Way(NamedTuple):
+    """What the rules say of a lead, where that is news."""
+
+    arrival: Arrival
+    found: Route
+
+
+def _routes(rules: Rules, arrivals: Iterable[Arrival], work: Mapping[UUID, Mapping[str, Any]]) -> list[_Way]:
+    ways = []
     for arrival in arrivals:
         before = work.get(arrival.lead_id)
         if before is not None and not follows_rules(before, rules):
             continue
         found = rules.route(arrival.facts)
         if before is None or _is_news(before, arrival, found):
-            routes[arrival.lead_id] = (arrival, found)
-    placed = await _place(uow, tenant, routes.values(), work)
-    decided = [each for lead_id, each in routes.items() if lead_id in placed]
-    await store.record_decisions(uow, tenant, [_decision(arrival, found) for arrival, found in decided])
+            ways.append(_Way(arrival, found))
+    return ways
+
+
+async def _settle(
+    uow: UnitOfWork, tenant: str, ways: Sequence[_Way], work: Mapping[UUID, Mapping[str, Any]]
+) -> list[_Way]:
+    """Have leads wait where the rules say, write down why and publish it; returns those that do."""
+    if not ways:
+        return []
+    placed = await _place(uow, tenant, ways, work)
+    decided = [way for way in ways if way.arrival.lead_id in placed]
+    await store.record_decisions(uow, tenant, [_decision(*way) for way in decided])
     for arrival, found in decided:
         uow.publish(tenant, _event(uow, arrival.lead_id, found), arrival.cause)
-    return {arrival.lead_id: found for arrival, found in decided}
+    return decided
+
+
+def _newcomer(way: _Way) -> Newcomer:
+    return Newcomer(_placement(*way), way.arrival.facts["geo_key"], way.found.decision, way.arrival.cause)
 
 
 async def _place(
-    uow: UnitOfWork, tenant: str, routes: Iterable[tuple[Arrival, Route]], work: Mapping[UUID, Mapping[str, Any]]
+    uow: UnitOfWork, tenant: str, routes: Iterable[_Way], work: Mapping[UUID, Mapping[str, Any]]
 ) -> set[UUID]:
     """Where work on a lead turns up that was not there a moment ago, who saw the lead's change last has the say."""
     ours, anyones = [], []
@@ -142,7 +177,7 @@ def _placement(arrival: Arrival, found: Route) -> Placement:
 
 
 def _decision(arrival: Arrival, found: Route) -> Decision:
-    return Decision(arrival.lead_id, DecisionKind.ROUTED if found.rule else DecisionKind.UNROUTED, found.decision)
+    return Decision(arrival.lead_id, DecisionKind.ROUTED if found.rule else DecisionKind.UNROUTED, {}, found.decision)
 
 
 def _event(uow: UnitOfWork, lead_id: UUID, found: Route) -> LeadRouted | LeadUnrouted:
