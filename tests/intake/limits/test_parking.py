@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -16,6 +17,7 @@ from contracts.message import ProblemCode, ProblemError
 from contracts.operations import ListDeadLetters, RedriveDeadLetters
 from intake.leads import submissions
 from intake.limits import releasing
+from intake.limits.releasing import Releaser
 from leadloop import embedded
 from tests.intake.limits.scene import Scene, lead, numbers, send
 from tests.platform import Platform
@@ -82,14 +84,25 @@ async def test_the_operators_leads_are_not_counted_and_not_parked_even_behind_a_
         assert await scene.parked() == {"web": 2}
 
 
-async def test_a_limit_that_is_raised_lets_parked_ones_through_at_once(scene: Scene) -> None:
+async def test_a_limit_that_is_raised_lets_parked_ones_through_at_once(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_alone, release = asyncio.Event(), Releaser._release
+
+    async def watched(*arguments: Any) -> float | None:
+        pause = await release(*arguments)
+        if pause:
+            left_alone.set()
+        return pause
+
+    monkeypatch.setattr(Releaser, "_release", watched)
     async with scene.platform.upstream(scene.tenant) as upstream:
         await send(upstream, scene.tenant, map(lead, range(40)))
         await scene.until_parked(web=30)
+        await asyncio.wait_for(left_alone.wait(), 30)
         raised = TenantSettings(leads_per_minute=1000)
         changed = TenantChanged(version=2, settings=raised, created_at="2026-01-05T00:00:00Z")
         await scene.platform.publish("gateway", scene.tenant, changed)
-        scene.clock.now += 5
         assert numbers(await scene.settled(40)) == list(range(40))
 
 
@@ -223,6 +236,8 @@ async def test_over_http_more_is_refused_with_what_is_left_and_never_overtakes_w
             with pytest.raises(ProblemError) as refused:
                 await post(12, "crm")
             assert refused.value.problem.allowance
+            assert refused.value.problem.allowance.reset_seconds == 12, "as long as two take at ten a minute"
+            assert "2 that came before wait for that" in refused.value.problem.message
         await scene.until_parked()
         assert await post(13, "crm") >= 0
 

@@ -1,6 +1,7 @@
 """Submissions on their way in: what its source's limit allows goes on, the rest is parked or refused."""
 
 from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 from chassis.keys import TenantKeys
@@ -29,11 +30,15 @@ class Admission:
         if not by_source:
             return batch
         parked: list[Received[Any]] = []
+        counted: dict[tuple[str, str, int], list[Received[Any]]] = {}
         for (tenant, source), (limit, backlogged) in (await store.limits(uow, list(by_source))).items():
-            messages = by_source[tenant, source]
-            granted = 0
-            if not backlogged:
-                granted, _ = await self._limiter.take(tenant, source, [message.id for message in messages], limit)
+            if backlogged:
+                parked += by_source[tenant, source]
+            else:
+                name = self._limiter.counted_as(tenant, source)
+                counted.setdefault((tenant, name, limit), []).extend(by_source[tenant, source])
+        for (tenant, name, limit), messages in counted.items():
+            granted, _ = await self._limiter.take(tenant, name, [message.id for message in messages], limit)
             parked += messages[granted:]
         if not parked:
             return batch
@@ -49,19 +54,19 @@ class Admission:
         """
         if not is_limited(request):
             return None
-        source = request.body.source_system
-        ((limit, backlogged),) = (await store.limits(uow, [(request.tenant, source)])).values()
+        tenant, source = request.tenant, request.body.source_system
+        ((limit, backlogged),) = (await store.limits(uow, [(tenant, source)])).values()
         wanted = [] if backlogged else [request.id]
-        granted, allowance = await self._limiter.take(request.tenant, source, wanted, limit)
+        name = self._limiter.counted_as(tenant, source)
+        granted, allowance = await self._limiter.take(tenant, name, wanted, limit)
         if granted:
             return allowance
-        allowance = allowance.model_copy(update={"remaining": 0, "reset_seconds": max(1, allowance.reset_seconds)})
-        raise ProblemError(
-            ProblemCode.UNAVAILABLE,
-            f"this source may submit {limit} leads a minute, and has: try again in {allowance.reset_seconds} s",
-            "source_system",
-            allowance,
-        )
+        waiting = await store.count_of(uow, tenant, source) if backlogged else 0
+        pause = max(1, allowance.reset_seconds, ceil(waiting / limit * allowance.window_seconds))
+        allowance = allowance.model_copy(update={"remaining": 0, "reset_seconds": pause})
+        why = f"{waiting} that came before wait for that" if waiting else "has"
+        message = f"this source may submit {limit} leads a minute, and {why}: try again in {pause} s"
+        raise ProblemError(ProblemCode.UNAVAILABLE, message, "source_system", allowance)
 
     async def _sealed(self, uow: UnitOfWork, message: Received[Any]) -> store.ParkedRow:
         key = await self._keys.of(uow, message.tenant)

@@ -8,10 +8,16 @@ from uuid import UUID
 from chassis.received import Received
 from contracts.catalogue import OPERATOR
 from contracts.message import Allowance
-from intake.limits.counters import Counters
+from intake.limits.counters import Clock, Counters
 
 _REMEMBERED = 4096
 """More submissions than the consumer holds at any time."""
+_SOURCES = 1000
+"""How many sources of a tenant are counted each for itself within some minutes; what calls itself by ever new names is counted
+as one source beyond that."""
+_FORGOTTEN_SECONDS = 300.0
+_MANY_NAMES = "*"
+"""No source system is called so."""
 
 
 def is_limited(message: Received[Any]) -> bool:
@@ -22,12 +28,26 @@ def is_limited(message: Received[Any]) -> bool:
 class Limiter:
     """Counts submissions, each once, however often it is tried."""
 
-    def __init__(self, counters: Counters) -> None:
+    def __init__(self, counters: Counters, clock: Clock) -> None:
         self._counters = counters
+        self._clock = clock
         self._granted: dict[tuple[str, UUID], None] = {}
+        self._names: dict[str, set[str]] = {}
+        self._forget_at = clock() + _FORGOTTEN_SECONDS
+
+    def counted_as(self, tenant: str, source: str) -> str:
+        """The name under which a source is counted: its own, as long as the tenant has not too many."""
+        if self._clock() >= self._forget_at:
+            self._names.clear()
+            self._forget_at = self._clock() + _FORGOTTEN_SECONDS
+        names = self._names.setdefault(tenant, set())
+        if source not in names and len(names) >= _SOURCES:
+            return _MANY_NAMES
+        names.add(source)
+        return source
 
     async def take(self, tenant: str, source: str, ids: Sequence[UUID], limit: int) -> tuple[int, Allowance]:
-        """How many of these submissions, from the first on, may be handled now, and what is left then.
+        """How many of these submissions, from the first on, may be handled now, and what is left then; `source` is as it is counted.
 
         What was let through and comes again was undone with its unit of work, and was counted before.
         """

@@ -6,6 +6,7 @@ deletion commit together.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -30,6 +31,8 @@ PARKED = Gauge("leadloop_parked_submissions", "Submissions that wait because the
 
 _BATCH = 50
 """How many are released at once; a tenant with many must not hold up what others submit meanwhile."""
+_SOURCES_AT_ONCE = 20
+"""Of how many sources of one tenant something is released before it is looked again."""
 _POLL_SECONDS = 0.5
 _TROUBLE_SECONDS = 5.0
 """How long a source is left alone whose release failed."""
@@ -46,7 +49,7 @@ class Releaser:
         self._keys = keys
         self._limiter = limiter
         self._clock = clock
-        self._not_before: dict[store.Source, float] = {}
+        self._not_before: dict[tuple[store.Source, int], float] = {}
         self._counted_at = float("-inf")
 
     async def run(self, handle: Handle) -> None:
@@ -54,10 +57,12 @@ class Releaser:
         while True:
             now = self._clock()
             found = await self._look_around(now)
-            self._not_before = {source: at for source, at in self._not_before.items() if source in found}
-            due = [source for source in found if self._not_before.get(source, now) <= now]
+            # With another limit than when it was left alone, a source may go on.
+            self._not_before = {(source, limit): at for (source, limit), at in self._not_before.items()
+                                if found.get(source) == limit}  # fmt: skip
+            due = [source for source, limit in found.items() if self._not_before.get((source, limit), now) <= now]
             at_once = False
-            for tenant, source in due:
+            for tenant, source in _in_turns(due):
                 pause: float | None
                 try:
                     pause = await self._release(tenant, source, handle)
@@ -67,15 +72,18 @@ class Releaser:
                                 exc_info=None if is_transient(error) else error)  # fmt: skip
                     pause = None if lost_a_race(error) else _TROUBLE_SECONDS
                 if pause is not None:
-                    self._not_before[tenant, source] = now + pause
+                    self._not_before[(tenant, source), found[tenant, source]] = now + pause
                     at_once |= pause == 0
             if not at_once:
                 await asyncio.sleep(_POLL_SECONDS)
 
-    async def _look_around(self, now: float) -> list[store.Source]:
+    async def _look_around(self, now: float) -> dict[store.Source, int]:
+        """The sources of which something is parked, and their limits."""
         async with self._database.begin() as uow:
             await uow.act_for(await tenants.all_tenants(uow))
-            found = await store.backlogged(uow)
+            found = {
+                source: limit for source, (limit, _) in (await store.limits(uow, await store.backlogged(uow))).items()
+            }
             if not found or now >= self._counted_at + _COUNT_SECONDS:
                 PARKED.set(await store.count(uow) if found else 0)
                 self._counted_at = now
@@ -94,12 +102,24 @@ class Releaser:
             if not rows:
                 return None
             limit = (await tenants.settings_of(uow, tenant)).lead_limit(source)
-            granted, allowance = await self._limiter.take(tenant, source, [row.message_id for row in rows], limit)
+            name = self._limiter.counted_as(tenant, source)
+            granted, allowance = await self._limiter.take(tenant, name, [row.message_id for row in rows], limit)
             if granted:
                 key = await self._keys.of(uow, tenant)
                 await store.unpark(uow, tenant, source, rows[granted - 1].seq)
                 await handle(uow, [_opened(row, key) for row in rows[:granted]])
         return 0.0 if granted == _BATCH else allowance.reset_seconds
+
+
+def _in_turns(due: Sequence[store.Source]) -> list[store.Source]:
+    """Some of each tenant's sources, so that one with many holds up no other; the rest at the next look."""
+    taken: Counter[str] = Counter()
+    turn = []
+    for tenant, source in due:
+        taken[tenant] += 1
+        if taken[tenant] <= _SOURCES_AT_ONCE:
+            turn.append((tenant, source))
+    return turn
 
 
 def _opened(row: Any, key: TenantKey) -> Wire:

@@ -86,6 +86,15 @@ async def count(uow: UnitOfWork) -> int:
     return int((await uow.execute("select count(*) from parked")).scalar_one())
 
 
+async def count_of(uow: UnitOfWork, tenant: str, source: str) -> int:
+    """How many submissions of a source are parked."""
+    rows = await uow.execute(
+        "select count(*) from parked where tenant_id = :tenant and source_system = :source",
+        tenant=tenant, source=source,
+    )  # fmt: skip
+    return int(rows.scalar_one())
+
+
 async def try_to_lock(uow: UnitOfWork, tenant: str, source: str) -> bool:
     """Have this unit, and no other, release what is parked of a source; false when another does."""
     locked = await uow.execute(
