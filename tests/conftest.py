@@ -9,9 +9,14 @@ import uuid
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.platform import Platform
+
+# What one example takes depends on what else the machine does.
+hypothesis.settings.register_profile("leadloop", deadline=None)
+hypothesis.settings.load_profile("leadloop")
 
 
 def pytest_configure() -> None:

@@ -303,7 +303,7 @@ async def nothing(_: datetime) -> Counts:
     return {}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(minute=minutes, hour=hours, day=days, weekday=weekdays, now=moments)
 def test_the_latest_slot_is_the_last_minute_that_matches(
     minute: str, hour: str, day: str, weekday: str, now: datetime

@@ -51,7 +51,6 @@ def test_a_person_has_one_owner_at_most_and_nothing_is_lost_whatever_happens(pla
         settings=settings(
             max_examples=10,
             stateful_step_count=25,
-            deadline=None,
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),

@@ -140,7 +140,7 @@ def _world(random_: random.Random) -> tuple[list[Message], list[RecordOutcomes]]
 
 
 @given(random_=st.randoms(use_true_random=False))
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_whether_leads_or_their_orders_come_first_makes_no_difference(
     platform: Platform, database: Database, keyed: handlers.Handlers, random_: random.Random
 ) -> None:

@@ -20,7 +20,7 @@ from contracts.taxonomy import STAGE_OF, Channel, OutcomeType
 from contracts.values import Attribution
 from intake.distribution import handlers
 from intake.distribution.assigning import BATCH, fill
-from intake.distribution.jobs import distribute_tenant
+from intake.distribution.jobs import distribute, distribute_tenant
 from intake.distribution.progress import follow
 from intake.routing import store as routing
 
@@ -115,6 +115,14 @@ class Scene:
     async def minute(self) -> dict[str, int]:
         """What the job of every minute does."""
         return await distribute_tenant(_Timed(self), self.tenant, self.now)  # type: ignore[arg-type]
+
+    async def every_minute(self, behind: int = 0) -> dict[str, int]:
+        """The job itself, of a service that is so many events behind."""
+
+        async def waiting() -> int:
+            return behind
+
+        return await distribute(_Timed(self), waiting, self.now)  # type: ignore[arg-type]
 
     async def hear(self, *events: Event) -> None:
         async with self.unit() as uow:

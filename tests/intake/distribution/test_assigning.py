@@ -1,15 +1,18 @@
 """Giving out what waits: to whom, in which order, and what is written down and told."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
+from uuid_utils.compat import uuid7
 
 from contracts.intake.distribution import LeadAssigned
 from contracts.intake.routing import WorkStatus
 from intake.distribution import store, store_agents
 from intake.distribution.assigning import Newcomer, give_out
 from intake.distribution.staffing import workspaces_of
+from intake.routing.routing import Arrival, route
 from intake.routing.store import Placement
 from tests.intake.distribution.scene import BEGIN, Scene
 
@@ -198,3 +201,26 @@ async def test_a_long_queue_is_drained_batch_by_batch(scene: Scene, rows: int) -
     assert len(await scene.owners()) == 500
     assert (await scene.minute())["assigned"] == rows - 500
     assert set(await scene.owners()) == set(waiting)
+
+
+async def test_when_leads_come_what_waits_for_an_agent_of_its_place_is_not_gone_through(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands may wait for a place that nobody takes; they are looked at when somebody has room."""
+    await scene.publish([{"name": "all", "workspace": "desk"}], desk={"chain": [{"kind": "region"}]})
+    await scene.leads(3, geo="austin_tx")
+    await scene.agent("a", regions=["*_oh"])
+    asked, waiting = [], store.waiting
+
+    async def watched(*arguments: Any) -> Any:
+        asked.append(arguments)
+        return await waiting(*arguments)
+
+    monkeypatch.setattr(store, "waiting", watched)
+    facts = {"geo_key": "dublin_oh", "metadata": {}}
+    lead = uuid7()
+    async with scene.unit() as uow:
+        await route(uow, scene.tenant, [Arrival(lead, facts, scene.now)])
+    assert (await scene.owners(), asked) == ({lead: "a"}, [])
+    await scene.fill()
+    assert len(asked) == 1

@@ -209,9 +209,7 @@ def test_a_lead_has_one_owner_at_most_and_none_is_lost_whatever_happens(platform
         try:
             run_state_machine_as_test(
                 machine,
-                settings=settings(
-                    max_examples=10, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
-                ),
+                settings=settings(max_examples=10, stateful_step_count=30, suppress_health_check=list(HealthCheck)),
             )
         finally:
             runner.run(database.close())

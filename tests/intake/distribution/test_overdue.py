@@ -1,8 +1,13 @@
 """The time to first contact: a lead that is not contacted goes on, and in the end to a person."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+import pytest
+from uuid_utils.compat import uuid7
+
+from chassis.unit_of_work import Database
 from contracts.intake.distribution import AssignLead, GetWorkload, LeadReassigned, LeadSlaMissed, LeadUnassigned
+from intake.distribution import jobs
 from tests.intake.distribution.scene import BEGIN, Scene
 
 PROMPT = {"chain": [{"kind": "load_balanced"}], "sla_minutes": 10, "max_reassignments": 1}
@@ -89,3 +94,61 @@ async def test_a_workspace_without_a_limit_waits_for_ever(scene: Scene) -> None:
     scene.pass_time(days=400)
     assert (await scene.minute())["overdue"] == 0
     assert await scene.owners() == {lead: "a"}
+
+
+async def test_whoever_joins_is_given_what_everybody_else_had(scene: Scene) -> None:
+    await scene.publish(desk={**PROMPT, "max_reassignments": 9})
+    await scene.agent("a")
+    (lead,) = await scene.leads(1)
+    await scene.fill()
+    scene.pass_time(minutes=10)
+    await scene.minute()
+    assert (await scene.work())[lead]["kept_back"] == "nobody_left"
+    kind, trace = (await scene.traces(lead))[-1]
+    assert (kind, trace) == ("kept_back", {"workspace": "desk", "reason": "nobody_left", "passed_over": ["a"]})
+    await scene.agent("a", capacity=20)
+    assert await scene.owners() == {}
+    await scene.agent("new")
+    assert await scene.owners() == {lead: "new"}
+
+
+async def test_a_contact_that_was_told_of_and_not_heard_yet_is_waited_for(scene: Scene) -> None:
+    """The lead was due at 9:10. The service heard of nothing since 9:05, and events wait for it."""
+    await scene.publish(desk=PROMPT)
+    await scene.agent("a")
+    await scene.agent("b")
+    (lead,) = await scene.leads(1)
+    await scene.fill()
+    ((_, owner),) = (await scene.owners()).items()
+    scene.pass_time(minutes=5)
+    await scene.hear(scene.sent(uuid7()))
+    scene.pass_time(minutes=10)
+    assert (await scene.every_minute(behind=3))["overdue"] == 0
+    assert await scene.owners() == {lead: owner}
+    assert (await scene.every_minute(behind=0))["overdue"] == 1
+
+
+async def test_a_tenant_whose_leads_cannot_be_given_out_holds_up_no_other(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Scene(scene.database, f"{scene.tenant[:40]}-other")
+    await other.know()
+    for each in (scene, other):
+        await each.publish(desk=PROMPT)
+        await each.leads(1)
+    done = []
+
+    async def distribute_tenant(_: Database, tenant: str, by: datetime) -> dict[str, int]:
+        if tenant == scene.tenant:
+            raise ValueError("no")
+        done.append(tenant)
+        return {}
+
+    monkeypatch.setattr(jobs, "distribute_tenant", distribute_tenant)
+
+    async def behind() -> int:
+        return 0
+
+    with pytest.raises(jobs.SomeTenantsFailedError, match="1 tenant"):
+        await jobs.distribute(scene.database, behind, scene.now)
+    assert other.tenant in done

@@ -175,3 +175,26 @@ async def test_assignments_are_listed_by_agent_workspace_and_lead_a_page_at_a_ti
     assert len((await scene.ask(ListAssignments(workspace="field"))).assignments) == 2
     (only,) = (await scene.ask(ListAssignments(lead_id=leads[0]))).assignments
     assert (only.end_reason, only.ended_at) == ("completed", scene.now)
+
+
+async def test_a_lead_that_comes_back_to_a_workspace_that_is_no_more_goes_where_the_rules_say_now(scene: Scene) -> None:
+    await scene.publish(desk={})
+    await scene.agent("a")
+    lead, other = await scene.leads(2)
+    await scene.fill()
+    await scene.publish([{"name": "all", "workspace": "front"}], front={})
+    await scene.agent("b", workspaces=["front"])
+    await scene.ask(UnassignLead(lead_id=lead, actor="boss"))
+    assert await scene.owners() == {lead: "b", other: "a"}
+    await scene.publish([{"name": "none", "workspace": "back", "when": {"tier": ["A"]}}], back={})
+    await scene.ask(UnassignLead(lead_id=other, actor="boss"))
+    work = (await scene.work())[other]
+    assert (work["status"], work["workspace"]) == ("unrouted", None), "no rule matches: it waits for a person"
+
+
+async def test_no_lead_is_put_into_a_workspace_that_is_not_published(scene: Scene) -> None:
+    await scene.publish(desk={})
+    await scene.agent("b", workspaces=["gone"])
+    (lead,) = await scene.leads(1, workspace=None)
+    with pytest.raises(ProblemError, match="gone is not in the published routing"):
+        await scene.ask(AssignLead(lead_id=lead, user_id="b", actor="boss"))

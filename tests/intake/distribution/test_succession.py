@@ -1,5 +1,6 @@
 """A lead that stands is worked on for those merged into it, and when they are parted each is worked on as before."""
 
+import asyncio
 from uuid import UUID
 
 import pytest
@@ -14,11 +15,18 @@ from contracts.intake.distribution import (
     ReassignLead,
     SetTimeOff,
 )
+from contracts.intake.people import MergeLeads
 from contracts.message import ProblemCode, ProblemError
-from contracts.taxonomy import OutcomeType
+from contracts.taxonomy import MergePolicy, OutcomeType
 from intake.distribution import succession
+from intake.people import handlers as people_handlers
+from intake.routing.catching_up import CatchingUp
 from intake.routing.store import status_of
 from tests.intake.distribution.scene import Scene
+from tests.intake.people.desk import Desk as PeopleDesk
+from tests.intake.people.desk import lead as submission
+from tests.platform import Platform
+from tests.waiting import until
 
 DESK = {"chain": [{"kind": "round_robin"}], "sla_minutes": 30}
 
@@ -183,3 +191,25 @@ async def test_who_is_away_or_full_when_it_is_parted_is_not_given_it_back(desk: 
     await part(desk, merged, stands)
     assert await desk.owners() == {stands: "ann"}
     assert (await status(desk, merged))[1] == "routed"
+
+
+async def test_a_lead_that_is_merged_while_rules_are_applied_for_the_first_time_is_put_to_work_by_nobody(
+    platform: Platform, tenant: str
+) -> None:
+    people = PeopleDesk(platform, tenant)
+    await people.open(MergePolicy.KEEP_BOTH)
+    stands, merged = [
+        done.lead_id for done in await people.submit(*(submission(each, full_name="Jane Roe") for each in "12"))
+    ]
+    assert stands and merged
+    scene = Scene(people.database, tenant)
+    await scene.publish([{"name": "all", "workspace": "desk"}], desk={})
+    await scene.rows("update routing_version set catching_up = 'all' where tenant_id = :tenant returning version")
+    async with people.unit() as uow:
+        order = MergeLeads(survivor_id=stands, merged_id=merged, actor="user:1")
+        await people_handlers.merge_leads(uow, people.received(order))
+        applying = asyncio.create_task(CatchingUp(people.database).run(scene.now))
+        await until(people.somebody_waits, what="whoever applies the rules waits for the one who merges")
+    await applying
+    assert {lead: row["status"] for lead, row in (await scene.work()).items()} == {stands: "routed"}
+    await people.close()

@@ -37,7 +37,7 @@ async def test_nothing_is_lost_and_what_is_parted_is_what_it_was(platform: Platf
     await asyncio.to_thread(
         run_state_machine_as_test, Machine,
         settings=settings(
-            max_examples=12, stateful_step_count=14, deadline=None, phases=[Phase.generate],
+            max_examples=12, stateful_step_count=14, phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),
     )  # fmt: skip

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from chassis.failures import LostRaceError
 from chassis.unit_of_work import Database, UnitOfWork
-from contracts.intake.distribution import AssignedBy, EndReason, LeadAssigned, LeadReassigned, LeadUnassigned
+from contracts.intake.distribution import AssignedBy, LeadAssigned, LeadReassigned
 from contracts.intake.routing import DecisionKind, WorkStatus
 from contracts.intake.workspaces import WorkspaceConfiguration
 from contracts.message import Envelope
@@ -100,6 +100,7 @@ async def give_out(
     newcomers: Sequence[Newcomer] = (),
     left: Mapping[UUID, RowMapping] | None = None,
     causes: Mapping[UUID, Envelope] | None = None,
+    by_place: bool = True,
 ) -> set[UUID]:
     """As `fill`, of a tenant that is locked (`store.lock`): first what waits in these workspaces, then the newcomers to them.
 
@@ -107,6 +108,8 @@ async def give_out(
 
     Parameters:
         causes: of those that wait, the message that changed them.
+        by_place: whether leads are looked for of which only some agents take the place. That goes through all that wait, so it is
+            for when there is more room than before, and not for when leads come.
     """
     left = left or {}
     open_ = {name: workspaces[name] for name in await store.busy(uow, tenant, workspaces)}
@@ -120,7 +123,8 @@ async def give_out(
     behind = None
     while busy and len(assignments) < limit:
         room = limit - len(assignments)
-        page = await next_waiting(uow, tenant, {name: distributors[name] for name in busy}, behind, room)
+        waiting = {name: distributors[name] for name in busy}
+        page = await next_waiting(uow, tenant, waiting, behind, room, by_place=by_place)
         for row in page:
             workspace = row["workspace"]
             if choice := distributors[workspace].choose(row["geo_key"], row["passed_over"]):
@@ -256,47 +260,3 @@ def _publish(
             {"sub_vertical": route.sub_vertical, "rule": route.rule, "routing_version": route.version} if route else {}
         )
         uow.publish(tenant, LeadAssigned(**fields, **way, occurred_at=uow.now), cause)
-
-
-async def release(
-    uow: UnitOfWork, tenant: str, leads: Sequence[UUID], reason: EndReason, actor: str | None = None
-) -> list[RowMapping]:
-    """End the ownership of leads for good, and publish it; returns what ended. The status of the work is the caller's."""
-    ended = await store.end(uow, tenant, leads, reason, actor)
-    await _leave(uow, tenant, ended)
-    return ended
-
-
-async def pass_on(
-    uow: UnitOfWork, tenant: str, leads: Sequence[UUID], reason: EndReason, actor: str | None = None
-) -> list[RowMapping]:
-    """End the ownership of leads and give them to others, as far as there are any; the rest wait, at their old places.
-
-    Returns:
-        What ended.
-    """
-    ended = await store.end(uow, tenant, leads, reason, actor)
-    await routing.set_status(uow, tenant, [row["lead_id"] for row in ended], WorkStatus.ROUTED)
-    left = {row["lead_id"]: row for row in ended}
-    given = await fill(uow, tenant, {row["workspace"] for row in ended}, max(BATCH, len(ended)), left=left)
-    await _leave(uow, tenant, [row for row in ended if row["lead_id"] not in given])
-    return ended
-
-
-async def _leave(uow: UnitOfWork, tenant: str, ended: Sequence[RowMapping]) -> None:
-    """Write down and publish that leads have no owner any more."""
-    decisions = []
-    for row in ended:
-        trace = {name: row[name] for name in ("user_id", "workspace", "version")}
-        by = {"actor": row["ended_by"]} if row["ended_by"] else {}
-        trace["version"] += 1
-        decisions.append(
-            Decision(row["lead_id"], DecisionKind.UNASSIGNED, {**trace, "reason": row["end_reason"], **by})
-        )
-        event = LeadUnassigned(
-            lead_id=row["lead_id"], version=row["version"] + 1, assignment_id=row["assignment_id"],
-            user_id=row["user_id"], workspace=row["workspace"], occurred_at=uow.now, reason=row["end_reason"],
-            actor=row["ended_by"],
-        )  # fmt: skip
-        uow.publish(tenant, event)
-    await routing.record_decisions(uow, tenant, decisions)

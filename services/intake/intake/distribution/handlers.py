@@ -18,12 +18,13 @@ from intake.distribution.absence import begin_absences, leave
 from intake.distribution.assigning import fill
 from intake.distribution.domain_capacity import fairness
 from intake.distribution.ownership import Gift
+from intake.distribution.returning import hold
 from intake.distribution.staffing import candidate, longest_ramp, workloads, workspaces_of
 
 
 async def upsert_agent(uow: UnitOfWork, request: Received[messages.UpsertAgent]) -> messages.AgentView:
     ask, tenant = request.body, request.tenant
-    await store.lock(uow, tenant)
+    await hold(uow, tenant)
     zone = ask.time_zone or (await tenants.settings_of(uow, tenant)).time_zone
     hours = ask.working_hours
     profile = {
@@ -59,7 +60,7 @@ async def list_agents(uow: UnitOfWork, request: Received[messages.ListAgents]) -
 
 async def remove_agent(uow: UnitOfWork, request: Received[messages.RemoveAgent]) -> messages.AgentRemoved:
     ask, tenant = request.body, request.tenant
-    await store.lock(uow, tenant)
+    await hold(uow, tenant)
     row = await store_agents.changed(uow, tenant, ask.user_id, removed=True)
     if row is None:
         raise _no_such_agent()
@@ -90,7 +91,7 @@ async def cancel_time_off(uow: UnitOfWork, request: Received[messages.CancelTime
 
 async def _change_time_off(uow: UnitOfWork, request: Received[Any], change: Any) -> messages.AgentView:
     tenant, user = request.tenant, request.body.user_id
-    await store.lock(uow, tenant)
+    await hold(uow, tenant)
     row = await store_agents.changed(uow, tenant, user)
     if row is None:
         raise _no_such_agent()

@@ -9,7 +9,8 @@ from contracts.intake.distribution import EndReason, LeadSlaMissed
 from contracts.intake.routing import DecisionKind
 from contracts.intake.workspaces import KeptBack, WorkspaceConfiguration
 from intake.distribution import store, store_agents
-from intake.distribution.assigning import BATCH, pass_on
+from intake.distribution.assigning import BATCH
+from intake.distribution.returning import hold, pass_on
 from intake.distribution.staffing import Workspaces, workspaces_of
 from intake.routing import store as routing
 from intake.routing.store import Decision
@@ -17,7 +18,7 @@ from intake.routing.store import Decision
 
 async def reassign_overdue(uow: UnitOfWork, tenant: str, by: datetime) -> int:
     """Take from their owners what they did not contact by a moment, at most a batch of it; returns how many leads that were."""
-    await store.lock(uow, tenant)
+    await hold(uow, tenant)
     overdue = await store.overdue(uow, tenant, by, BATCH)
     if not overdue:
         return 0

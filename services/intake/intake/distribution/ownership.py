@@ -12,7 +12,8 @@ from contracts.intake.routing import WorkStatus
 from contracts.intake.workspaces import WorkspaceConfiguration
 from contracts.message import ProblemCode, ProblemError
 from intake.distribution import progress, store, store_agents
-from intake.distribution.assigning import Assignment, fill, give, pass_on
+from intake.distribution.assigning import Assignment, fill, give
+from intake.distribution.returning import hold, pass_on
 from intake.distribution.staffing import candidate, longest_ramp, standing, workspaces_of
 from intake.leads import store as leads
 from intake.routing import store as routing
@@ -52,7 +53,7 @@ async def claim(uow: UnitOfWork, tenant: str, gift: Gift) -> Any:
 
 
 async def _give(uow: UnitOfWork, tenant: str, gift: Gift, *, claimed: bool) -> Any:
-    await store.lock(uow, tenant)
+    await hold(uow, tenant)
     work = await _open_work(uow, tenant, gift.lead_id)
     owned = await store.owner(uow, tenant, gift.lead_id)
     if owned and owned["user_id"] == gift.user_id:
@@ -79,7 +80,7 @@ async def reassign(uow: UnitOfWork, tenant: str, gift: Gift) -> Any:
     Raises:
         ProblemError: `not_found`, there is no such lead or agent; `conflict`, nobody owns it, or the agent cannot be given work.
     """
-    await store.lock(uow, tenant)
+    await hold(uow, tenant)
     owned = await _owned(uow, tenant, gift.lead_id)
     if owned["user_id"] == gift.user_id:
         return owned
@@ -101,7 +102,7 @@ async def unassign(uow: UnitOfWork, tenant: str, lead_id: UUID, actor: str) -> R
     Raises:
         ProblemError: `not_found`, there is no such lead; `conflict`, nobody owns it.
     """
-    await store.lock(uow, tenant)
+    await hold(uow, tenant)
     await _owned(uow, tenant, lead_id)
     (ended,) = await pass_on(uow, tenant, [lead_id], EndReason.UNASSIGNED, actor)
     return ended
@@ -113,7 +114,7 @@ async def complete(uow: UnitOfWork, tenant: str, lead_id: UUID, actor: str) -> R
     Raises:
         ProblemError: `not_found`, there is no such lead; `conflict`, nobody owns it.
     """
-    await store.lock(uow, tenant)
+    await hold(uow, tenant)
     await _owned(uow, tenant, lead_id)
     await store.note(uow, {(tenant, lead_id): (None, uow.now)})
     (ended,) = await progress.close(uow, tenant, [lead_id], EndReason.COMPLETED, actor)

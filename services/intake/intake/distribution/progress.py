@@ -19,7 +19,8 @@ from contracts.outcomes import OutcomeRecorded
 from contracts.outreach import MessageSent
 from contracts.taxonomy import Stage
 from intake.distribution import store
-from intake.distribution.assigning import BATCH, fill, release
+from intake.distribution.assigning import BATCH, fill
+from intake.distribution.returning import release
 from intake.routing import store as routing
 
 _ENDS = frozenset({Stage.WON, Stage.LOST, Stage.INVALID})

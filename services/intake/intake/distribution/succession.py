@@ -12,16 +12,10 @@ from chassis.unit_of_work import UnitOfWork
 from contracts.intake.distribution import AssignedBy, EndReason, Standing
 from contracts.intake.routing import WorkStatus
 from intake.distribution import progress, store, store_agents
-from intake.distribution.assigning import Assignment, give, release
+from intake.distribution.assigning import Assignment, give
+from intake.distribution.returning import hold, release
 from intake.distribution.staffing import longest_ramp, standing, workspaces_of
 from intake.routing import store as routing
-from intake.routing import store_versions
-
-
-async def hold(uow: UnitOfWork, tenant: str) -> None:
-    """Let nobody else change who works on what. Who also routes needs both locks, and takes them in this order."""
-    await store_versions.hold_published(uow, tenant)
-    await store.lock(uow, tenant)
 
 
 async def merge(uow: UnitOfWork, tenant: str, merged: Mapping[UUID, UUID]) -> None:

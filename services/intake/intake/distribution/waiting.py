@@ -11,14 +11,18 @@ from intake.distribution.domain_choice import Distributor
 
 
 async def next_waiting(
-    uow: UnitOfWork, tenant: str, distributors: Mapping[str, Distributor], behind: Any, limit: int
+    uow: UnitOfWork, tenant: str, distributors: Mapping[str, Distributor], behind: Any, limit: int, *, by_place: bool
 ) -> list[RowMapping]:
-    """The next leads for which, by their place, there is somebody."""
+    """The next leads for which, by their place, there is somebody.
+
+    Args:
+        by_place: whether workspaces are searched in which that is so of some places only.
+    """
     everywhere = {name: distributor.open_to_every_place() for name, distributor in distributors.items()}
     regions = [
         (name, _like(pattern))
         for name, distributor in distributors.items()
-        if not everywhere[name]
+        if by_place and not everywhere[name]
         for pattern in sorted(distributor.open_regions())
     ]
     regional = {name for name, _ in regions}

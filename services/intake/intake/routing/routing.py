@@ -60,7 +60,7 @@ async def route(uow: UnitOfWork, tenant: str, arrivals: Iterable[Arrival]) -> No
     owned = await give_out(
         uow, tenant, {name: rules.configuration.workspaces[name] for name in sorted(workspaces)},
         newcomers=[_newcomer(way) for way in new],
-        causes={way.arrival.lead_id: way.arrival.cause for way in placed if way.arrival.cause},
+        causes={way.arrival.lead_id: way.arrival.cause for way in placed if way.arrival.cause}, by_place=bool(placed),
     ) if workspaces else set()  # fmt: skip
     rest = [way for way in routes if not way.arrival.changed and way.arrival.lead_id not in owned]
     await _settle(uow, tenant, rest, work)

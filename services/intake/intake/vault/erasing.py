@@ -13,7 +13,8 @@ from contracts.catalogue import by_type
 from contracts.intake.distribution import EndReason
 from contracts.intake.erasure import Confirmation, Erased, EraseLead, ErasureCertificate, LeadErased, Remainder
 from contracts.message import Envelope
-from intake.distribution import progress, succession
+from intake.distribution import progress
+from intake.distribution.returning import hold
 from intake.enrichment.forgetting import forget_person
 from intake.people import merging
 from intake.people import store as people
@@ -132,7 +133,7 @@ async def erase(uow: UnitOfWork, key: TenantKey, order: EraseLead, who: Asker, c
         "tokens": len(tokens),
         "enrichment_contacts": found,
     }
-    await succession.hold(uow, tenant)
+    await hold(uow, tenant)
     ended = await progress.close(uow, tenant, ids, EndReason.WITHDRAWN, who.actor)
     counts["assignments_ended"] = len(ended)
     erasure: dict[str, Any] = {"erasure_id": erasure_id, "person_id": person_id, "lead_ids": ids}
