@@ -4,7 +4,7 @@ from typing import Any
 
 import phonenumbers
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -31,7 +31,6 @@ def test_a_telephone_number_is_found_in_any_text(before: str, number: str, after
     assert looks_like_pii(f"{before}{number}{after}")
 
 
-@settings(deadline=None)
 @given(AROUND, st.emails(), AROUND)
 def test_an_email_address_is_found_in_any_text(before: str, address: str, after: str) -> None:
     assert looks_like_pii(f"{before}{address}{after}")
@@ -87,7 +86,6 @@ def test_an_ordinary_key_is_not_pii(text: str) -> None:
     assert not looks_like_pii(text)
 
 
-@settings(deadline=None)
 @given(st.text() | st.text(alphabet="0123456789 -_./+@a\u0300①²", max_size=24))
 def test_no_key_is_pii_unless_its_text_was(text: str) -> None:
     assert looks_like_pii(text) or not looks_like_pii(key(text))

@@ -2,7 +2,7 @@
 
 import pytest
 from email_validator import EmailNotValidError, validate_email
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from intake.leads.domain_email import read_email
@@ -53,7 +53,6 @@ def test_an_address_no_mail_can_reach_is_none(typed: str) -> None:
     assert read_email(typed) is None
 
 
-@settings(deadline=None)
 @given(st.emails() | ODD | NEARLY | st.text())
 def test_the_short_way_and_the_library_agree(typed: str) -> None:
     try:
@@ -64,7 +63,6 @@ def test_the_short_way_and_the_library_agree(typed: str) -> None:
     assert read_email(typed) == expected
 
 
-@settings(deadline=None)
 @given(st.emails() | ODD | NEARLY)
 def test_an_address_is_read_as_itself(typed: str) -> None:
     address = read_email(typed)

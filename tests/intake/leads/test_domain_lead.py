@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.gateway import TenantSettings
@@ -340,7 +340,6 @@ SUBMISSIONS = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(SUBMISSIONS)
 def test_any_submission_is_taken_or_rejected_and_strictness_only_decides_which(sent: LeadSubmission) -> None:
     lenient = normalise(sent, SETTINGS, RECEIVED, strict=False, digest_key=KEY)

@@ -1,7 +1,7 @@
 """A LinkedIn profile has one address."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from intake.leads.domain_linkedin import read_linkedin
@@ -47,7 +47,6 @@ def test_what_is_no_profile_is_none(typed: str) -> None:
     assert read_linkedin(typed) is None
 
 
-@settings(deadline=None)
 @given(st.text() | st.text(alphabet="aA%2f9é/-._ İ?#", max_size=20).map("linkedin.com/in/".__add__))
 def test_any_text_is_read_and_what_comes_out_is_read_as_itself(typed: str) -> None:
     profile = read_linkedin(typed)

@@ -1,7 +1,7 @@
 """Names come out as their owners write them."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from intake.leads.domain_name import read_name
@@ -65,7 +65,6 @@ def test_without_a_letter_there_is_no_name(typed: str) -> None:
     assert read_name(typed) is None
 
 
-@settings(deadline=None)
 @given(st.text() | st.text(alphabet="aAbB mcMC'’-.İıßǆDEde,", max_size=30))
 def test_any_text_is_read_and_what_comes_out_is_read_as_itself(typed: str) -> None:
     name = read_name(typed)

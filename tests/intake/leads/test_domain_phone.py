@@ -2,7 +2,7 @@
 
 import phonenumbers
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from intake.leads.domain_phone import Phone, read_phone
@@ -48,7 +48,6 @@ def test_a_number_is_valid_exactly_when_the_library_says_so() -> None:
                 assert (read_phone(typed, "US") is not None) == phonenumbers.is_valid_number(number), typed
 
 
-@settings(deadline=None)
 @given(st.text() | DIALLED, REGIONS)
 def test_any_text_is_read_and_what_comes_out_is_read_as_itself(typed: str, region: str) -> None:
     phone = read_phone(typed, region)

@@ -78,7 +78,6 @@ def test_any_text_is_read_and_what_comes_out_is_read_as_itself(name: str) -> Non
     hold()
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["full_name", "phone", "email", "linkedin_url", "source", "geo", "country", "time_zone", "intent",
