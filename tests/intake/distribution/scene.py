@@ -22,7 +22,7 @@ from intake.distribution import handlers
 from intake.distribution.assigning import BATCH, fill
 from intake.distribution.jobs import distribute, distribute_tenant
 from intake.distribution.progress import follow
-from intake.routing import store as routing
+from intake.routing import store_decisions
 
 BEGIN = datetime(2026, 11, 2, 9, tzinfo=UTC)
 """A Monday morning."""
@@ -152,7 +152,7 @@ class Scene:
     async def traces(self, lead: UUID) -> list[tuple[str, dict[str, Any]]]:
         """The decisions about a lead, the first first."""
         async with self.unit() as uow:
-            decisions = await routing.decisions_of(uow, self.tenant, lead, None, 100)
+            decisions = await store_decisions.of_lead(uow, self.tenant, lead, None, 100)
         return [(decision["kind"], decision["trace"]) for decision in reversed(decisions)]
 
     async def rows(self, statement: str, **parameters: Any) -> Sequence[Any]:

@@ -6,7 +6,7 @@ import pytest
 
 from contracts.intake.distribution import GetAgent, LeadSlaMissed, LeadUnassigned
 from contracts.taxonomy import OutcomeType
-from intake.distribution import progress, store
+from intake.distribution import progress, store_progress
 from tests.intake.distribution.scene import Scene
 
 PROMPT = {"chain": [{"kind": "load_balanced"}], "sla_minutes": 10}
@@ -86,7 +86,7 @@ async def test_what_was_closed_before_rules_were_published_is_not_worked_on_agai
                select tenant_id, lead_id, 'routed', 'desk', created_at from lead where tenant_id = :tenant""",
             tenant=scene.tenant,
         )
-        await store.close_unowned(uow, scene.tenant, [won, open_])
+        await store_progress.close_unowned(uow, scene.tenant, [won, open_])
     assert {lead: row["status"] for lead, row in (await scene.work()).items()} == {won: "closed", open_: "routed"}
 
 

@@ -21,7 +21,9 @@ from intake.distribution.domain_round import Round
 from intake.distribution.staffing import Workspaces, distributors_of, workspaces_of
 from intake.distribution.waiting import next_waiting
 from intake.routing import store as routing
-from intake.routing.store import Decision, Placement
+from intake.routing import store_decisions
+from intake.routing.store import Placement
+from intake.routing.store_decisions import Decision
 
 BATCH = 500
 """How many leads one unit of work gives out at most."""
@@ -193,7 +195,7 @@ async def give(
     if contacted := [row["lead_id"] for row in rows if row["contacted_at"]]:
         await routing.set_status(uow, tenant, contacted, WorkStatus.WORKED)
     left, causes = left or {}, causes or {}
-    await routing.record_decisions(uow, tenant, [_decision(a, left.get(a.lead_id), grounds) for a in assignments])
+    await store_decisions.record(uow, tenant, [_decision(a, left.get(a.lead_id), grounds) for a in assignments])
     for assignment, row in zip(assignments, rows, strict=True):
         if newcomer := assignment.newcomer:
             _publish(uow, tenant, row, None, newcomer.cause, newcomer.placement)

@@ -8,7 +8,7 @@ from chassis import tenants
 from chassis.jobs import Counts
 from chassis.logs import get_logger
 from chassis.unit_of_work import Database
-from intake.distribution import store
+from intake.distribution import store, store_progress
 from intake.distribution.absence import begin_absences
 from intake.distribution.assigning import BATCH, drain
 from intake.distribution.overdue import reassign_overdue
@@ -35,7 +35,7 @@ async def distribute(database: Database, behind: Callable[[], Awaitable[int]], _
     is_behind = await behind() > 0
     async with database.begin() as uow:
         names = await tenants.all_tenants(uow)
-        by = await store.heard_through(uow) if is_behind else uow.now
+        by = await store_progress.heard_through(uow) if is_behind else uow.now
     counts = Counter(returned=0, overdue=0, assigned=0, failed=0)
     for start in range(0, len(names), _AT_ONCE):
         chunk = names[start : start + _AT_ONCE]

@@ -12,8 +12,8 @@ from intake.distribution import store, store_agents
 from intake.distribution.assigning import BATCH
 from intake.distribution.returning import hold, pass_on
 from intake.distribution.staffing import Workspaces, workspaces_of
-from intake.routing import store as routing
-from intake.routing.store import Decision
+from intake.routing import store_decisions
+from intake.routing.store_decisions import Decision
 
 
 async def reassign_overdue(uow: UnitOfWork, tenant: str, by: datetime) -> int:
@@ -38,7 +38,7 @@ async def reassign_overdue(uow: UnitOfWork, tenant: str, by: datetime) -> int:
             await store.keep_back(uow, tenant, leads, reason.value)
         await pass_on(uow, tenant, leads, EndReason.SLA_MISSED)
         if reason:
-            await routing.record_decisions(uow, tenant, [_why(row, reason) for row in rows])
+            await store_decisions.record(uow, tenant, [_why(row, reason) for row in rows])
     return len(overdue)
 
 

@@ -11,7 +11,7 @@ from contracts.intake.distribution import AssignedBy, EndReason, Standing
 from contracts.intake.routing import WorkStatus
 from contracts.intake.workspaces import WorkspaceConfiguration
 from contracts.message import ProblemCode, ProblemError
-from intake.distribution import progress, store, store_agents
+from intake.distribution import progress, store, store_agents, store_progress
 from intake.distribution.assigning import Assignment, fill, give
 from intake.distribution.returning import hold, pass_on
 from intake.distribution.staffing import candidate, longest_ramp, standing, workspaces_of
@@ -116,7 +116,7 @@ async def complete(uow: UnitOfWork, tenant: str, lead_id: UUID, actor: str) -> R
     """
     await hold(uow, tenant)
     await _owned(uow, tenant, lead_id)
-    await store.note(uow, {(tenant, lead_id): (None, uow.now)})
+    await store_progress.note(uow, {(tenant, lead_id): (None, uow.now)})
     (ended,) = await progress.close(uow, tenant, [lead_id], EndReason.COMPLETED, actor)
     return ended
 

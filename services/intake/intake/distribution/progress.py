@@ -18,7 +18,7 @@ from contracts.intake.routing import WorkStatus
 from contracts.outcomes import OutcomeRecorded
 from contracts.outreach import MessageSent
 from contracts.taxonomy import Stage
-from intake.distribution import store
+from intake.distribution import store, store_progress
 from intake.distribution.assigning import BATCH, fill
 from intake.distribution.returning import release
 from intake.routing import store as routing
@@ -43,8 +43,8 @@ async def follow(uow: UnitOfWork, received: Sequence[Received[OutcomeRecorded | 
         noted[key] = contacted, closed
     # Locked even where there is no work yet: it may be being made at this moment, of leads that are open as far as is known.
     await store.lock(uow, *{tenant for tenant, _ in noted})
-    standing = await store.note(uow, noted)
-    await store.hear(uow, max(message.wire.received for message in received))
+    standing = await store_progress.note(uow, noted)
+    await store_progress.hear(uow, max(message.wire.received for message in received))
     for tenant, leads in standing.items():
         await catch_up(uow, tenant, leads)
 
@@ -54,7 +54,7 @@ async def settle(database: Database, tenant: str) -> None:
     while True:
         async with database.begin(tenant) as uow:
             await store.lock(uow, tenant)
-            leads = await store.open_though_closed(uow, tenant, BATCH)
+            leads = await store_progress.open_though_closed(uow, tenant, BATCH)
             await catch_up(uow, tenant, leads)
         if len(leads) < BATCH:
             return
@@ -62,9 +62,9 @@ async def settle(database: Database, tenant: str) -> None:
 
 async def catch_up(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> None:
     """Bring the work on these leads to where they are; the tenant must be locked (`store.lock`)."""
-    closed, contacted = await store.progressed(uow, tenant, leads)
+    closed, contacted = await store_progress.progressed(uow, tenant, leads)
     if contacted:
-        await store.contacted(uow, tenant, contacted)
+        await store_progress.contacted(uow, tenant, contacted)
         await routing.set_status(uow, tenant, contacted, WorkStatus.WORKED)
     if closed:
         await close(uow, tenant, closed, EndReason.CLOSED)

@@ -12,9 +12,9 @@ from intake.distribution import store
 from intake.distribution.assigning import BATCH, fill
 from intake.distribution.staffing import workspaces_of
 from intake.routing import store as routing
-from intake.routing import store_versions
+from intake.routing import store_decisions, store_versions
 from intake.routing.routing import Arrival, route
-from intake.routing.store import Decision
+from intake.routing.store_decisions import Decision
 
 
 async def hold(uow: UnitOfWork, tenant: str) -> None:
@@ -70,4 +70,4 @@ async def _leave(uow: UnitOfWork, tenant: str, ended: Sequence[RowMapping]) -> N
             actor=row["ended_by"],
         )  # fmt: skip
         uow.publish(tenant, event)
-    await routing.record_decisions(uow, tenant, decisions)
+    await store_decisions.record(uow, tenant, decisions)

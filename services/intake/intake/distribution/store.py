@@ -11,7 +11,6 @@ from sqlalchemy import RowMapping
 from chassis.failures import LostRaceError
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.distribution import EndReason
-from contracts.values import EARLIEST
 
 ASSIGNMENT = (
     "assignment_id, lead_id, user_id, workspace, version, assigned_at, assigned_by, actor, due_at, contacted_at, "
@@ -61,20 +60,6 @@ _END = f"""
     update assignment set ended_at = :now, end_reason = :reason, ended_by = :actor
     where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[])) and ended_at is null
     returning {ASSIGNMENT}
-"""
-_NOTE = """
-    insert into progress (tenant_id, lead_id, contacted_at, closed_at)
-    select given.tenant_id, coalesce(lead.merged_into, given.lead_id) as standing, max(contacted_at), max(closed_at)
-    from unnest(cast(:tenants as text[]), cast(:leads as uuid[]), cast(:contacted as timestamptz[]),
-                cast(:closed as timestamptz[])) as given (tenant_id, lead_id, contacted_at, closed_at)
-    left join lateral (
-        select merged_into from lead where lead.tenant_id = given.tenant_id and lead.lead_id = given.lead_id limit 1
-    ) as lead on true
-    group by given.tenant_id, standing order by given.tenant_id, standing
-    on conflict (tenant_id, lead_id) do update set
-        contacted_at = greatest(progress.contacted_at, excluded.contacted_at),
-        closed_at = greatest(progress.closed_at, excluded.closed_at)
-    returning tenant_id, lead_id
 """
 _OVERDUE = f"""
     select {ASSIGNMENT}, (
@@ -243,118 +228,6 @@ async def keep_rotations(uow: UnitOfWork, tenant: str, standings: Mapping[str, M
            select :tenant, * from unnest(cast(:names as text[]), cast(:standings as jsonb[]))
            on conflict (tenant_id, workspace) do update set standing = excluded.standing""",
         tenant=tenant, names=list(standings), standings=[orjson.dumps(s).decode() for s in standings.values()],
-    )  # fmt: skip
-
-
-async def note(
-    uow: UnitOfWork, noted: Mapping[tuple[str, UUID], tuple[datetime | None, datetime | None]]
-) -> dict[str, list[UUID]]:
-    """Keep when leads (tenant and id) were last contacted and last closed, whatever of it is new.
-
-    Returns:
-        By tenant the leads of which that is kept: for one that is merged, the one that stands for it.
-    """
-    rows = await uow.execute(
-        _NOTE, tenants=[tenant for tenant, _ in noted], leads=[lead for _, lead in noted],
-        contacted=[contacted for contacted, _ in noted.values()], closed=[closed for _, closed in noted.values()],
-    )  # fmt: skip
-    kept: dict[str, list[UUID]] = {}
-    for row in rows:
-        kept.setdefault(row.tenant_id, []).append(row.lead_id)
-    return kept
-
-
-async def closed_among(uow: UnitOfWork, tenant: str, leads: Collection[UUID]) -> set[UUID]:
-    """Those of these leads that are closed: by an outcome, or the work on them."""
-    rows = await uow.execute(
-        """select lead_id from progress where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[])) and closed
-           union
-           select lead_id from work where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[])) and status = 'closed'""",
-        tenant=tenant, leads=list(leads),
-    )  # fmt: skip
-    return set(rows.scalars())
-
-
-async def reopen(uow: UnitOfWork, tenant: str, leads: Collection[UUID]) -> None:
-    """Have these leads count as open, until they are closed again."""
-    await uow.execute(
-        """insert into progress (tenant_id, lead_id, reopened_at)
-           select :tenant, lead_id, :now from unnest(cast(:leads as uuid[])) as given (lead_id)
-           on conflict (tenant_id, lead_id) do update set reopened_at = excluded.reopened_at""",
-        tenant=tenant, leads=sorted(leads), now=uow.now,
-    )  # fmt: skip
-
-
-async def take_back_reopening(uow: UnitOfWork, tenant: str, lead: UUID) -> None:
-    """Have a lead count as closed again, if it was before it was reopened."""
-    await uow.execute(
-        "update progress set reopened_at = null where tenant_id = :tenant and lead_id = :lead", tenant=tenant, lead=lead
-    )
-
-
-async def hear(uow: UnitOfWork, through: datetime) -> None:
-    """Keep until when the broker got the events that have been heard."""
-    await uow.execute(
-        """insert into heard (through) values (:through)
-           on conflict (one) do update set through = greatest(heard.through, excluded.through)""",
-        through=through,
-    )
-
-
-async def heard_through(uow: UnitOfWork) -> datetime:
-    """Until when the broker got the events that have been heard; long ago before the first."""
-    rows = await uow.execute("select through from heard")
-    return rows.scalar_one_or_none() or EARLIEST
-
-
-async def progressed(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> tuple[list[UUID], list[UUID]]:
-    """Of these leads: those whose work is open although they are closed, and those whose owner was in touch and still counts as
-    not having been."""
-    rows = await uow.execute(
-        """select work.lead_id, progress.closed
-           from progress join work on work.tenant_id = :tenant and work.lead_id = progress.lead_id
-           left join assignment as owned on owned.tenant_id = :tenant and owned.lead_id = progress.lead_id
-                and owned.ended_at is null
-           where progress.tenant_id = :tenant and progress.lead_id = any(cast(:leads as uuid[]))
-                 and work.status <> 'closed'
-                 and (progress.closed
-                      or owned.contacted_at is null and progress.contacted_at >= owned.assigned_at)
-           order by work.lead_id""",
-        tenant=tenant, leads=list(leads),
-    )  # fmt: skip
-    found = list(rows)
-    return [row.lead_id for row in found if row.closed], [row.lead_id for row in found if not row.closed]
-
-
-async def close_unowned(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> None:
-    """Close the work on those of these leads that are closed as far as is known; nobody owns them, and they are locked."""
-    await uow.execute(
-        """update work set status = 'closed', updated_at = :now from progress
-           where work.tenant_id = :tenant and work.lead_id = any(cast(:leads as uuid[]))
-                 and progress.tenant_id = :tenant and progress.lead_id = work.lead_id and progress.closed""",
-        tenant=tenant, leads=list(leads), now=uow.now,
-    )  # fmt: skip
-
-
-async def open_though_closed(uow: UnitOfWork, tenant: str, limit: int) -> list[UUID]:
-    """Leads that are closed, while the work on them is not."""
-    rows = await uow.execute(
-        """select work.lead_id from progress join work on work.tenant_id = :tenant and work.lead_id = progress.lead_id
-           where progress.tenant_id = :tenant and progress.closed and work.status <> 'closed'
-           order by work.lead_id limit :limit""",
-        tenant=tenant, limit=limit,
-    )  # fmt: skip
-    return list(rows.scalars())
-
-
-async def contacted(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> None:
-    """The owners of these leads have been in touch."""
-    await uow.execute(
-        """update assignment set contacted_at = progress.contacted_at from progress
-           where assignment.tenant_id = :tenant and assignment.lead_id = any(cast(:leads as uuid[]))
-                 and assignment.ended_at is null
-                 and progress.tenant_id = :tenant and progress.lead_id = assignment.lead_id""",
-        tenant=tenant, leads=list(leads),
     )  # fmt: skip
 
 

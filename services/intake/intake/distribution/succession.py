@@ -11,7 +11,7 @@ from sqlalchemy import RowMapping
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.distribution import AssignedBy, EndReason, Standing
 from contracts.intake.routing import WorkStatus
-from intake.distribution import progress, store, store_agents
+from intake.distribution import progress, store, store_agents, store_progress
 from intake.distribution.assigning import Assignment, give
 from intake.distribution.returning import hold, release
 from intake.distribution.staffing import longest_ramp, standing, workspaces_of
@@ -27,10 +27,10 @@ async def merge(uow: UnitOfWork, tenant: str, merged: Mapping[UUID, UUID]) -> No
     await hold(uow, tenant)
     survivors = set(merged.values())
     work = await routing.lock_work(uow, tenant, [*merged, *survivors])
-    closed = await store.closed_among(uow, tenant, {*merged, *survivors})
+    closed = await store_progress.closed_among(uow, tenant, {*merged, *survivors})
     coming = {lead: survivor for lead, survivor in merged.items() if lead not in closed}
     if reopened := closed & set(coming.values()):
-        await store.reopen(uow, tenant, reopened)
+        await store_progress.reopen(uow, tenant, reopened)
         await routing.drop_closed(uow, tenant, list(reopened))
     ended = await release(uow, tenant, list(merged), EndReason.WITHDRAWN)
     await routing.hand_on(uow, tenant, _heirs(coming, ended, work))
@@ -59,7 +59,7 @@ async def part(uow: UnitOfWork, tenant: str, parted: UUID, survivor: UUID, *, al
         await release(uow, tenant, [survivor], EndReason.WITHDRAWN)
         await routing.set_status(uow, tenant, [survivor], WorkStatus.ROUTED)
     if alone:
-        await store.take_back_reopening(uow, tenant, survivor)
+        await store_progress.take_back_reopening(uow, tenant, survivor)
     await routing.take_up(uow, tenant, parted)
     await progress.catch_up(uow, tenant, both)
     before = last.get(parted)

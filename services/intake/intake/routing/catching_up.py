@@ -13,7 +13,7 @@ from uuid import UUID
 from chassis import tenants
 from chassis.jobs import Counts, report
 from chassis.unit_of_work import Database, UnitOfWork
-from intake.distribution import store as owners
+from intake.distribution import store_progress
 from intake.distribution.assigning import drain
 from intake.distribution.progress import settle
 from intake.people.store_merges import await_other_merges
@@ -82,5 +82,5 @@ class CatchingUp:
         rules = await ready(uow, tenant, version.version, version.published_at)
         arrivals = [Arrival(row["lead_id"], row, row["arrived_at"]) for row in await store.facts_of(uow, tenant, leads)]
         placed = await apply(uow, tenant, rules, arrivals, work)
-        await owners.close_unowned(uow, tenant, list(placed))
+        await store_progress.close_unowned(uow, tenant, list(placed))
         return len(placed)

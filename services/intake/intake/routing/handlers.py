@@ -11,7 +11,7 @@ from chassis.unit_of_work import UnitOfWork
 from contracts.intake import routing as messages
 from contracts.intake.routing import WorkStatus
 from contracts.message import ProblemCode, ProblemError
-from intake.routing import store, store_versions, versions
+from intake.routing import store, store_decisions, store_versions, versions
 from intake.routing.dry_run import dry_run
 from intake.routing.published import published
 from intake.routing.routing import WAITING, route_by_hand
@@ -86,7 +86,7 @@ class Handlers:
     async def list_queue(self, uow: UnitOfWork, request: Received[messages.ListWorkQueue]) -> messages.WorkQueuePage:
         ask = request.body
         after = paging.after(ask.cursor, _place_in_queue)
-        rows = await store.queue(uow, request.tenant, ask.workspace, after, ask.limit + 1)
+        rows = await store_decisions.queue(uow, request.tenant, ask.workspace, after, ask.limit + 1)
         leads = [_waiting(row, uow.now) for row in rows[: ask.limit]]
         last = leads[-1] if len(rows) > ask.limit else None
         cursor = f"{last.waiting_since.isoformat()}/{last.lead_id}" if last else None
@@ -129,7 +129,7 @@ class Handlers:
     ) -> messages.DecisionPage:
         ask = request.body
         before = paging.after(ask.cursor, UUID)
-        rows = await store.decisions_of(uow, request.tenant, ask.lead_id, before, ask.limit + 1)
+        rows = await store_decisions.of_lead(uow, request.tenant, ask.lead_id, before, ask.limit + 1)
         if not rows:
             await _status(uow, request.tenant, ask.lead_id)  # there is such a lead
         decisions = [messages.DecisionView.model_validate(dict(row)) for row in rows[: ask.limit]]

@@ -11,10 +11,11 @@ from contracts.intake.routing import DecisionKind, LeadRouted, LeadUnrouted, Wor
 from contracts.message import Envelope
 from intake.distribution import store as owners
 from intake.distribution.assigning import Newcomer, fill, give_out
-from intake.routing import store, store_versions
+from intake.routing import store, store_decisions, store_versions
 from intake.routing.domain_rules import Route, Rules
 from intake.routing.published import published
-from intake.routing.store import Decision, Placement
+from intake.routing.store import Placement
+from intake.routing.store_decisions import Decision
 
 WAITING = (WorkStatus.UNROUTED, WorkStatus.ROUTED)
 
@@ -105,7 +106,7 @@ async def _settle(
         return []
     placed = await _place(uow, tenant, ways, work)
     decided = [way for way in ways if way.arrival.lead_id in placed]
-    await store.record_decisions(uow, tenant, [_decision(*way) for way in decided])
+    await store_decisions.record(uow, tenant, [_decision(*way) for way in decided])
     for arrival, found in decided:
         uow.publish(tenant, _event(uow, arrival.lead_id, found), arrival.cause)
     return decided
@@ -135,7 +136,7 @@ async def route_by_hand(
     if not await store.place(uow, tenant, [placement]):
         return False
     trace = {"routing_version": rules.version, "workspace": workspace, "sub_vertical": sub_vertical, "by": actor}
-    await store.record_decisions(uow, tenant, [Decision(lead_id, DecisionKind.ROUTED_BY_HAND, trace)])
+    await store_decisions.record(uow, tenant, [Decision(lead_id, DecisionKind.ROUTED_BY_HAND, trace)])
     event = LeadRouted(
         lead_id=lead_id, workspace=workspace, sub_vertical=sub_vertical, routing_version=rules.version,
         routed_by=actor, occurred_at=uow.now,

@@ -9,13 +9,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
 from sqlalchemy import RowMapping
-from uuid_utils.compat import uuid7
 
 from chassis.unit_of_work import UnitOfWork
-from contracts.intake.routing import DecisionKind, WorkStatus
-from intake.distribution.domain_round import explain
+from contracts.intake.routing import WorkStatus
 from intake.people.domain_merge import effective
 
 MERGED = "merged"
@@ -49,22 +46,6 @@ _HAND_ON = """
     on conflict (tenant_id, lead_id) do update
         set waiting_since = least(work.waiting_since, excluded.waiting_since), updated_at = excluded.updated_at
 """
-_KEEP_GROUNDS = """
-    insert into grounds (tenant_id, grounds_id, content)
-    select :tenant, given.* from unnest(cast(:ids as uuid[]), cast(:contents as jsonb[])) as given
-"""
-_RECORD = """
-    insert into decision (tenant_id, lead_id, decision_id, kind, decided_at, trace, route, round)
-    select :tenant, lead_id, decision_id, kind, :now, trace, route, round
-    from unnest(cast(:leads as uuid[]), cast(:ids as uuid[]), cast(:kinds as text[]), cast(:traces as jsonb[]),
-                cast(:routes as uuid[]), cast(:rounds as uuid[]))
-         as given (lead_id, decision_id, kind, trace, route, round)
-"""
-_DECISION = "decision_id, kind, decided_at, trace, route.content as route, round.content as round"
-_GROUNDS = """
-    left join grounds as route on route.tenant_id = :tenant and route.grounds_id = decision.route
-    left join grounds as round on round.tenant_id = :tenant and round.grounds_id = decision.round
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,23 +66,6 @@ class Placement:
     since: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """A decision about a lead, and what it was made by.
-
-    Attributes:
-        trace: what is its own.
-        route: what the rules decided by, JSON; kept once for all decisions that are recorded together and have it in common.
-        round: of an assignment, what the round of choices was made by, JSON (`domain_round`); kept once like a route.
-    """
-
-    lead_id: UUID
-    kind: DecisionKind
-    trace: dict[str, Any]
-    route: str | None = None
-    round: str | None = None
-
-
 async def lock_work(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> dict[UUID, RowMapping]:
     """The work on these leads, locked until the unit ends; a lead that makes none yet is left out."""
     rows = await uow.execute(
@@ -110,19 +74,6 @@ async def lock_work(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> dict
         tenant=tenant, leads=list(leads),
     )  # fmt: skip
     return {row["lead_id"]: row for row in rows.mappings()}
-
-
-async def waiting(uow: UnitOfWork, tenant: str, workspace: str, limit: int) -> list[RowMapping]:
-    """Leads that wait in a workspace for somebody to take them, oldest first, locked until the unit ends.
-
-    One that another unit of work holds at this moment is passed over: it is being placed, and will be seen next time.
-    """
-    rows = await uow.execute(
-        f"""select {_WORK} from work where tenant_id = :tenant and status = 'routed' and workspace = :workspace
-            order by waiting_since, lead_id limit :limit for update skip locked""",
-        tenant=tenant, workspace=workspace, limit=limit,
-    )  # fmt: skip
-    return list(rows.mappings())
 
 
 async def set_status(
@@ -203,21 +154,6 @@ async def drop_closed(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> No
     )  # fmt: skip
 
 
-async def record_decisions(uow: UnitOfWork, tenant: str, decisions: Sequence[Decision]) -> None:
-    """Keep decisions for good."""
-    if not decisions:
-        return
-    grounds = {text: uuid7() for d in decisions for text in (d.route, d.round) if text}
-    if grounds:
-        await uow.execute(_KEEP_GROUNDS, tenant=tenant, ids=list(grounds.values()), contents=list(grounds))
-    await uow.execute(
-        _RECORD, tenant=tenant, now=uow.now, leads=[d.lead_id for d in decisions], ids=[uuid7() for _ in decisions],
-        kinds=[d.kind.value for d in decisions], traces=[orjson.dumps(d.trace).decode() for d in decisions],
-        routes=[grounds[d.route] if d.route else None for d in decisions],
-        rounds=[grounds[d.round] if d.round else None for d in decisions],
-    )  # fmt: skip
-
-
 async def status_of(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping | None:
     """How far the work on a lead, or on the one that stands for it, has come, and `arrived_at`; none where there is no such
     lead."""
@@ -235,52 +171,6 @@ async def status_of(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping |
         tenant=tenant, lead_id=lead_id,
     )  # fmt: skip
     return rows.mappings().first()
-
-
-async def decisions_of(
-    uow: UnitOfWork, tenant: str, lead_id: UUID, before: UUID | None, limit: int
-) -> list[dict[str, Any]]:
-    """Decisions about a lead with their whole reasons, newest first, from before one."""
-    rows = await uow.execute(
-        f"""select {_DECISION} from decision {_GROUNDS}
-            where decision.tenant_id = :tenant and lead_id = :lead_id
-              and (cast(:before as uuid) is null or decision_id < :before)
-            order by decision_id desc limit :limit""",
-        tenant=tenant, lead_id=lead_id, before=before, limit=limit,
-    )  # fmt: skip
-    return [_explained(row) for row in rows.mappings()]
-
-
-def _explained(row: RowMapping) -> dict[str, Any]:
-    """A decision's row with its whole trace, in which a newcomer's route is under `route`."""
-    decision = dict(row)
-    route, round_ = decision.pop("route"), decision.pop("round")
-    if round_:
-        decision["trace"] = explain(round_, decision["trace"])
-    if route:
-        decision["trace"] = {**decision["trace"], "route": route} if round_ else route
-    return decision
-
-
-async def queue(
-    uow: UnitOfWork, tenant: str, workspace: str | None, after: tuple[datetime, UUID] | None, limit: int
-) -> list[dict[str, Any]]:
-    """Leads that wait in a workspace, or unrouted, oldest first from behind one; each with the last decision about it."""
-    place = "status = 'routed' and workspace = :workspace" if workspace else "status = 'unrouted' and workspace is null"
-    since, lead_id = after or (None, None)
-    rows = await uow.execute(
-        f"""select waiting.*, decision.* from (
-               select lead_id, status, workspace, sub_vertical, waiting_since, kept_back from work
-               where tenant_id = :tenant and {place} and (cast(:lead_id as uuid) is null
-                   or (waiting_since, lead_id) > (cast(:since as timestamptz), cast(:lead_id as uuid)))
-               order by waiting_since, lead_id limit :limit
-           ) as waiting left join lateral (
-               select {_DECISION} from decision {_GROUNDS}
-               where decision.tenant_id = :tenant and lead_id = waiting.lead_id order by decision_id desc limit 1
-           ) as decision on true order by waiting_since, lead_id""",
-        tenant=tenant, since=since, lead_id=lead_id, limit=limit, **({"workspace": workspace} if workspace else {}),
-    )  # fmt: skip
-    return [_explained(row) for row in rows.mappings()]
 
 
 async def recent_leads(uow: UnitOfWork, tenant: str, before: UUID | None, limit: int) -> list[Mapping[str, Any]]:

@@ -19,7 +19,7 @@ from contracts.outcomes import OutcomeHistory
 from contracts.outreach import LeadMessages
 from intake.distribution import store as distribution
 from intake.leads import store as leads
-from intake.routing import store as routing
+from intake.routing import store_decisions
 from intake.vault import revealing, store_audit, store_export
 from intake.vault.domain_export import ROOM, Place, shorten, size_of
 
@@ -109,7 +109,7 @@ class Exporter:
         return [dict(row)] if row else [], ""
 
     async def _decisions(self, lead_id: UUID, after: str) -> Chunk:
-        rows = await routing.decisions_of(self.uow, self.key.tenant, lead_id, _id(after), _CHUNK)
+        rows = await store_decisions.of_lead(self.uow, self.key.tenant, lead_id, _id(after), _CHUNK)
         return _chunk(rows, "decision_id")
 
     async def _outcomes(self, lead_id: UUID, _: str) -> Chunk:
