@@ -1,6 +1,7 @@
 """``leadloop import, publish``: leads and messages go in. `leadloop.main` says what each command does."""
 
 import asyncio
+import secrets
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -24,7 +25,7 @@ from leadloop.rows import Rows
 
 
 async def import_(
-    file: Path, /, *, map: Path, tenant: Tenant, dry_run: bool = False, common: Common = Common()
+    file: Path, /, *, map: Path, tenant: Tenant, again: bool = False, dry_run: bool = False, common: Common = Common()
 ) -> Answer:
     """``leadloop import``.
 
@@ -32,32 +33,33 @@ async def import_(
         file: a CSV file with a header, of any size.
         map: what its columns mean (YAML; examples/README.md).
         tenant: whose leads they are.
+        again: submit every row anew, those too that were judged before: after what they were rejected for was mended.
         dry_run: check the mapping and every row, and send nothing; the errors file is written as by any run.
     """
     mapping_file = mapping.load(map)
     with file.open("rb") as stream, ErrorsFile(file) as errors:
-        rows = Rows(stream, mapping_file, tenant)
-        tally = await _check(rows, errors, common) if dry_run else await _apply(rows, tenant, errors, common)
+        rows = Rows(stream, mapping_file)
+        tally = await (_check(rows, errors, common) if dry_run else _apply(rows, tenant, errors, common, again=again))
     return answer(file, tally, errors) if isinstance(tally, Report) else _checked(file, tally, errors)
 
 
 async def _check(rows: Rows, errors: ErrorsFile, common: Common) -> Tally:
     tally = Tally()
     with progress("checking", rows.size, shown=not common.json) as advance:
-        for _ in unsent(rows, tally, errors):
+        for _ in unsent(rows.read(secrets.token_bytes(32)), tally, errors):
             if tally.rows % CHUNK == 0:
                 advance(rows.bytes_read, tally.rows)
                 await asyncio.sleep(0)  # here it can be stopped
     return tally
 
 
-async def _apply(rows: Rows, tenant: str, errors: ErrorsFile, common: Common) -> Report:
+async def _apply(rows: Rows, tenant: str, errors: ErrorsFile, common: Common, *, again: bool) -> Report:
     installation = Installation(common.open())
     async with installation.reached() as client:
         await check_known(Caller(client), tenant, "intake", "outcomes")
         with progress("importing", rows.size, shown=not common.json) as advance:
             try:
-                return await Import(client, installation.address, tenant, errors, advance).run(rows)
+                return await Import(client, installation.address, tenant, errors, advance).run(rows, again=again)
             except asyncio.CancelledError:
                 print("not all rows are imported: import the file again, no row is applied twice", file=sys.stderr)
                 raise
@@ -86,7 +88,8 @@ def answer(file: Path, report: Report, errors: ErrorsFile) -> Answer:
     if not waiting:
         del data["outcomes_waiting"]
     shown: list[str | Table] = [
-        leads, outcomes, *_unchanged(report), *_repeated(report), *_unusable(report), *_waiting(report),
+        leads, outcomes, *_unchanged(report), *_repeated(report), *_rejected_before(report), *_unusable(report),
+        *_waiting(report),
     ]  # fmt: skip
     return Answer(data, [*shown, *_found(errors)], ok=not (errors.count or waiting))
 
@@ -111,6 +114,15 @@ def _repeated(tally: Tally) -> list[str]:
     if not tally.repeated:
         return []
     return [f"rows that say the same of their lead as an earlier row: {tally.repeated}; each is sent once"]
+
+
+def _rejected_before(report: Report) -> list[str]:
+    if not report.rejected_before:
+        return []
+    return [
+        f"rows that an earlier run rejected, and that were not judged again: {report.rejected_before}; when what they were "
+        "rejected for is mended, import the file with --again"
+    ]
 
 
 def _unusable(report: Report) -> list[str]:

@@ -40,9 +40,7 @@ async def prepare(installation: Installation) -> None:
             export = Path(folder) / "crm.csv"
             generator.write(export, "crm", HISTORY_ROWS, until=_until(installation))
             with export.open("rb") as stream, ErrorsFile(export) as errors:
-                report = await Import(client, installation.address, TENANT, errors).run(
-                    Rows(stream, _mapping(), TENANT)
-                )
+                report = await Import(client, installation.address, TENANT, errors).run(Rows(stream, _mapping()))
     seconds = f"{report.seconds:.1f} s"
     print(f"the tenant {TENANT} has {HISTORY_ROWS} imported rows of history ({seconds})", file=sys.stderr)
 

@@ -1,11 +1,12 @@
 """An import: an export's rows sent as commands, and waited for until every one of them is applied.
 
-Memory is bounded by the window of rows under way, whatever the size of the file. Every id is made from content, so what
-is sent twice is handled once: that is what makes a killed import safe to run again, and lets this one send again
-whatever the broker did not confirm.
+Memory is bounded by the window of rows under way, whatever the size of the file. Every id is made from content, under the
+tenant's key, so what is sent twice is handled once: that is what makes a killed import safe to run again, and lets this
+one send again whatever the broker did not confirm.
 """
 
 import asyncio
+import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from uuid_utils.compat import uuid7
 
 from chassis.caller import Caller
 from chassis.outlet import Outgoing
-from contracts.intake.leads import CountSubmissions, GetSubmissions, LeadVerdict, SubmissionView
+from contracts.intake.leads import CountSubmissions, GetImportKey, GetSubmissions, LeadVerdict, SubmissionView
 from contracts.message import Envelope, Reply, Request
 from contracts.outcomes import CountRecordings, GetRecordings, OutcomeVerdict, RecordingView, Refusal
 from leadloop.errors_file import ErrorsFile
@@ -66,6 +67,8 @@ class Report(Tally):
     duplicate: int = 0
     updated: int = 0
     rejected: int = 0
+    rejected_before: int = 0
+    """Those of the rejected that were rejected in an earlier run, and not looked at again in this one."""
     outcomes_recorded: int = 0
     outcomes_duplicate: int = 0
     outcomes_blocked: int = 0
@@ -133,16 +136,17 @@ class Import:
         self._heard_at = monotonic()
         self.report = Report(run_id=uuid7())
 
-    async def run(self, rows: Rows) -> Report:
-        """Send every row, wait until all is applied, and count.
+    async def run(self, rows: Rows, *, again: bool = False) -> Report:
+        """Send every row, wait until all is applied, and count; `again`: under ids that no other run has.
 
         Raises:
             CommandError: commands were handled without a verdict, or a service stands still; the message says what to do.
             LeadLoopError: as `unsent`.
         """
         began = monotonic()
+        key = secrets.token_bytes(32) if again else bytes.fromhex((await self._ask(GetImportKey())).key)
         async with Sender(self._address) as sender:
-            await self._send(rows, sender)
+            await self._send(rows, key, sender)
         while self._pending:
             await self._hear()
         await settle(self._client, self._caller)
@@ -150,10 +154,10 @@ class Import:
         self.report.seconds = monotonic() - began
         return self.report
 
-    async def _send(self, rows: Rows, sender: Sender) -> None:
+    async def _send(self, rows: Rows, key: bytes, sender: Sender) -> None:
         """Send every row, and hear of the verdicts as far as it takes to keep to the window."""
         chunk: list[Unsent] = []
-        for work in unsent(rows, self.report, self._errors):
+        for work in unsent(rows.read(key), self.report, self._errors):
             if work:
                 chunk.append(work)
             if self.report.rows % CHUNK == 0:
@@ -258,6 +262,7 @@ class Import:
         report = self.report
         report.accepted = leads.get(LeadVerdict.ACCEPTED, 0)
         report.updated = leads.get(LeadVerdict.UPDATED, 0)
+        report.rejected_before = report.rejected - leads.get(LeadVerdict.REJECTED, 0)
         report.duplicate = report.rows - report.bad_rows - report.accepted - report.updated - report.rejected
         report.outcomes_recorded = outcomes.get(OutcomeVerdict.RECORDED, 0)
         handled = report.outcomes_recorded + report.outcomes_blocked + report.outcomes_refused

@@ -68,8 +68,9 @@ key.command(
 app.command(
     "leadloop.commands_leads:import_",
     name="import",
-    help="Import a CRM export; returns when all of it is applied. Running it again changes nothing. Rows that cannot be "
-    "used are listed in FILE.errors.csv, all others are imported; the exit status is 0 only if there are none.",
+    help="Import a CRM export; returns when all of it is applied. Running it again changes nothing, unless with --again. "
+    "Rows that cannot be used are listed in FILE.errors.csv, all others are imported; the exit status is 0 only if there "
+    "are none.",
 )
 app.command(
     "leadloop.commands_leads:publish",

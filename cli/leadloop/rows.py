@@ -1,8 +1,9 @@
 """The rows of a CRM export made into commands, each with an id of its content.
 
-The id of a command is a UUIDv5 of tenant, kind, source system, source id and body: the same row, whenever and however
-often it is sent, is the same message. A body is JSON in the order of the contract's fields without what is default, so
-that neither the order of a mapping's rules nor a new optional field changes it.
+The id of a command is made of its kind and body under a key (docs/adr/0024-ids-under-a-key.md): with the tenant's, the
+same row, whenever, wherever and however often it is sent, is the same message; with another key it is another. A body
+is JSON in the order of the contract's fields without what is default, so that neither the order of a mapping's rules nor
+a new optional field changes it.
 
 An outcome is the same outcome if lead, type, occurred_at and idempotency key are the same. Rows carry no key unless
 the mapping takes one: a fact that two rows or two exports tell is recorded once. Where one row names a type twice at
@@ -20,7 +21,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from contracts.intake.leads import SubmitLead
-from contracts.message import Command, id_from_content
+from contracts.message import Command, keyed_id
 from contracts.outcomes import RecordOutcomes
 from leadloop.csv_records import Record, Records
 from leadloop.mapping import MappingFile, dotted
@@ -71,38 +72,39 @@ class BadRow(NamedTuple):
 
 
 class Rows:
-    """An export being read: its header is checked at once, its rows while they are iterated over, once.
+    """An export being read: its header is checked at once, its rows while they are read, once.
 
     Attributes:
         size: bytes of the file, or None where it is a pipe.
 
     Raises:
-        ExportError: the file cannot be read as CSV (also while iterating).
+        ExportError: the file cannot be read as CSV (also while reading rows).
         MappingError: the header lacks a column that the mapping names.
     """
 
-    def __init__(self, stream: BinaryIO, mapping_file: MappingFile, tenant: str) -> None:
+    def __init__(self, stream: BinaryIO, mapping_file: MappingFile) -> None:
         mapping = mapping_file.mapping
         names = {column for target in mapping.targets() for column in target.rule.columns}
         self.size = _size(stream) if stream.seekable() else None
         self._records = Records(stream, mapping.encoding, names)
         mapping_file.check_header(self._records.header)
-        self._prepare = _Preparation(mapping, self._records.header, tenant)
+        self._prepare = _Preparation(mapping, self._records.header)
 
-    def __iter__(self) -> Iterator[Row | BadRow]:
+    def read(self, key: bytes) -> Iterator[Row | BadRow]:
+        """The rows, their commands' ids made with `key`."""
         for number, record in enumerate(self._records, start=1):
-            yield self._row(number, record)
+            yield self._row(number, record, key)
 
     @property
     def bytes_read(self) -> int:
         """How many bytes of the export have been read: a little ahead of the last row."""
         return self._records.bytes_read
 
-    def _row(self, number: int, record: Record) -> Row | BadRow:
+    def _row(self, number: int, record: Record, key: bytes) -> Row | BadRow:
         if record.flaw:
             return BadRow(number, record.line, record.column, record.flaw)
         try:
-            return Row(number, record.line, *self._prepare(record.cells, number))
+            return Row(number, record.line, *self._prepare(record.cells, number, key))
         except BadCellError as error:
             return BadRow(number, record.line, error.field, error.reason)
 
@@ -117,9 +119,9 @@ def _size(stream: BinaryIO) -> int:
 class _Preparation:
     """Makes the commands of a row."""
 
-    def __init__(self, mapping: Mapping, header: list[str], tenant: str) -> None:
+    def __init__(self, mapping: Mapping, header: list[str]) -> None:
         columns = Columns({name: at for at, name in enumerate(header)}, mapping.nulls)
-        self._source_system, self._tenant = mapping.source_system, tenant
+        self._source_system = mapping.source_system
         self._lead = _takes(columns, mapping.lead_targets())
         self._metadata = _takes(columns, mapping.metadata_targets())
         self._outcomes = [
@@ -128,7 +130,7 @@ class _Preparation:
         ]
 
     def __call__(
-        self, cells: list[str], number: int
+        self, cells: list[str], number: int, key: bytes
     ) -> tuple[Prepared[SubmitLead], Prepared[RecordOutcomes] | None, Sequence[int]]:
         values = {name: take(cells, number) for name, take in self._lead}
         metadata = {name: take(cells, number) for name, take in self._metadata}
@@ -137,13 +139,13 @@ class _Preparation:
             raise BadCellError("source_id", "is empty: every lead needs the id that its source gave it")
         values["source_system"] = self._source_system
         values["metadata"] = {name: text for name, text in metadata.items() if text is not None}
-        lead = self._prepared(SubmitLead, values, source_id)
+        lead = self._prepared(SubmitLead, values, key)
         outcomes, places = self._outcomes_of(cells, number, values.get("created_at"))
         if not outcomes:
             return lead, None, places
         reference = {"source_system": self._source_system, "source_id": source_id, "submission_id": lead.id}
         batch = {"lead": reference, "outcomes": outcomes, "recorded_by": RECORDED_BY}
-        return lead, self._prepared(RecordOutcomes, batch, source_id, places), places
+        return lead, self._prepared(RecordOutcomes, batch, key, places), places
 
     def _outcomes_of(
         self, cells: list[str], number: int, created_at: datetime | None
@@ -168,7 +170,7 @@ class _Preparation:
             places.append(at)
         return outcomes, places
 
-    def _prepared(self, kind: type[C], values: Values, source_id: str, places: Sequence[int] = ()) -> Prepared[C]:
+    def _prepared(self, kind: type[C], values: Values, key: bytes, places: Sequence[int] = ()) -> Prepared[C]:
         try:
             command = kind.model_validate(values)
         except ValidationError as error:
@@ -179,8 +181,7 @@ class _Preparation:
             raise BadCellError(
                 "", f"the row makes a message of {len(body):,} bytes; a message has {LARGEST_BODY:,} at most"
             )
-        id_ = id_from_content(self._tenant, kind.topic.name, self._source_system, source_id, body)
-        return Prepared(id_, command, body)
+        return Prepared(keyed_id(key, kind.topic.name, body), command, body)
 
 
 def _always(_cells: list[str], _number: int) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 from contracts.aggregator import Dimension, WinRates
 from contracts.catalogue import SERVICES
-from contracts.intake.leads import LeadAccepted
+from contracts.intake.leads import GetImportKey, LeadAccepted
 from contracts.outcomes import OutcomeRecorded, OutcomeRefused
 from leadloop import mapping
 from leadloop.generator import Shape, write
@@ -35,16 +35,17 @@ class Export:
         write(path, shape, rows, seed)
         return cls(path, _MAPPINGS[shape])
 
-    def rows(self, stream: BinaryIO, tenant: str) -> Rows:
+    def rows(self, stream: BinaryIO) -> Rows:
         """Its rows as an import sends them."""
-        return Rows(stream, mapping.load(self.mapping), tenant)
+        return Rows(stream, mapping.load(self.mapping))
 
 
 async def assert_balanced(system: System, tenant: str, export: Export) -> None:
     """Every row had its effect, none had it twice, nothing was given up, and the win rates are the file's."""
     expected = expected_win_rates(export.path, export.mapping)
+    key = bytes.fromhex((await system.caller.ask(tenant, GetImportKey(), seconds=30)).key)
     with export.path.open("rb") as stream:
-        rows: list[Any] = [row for row in export.rows(stream, tenant) if isinstance(row, Row)]
+        rows: list[Any] = [row for row in export.rows(stream).read(key) if isinstance(row, Row)]
     async with system.sql() as sql:
 
         async def column(query: str) -> list[Any]:

@@ -17,7 +17,7 @@ async def import_here(system: System, tenant: str, export: Export) -> Report:
     """Import within this process."""
     async with system.installation.connected() as client:
         with export.path.open("rb") as stream, ErrorsFile(export.path) as errors:
-            return await Import(client, system.installation.address, tenant, errors).run(export.rows(stream, tenant))
+            return await Import(client, system.installation.address, tenant, errors).run(export.rows(stream))
 
 
 class ImportCommand:

@@ -145,6 +145,41 @@ async def test_a_key_that_is_put_back_in_the_middle_of_a_look_spoils_no_tenant(
         assert (await TenantKeys(PutBackLater(file, away)).of(uow, tenant)).token_key == made.token_key
 
 
+async def test_a_services_secret_is_one_in_every_replica_and_no_rotation_changes_it(
+    database: Database, file: Path, tenant: str
+) -> None:
+    replicas = [TenantKeys(FileKeyService(file)) for _ in range(3)]
+    async with database.begin() as one, database.begin() as another:
+        secret, other = await asyncio.gather(replicas[0].secret(one), replicas[1].secret(another))
+    assert secret == other
+    assert len(secret) == 32
+    async with database.begin() as uow:
+        assert await replicas[0].rotate(uow, tenant, tokens=True) is None, "it is no key of a tenant's"
+        assert (await replicas[0].of(uow, tenant)).token_key != secret
+        await replicas[0].rotate(uow, tenant, tokens=True)
+    async with database.begin() as uow:
+        assert await replicas[2].secret(uow) == secret
+
+
+async def test_with_another_key_there_is_no_secret_rather_than_another_one(
+    database: Database, file: Path, tenant: str
+) -> None:
+    spare = file.with_name("spare.json")
+    shutil.copy(file, spare)
+    async with database.begin() as uow:
+        await TenantKeys(FileKeyService(file)).of(uow, tenant)
+    seen = set()
+    for _ in range(2):  # before it is made, and afterwards
+        spoil(file, "another key")
+        async with database.begin() as uow:
+            with pytest.raises(KeysUnavailableError):
+                await TenantKeys(FileKeyService(file)).secret(uow)
+        shutil.copy(spare, file)
+        async with database.begin() as uow:
+            seen.add(await TenantKeys(FileKeyService(file)).secret(uow))
+    assert len(seen) == 1
+
+
 async def test_tokens_are_the_same_for_the_same_tenant_kind_and_value_only(
     database: Database, file: Path, tenant: str
 ) -> None:

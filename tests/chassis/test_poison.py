@@ -10,14 +10,15 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from chassis.dead_letters import DeadLetters
-from chassis.keys import key_service
+from chassis.ids import MessageIds
+from chassis.keys import TenantKeys, key_service
 from chassis.received import Received, Wire, encode
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts import catalogue
 from contracts.catalogue import COMMANDS
 from contracts.gateway import TenantChanged
 from contracts.intake.leads import SubmitLead
-from contracts.message import PLATFORM, Envelope, id_from_content
+from contracts.message import PLATFORM, Envelope
 from contracts.operations import MessageDeadLettered, RedriveDeadLetters, RunJob
 from tests.chassis import ledger
 from tests.chassis.ledger import PHONE, Mishap, change, submission
@@ -168,7 +169,8 @@ async def test_a_reader_of_dead_letters_that_fails_on_one_is_not_told_of_it(scen
     poison = Wire(f"{DEAD_LETTERED}.{scene.tenant}", {}, b"{}", datetime.now(UTC))
     service = scene.service()
     async with service.database.begin() as uow:
-        assert await DeadLetters(key_service(service.settings.kms_uri)).bury(uow, poison, "it failed")
+        keys = key_service(service.settings.kms_uri)
+        assert await DeadLetters(keys, MessageIds(TenantKeys(keys))).bury(uow, poison, "it failed")
     await service.database.close()
     assert len(await scene.letters()) == 1
     assert await scene.select("select from outbox where tenant = $1", scene.tenant) == []
@@ -177,13 +179,13 @@ async def test_a_reader_of_dead_letters_that_fails_on_one_is_not_told_of_it(scen
 async def test_a_tenant_that_is_none_is_told_to_the_platform_only(scene: Scene) -> None:
     """Its own event under that subject would be poison to its reader, and so on without end."""
     await scene.give_raw(GOOD, tenant=scene.tenant.upper())
-    id_ = id_from_content(f"{SubmitLead.topic.type}.{scene.tenant.upper()}", GOOD)
     async with scene.service().running():
         await scene.give(submission(1))
         await scene.written(1)
+    (letter,) = await scene.select("select message_id from dead_letter where tenant = $1", scene.tenant.upper())
     told = await scene.select(
         "select tenant from outbox where type = $1 and convert_from(body, 'UTF8')::json ->> 'message_id' = $2",
-        DEAD_LETTERED, str(id_),
+        DEAD_LETTERED, str(letter["message_id"]),
     )  # fmt: skip
     assert [row["tenant"] for row in told] == [PLATFORM]
 

@@ -31,7 +31,7 @@ def imported_win_rates(export: Path, mapping: Path, by: By) -> Expected:
     groups: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     blocked = 0
     with export.open("rb") as stream:
-        for row in Rows(stream, load(mapping), "acme"):
+        for row in Rows(stream, load(mapping)).read(b"key"):
             assert isinstance(row, Row), row
             lead = row.lead.command
             assert isinstance(lead, SubmitLead)

@@ -129,6 +129,18 @@ def test_outcomes_that_wait_are_told_and_not_done_yet(tmp_path: Path) -> None:
     assert any("outcomes that wait: 1, up to 24 hours" in str(part) for part in waits.shown)
 
 
+def test_rows_that_an_earlier_run_rejected_are_counted_with_what_to_do(tmp_path: Path) -> None:
+    with ErrorsFile(tmp_path / "x.csv") as errors:
+        pass
+    for before in (0, 2):
+        report = Report(run_id=UUID(int=1), rows=3, duplicate=1, rejected=2, rejected_before=before)
+        found = answer(tmp_path / "x.csv", report, errors)
+        assert found.data["rejected_before"] == before  # type: ignore[call-overload]
+        assert any("not judged again: 2; " in str(part) and "--again" in str(part) for part in found.shown) == bool(
+            before
+        )
+
+
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_a_reader_that_has_seen_enough_is_no_error(importing: Import, options: list[str]) -> None:
     importing.file.write_text(GOOD)

@@ -5,14 +5,14 @@ import io
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from chassis.caller import inbox_prefix
 from contracts.catalogue import OPERATOR
 from contracts.gateway import TenantChanged, TenantSettings
-from contracts.intake.leads import SubmitLead
+from contracts.intake.leads import GetImportKey, SubmitLead
 from contracts.message import Envelope
 from contracts.operations import GetTenant, RunJob
 from contracts.outcomes import Outcome, RecordOutcomes
@@ -23,7 +23,7 @@ from leadloop.errors_file import ErrorsFile
 from leadloop.importing import Import, Report
 from leadloop.mapping import loads
 from leadloop.output import CommandError
-from leadloop.rows import Row, Rows
+from leadloop.rows import BadRow, Row, Rows
 from tests.platform import Platform
 from tests.waiting import until
 
@@ -75,6 +75,7 @@ async def run_import(
     header: str = HEADER,
     mapping: str = MAPPING,
     quiet_seconds: float = 60.0,
+    again: bool = False,
 ) -> Report:
     export = folder / "export.csv"
     export.write_bytes(content(rows, header))
@@ -85,7 +86,13 @@ async def run_import(
     }
     with export.open("rb") as stream, ErrorsFile(export) as errors:
         run = Import(platform.operator, address, tenant, errors, quiet_seconds=quiet_seconds)
-        return await run.run(Rows(stream, loads(mapping, "m.yaml"), tenant))
+        return await run.run(Rows(stream, loads(mapping, "m.yaml")), again=again)
+
+
+async def rows_of(platform: Platform, tenant: str, rows: Sequence[str]) -> list[Row | BadRow]:
+    """What an import makes of these rows."""
+    key = bytes.fromhex((await platform.caller.ask(tenant, GetImportKey())).key)
+    return list(Rows(io.BytesIO(content(rows)), loads(MAPPING, "m.yaml")).read(key))
 
 
 def errors_in(folder: Path) -> list[dict[str, str]]:
@@ -120,27 +127,52 @@ async def test_numbers_add_up_and_do_not_depend_on_what_is_under_way_together(
     assert sorted(error["row"] for error in errors_in(tmp_path)) == ["10", "2", "6", "6"]
 
 
+async def change_settings(platform: Platform, tenant: str, id_: UUID | None = None, **settings: str) -> None:
+    """Have intake know other settings of the tenant's, by an event under this id."""
+    news = TenantChanged(version=2, settings=TenantSettings(**settings), created_at=datetime.now(UTC))
+    await platform.publish("gateway", tenant, news, id_)
+
+    async def known() -> bool:
+        return (await platform.caller.ask(tenant, GetTenant(), of="intake")).version == 2
+
+    await until(known, what="intake knowing the settings")
+
+
+async def test_what_was_rejected_is_said_when_it_is_passed_over_and_judged_anew_when_asked(
+    platform: Platform, known: str, tmp_path: Path
+) -> None:
+    rows = ["1,Ann,,contacted", "2,,030 901820,contacted"]  # a telephone number of Berlin's
+    first = await run_import(platform, known, tmp_path, rows)
+    assert (first.accepted, first.rejected, first.rejected_before, first.outcomes_refused) == (1, 1, 0, 1)
+
+    await change_settings(platform, known, region="DE")
+    second = await run_import(platform, known, tmp_path, rows)
+    check_sums(second)
+    assert (second.changed, second.rejected, second.rejected_before, second.outcomes_refused) == (False, 1, 1, 1)
+
+    third = await run_import(platform, known, tmp_path, rows, again=True)
+    check_sums(third)
+    assert (third.accepted, third.duplicate, third.rejected, third.rejected_before) == (1, 1, 0, 0)
+    assert (third.outcomes_recorded, third.outcomes_duplicate, third.outcomes_refused) == (1, 1, 0)
+    assert errors_in(tmp_path) == []
+
+    fourth = await run_import(platform, known, tmp_path, rows, again=True)
+    check_sums(fourth)
+    assert (fourth.changed, fourth.duplicate, fourth.outcomes_duplicate) == (False, 2, 2)
+
+
 async def test_a_lost_command_is_noticed_whatever_else_waits(platform: Platform, tenant: str, tmp_path: Path) -> None:
     """Its id was used before; and another tenant's command waits for a service that does not run."""
     rows = [",Bad,,", "1,Ann,,", "2,Bo,,"]
-    *_, lost = Rows(io.BytesIO(content(rows)), loads(MAPPING, "m.yaml"), tenant)
-    assert isinstance(lost, Row)
     contacted = RecordOutcomes(
         lead=LeadRef(source_system="web", source_id="1"), outcomes=[Outcome(type=OutcomeType.CONTACTED)], recorded_by="x"
     )  # fmt: skip
 
-    async def used() -> bool:
-        return (await platform.caller.ask(tenant, GetTenant(), of="intake")).version == 2
-
     async with platform.running("intake"):
         await platform.introduce(tenant, "intake")
-        await platform.publish(
-            "gateway",
-            tenant,
-            TenantChanged(version=2, settings=TenantSettings(), created_at=datetime.now(UTC)),
-            lost.lead.id,
-        )
-        await until(used, what="the use of the id")
+        *_, lost = await rows_of(platform, tenant, rows)
+        assert isinstance(lost, Row)
+        await change_settings(platform, tenant, lost.lead.id)
         await platform.publish(OPERATOR, f"{tenant[:50]}-other", contacted)
         with pytest.raises(CommandError, match=r"^1 commands, the first of row 3, were handled without a verdict: see"):
             await run_import(platform, tenant, tmp_path, rows, quiet_seconds=0.0)
@@ -211,7 +243,7 @@ async def test_an_outcome_that_was_refused_is_an_error_wherever_no_rejected_row_
     platform: Platform, known: str, tmp_path: Path
 ) -> None:
     """Its lead came a day too late."""
-    (row,) = Rows(io.BytesIO(content(["1,Ann,,contacted"])), loads(MAPPING, "m.yaml"), known)
+    (row,) = await rows_of(platform, known, ["1,Ann,,contacted"])
     assert isinstance(row, Row)
     assert row.outcomes
     envelope = Envelope(row.outcomes.id, RecordOutcomes.topic.type, known, datetime.now(UTC), uuid4())

@@ -47,7 +47,7 @@ def reading(rows: Iterable[Cells]) -> tuple[list[Unsent], Tally, list[BadRow]]:
     csv.writer(file).writerows([("Id", "Name", "Stage"), *rows])
     tally, errors = Tally(), Noted()
     stream = io.BytesIO(file.getvalue().encode())
-    works = list(unsent(Rows(stream, loads(MAPPING, "m.yaml"), "acme"), tally, errors))
+    works = list(unsent(Rows(stream, loads(MAPPING, "m.yaml")).read(b"key"), tally, errors))
     assert len(works) == tally.rows
     return [work for work in works if work], tally, errors.rows
 
@@ -104,7 +104,7 @@ def test_memory_does_not_grow_with_the_rows() -> None:
     mapping, tally = loads(MAPPING, "m.yaml"), Tally()
     stream = io.BytesIO("".join(["Id,Name,Stage\n", *(f"{name},{'n' * 300},\n" for name in names)]).encode())
     tracemalloc.start()
-    assert sum(1 for _ in unsent(Rows(stream, mapping, "acme"), tally, Noted())) == 26**3
+    assert sum(1 for _ in unsent(Rows(stream, mapping).read(b"key"), tally, Noted())) == 26**3
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 500_000

@@ -4,16 +4,17 @@ import csv
 import io
 import json
 import tracemalloc
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.intake.leads import SubmitLead
-from contracts.message import id_from_content
+from contracts.message import id_from_content, keyed_id
 from contracts.outcomes import RecordOutcomes
 from leadloop.csv_records import ExportError
 from leadloop.mapping import MappingError, MappingFile, loads
@@ -47,9 +48,15 @@ COLUMNS = ["Id", "Name", "Phone", "Intent", "Tier", "Price", "Created", "Note", 
 GOOD = {"Id": "7", "Name": "Ann", "Intent": "Buyer", "Created": "31.01.2025"}
 
 
-def rows_of(data: bytes | str, mapping: str | MappingFile = MAPPING, tenant: str = "acme") -> Rows:
+def rows_in(data: bytes | str, mapping: str | MappingFile = MAPPING) -> Rows:
     stream = io.BytesIO(data.encode() if isinstance(data, str) else data)
-    return Rows(stream, mapping if isinstance(mapping, MappingFile) else loads(mapping, "m.yaml"), tenant)
+    return Rows(stream, mapping if isinstance(mapping, MappingFile) else loads(mapping, "m.yaml"))
+
+
+def rows_of(
+    data: bytes | str, mapping: str | MappingFile = MAPPING, key: bytes = b"the tenant's"
+) -> Iterator[Row | BadRow]:
+    return rows_in(data, mapping).read(key)
 
 
 def export(*records: dict[str, str]) -> str:
@@ -248,20 +255,20 @@ class TestOutcomes:
 
 
 class TestIdentity:
-    def test_ids_are_made_of_tenant_kind_source_and_content(self) -> None:
+    def test_ids_are_made_of_kind_and_content_under_the_key(self) -> None:
         row = one(GOOD)
         assert isinstance(row, Row)
         assert row.outcomes
-        assert row.lead.id == id_from_content("acme", "submit_lead", "crm", "7", row.lead.body)
-        assert row.outcomes.id == id_from_content("acme", "record_outcomes", "crm", "7", row.outcomes.body)
+        assert row.lead.id == keyed_id(b"the tenant's", "submit_lead", row.lead.body)
+        assert row.outcomes.id == keyed_id(b"the tenant's", "record_outcomes", row.outcomes.body)
         assert outcomes(row).lead.submission_id == row.lead.id
 
     def test_an_id_never_changes_from_one_version_to_the_next(self) -> None:
         row = one(GOOD | {"Stage": "Won", "Closed": "2025-02-03", "Price": "9"})
         assert isinstance(row, Row)
         assert row.outcomes
-        assert str(row.lead.id) == "36493586-b650-5e31-b12e-5367722554b1"
-        assert str(row.outcomes.id) == "aa51f6d9-d5f5-50b3-8cef-cd14f4f37cea"
+        assert str(row.lead.id) == "fa2b2171-6f31-8d87-89e2-65b9d82bd32d"
+        assert str(row.outcomes.id) == "71efe7dd-7a7b-8ac7-bdec-86d3e6507f11"
 
     def test_a_body_is_the_command_and_the_contract_accepts_it(self) -> None:
         row = one(GOOD | {"Stage": "Won", "Price": "1", "Note": "ü"})
@@ -271,14 +278,28 @@ class TestIdentity:
         assert RecordOutcomes.model_validate_json(row.outcomes.body) == row.outcomes.command
         assert json.loads(row.outcomes.body)["recorded_by"] == "import"
 
-    def test_reading_again_gives_the_same_ids_and_another_tenant_others(self) -> None:
+    def test_reading_again_gives_the_same_ids_and_another_key_others(self) -> None:
         data, mapping = export(GOOD, GOOD | {"Id": "8"}), MAPPING + RULES
 
-        def made(tenant: str) -> list[object]:
-            return [(row.lead.id, row.outcomes) for row in rows_of(data, mapping, tenant) if isinstance(row, Row)]
+        def made(key: bytes) -> set[UUID]:
+            rows = [row for row in rows_of(data, mapping, key) if isinstance(row, Row)]
+            return {id_ for row in rows for id_ in (row.lead.id, outcomes(row).lead.submission_id) if id_}
 
-        assert made("acme") == made("acme")
-        assert not {str(pair) for pair in made("acme")} & {str(pair) for pair in made("other")}
+        assert made(b"one") == made(b"one")
+        assert len(made(b"one")) == 2
+        assert not made(b"one") & made(b"another")
+
+    def test_an_id_does_not_tell_which_of_a_hundred_numbers_is_in_the_row(self) -> None:
+        """All else of the row is known, and every way to make an id that needs no secret."""
+        body = one(GOOD | {"Phone": "(614) 555-0142"})
+        assert isinstance(body, Row)
+        bodies = [body.lead.body.replace(b"0142", b"01%02d" % ending) for ending in range(100)]
+        assert body.lead.body in bodies
+        guesses = {
+            id_from_content(*known, guess) for known in ((), ("acme", "submit_lead", "crm", "7")) for guess in bodies
+        }
+        guesses |= {keyed_id(key, "submit_lead", guess) for key in (b"", b"acme", bytes(32)) for guess in bodies}
+        assert body.lead.id not in guesses
 
     def test_the_order_of_rules_and_columns_does_not_change_an_id(self) -> None:
         one_way = "  geo: { column: A }\n  metadata.x: { column: A }\n  metadata.y: { column: B }\n"
@@ -385,7 +406,7 @@ class TestFiles:
 
     def test_the_stream_stays_open(self) -> None:
         stream = io.BytesIO(b"Id,Name\n1,x\n")
-        assert ids(Rows(stream, loads(MAPPING, "m.yaml"), "acme")) == ["1"]
+        assert ids(Rows(stream, loads(MAPPING, "m.yaml")).read(b"")) == ["1"]
         assert not stream.closed
 
     def test_a_file_with_only_a_header_has_no_rows(self) -> None:
@@ -393,8 +414,8 @@ class TestFiles:
 
     def test_progress_ends_at_the_size_of_the_file(self) -> None:
         data = "Id,Name\n" + "1,x\n" * 20_000
-        rows = rows_of(data)
-        seen = [rows.bytes_read for _ in rows]
+        rows = rows_in(data)
+        seen = [rows.bytes_read for _ in rows.read(b"")]
         assert rows.size == len(data)
         assert seen == sorted(seen)
         assert seen[0] < len(data) // 2
@@ -408,7 +429,7 @@ class TestFiles:
         mapping = loads(MAPPING, "m.yaml")
         tracemalloc.start()
         with path.open("rb") as stream:
-            assert sum(1 for _ in Rows(stream, mapping, "acme")) == 5_000
+            assert sum(1 for _ in Rows(stream, mapping).read(b"")) == 5_000
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < path.stat().st_size // 2

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import nats.errors
@@ -19,7 +19,6 @@ from valkey import Valkey
 from chassis.received import encode
 from contracts.catalogue import SERVICES
 from contracts.intake.leads import GetLead, GetSubmissions
-from contracts.message import id_from_content
 from leadloop.home import Home
 from tests.journeys.operating import Operator
 from tests.waiting import until
@@ -174,14 +173,14 @@ async def test_a_revoked_key_opens_nothing(operator: Operator, known: str) -> No
     assert not (await operator.ask("key", "revoke", known, key["key_id"]))["revoked"]
 
 
-async def test_an_upstream_publishes_plain_json_reads_its_verdicts_and_nothing_else(
+async def test_an_upstream_publishes_json_under_ids_of_its_own_reads_its_verdicts_and_nothing_else(
     operator: Operator, known: str
 ) -> None:
     refusals: list[str] = []
     async with operator.upstream(known, refusals) as upstream:
-        body = json.dumps(LEAD).encode()
-        await upstream.publish(f"{SUBMIT}.{known}", body)
-        verdict = await until(lambda: verdict_on(upstream, known, LEAD), what="the verdict")
+        body, id_ = json.dumps(LEAD).encode(), uuid4()
+        await upstream.publish(f"{SUBMIT}.{known}", body, headers={"Nats-Msg-Id": str(id_)})
+        verdict = await until(lambda: verdict_on(upstream, known, id_), what="the verdict")
         assert verdict == "accepted"
 
         own = f"intake.request.get_lead.v1.{known}"
@@ -202,9 +201,8 @@ def said(refusals: list[str], subject: str) -> Callable[[], Awaitable[bool]]:
     return probe
 
 
-async def verdict_on(client: Client, tenant: str, lead: dict[str, str]) -> str | None:
-    """What became of a lead that was published without an id of its own: the id is made of subject and content."""
-    id_ = id_from_content(f"{SUBMIT}.{tenant}", json.dumps(lead).encode())
+async def verdict_on(client: Client, tenant: str, id_: UUID) -> str | None:
+    """What became of the lead that was published under this id."""
     request = GetSubmissions(submission_ids=[id_])
     reply = await client.request(request.topic.subject(tenant), encode(request))
     found = GetSubmissions.reply_type().model_validate_json(reply.data).submissions

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import json
 import os
+import shutil
 import threading
 from itertools import islice
 from pathlib import Path
@@ -137,6 +138,34 @@ async def test_a_second_run_changes_nothing_and_says_so_and_a_changed_row_is_an_
     export(file, GOOD, ["2", "Grace Example", "", "C", "2026-01-05", ""])
     third = await operator.ask(*words)
     assert (third["duplicate"], third["updated"], third["changed"]) == (1, 1, True)
+
+
+async def test_another_operators_home_of_the_installation_makes_the_same_ids(
+    operator: Operator, known: str, tmp_path: Path, mapping: Path
+) -> None:
+    file = export(tmp_path / "leads.csv", GOOD, ["2", "", "030 901820", "B", "2026-01-05", "2026-01-06"])
+    words = ("import", file, "--map", mapping, "--tenant", known)
+    first = await incomplete(operator, *words)
+    assert (first["accepted"], first["rejected"], first["rejected_before"]) == (1, 1, 0)
+
+    elsewhere = Operator(tmp_path / "home")
+    elsewhere.home.mkdir()
+    shutil.copy(operator.home / "home.json", elsewhere.home)
+    (elsewhere.home / "keys").mkdir()
+    shutil.copy(operator.home / "keys" / "nats-operator.seed", elsewhere.home / "keys")
+    shutil.copytree(operator.home / "run", elsewhere.home / "run", ignore=lambda folder, names: [
+        name for name in names if not name.endswith(".json")
+    ])  # fmt: skip
+    second = await incomplete(elsewhere, *words)
+    assert (second["changed"], second["duplicate"], second["rejected_before"]) == (False, 1, 1)
+
+    await operator.ask("tenant", "set", known, "region=DE")
+    assert "not judged again: 1; " in (await elsewhere.run(*words)).out
+    third = await elsewhere.ask(*words, "--again")
+    assert (third["accepted"], third["duplicate"], third["outcomes_recorded"]) == (1, 1, 1)
+    async with operator.sql() as sql:
+        versions = await sql.fetch("select version from intake.lead where tenant_id = $1", known)
+    assert [row["version"] for row in versions] == [1, 1]
 
 
 async def test_what_cannot_be_used_is_named_with_row_field_and_reason_and_harms_nothing_around_it(

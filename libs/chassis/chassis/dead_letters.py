@@ -11,11 +11,12 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.ids import MessageIds
 from chassis.keys import KeyService
 from chassis.received import Wire
 from chassis.unit_of_work import UnitOfWork
 from contracts.catalogue import by_type
-from contracts.message import PLATFORM, id_from_content
+from contracts.message import PLATFORM
 from contracts.operations import DeadLetterList, DeadLetterView, MessageDeadLettered
 
 _KEEP = """
@@ -43,12 +44,13 @@ class DeadLetter:
 class DeadLetters:
     """A service's dead letters, sealed by the key service itself: a poison message may name no tenant."""
 
-    def __init__(self, keys: KeyService) -> None:
+    def __init__(self, keys: KeyService, ids: MessageIds) -> None:
         self._keys = keys
+        self._ids = ids
 
     async def bury(self, uow: UnitOfWork, wire: Wire, reason: str) -> bool:
         """Keep a message that cannot be handled, and publish that it is here; false when it already lies here."""
-        message_id = _id_of(wire)
+        message_id = await self._ids.of(uow, wire)
         content = wire.packed()
         kept = await uow.execute(
             _KEEP,
@@ -105,11 +107,3 @@ async def listing(uow: UnitOfWork, limit: int) -> DeadLetterList:
         "select reason, count(*) as n from dead_letter where redriven_at is null group by reason order by n desc, reason"
     )
     return DeadLetterList(dead_letters=letters, counts={row.reason: row.n for row in counts})
-
-
-def _id_of(wire: Wire) -> UUID:
-    given = wire.headers.get("ce-id") or wire.headers.get("Nats-Msg-Id") or ""
-    try:
-        return UUID(given)
-    except ValueError:
-        return id_from_content(wire.subject, wire.body)

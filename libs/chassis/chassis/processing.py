@@ -8,6 +8,7 @@ from chassis import attempts, inbox
 from chassis.attempts import Attempts
 from chassis.dead_letters import DeadLetters
 from chassis.failures import TenantKeyError, describe, is_transient
+from chassis.ids import MessageIds
 from chassis.logs import get_logger
 from chassis.metrics import DEAD_LETTERED, HANDLED
 from chassis.received import Handler, Received, Wire, decode
@@ -29,11 +30,13 @@ class Processor:
         database: Database,
         handlers: Mapping[type[Message], Handler],
         dead_letters: DeadLetters,
+        ids: MessageIds,
         tenants: Tenants,
     ) -> None:
         self._database = database
         self._handlers = handlers
         self._dead_letters = dead_letters
+        self._ids = ids
         self._tenants = tenants
         self._attempts = Attempts(database)
 
@@ -70,7 +73,7 @@ class Processor:
         decoded: list[Received[Any]] = []
         for wire in wires:
             try:
-                decoded.append(decode(wire))
+                decoded.append(decode(wire, await self._ids.of(uow, wire)))
             except UnreadableError as error:
                 await self._bury(uow, wire, str(error))
         if decoded and (absent := await self._tenants.admit(uow, decoded)):

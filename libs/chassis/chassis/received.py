@@ -90,13 +90,13 @@ Answer = Callable[["UnitOfWork", Received[Any]], Awaitable[Reply]]
 """Answers one request within the unit of work it is given; refuses it with `contracts.message.ProblemError`."""
 
 
-def decode(wire: Wire) -> Received[Any]:
-    """Read envelope and body.
+def decode(wire: Wire, unnamed: UUID) -> Received[Any]:
+    """Read envelope and body; `unnamed` is the id of a message that brings none.
 
     Raises:
         UnreadableError: the message breaks its contract; the text names the fields, never their values.
     """
-    envelope = Envelope.read(wire.subject, wire.headers, wire.body, wire.received)
+    envelope = Envelope.read(wire.subject, wire.headers, wire.received, unnamed)
     entry = by_type().get(envelope.type)
     if entry is None:
         raise UnreadableError(f"no message is called {envelope.type}")

@@ -9,6 +9,7 @@ from typing import Any
 
 from faststream.nats import NatsBroker, NatsMessage, NatsResponse
 from pydantic import ValidationError
+from uuid_utils.compat import uuid7
 
 from chassis.caller import ERROR, ERROR_CODE, INBOX, RELAYED, asker
 from chassis.failures import lost_a_race, problem_of
@@ -92,13 +93,13 @@ def in_unit_of_work(database: Database, tenants: Tenants, answer: Answer) -> Res
 
 
 def _read(entry: Entry, wire: Wire) -> Received[Any]:
-    """The request.
+    """The request. Nobody delivers it a second time, so where it brings no id any will do.
 
     Raises:
         UnreadableError: its envelope is malformed.
         ProblemError: its body is not what the topic's is to be; the first field at fault is named.
     """
-    envelope = Envelope.read(wire.subject, wire.headers, wire.body, wire.received)
+    envelope = Envelope.read(wire.subject, wire.headers, wire.received, unnamed=uuid7())
     try:
         return Received(envelope, entry.message.model_validate_json(wire.body), wire)
     except ValidationError as error:

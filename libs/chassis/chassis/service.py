@@ -19,6 +19,7 @@ from chassis.caller import Caller
 from chassis.consumer import Consumer
 from chassis.dead_letters import DeadLetters
 from chassis.failures import is_transient
+from chassis.ids import MessageIds
 from chassis.jobs import Job, Jobs
 from chassis.keys import Resealing, Sealed, TenantKeys, key_service
 from chassis.operations import Operations, measure, sweep
@@ -90,9 +91,10 @@ class Service:
         self.jobs = Jobs(self.database, [*jobs, *every_service])
         self._workers = workers
         self._closes = closes
-        letters = DeadLetters(service_of_keys)
+        ids = MessageIds(keys)
+        letters = DeadLetters(service_of_keys, ids)
         known = Tenants(None if name == ListTenants.topic.owner else self._ask_the_gateway)
-        self._processor = Processor(self.database, self.consumes, letters, known)
+        self._processor = Processor(self.database, self.consumes, letters, ids, known)
         self._consumers: list[Consumer] = []
         self._consuming: list[asyncio.Task[None]] = []
         self._background: list[asyncio.Task[None]] = []

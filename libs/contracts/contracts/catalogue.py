@@ -73,6 +73,7 @@ _DECLARED: Final = (
     _order(leads.TokeniseSourceIds, "gateway", "outcomes"),
     _order(leads.GetSubmissions, UPSTREAM),
     _order(leads.CountSubmissions, UPSTREAM),
+    _order(leads.GetImportKey),
     _order(limits.ListParked, "gateway"),
     _event(leads.LeadAccepted, "outcomes", "outreach"),
     _event(leads.LeadUpdated, "outcomes", "outreach"),

@@ -4,8 +4,9 @@ An envelope is CloudEvents 1.0 in binary mode: the attributes travel as NATS hea
 model's JSON. The tenant is the subject's last token, because the broker's permissions pin it there.
 """
 
+import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -26,6 +27,8 @@ _DOTS: Final = 4
 _TENANT = re.compile(TENANT_PATTERN)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _IDS_FROM_CONTENT: Final = UUID("6a2f3d0e-5b86-4a55-9a52-6d1d3c1c7f10")
+_VERSION_AND_VARIANT: Final = UUID("00000000-0000-f000-c000-000000000000").int
+_VERSION_8: Final = UUID("00000000-0000-8000-8000-000000000000").int
 
 
 def is_tenant(name: str) -> bool:
@@ -238,10 +241,10 @@ class Envelope:
         return headers
 
     @classmethod
-    def read(cls, subject: str, headers: Mapping[str, str] | None, body: bytes, received: datetime) -> "Envelope":
+    def read(cls, subject: str, headers: Mapping[str, str] | None, received: datetime, unnamed: UUID) -> "Envelope":
         """Read the envelope of a received message.
 
-        A message without headers is complete: its id is derived from its subject and body, its time is `received`.
+        A message without headers is complete: its id is `unnamed`, its time is `received`.
         What is no `traceparent` is dropped, as W3C Trace Context (3.2) asks: it is copied into every event that follows.
 
         Raises:
@@ -252,8 +255,7 @@ class Envelope:
             raise UnreadableError(f"the subject's last token is not a tenant: {type_}")
         headers = headers or {}
         try:
-            given = headers.get("ce-id") or headers.get("Nats-Msg-Id")
-            id_ = UUID(given) if given else id_from_content(subject, body)
+            id_ = given_id(headers) or unnamed
             time = datetime.fromisoformat(headers["ce-time"]) if "ce-time" in headers else received
             correlation = UUID(headers["correlationid"]) if "correlationid" in headers else id_
             causation = UUID(headers["causationid"]) if "causationid" in headers else None
@@ -281,10 +283,33 @@ class Envelope:
         )
 
 
+def given_id(headers: Mapping[str, str]) -> UUID | None:
+    """The id that a message brings, if it brings one.
+
+    Raises:
+        ValueError: it is no UUID.
+    """
+    given = headers.get("ce-id") or headers.get("Nats-Msg-Id")
+    return UUID(given) if given else None
+
+
 def id_from_content(*parts: str | bytes) -> UUID:
-    """A UUIDv5 of the parts: the same content has the same id, wherever and whenever it is made (RFC 9562)."""
-    framed = b"".join(
+    """A UUIDv5 of the parts: the same content has the same id, wherever and whenever it is made (RFC 9562).
+
+    Whoever guesses the parts can make sure of it by the id. Where they hold anything personal, it takes a `keyed_id`.
+    """
+    return UUID(bytes=sha1(_IDS_FROM_CONTENT.bytes + _framed(parts), usedforsecurity=False).digest()[:16], version=5)
+
+
+def keyed_id(key: bytes, *parts: str | bytes) -> UUID:
+    """A UUIDv8 (RFC 9562, 5.8) of the parts: 122 bits of their HMAC-SHA256. Without the key no guess can be confirmed."""
+    digest = int.from_bytes(hmac.digest(key, _framed(parts), "sha256")[:16], "big")
+    return UUID(int=digest & ~_VERSION_AND_VARIANT | _VERSION_8)
+
+
+def _framed(parts: Iterable[str | bytes]) -> bytes:
+    """The parts in one, so that no others come to the same."""
+    return b"".join(
         len(part).to_bytes(8, "big") + part
         for part in (part.encode() if isinstance(part, str) else part for part in parts)
     )
-    return UUID(bytes=sha1(_IDS_FROM_CONTENT.bytes + framed, usedforsecurity=False).digest()[:16], version=5)

@@ -100,6 +100,7 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
             messages.TokeniseSourceIds: handlers.tokenise_source_ids,
             messages.GetSubmissions: handlers.get_submissions,
             messages.CountSubmissions: handlers.count_submissions,
+            messages.GetImportKey: handlers.get_import_key,
             people_messages.MergeLeads: people.merge_leads,
             people_messages.UnmergeLead: people.unmerge_lead,
             people_messages.GetPerson: people.get_person,

@@ -10,8 +10,18 @@ from uuid import UUID, uuid4
 import nats.js.errors
 import pytest
 
-from contracts.intake.leads import GetLead, GetSubmissions, LeadVerdict, ListLeads, SubmitLead, SubmitLeadNow
+from chassis.keys import tenant_keys
+from contracts.intake.leads import (
+    GetImportKey,
+    GetLead,
+    GetSubmissions,
+    LeadVerdict,
+    ListLeads,
+    SubmitLead,
+    SubmitLeadNow,
+)
 from contracts.message import ProblemCode, ProblemError
+from contracts.operations import RotateKeys
 from tests.platform import Platform
 from tests.waiting import until
 
@@ -121,6 +131,22 @@ async def test_what_was_submitted_long_ago_and_comes_again_changes_nothing(runni
     assert (still.version, still.attribution.geo_key) == (2, "columbus")
     names = sorted(subject.split(".")[2] for subject, _ in await told(running, tenant, 4))
     assert names == ["lead_accepted", "lead_accepted", "lead_rejected", "lead_updated"]
+
+
+async def test_the_key_of_imports_is_each_tenants_own_and_outlives_rotations(
+    running: Platform, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tenant_keys, "HEARD_OF_SECONDS", 0.0)
+
+    async def key(of: str) -> str:
+        return (await running.caller.ask(of, GetImportKey())).key
+
+    first = await key(tenant)
+    assert len(bytes.fromhex(first)) == 32
+    for tokens in (False, True):
+        await running.caller.ask(tenant, RotateKeys(tokens=tokens), of="intake")
+    assert await key(tenant) == first
+    assert await key(f"{tenant[:50]}-other") != first
 
 
 @pytest.mark.parametrize(

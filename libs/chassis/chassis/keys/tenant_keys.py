@@ -2,9 +2,11 @@
 
 Unwrapped keys are cached for a few minutes only, so that a key that is taken away stops being used.
 
-With its first tenant's keys a service keeps a proof, wrapped like them. While the key service opens the proof it is well,
+With the first of them a service keeps a proof, wrapped like them. While the key service opens the proof it is well,
 and a tenant's key that it cannot open is that tenant's trouble alone. When it opens neither, it holds another key: then
 everything waits, and no tenant gets a key that only this other one could open.
+
+Besides these, a service has one secret of its own, which makes ids and opens nothing.
 
 Each key has a row of its own, ``seal``, ``seal/2``, …, ``token``, ``token/2``, …: the newest sealing key seals, all open.
 Tokens are made with the newest generation that every replica must have heard of, and the others go on being looked for.
@@ -136,6 +138,7 @@ class TenantKeys:
         self._service = service
         self._cache: dict[str, tuple[float, TenantKey]] = {}
         self._missed: dict[str, frozenset[bytes]] = {}
+        self._secret: bytes | None = None
 
     async def of(self, uow: UnitOfWork, tenant: str, *, fresh: bool = False) -> TenantKey:
         """The tenant's keys, as they were minutes ago at most, or `fresh` as they are; made if there are none.
@@ -149,7 +152,7 @@ class TenantKeys:
             return cached[1]
         found = await self._load(uow, tenant)
         if not found:
-            await self._make(uow, tenant)
+            await self._make(uow, {(tenant, "seal"): _new_keyset(), (tenant, "token"): secrets.token_bytes(32)})
             found = await self._load(uow, tenant)
         try:
             opened = await self._unwrap_all(tenant, found)
@@ -193,6 +196,22 @@ class TenantKeys:
         newest = max(generations)
         wait = HEARD_OF_SECONDS - generations[newest].age if newest > 1 else 0.0
         return Rotation(len(_of("seal", found)), newest, uow.now + timedelta(seconds=max(0.0, wait)))
+
+    async def secret(self, uow: UnitOfWork) -> bytes:
+        """32 bytes of the service's own, of no tenant; made when first needed, the same in every replica for ever.
+
+        Nothing is opened with it, so a process that has it keeps it.
+
+        Raises:
+            KeysUnavailableError: the key service is away, or has another key.
+        """
+        if self._secret is None:
+            found = await self._load(uow, PLATFORM)
+            if "secret" not in found:
+                await self._make(uow, {(PLATFORM, "secret"): secrets.token_bytes(32)})
+                found = await self._load(uow, PLATFORM)
+            self._secret = await self._unwrap(PLATFORM, "secret", found["secret"])
+        return self._secret
 
     def forget(self, tenant: str) -> None:
         """Look the tenant's keys up anew when they are next needed."""
@@ -255,14 +274,13 @@ class TenantKeys:
         )
         return {row.purpose: _Wrapped(row.wrapped, row.age) for row in rows}
 
-    async def _make(self, uow: UnitOfWork, tenant: str) -> None:
-        """Make the tenant's keys and commit them at once: were they undone with the unit of work that first needed them,
-        what is sealed with them from the cache could never be opened again."""
-        made = {(tenant, "seal"): _new_keyset(), (tenant, "token"): secrets.token_bytes(32)}
+    async def _make(self, uow: UnitOfWork, made: Mapping[tuple[str, str], bytes]) -> None:
+        """Keep new keys by tenant and purpose, and commit them at once: were they undone with the unit of work that first
+        needed them, what is sealed with them from the cache could never be opened again."""
         if proof := await self._load(uow, PLATFORM):
             await self._check_proof(proof)
         else:
-            made[PLATFORM, "proof"] = b"proof"
+            made = {**made, (PLATFORM, "proof"): b"proof"}
         wrapped = await self._wrapped(made)
         async with uow.connection.engine.begin() as connection:
             await connection.execute(text(_KEEP), wrapped)

@@ -96,7 +96,7 @@ MEANING: Final = {
 HEADERS: Final = {
     "Nats-Msg-Id": "The same as `ce-id`; the broker drops a repetition within its de-duplication window.",
     "ce-specversion": "CloudEvents' version, `1.0`.",
-    "ce-id": "The message's identity, a UUID: the same id is the same message, whatever its body.",
+    "ce-id": "The message's identity, a random UUID: the same id is the same message, whatever its body.",
     "ce-type": "The subject without its tenant; a header that disagrees makes the message unreadable.",
     "ce-source": "Who owns the message, `/leadloop/<owner>`.",
     "ce-time": "When it was published, RFC 3339 with a time zone.",

@@ -36,7 +36,7 @@ headers say.
 ## Headers
 
 CloudEvents 1.0 in binary mode. Each may be left out: plain JSON published to a subject is a complete message, whose id
-is derived from its subject and body.
+its reader derives from its subject and body under a secret: the same message has the same id, and nobody else can compute it.
 
 | Header | Meaning |
 |---|---|

@@ -315,6 +315,19 @@ class CountSubmissions(Request[SubmissionCounts]):
     correlation_id: UUID = Field(description="The run's id, as its commands carried it.")
 
 
+class ImportKey(Reply):
+    """What an import's ids are made with."""
+
+    key: Annotated[str, Field(repr=False, examples=["00" * 32])]
+    """32 bytes, hexadecimal. Whoever has it can make sure of what the rows of an import hold, from the ids in its events."""
+
+
+class GetImportKey(Request[ImportKey]):
+    """The tenant's key for the ids of imports: the same row has the same id, wherever and whenever it is imported."""
+
+    topic: ClassVar = Topic("intake", Kind.REQUEST, "get_import_key")
+
+
 class SourceRef(BaseModel):
     """A lead as its source names it."""
 

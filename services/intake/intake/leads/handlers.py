@@ -65,6 +65,11 @@ class Handlers:
         counts = await store.count_verdicts(uow, request.tenant, request.body.correlation_id)
         return messages.SubmissionCounts.model_validate({"counts": counts})
 
+    async def get_import_key(self, uow: UnitOfWork, request: Received[messages.GetImportKey]) -> messages.ImportKey:
+        key = await self._keys.of(uow, request.tenant)
+        # Like a token that lasts: no rotation changes it, and it tells nothing of the key it is made with.
+        return messages.ImportKey(key=key.lasting_token("import", ""))
+
     async def tokenise_source_ids(
         self, uow: UnitOfWork, request: Received[messages.TokeniseSourceIds]
     ) -> messages.SourceIds:
