@@ -176,9 +176,13 @@ async def status_of(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping |
 async def recent_leads(uow: UnitOfWork, tenant: str, before: UUID | None, limit: int) -> list[Mapping[str, Any]]:
     """What rules see of the last leads that came, newest first from before one, and how each of them is placed."""
     rows = await uow.execute(
-        f"""select {_FACTS}, work.status, work.workspace, work.rule from lead
+        f"""select {_FACTS}, coalesce(work.status, case when progress.closed then 'closed' end) as status, work.workspace,
+                   work.rule
+            from lead
             left join lateral (select status, workspace, rule from work
                                where tenant_id = :tenant and lead_id = lead.lead_id limit 1) as work on true
+            left join lateral (select closed from progress
+                               where tenant_id = :tenant and lead_id = lead.lead_id limit 1) as progress on true
             where lead.tenant_id = :tenant and lead.merged_into is null and lead.erased_at is null
               and (cast(:before as uuid) is null or lead.lead_id < :before)
             order by lead.lead_id desc limit :limit""",
