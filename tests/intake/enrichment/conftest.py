@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from intake.enrichment import executing
+from intake.enrichment import calling, executing
 from tests.intake.enrichment.scene import Scene
 from tests.intake.enrichment.web import Web
 from tests.platform import Platform
@@ -24,7 +24,7 @@ async def scene(
 ) -> AsyncIterator[Scene]:
     monkeypatch.setenv("LEADLOOP_PROVIDER_HOSTS", f"127.0.0.1:{web.port}")
     monkeypatch.setenv("LEADLOOP_PROVIDER_FILES", str(tmp_path))
-    monkeypatch.setattr(executing, "PAUSES", (timedelta(milliseconds=10),) * 2)
+    monkeypatch.setattr(calling, "PAUSES", (timedelta(milliseconds=10),) * 2)
     monkeypatch.setattr(executing, "_POLL_SECONDS", 0.05)
     async with platform.running("intake"):
         await platform.introduce(tenant, "intake")

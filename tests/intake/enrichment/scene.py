@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from contracts.intake.enrichment import CancelRun, GetRun, ResumeRun, RunDetails, RunStarted, StartRun
+from contracts.intake.enrichment import (
+    CancelRun,
+    ContactsSubmitted,
+    GetRun,
+    ResumeRun,
+    RunDetails,
+    RunStarted,
+    StartRun,
+    SubmitContacts,
+)
 from contracts.intake.providers import CsvProvider, HttpProvider, PatternProvider, SetProvider
 from tests.intake.enrichment.web import Answer, Asked, Web
 from tests.platform import Platform
@@ -82,6 +91,9 @@ class Scene:
 
     async def resume(self, run_id: UUID, **changes: Any) -> Any:
         return await self.ask(ResumeRun(run_id=run_id, actor="user:9", **changes))
+
+    async def submit(self, run_id: UUID, **more: Any) -> ContactsSubmitted:
+        return await self.ask(SubmitContacts(run_id=run_id, actor="user:7", **more))
 
     async def standing(self, run_id: UUID, status: str) -> RunDetails:
         """The run, once it stands so."""

@@ -1,5 +1,6 @@
 """The CSV provider: rows of a tenant's own file, and of nothing else."""
 
+import os
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -8,8 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from contracts.intake.providers import CsvProvider
-from intake.enrichment import csv_provider
+from intake.enrichment import csv_tables
 from intake.enrichment.csv_provider import CsvAsker
+from intake.enrichment.csv_tables import Tables
 from intake.enrichment.domain_run import ProviderError
 from intake.enrichment.domain_template import NothingToAskError
 from intake.enrichment.settings import ProviderSettings
@@ -18,9 +20,11 @@ ROWS = 'Name,State,Web\n"Acme, Inc",OH ,acme.test\nBest,PA,best.test\nCool,oh,co
 FIELDS = {"name": "Name", "domain": "Web"}
 
 
-async def ask(folder: Path | None, known: dict[str, Any] | None = None, **settings: Any) -> Any:
+async def ask(
+    folder: Path | None, known: dict[str, Any] | None = None, tables: Tables | None = None, **settings: Any
+) -> Any:
     made = CsvProvider(**{"file": "companies.csv", "fields": FIELDS, **settings})
-    asker = CsvAsker("acme", made, ProviderSettings(files=folder))
+    asker = CsvAsker("acme", made, ProviderSettings(files=folder), tables or Tables())
     return await asker.ask(known or {}, {}, uuid4())
 
 
@@ -69,6 +73,51 @@ async def test_a_file_that_is_not_what_the_settings_say_is_a_failure(
         (folder / "acme" / "bad.csv").write_bytes(content)
         with pytest.raises(ProviderError, match="unreadable"):
             await ask(folder, file="bad.csv")
-    monkeypatch.setattr(csv_provider, "MOST_BYTES", 10)
+    monkeypatch.setattr(csv_tables, "MOST_BYTES", 10)
     with pytest.raises(ProviderError, match="too_large"):
         await ask(folder)
+
+
+async def test_a_file_is_read_again_when_it_has_changed_and_only_then(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    reading = csv_tables._Table.read
+
+    def counted(question: Any, stamp: Any) -> Any:
+        read.append(question.path)
+        return reading(question, stamp)
+
+    monkeypatch.setattr(csv_tables._Table, "read", counted)
+    tables, file = Tables(), folder / "acme" / "companies.csv"
+
+    async def named(state: str) -> list[str]:
+        found = await ask(folder, {"criteria": {"state": state}}, tables, match={"State": "{criteria.state}"})
+        return [row["name"] for row in found]
+
+    for _ in range(3):
+        assert (await named("oh"), await named("pa")) == (["Acme, Inc", "Cool"], ["Best"])
+    assert len(read) == 1
+    await ask(folder, None, tables)
+    assert len(read) == 2, "asked by other columns"
+    before = file.stat()
+    file.write_text(ROWS.replace("Best", "Next"), encoding="utf-8-sig")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert (await named("pa"), len(read)) == (["Next"], 3), "of the same size, and another"
+    file.unlink()
+    with pytest.raises(ProviderError, match="no_file"):
+        await named("pa")
+
+
+async def test_what_is_held_of_files_is_bounded_and_who_was_not_asked_for_longest_goes_first(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_tables, "_MOST_BYTES_HELD", 20_000)
+    tables = Tables()
+    for name in ("a", "b", "c", "a", "d"):
+        (folder / "acme" / f"{name}.csv").write_text(ROWS)
+        assert len(await ask(folder, None, tables, file=f"{name}.csv")) == 4
+    assert [path.name for path, *_ in tables._held] == ["a.csv", "d.csv"]
+    monkeypatch.setattr(csv_tables, "_MOST_BYTES_HELD", 1)
+    assert len(await ask(folder, None, tables, file="b.csv")) == 4
+    assert [path.name for path, *_ in tables._held] == ["b.csv"]

@@ -17,7 +17,7 @@ from contracts.intake.providers import (
     SetProvider,
 )
 from contracts.message import ProblemCode, ProblemError
-from intake.enrichment import contents
+from intake.enrichment import contents, executing
 from intake.enrichment.domain_run import LONGEST_PAUSE
 from tests.intake.enrichment.scene import CRITERIA, PROVIDERS, Scene, answer
 from tests.intake.enrichment.web import Answer, Asked
@@ -198,6 +198,41 @@ async def test_a_provider_that_is_slow_for_one_tenant_holds_up_no_other(scene: S
     go_on.set()
     for run in slow_ones:
         await scene.standing(run.run_id, "succeeded")
+
+
+async def test_tenants_whose_providers_are_slow_hold_up_none_whose_providers_are_quick(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executing, "_TURN_SECONDS", 0.0)
+    answers = asyncio.Semaphore(0)
+
+    async def slow(asked: Asked) -> Answer:
+        if "slow" in asked.path:
+            await answers.acquire()
+            return Answer([{"name": f"Acme {number}"} for number in range(3)])
+        return await answer(asked)
+
+    await scene.three_providers()
+    scene.web.answering = slow
+    others = [Scene(scene.platform, f"slow-{n}-{scene.tenant}", scene.web, scene.files) for n in range(2)]
+    runs = []
+    for other in others:
+        await scene.platform.introduce(other.tenant, "intake")
+        for provider, field in (("directory", "name"), ("people", "full_name")):
+            patient = HttpProvider(url=f"{scene.web.url}/slow", fields={field: "name"}, timeout_seconds=30)
+            await other.set(provider, patient)
+        chains = {"find_companies": ["directory"], "find_contacts": ["people"]}
+        runs += [(other, await other.start(providers=chains, criteria={"n": n})) for n in range(5)]
+    await until(lambda: _so_many(scene, 8), what="every lane taken")
+    quick = await scene.start()
+    answers.release()
+    await scene.standing(quick.run_id, "succeeded")
+    slow_calls = [call for other in others for call in await other.told("provider_called") if not call["cached"]]
+    assert [call["ok"] for call in slow_calls] == [True], "one slow answer is all it takes"
+    for _ in range(1000):
+        answers.release()
+    for other, run in runs:
+        await other.standing(run.run_id, "succeeded")
 
 
 async def _so_many(scene: Scene, count: int) -> bool:

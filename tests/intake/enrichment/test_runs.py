@@ -180,6 +180,16 @@ async def test_before_a_run_a_similar_one_is_recalled_and_its_end_is_recorded(sc
     assert actions[1].similar_to == first.run_id
 
 
+async def test_a_run_that_goes_on_although_a_similar_one_is_known_is_recorded_as_such_whoever_says_so_or_not(
+    scene: Scene,
+) -> None:
+    await scene.three_providers()
+    first = await scene.executed()
+    again = await scene.executed()
+    (audited,) = (await scene.ask(ListActions(proceeded_anyway=True))).actions
+    assert (audited.action_id, audited.similar_to) == (again.run_id, first.run_id)
+
+
 async def test_a_run_that_was_stopped_half_way_is_remembered_as_partial(scene: Scene) -> None:
     await scene.three_providers()
     run = await scene.executed("budget_exhausted", budget=Decimal("0.10"))

@@ -1,7 +1,5 @@
 """What is remembered stays, and goes when its time has come, whoever is reading, changing or clearing meanwhile."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +9,6 @@ from chassis.unit_of_work import Database
 from contracts.operations import RunJob
 from intake.memory import jobs, store
 from tests.platform import Platform
-from tests.waiting import until
 
 HOUR = timedelta(hours=1)
 
@@ -41,7 +38,7 @@ async def test_a_value_replaces_the_one_before_and_can_be_forgotten(database: Da
         for value in ([1], {"a": None}):
             await store.remember(uow, tenant, "k", value)
             assert await store.recall(uow, tenant, "k") == value
-        await store.forget(uow, tenant, "k")
+        await store.forget(uow, tenant, ["k"])
         assert await store.recall(uow, tenant, "k") is None
 
 
@@ -99,65 +96,20 @@ async def test_every_hour_what_has_expired_is_cleared_in_batches_and_nothing_els
     await built.database.close()
 
 
-async def test_what_is_cached_is_made_once(database: Database, tenant: str) -> None:
-    made = 0
-
-    async def make() -> Any:
-        nonlocal made
-        made += 1
-        return None
-
-    async def read() -> Any:
-        async with database.begin(tenant) as uow:
-            return await store.cached(uow, tenant, "configuration", make)
-
-    assert await asyncio.gather(*(read() for _ in range(5))) == [None] * 5
-    assert made == 1
-
-
-def reader(uow: Any, tenant: str) -> Callable[[], Awaitable[Any]]:
-    """Makes a value of what another key holds, as a configuration's cache is made of its table."""
-
-    async def make() -> Any:
-        return await store.recall(uow, tenant, "source")
-
-    return make
-
-
-async def test_a_value_being_made_while_its_source_changes_is_not_remembered_beyond_the_change(
-    running: Platform, database: Database, tenant: str
-) -> None:
+async def test_what_is_forgotten_together_is_gone_and_nothing_else(database: Database, tenant: str) -> None:
     async with database.begin(tenant) as uow:
-        await store.remember(uow, tenant, "source", "old")
+        for key in ("a", "b", "c"):
+            await store.remember(uow, tenant, key, key)
+        await store.forget(uow, tenant, ["a", "c", "unknown"])
+        await store.forget(uow, tenant, [])
+        assert [await store.recall(uow, tenant, key) for key in ("a", "b", "c")] == [None, "b", None]
 
-    async def change() -> None:
-        async with database.begin(tenant) as changing:
-            await store.remember(changing, tenant, "source", "new")
-            await store.forget(changing, tenant, "cache")
 
-    async def waits_for_a_lock() -> bool:
-        async with running.sql() as sql:
-            return bool(
-                await sql.fetchval(
-                    "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and wait_event = 'advisory'"
-                    " and query like '%pg_advisory_xact_lock%' and application_name = 'leadloop_intake'"
-                )
-            )
-
+async def test_forgetting_that_is_undone_leaves_what_was_remembered(database: Database, tenant: str) -> None:
     async with database.begin(tenant) as uow:
-        assert await store.cached(uow, tenant, "cache", reader(uow, tenant)) == "old"
-        changer = asyncio.create_task(change())
-        await until(waits_for_a_lock, what="the changer waits for who makes the value of what it changes")
-    await changer
-    async with database.begin(tenant) as uow:
-        assert await store.cached(uow, tenant, "cache", reader(uow, tenant)) == "new"
-
-
-async def test_a_change_that_is_undone_leaves_the_cache_as_it_was(database: Database, tenant: str) -> None:
-    async with database.begin(tenant) as uow:
-        await store.remember(uow, tenant, "cache", "value")
+        await store.remember(uow, tenant, "value", 1)
     with pytest.raises(RuntimeError):
         async with database.begin(tenant) as uow:
-            await store.forget(uow, tenant, "cache")
+            await store.forget(uow, tenant, ["value"])
             raise RuntimeError
-    assert await recalled(database, tenant, "cache") == "value"
+    assert await recalled(database, tenant, "value") == 1

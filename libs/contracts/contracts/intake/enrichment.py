@@ -92,7 +92,8 @@ class StartRun(_Run, Request[RunStarted]):
     actor: Actor
     """Who starts it: a user, key or service id, never a name."""
     proceed_anyway: bool = False
-    """Whether the actor was told of a similar run, by `check_action` for instance, and goes on; auditors see it."""
+    """Whether the actor was told of a similar run, by `check_action` for instance, and goes on; auditors see it. Where one is found
+    now, that is recorded anyway: the reply tells of it, and the run goes on."""
 
     @model_validator(mode="after")
     def _steps_follow_each_other(self) -> "StartRun":
@@ -163,6 +164,8 @@ class RunDetails(RunView):
     """The three of them, in their order."""
     found_companies: list[CompanyView]
     """The first hundred; `list_companies` has all."""
+    rejected: Annotated[dict[str, int], Field(examples=[{"no_contact": 2}])] = {}
+    """How many contacts were submitted and rejected since the run was last resumed, by the flaw's code."""
 
 
 class GetRun(Request[RunDetails]):
@@ -235,13 +238,16 @@ class ContactsSubmitted(Reply):
     """By verdict; a verdict that none got is left out."""
     remaining: int
     """How many there are still: ask again while there are any."""
+    rejected: Annotated[dict[str, int], Field(examples=[{"no_contact": 2}])] = {}
+    """How many of the run's were rejected since it was last resumed, by the flaw's code: now, and by such requests before."""
 
 
 class SubmitContacts(Request[ContactsSubmitted]):
     """Submit the contacts of a run that is not under way as leads of the source system ``enrichment``, the first that were not yet.
 
     Those who share an e-mail address, profile, or name and company with one submitted before are the same lead. What is personal
-    about them is in the vault from then on, and nowhere else.
+    about who became a lead is the vault's from then on. Who is rejected stays in the run, and can be submitted again once it was
+    resumed; but for persons who were erased, who are forgotten.
     """
 
     topic: ClassVar = Topic("intake", Kind.REQUEST, "submit_contacts")

@@ -1,5 +1,9 @@
 """Messages of intake's memory of actions: what was done before, told to whoever is about to do it again.
 
+Whoever acts asks `check_action` first and shows the recall to whoever decides. Once it is decided, `record_action` under an id of
+the caller's own, with `proceeded_anyway` as the recall's `similar_action_found`; and `update_action` when it is known what came of it.
+Enrichment does so by itself for its runs; discovery and outreach do, by these requests, for what they do.
+
 All of it is advice. Whoever cannot get it, because the answer is `unavailable` or does not come, goes on as if nothing
 similar had been done.
 """
@@ -77,7 +81,7 @@ class RecordAction(_About, Request[ActionView]):
     """Who takes it: a user, key or service id, never a name."""
     status: ActionStatus = ActionStatus.COMPLETED
     proceeded_anyway: bool = False
-    """Whether the actor was told of a similar action and goes on nevertheless; auditors see it."""
+    """Whether a similar action was found, and the actor went on; auditors see it."""
 
 
 class UpdateAction(Request[ActionView]):

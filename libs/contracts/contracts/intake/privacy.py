@@ -207,6 +207,8 @@ class ExportKind(StrEnum):
     """How far the work on a lead has come, from intake."""
     DECISION = "decision"
     """Why a lead went where it did, from intake."""
+    CONTACT = "contact"
+    """What enrichment found of the person, from intake; it stands with the oldest of the person's leads."""
     OUTCOME = "outcome"
     """What became of a lead, from outcomes."""
     MESSAGE = "message"

@@ -26,15 +26,24 @@ def contact(run_id: UUID) -> str:
     return f"contact/{run_id}"
 
 
-def tokens(key: TenantKey, fields: Mapping[str, str], region: str) -> list[str]:
-    """A person's tokens, whichever of them their lead has."""
+def reached_by(fields: Mapping[str, Any], region: str) -> dict[str, str]:
+    """What a person is reached by, under the kind of its token.
+
+    Parameters:
+        region: how national telephone numbers are read.
+    """
     phone = read_phone(fields["phone"], region) if "phone" in fields else None
     values = {
         "phone_token": phone.e164 if phone else None,
         "email_token": fields.get("email"),
         "linkedin_token": fields.get("linkedin_url"),
     }
-    return [token for kind, value in values.items() if value for token in key.tokens(kind, value)]
+    return {kind: value for kind, value in values.items() if value}
+
+
+def tokens(key: TenantKey, reached_by: Mapping[str, str]) -> list[str]:
+    """The tokens of what a person is reached by, whichever of them their lead has."""
+    return [token for kind, value in reached_by.items() for token in key.tokens(kind, value)]
 
 
 def identity(key: TenantKey, text: str) -> str:

@@ -1,81 +1,57 @@
 """The provider that answers from a tenant's CSV file, in the folder that the operator named."""
 
 import asyncio
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from contracts.intake.providers import CsvProvider
+from intake.enrichment.csv_tables import Question, Tables, plain
 from intake.enrichment.domain_run import Price, ProviderError
 from intake.enrichment.domain_template import Known, fill
 from intake.enrichment.settings import ProviderSettings
 
-MOST_BYTES = 16 * 2**20
-
 
 class CsvAsker:
-    """Reads the file at every question: it may have been replaced."""
+    """Looks into the file as it is at the moment of each question: it may have been replaced."""
 
     price = Price()
     repeatable = True
 
-    def __init__(self, tenant: str, settings: CsvProvider, where: ProviderSettings) -> None:
+    def __init__(self, tenant: str, settings: CsvProvider, where: ProviderSettings, tables: Tables) -> None:
         self._tenant = tenant
         self._settings = settings
         self._where = where
+        self._tables = tables
 
     def about(self, known: Known) -> str | None:
         self._wanted(known)
         return None
 
     async def ask(self, known: Known, trusted: Mapping[str, float], call: UUID) -> Sequence[Mapping[str, Any]]:
-        return await asyncio.to_thread(self._read, self._wanted(known))
+        fields, wanted = self._settings.fields, self._wanted(known)
+        path = await asyncio.to_thread(self._path)
+        question = Question(path, tuple(fields.values()), tuple(self._settings.match), wanted)
+        return [dict(zip(fields, row, strict=True)) for row in await self._tables.rows(question)]
 
-    def _wanted(self, known: Known) -> dict[str, set[str]]:
+    def _wanted(self, known: Known) -> dict[str, list[str]]:
         """By column, the values of which one is to be there, for a criterion may be several."""
         wanted = {}
         for column, template in self._settings.match.items():
-            if values := {_plain(value) for value in fill(template, known).split(",")} - {""}:
-                wanted[column] = values
+            if values := {plain(value) for value in fill(template, known).split(",")} - {""}:
+                wanted[column] = sorted(values)
         return wanted
-
-    def _read(self, wanted: Mapping[str, set[str]]) -> list[Mapping[str, Any]]:
-        rows = csv.DictReader(io.StringIO(self._text(), newline=""))
-        try:
-            if {*wanted, *self._settings.fields.values()} - set(rows.fieldnames or ()):
-                raise ProviderError("unreadable")
-            return [
-                {name: row[column] for name, column in self._settings.fields.items()}
-                for row in rows
-                if all(_plain(row[column] or "") in values for column, values in wanted.items())
-            ]
-        except csv.Error:
-            raise ProviderError("unreadable") from None
-
-    def _text(self) -> str:
-        try:
-            path = self._path()
-            if path.stat().st_size > MOST_BYTES:
-                raise ProviderError("too_large")
-            return path.read_text(encoding="utf-8-sig")
-        except OSError:
-            raise ProviderError("no_file") from None
-        except UnicodeDecodeError:
-            raise ProviderError("unreadable") from None
 
     def _path(self) -> Path:
         """The file, which is in the tenant's folder wherever links lead."""
         if self._where.files is None:
             raise ProviderError("no_file")
-        folder = (self._where.files / self._tenant).resolve(strict=True)
-        path = (folder / self._settings.file).resolve(strict=True)
+        try:
+            folder = (self._where.files / self._tenant).resolve(strict=True)
+            path = (folder / self._settings.file).resolve(strict=True)
+        except OSError:
+            raise ProviderError("no_file") from None
         if path.parent != folder or not path.is_file():
             raise ProviderError("no_file")
         return path
-
-
-def _plain(value: str) -> str:
-    return value.strip().casefold()

@@ -5,16 +5,16 @@ from sqlalchemy import RowMapping
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake import enrichment as messages
 from contracts.taxonomy import EnrichmentStatus
-from intake.enrichment import store, store_work
+from intake.enrichment import store, store_claims
 from intake.enrichment.domain_run import action_status
 from intake.enrichment.events import of_run, publish
-from intake.enrichment.store_work import Claim
+from intake.enrichment.store_claims import Claim
 from intake.memory import recalling
 
 
 async def complete(uow: UnitOfWork, claim: Claim, run: RowMapping) -> bool:
     """The run came to its end; false, for it does not go on."""
-    await store_work.complete(uow, claim)
+    await store_claims.complete(uow, claim)
     counts = {name: run[name] for name in ("companies", "contacts", "emails")}
     publish(uow, claim.tenant, run, messages.EnrichmentCompleted(**counts, **of_run(uow, run)))
     await remember(uow, claim.tenant, run, EnrichmentStatus.SUCCEEDED)

@@ -1,11 +1,12 @@
 """What is personal in runs is forgotten: when the tenant's time for remembering is over, or when a person is erased."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from chassis import tenants
 from chassis.jobs import Counts
 from chassis.unit_of_work import Database, UnitOfWork
-from intake.enrichment import store
+from intake.enrichment import store_forgetting as store
 from intake.memory import store as memory
 
 _BATCH = 200
@@ -33,6 +34,10 @@ async def forget_person(uow: UnitOfWork, tenant: str, tokens: Sequence[str]) -> 
     For whoever erases a person, with the tokens of all their leads.
     """
     count, evidence = await store.forget_person(uow, tenant, tokens)
-    for key in evidence:
-        await memory.forget(uow, tenant, key)
+    await memory.forget(uow, tenant, evidence)
     return count
+
+
+async def forget_contacts(uow: UnitOfWork, tenant: str, run_id: UUID, items: Sequence[int]) -> None:
+    """Forget contacts of a run that are found to be persons who were erased, and the remembered answers they came from."""
+    await memory.forget(uow, tenant, await store.forget_contacts(uow, tenant, run_id, items))

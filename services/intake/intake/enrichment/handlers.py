@@ -16,7 +16,7 @@ from contracts.intake import providers as provider_messages
 from contracts.intake.memory import ActionRecall
 from contracts.message import ProblemCode, ProblemError
 from contracts.taxonomy import EnrichmentStatus
-from intake.enrichment import contents, ending, providers, store, store_providers, submitting
+from intake.enrichment import contents, ending, providers, store, store_contacts, store_providers, submitting
 from intake.enrichment.domain_run import STANDING, explain
 from intake.enrichment.events import of_run
 from intake.enrichment.starting import start
@@ -82,6 +82,7 @@ class Handlers:
             criteria=criteria,
             steps=[messages.StepView.model_validate(_explained(row)) for row in steps],
             found_companies=[_company(row) for row in companies],
+            rejected=await store_contacts.reasons(uow, request.tenant, run_id),
             **_run(run),
         )
 
@@ -138,8 +139,9 @@ class Handlers:
             raise ProblemError(ProblemCode.CONFLICT, "the run is under way: wait for its end, or cancel it", "run_id")
         key = await self._keys.of(uow, request.tenant)
         counts = await submitting.submit_contacts(uow, key, order, request.envelope)
-        remaining = await store.count_unsubmitted(uow, request.tenant, order.run_id, order.only_with_email)
-        return messages.ContactsSubmitted(counts=dict(counts), remaining=remaining)
+        remaining = await store_contacts.count_unsubmitted(uow, request.tenant, order.run_id, order.only_with_email)
+        rejected = await store_contacts.reasons(uow, request.tenant, order.run_id)
+        return messages.ContactsSubmitted(counts=dict(counts), remaining=remaining, rejected=rejected)
 
 
 async def _found(uow: UnitOfWork, tenant: str, run_id: UUID, *, lock: bool = False) -> RowMapping:

@@ -1,7 +1,7 @@
 """What a provider is to a run, and which there are."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from contracts.intake.providers import CsvProvider, HttpProvider, PatternProvide
 from contracts.message import ProblemCode, ProblemError
 from contracts.taxonomy import EnrichmentStep, ProviderKind
 from intake.enrichment.csv_provider import CsvAsker
+from intake.enrichment.csv_tables import Tables
 from intake.enrichment.domain_found import FIELDS
 from intake.enrichment.domain_run import Price
 from intake.enrichment.domain_template import NAMESPACES, Known, placeholders, texts
@@ -64,6 +65,7 @@ class Providers:
     """Makes providers of what tenants set."""
 
     settings: ProviderSettings
+    tables: Tables = field(default_factory=Tables)
 
     def of(self, tenant: str, row: Mapping[str, Any]) -> Provider:
         """The provider of a stored row."""
@@ -75,7 +77,7 @@ class Providers:
 
             return HttpAsker(tenant, set_, self.settings)
         if isinstance(set_, CsvProvider):
-            return CsvAsker(tenant, set_, self.settings)
+            return CsvAsker(tenant, set_, self.settings, self.tables)
         return PatternAsker(set_)
 
 

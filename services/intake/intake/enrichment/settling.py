@@ -19,7 +19,13 @@ from intake.enrichment.domain_found import (
     read_contact,
 )
 from intake.enrichment.domain_template import Known
-from intake.enrichment.store_work import Claim, NewItem
+from intake.enrichment.forgetting import forget_contacts
+from intake.enrichment.store_claims import Claim
+from intake.enrichment.store_work import NewItem
+from intake.vault import suppression
+
+Results = Sequence[Mapping[str, Any]]
+"""What a provider answered, by our names of fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +46,57 @@ class Work:
     known: Known
     evidence: Sequence[str]
 
+    @property
+    def about_a_contact(self) -> bool:
+        """Whether the item is a contact; otherwise nothing is personal about it."""
+        return self.item["company_item"] is not None
 
-async def settle(
-    uow: UnitOfWork, work: Work, results: Sequence[Mapping[str, Any]], evidence: str | None = None
-) -> None:
-    """Keep what a provider answered; where it found nothing, the item's next provider has its turn."""
-    found = await _KEEP[EnrichmentStep(work.step["step"])](uow, work, results, [evidence] if evidence else [])
+
+async def without_erased(uow: UnitOfWork, work: Work, results: Results) -> Results | None:
+    """What of an answer may be kept: not the persons who were erased; none of it (None) where the item's own person was.
+
+    The erasure may have been made while the provider was asked, or long before and the person found again: a contact that proves to
+    be theirs is forgotten. From here on no person of the tenant is erased until the unit of work ends.
+    """
+    if work.step["step"] == EnrichmentStep.FIND_COMPANIES:
+        return results
+    found = [_reached_by(work, result) for result in results]
+    flaws = await suppression.erased_among(uow, work.key, found)
+    if not work.about_a_contact:
+        return [result for result, flaw in zip(results, flaws, strict=True) if not flaw]
+    if any(flaws):
+        await forget_contacts(uow, work.claim.tenant, work.claim.run_id, [work.item["item"]])
+        return None
+    return None if await store.is_forgotten(uow, work.claim, work.item["item"]) else results
+
+
+async def settle(uow: UnitOfWork, work: Work, results: Results | None, evidence: str | None = None) -> None:
+    """Keep what a provider answered; where it found nothing, the item's next provider has its turn, unless its person was erased.
+
+    Parameters:
+        results: what `without_erased` leaves of the answer.
+        evidence: the key under which the answer is remembered, if it is.
+    """
+    step, item = work.step["step"], work.item["item"]
+    if results is None:
+        await store.finish_item(uow, work.claim, step, item, 0)
+        return
+    found = await _KEEP[EnrichmentStep(step)](uow, work, results, [evidence] if evidence else [])
     if found is None and work.item["asked"] + 1 < len(work.step["providers"]):
-        await store.ask_next(uow, work.claim, work.step["step"], work.item["item"])
+        await store.ask_next(uow, work.claim, step, item)
     else:
-        await store.finish_item(uow, work.claim, work.step["step"], work.item["item"], found or 0)
+        await store.finish_item(uow, work.claim, step, item, found or 0)
 
 
-async def _companies(uow: UnitOfWork, work: Work, results: Sequence[Mapping[str, Any]], _: Sequence[str]) -> int | None:
+def _reached_by(work: Work, result: Mapping[str, Any]) -> dict[str, str]:
+    """What the person is reached by whom a result is about."""
+    if work.about_a_contact:
+        address = read_address(result)
+        return {"email_token": address[0]} if address else {}
+    return contents.reached_by(read_contact(result) or {}, work.region)
+
+
+async def _companies(uow: UnitOfWork, work: Work, results: Results, _: Sequence[str]) -> int | None:
     companies = [company for result in results if (company := read_company(result))]
     items = [NewItem(contents.identity(work.key, company_identity(company)), company) for company in companies]
     if not items:
@@ -61,9 +105,7 @@ async def _companies(uow: UnitOfWork, work: Work, results: Sequence[Mapping[str,
     return await store.add_items(uow, work.claim, EnrichmentStep.FIND_CONTACTS, items, most)
 
 
-async def _contacts(
-    uow: UnitOfWork, work: Work, results: Sequence[Mapping[str, Any]], evidence: Sequence[str]
-) -> int | None:
+async def _contacts(uow: UnitOfWork, work: Work, results: Results, evidence: Sequence[str]) -> int | None:
     company = {name: str(value) for name, value in work.known["company"].items()}
     items = []
     for result in results:
@@ -72,7 +114,7 @@ async def _contacts(
                 NewItem(
                     contents.identity(work.key, contact_identity(contact, company)),
                     sealed=contents.seal(work.key, contact, contents.contact(work.claim.run_id)),
-                    tokens=contents.tokens(work.key, contact, work.region),
+                    tokens=contents.tokens(work.key, contents.reached_by(contact, work.region)),
                     with_email="email" in contact,
                 )
             )
@@ -83,9 +125,7 @@ async def _contacts(
     )
 
 
-async def _address(
-    uow: UnitOfWork, work: Work, results: Sequence[Mapping[str, Any]], evidence: Sequence[str]
-) -> int | None:
+async def _address(uow: UnitOfWork, work: Work, results: Results, evidence: Sequence[str]) -> int | None:
     addresses = [address for result in results if (address := read_address(result))]
     if not addresses:
         return None
@@ -96,7 +136,7 @@ async def _address(
     await store.keep_address(
         uow, work.claim, work.item["item"],
         contents.seal(work.key, contact, contents.contact(work.claim.run_id)),
-        contents.tokens(work.key, {name: str(value) for name, value in contact.items()}, work.region),
+        contents.tokens(work.key, contents.reached_by(contact, work.region)),
         [*work.evidence, *evidence],
     )  # fmt: skip
     return 1

@@ -17,6 +17,9 @@ from intake.memory import recalling
 async def start(uow: UnitOfWork, key: TenantKey, run_id: UUID, request: Received[StartRun]) -> ActionRecall:
     """Start a run; what came of a similar one before is returned, and stops nothing.
 
+    That a similar one is known, and this one is started all the same, is recorded as *proceeded anyway*, whether or not the caller
+    says that they were told before.
+
     Raises:
         ProblemError: `not_found`, there is no such provider; `invalid`, one cannot be asked at its step.
     """
@@ -38,7 +41,7 @@ async def start(uow: UnitOfWork, key: TenantKey, run_id: UUID, request: Received
             "action_id": run_id,
             "actor": order.actor,
             "status": ActionStatus.NO_ACTION,  # so far
-            "proceeded_anyway": order.proceed_anyway,
+            "proceeded_anyway": order.proceed_anyway or recall.similar_action_found,
         }
     )
     await recalling.record(uow, key, record, request.envelope)

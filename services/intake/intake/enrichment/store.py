@@ -1,4 +1,4 @@
-"""Every query about runs, their steps and items, but for what a worker does to them (`store_work.py`)."""
+"""Every query about runs, their steps and companies, but for what a worker does to them (`store_claims.py`, `store_work.py`)."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -46,49 +46,6 @@ _RESUME = f"""
     set status = 'pending', failure = null, ended_at = null, claimed_by = null, claims = 0, due_at = now(),
         budget = coalesce(cast(:budget as numeric), budget)
     where tenant_id = :tenant and run_id = :run_id returning {RUN}
-"""
-_UNSUBMITTED = """
-    select item, company_item, sealed, identity from enrichment_item
-    where tenant_id = :tenant and run_id = :run_id and step = 'enrich_emails' and status in ('pending', 'done')
-      and sealed is not null and (has_email or not :only_with_email)
-    order by item limit :limit
-"""
-_SUBMITTED = """
-    update enrichment_item set status = 'submitted', sealed = null
-    where tenant_id = :tenant and run_id = :run_id and step = 'enrich_emails' and item = any(cast(:items as integer[]))
-"""
-# What is held of people goes, and with it what would find them.
-_EMPTY_HELD = """, unknown as (
-        delete from enrichment_token using held, unnest(held.tokens) as of (token)
-        where enrichment_token.tenant_id = :tenant and enrichment_token.token = of.token
-          and enrichment_token.run_id = held.run_id and enrichment_token.item = held.item
-    ), emptied as (
-        update enrichment_item set sealed = null, tokens = '{}', evidence = '{}' from held
-        where enrichment_item.tenant_id = :tenant and enrichment_item.run_id = held.run_id
-          and enrichment_item.step = 'enrich_emails' and enrichment_item.item = held.item
-    )"""
-_FORGET_OLD = f"""
-    with old as (
-        select run_id from enrichment_run
-        where tenant_id = :tenant and criteria is not null and status not in ('pending', 'running')
-          and ended_at < cast(:now as timestamptz) - make_interval(hours => :hours)
-        order by ended_at limit :most for update skip locked
-    ), held as (
-        select run_id, item, tokens from enrichment_item join old using (run_id)
-        where tenant_id = :tenant and step = 'enrich_emails'
-    ){_EMPTY_HELD}
-    update enrichment_run set criteria = null from old
-    where enrichment_run.tenant_id = :tenant and enrichment_run.run_id = old.run_id
-"""
-_FORGET_PERSON = f"""
-    with held as (
-        select run_id, item, evidence, tokens from enrichment_item
-        where tenant_id = :tenant and step = 'enrich_emails' and (run_id, item) in
-              (select run_id, item from enrichment_token where tenant_id = :tenant and token = any(cast(:tokens as text[])))
-        for update
-    ){_EMPTY_HELD}
-    select (select count(*) from held) as items,
-           array(select distinct key from held cross join lateral unnest(held.evidence) as of (key)) as evidence
 """
 
 
@@ -190,58 +147,13 @@ async def resume(uow: UnitOfWork, tenant: str, run_id: UUID, budget: Any, *, ski
         **about,
     )
     await uow.execute(
+        """update enrichment_item set rejected = null
+           where tenant_id = :tenant and run_id = :run_id and step = 'enrich_emails' and rejected is not null""",
+        **about,
+    )
+    await uow.execute(
         """update enrichment_step set status = 'pending', failure = null, ended_at = null
            where tenant_id = :tenant and run_id = :run_id and status in ('failed', 'cancelled', 'budget_exhausted')""",
         **about,
     )
     return (await uow.execute(_RESUME, **about, budget=budget)).mappings().one()
-
-
-async def unsubmitted(
-    uow: UnitOfWork, tenant: str, run_id: UUID, limit: int, *, only_with_email: bool
-) -> Sequence[RowMapping]:
-    """Contacts that were not submitted yet: (item, company_item, sealed, identity)."""
-    rows = await uow.execute(
-        _UNSUBMITTED, tenant=tenant, run_id=run_id, limit=limit, only_with_email=only_with_email
-    )  # fmt: skip
-    return rows.mappings().all()
-
-
-async def count_unsubmitted(uow: UnitOfWork, tenant: str, run_id: UUID, only_with_email: bool) -> int:
-    """How many contacts there are to be submitted."""
-    rows = await uow.execute(
-        f"select count(*) from ({_UNSUBMITTED}) as left_over",
-        tenant=tenant, run_id=run_id, limit=None, only_with_email=only_with_email,
-    )  # fmt: skip
-    count: int = rows.scalar_one()
-    return count
-
-
-async def companies_of(uow: UnitOfWork, tenant: str, run_id: UUID, items: Sequence[int]) -> dict[int, dict[str, str]]:
-    """The fields of companies by their numbers."""
-    rows = await uow.execute(
-        """select item, company from enrichment_item
-           where tenant_id = :tenant and run_id = :run_id and step = 'find_contacts' and item = any(cast(:items as integer[]))""",
-        tenant=tenant, run_id=run_id, items=list(items),
-    )  # fmt: skip
-    return {row.item: row.company for row in rows}
-
-
-async def submitted(uow: UnitOfWork, tenant: str, run_id: UUID, items: Sequence[int]) -> None:
-    """Contacts became leads: what is personal about them is the vault's from now on."""
-    await uow.execute(_SUBMITTED, tenant=tenant, run_id=run_id, items=list(items))
-    await uow.execute(
-        "update enrichment_run set submitted = submitted + :count where tenant_id = :tenant and run_id = :run_id",
-        tenant=tenant, run_id=run_id, count=len(items),
-    )  # fmt: skip
-
-
-async def forget_old(uow: UnitOfWork, tenant: str, hours: int, most: int) -> int:
-    """Forget what is personal in runs that ended longer ago than that, of not more than `most` runs; returns of how many."""
-    return (await uow.execute(_FORGET_OLD, tenant=tenant, hours=hours, most=most, now=uow.now)).rowcount
-
-
-async def forget_person(uow: UnitOfWork, tenant: str, tokens: Sequence[str]) -> tuple[int, Sequence[str]]:
-    """Forget contacts with any of these tokens; returns how many, and the keys of the answers they came from."""
-    row = (await uow.execute(_FORGET_PERSON, tenant=tenant, tokens=list(tokens))).one()
-    return row.items, row.evidence

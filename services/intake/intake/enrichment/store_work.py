@@ -1,13 +1,8 @@
-"""Every query of the worker that executes runs.
-
-Whoever changes a run first locks its row; a worker holds it by a token and until a moment, and whatever stops the run takes the
-token away.
-"""
+"""Every query about what a worker does to a run that it holds: its steps, items and calls."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -17,25 +12,8 @@ from uuid_utils.compat import uuid7
 
 from chassis.unit_of_work import UnitOfWork
 from contracts.taxonomy import EnrichmentStep
-from intake.enrichment.store import RUN
+from intake.enrichment.store_claims import Claim
 
-_CLAIM = """
-    update enrichment_run
-    set status = 'running', claimed_by = :token, due_at = now() + cast(:lease as interval),
-        claims = claims + case when claimed_by is null then 0 else 1 end
-    where (tenant_id, run_id) = (
-        select tenant_id, run_id from enrichment_run as due
-        where tenant_id = any(cast(:tenants as text[])) and status in ('pending', 'running') and due_at <= now()
-          and (select count(*) from enrichment_run as busy
-               where busy.tenant_id = due.tenant_id and busy.status = 'running' and busy.claimed_by is not null
-                 and busy.due_at > now()) < :most
-        order by due_at limit 1 for update skip locked)
-    returning tenant_id, run_id
-"""
-_HOLD = f"""
-    update enrichment_run set due_at = now() + cast(:lease as interval)
-    where tenant_id = :tenant and run_id = :run_id and claimed_by = :token and status = 'running' returning {RUN}
-"""
 _COLUMNS = "step, status, providers, total, done, found, cost, attempts"
 _STEP = f"""
     select {_COLUMNS} from enrichment_step
@@ -77,15 +55,6 @@ _ADD = """
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """A run that a worker holds by its token."""
-
-    tenant: str
-    run_id: UUID
-    token: UUID
-
-
-@dataclass(frozen=True, slots=True)
 class NewItem:
     """Something found, as an item of the next step."""
 
@@ -94,22 +63,6 @@ class NewItem:
     sealed: bytes | None = None
     tokens: Sequence[str] = ()
     with_email: bool = False
-
-
-async def claim(uow: UnitOfWork, tenants: Sequence[str], lease: timedelta, most: int) -> Claim | None:
-    """Take the run that is longest due, of a tenant of whose runs fewer than `most` are held.
-
-    One that is taken from a worker that died is counted (`claims`), until the outcome of a call is recorded.
-    """
-    token = uuid7()
-    row = (await uow.execute(_CLAIM, tenants=list(tenants), token=token, lease=lease, most=most)).first()
-    return Claim(row.tenant_id, row.run_id, token) if row else None
-
-
-async def hold(uow: UnitOfWork, claim: Claim, lease: timedelta) -> RowMapping | None:
-    """The run, locked and held on; none where it is not this worker's any more."""
-    rows = await uow.execute(_HOLD, tenant=claim.tenant, run_id=claim.run_id, token=claim.token, lease=lease)
-    return rows.mappings().first()
 
 
 async def current_step(uow: UnitOfWork, claim: Claim) -> RowMapping | None:
@@ -190,14 +143,6 @@ async def end_call(
         known=known, **about,
     )  # fmt: skip
     return True
-
-
-async def lock(uow: UnitOfWork, claim: Claim) -> None:
-    """Lock the run, whoever holds it."""
-    await uow.execute(
-        "select from enrichment_run where tenant_id = :tenant and run_id = :run_id for update",
-        tenant=claim.tenant, run_id=claim.run_id,
-    )  # fmt: skip
 
 
 async def count_cached(uow: UnitOfWork, claim: Claim, step: str) -> None:
@@ -283,33 +228,20 @@ async def keep_address(
     )
 
 
-async def rest(uow: UnitOfWork, claim: Claim, step: str, item: int, pause: timedelta) -> None:
-    """Let go of the run; after the pause the item is tried again, by any worker."""
-    about: dict[str, Any] = {"tenant": claim.tenant, "run_id": claim.run_id}
+async def count_failure(uow: UnitOfWork, claim: Claim, step: str, item: int) -> None:
+    """The item's call failed for a while; it is made again when the run goes on."""
     await uow.execute(
         """update enrichment_item set failures = failures + 1
            where tenant_id = :tenant and run_id = :run_id and step = :step and item = :item""",
-        step=step, item=item, **about,
-    )  # fmt: skip
-    await uow.execute(
-        """update enrichment_run set claimed_by = null, due_at = now() + cast(:pause as interval)
-           where tenant_id = :tenant and run_id = :run_id""",
-        pause=pause, **about,
+        tenant=claim.tenant, run_id=claim.run_id, step=step, item=item,
     )  # fmt: skip
 
 
-async def let_go(uow: UnitOfWork, claim: Claim, pause: timedelta) -> None:
-    """Let go of the run, if it is still held; after the pause any worker goes on with it."""
-    await uow.execute(
-        """update enrichment_run set claimed_by = null, due_at = now() + cast(:pause as interval)
-           where tenant_id = :tenant and run_id = :run_id and claimed_by = :token""",
-        tenant=claim.tenant, run_id=claim.run_id, token=claim.token, pause=pause,
+async def is_forgotten(uow: UnitOfWork, claim: Claim, item: int) -> bool:
+    """Whether a contact is not held any more: its person was erased, or it became a lead."""
+    rows = await uow.execute(
+        """select sealed is null from enrichment_item
+           where tenant_id = :tenant and run_id = :run_id and step = 'enrich_emails' and item = :item""",
+        tenant=claim.tenant, run_id=claim.run_id, item=item,
     )  # fmt: skip
-
-
-async def complete(uow: UnitOfWork, claim: Claim) -> None:
-    await uow.execute(
-        """update enrichment_run set status = 'succeeded', ended_at = :now, claimed_by = null
-           where tenant_id = :tenant and run_id = :run_id""",
-        tenant=claim.tenant, run_id=claim.run_id, now=uow.now,
-    )  # fmt: skip
+    return bool(rows.scalar_one())

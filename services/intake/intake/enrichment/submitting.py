@@ -10,10 +10,13 @@ from chassis.keys import TenantKey
 from chassis.received import Received, Wire
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.enrichment import ContactsBecameLeads, SubmitContacts
-from contracts.intake.leads import LeadVerdict, SubmitLead
+from contracts.intake.leads import LeadVerdict, SubmitLead, Submitted
 from contracts.message import Envelope, id_from_content
-from intake.enrichment import contents, store
+from intake.enrichment import contents
+from intake.enrichment import store_contacts as store
+from intake.enrichment.forgetting import forget_contacts
 from intake.leads.submissions import submit
+from intake.vault import suppression
 
 SOURCE = "enrichment"
 
@@ -21,7 +24,10 @@ SOURCE = "enrichment"
 async def submit_contacts(
     uow: UnitOfWork, key: TenantKey, order: SubmitContacts, cause: Envelope
 ) -> Counter[LeadVerdict]:
-    """Submit contacts of a run that is locked; returns how many got each verdict."""
+    """Submit contacts of a run that is locked; returns how many got each verdict.
+
+    Those that became leads are held no more. One whose person was erased is forgotten; another that is rejected stays, with the reason.
+    """
     rows = await store.unsubmitted(uow, key.tenant, order.run_id, order.limit, only_with_email=order.only_with_email)
     if not rows:
         return Counter()
@@ -31,11 +37,21 @@ async def submit_contacts(
         contact = contents.open_(key, row["sealed"], contents.contact(order.run_id))
         body = _lead(row, contact, companies[row["company_item"]], order.run_id)
         leads.append(_received(uow, key.tenant, body, row, order.run_id, cause))
-    counts = Counter(verdict.verdict for verdict in await submit(uow, key, leads, strict=False))
-    await store.submitted(uow, key.tenant, order.run_id, [row["item"] for row in rows])
+    verdicts = dict(zip((row["item"] for row in rows), await submit(uow, key, leads, strict=False), strict=True))
+    reasons = {item: _reason(verdict) for item, verdict in verdicts.items() if verdict.verdict is LeadVerdict.REJECTED}
+    erased = [item for item, reason in reasons.items() if reason == suppression.ERASED]
+    await store.submitted(uow, key.tenant, order.run_id, [item for item in verdicts if item not in reasons])
+    await store.rejected(uow, key.tenant, order.run_id, reasons)
+    await forget_contacts(uow, key.tenant, order.run_id, erased)
+    counts = Counter(verdict.verdict for verdict in verdicts.values())
     told = ContactsBecameLeads(run_id=order.run_id, occurred_at=uow.now, actor=order.actor, counts=dict(counts))
     uow.publish(key.tenant, told, cause)
     return counts
+
+
+def _reason(rejected: Submitted) -> str:
+    """The code of the flaw for which it was rejected: those before it would only have been warnings."""
+    return rejected.warnings[-1].code
 
 
 def _lead(row: RowMapping, contact: dict[str, Any], company: dict[str, str], run_id: UUID) -> SubmitLead:
@@ -60,7 +76,7 @@ def _lead(row: RowMapping, contact: dict[str, Any], company: dict[str, str], run
 def _received(
     uow: UnitOfWork, tenant: str, lead: SubmitLead, row: RowMapping, run_id: UUID, cause: Envelope
 ) -> Received[SubmitLead]:
-    """The submission as if it had been sent: the same contact of a run is the same message."""
-    id_ = id_from_content(SOURCE, tenant, str(run_id), str(row["item"]))
+    """The submission as if it had been sent; one that was rejected and is submitted again is another message."""
+    id_ = id_from_content(SOURCE, tenant, str(run_id), str(row["item"]), str(cause.id))
     envelope = Envelope(id_, lead.topic.type, tenant, uow.now, cause.correlation_id, cause.id, cause.traceparent)
     return Received(envelope, lead, Wire(envelope.subject, {}, b"", uow.now))

@@ -6,7 +6,7 @@ that makes it wrong.
 """
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +20,7 @@ _REMEMBER = """
         set value = excluded.value, remembered_at = excluded.remembered_at, expires_at = excluded.expires_at
 """
 _RECALL = "select value from memory where tenant_id = :tenant and key = :key and expires_at > :now"
-_FORGET = "delete from memory where tenant_id = :tenant and key = :key"
+_FORGET = "delete from memory where tenant_id = :tenant and key = any(cast(:keys as text[]))"
 _CLEAR_EXPIRED = """
     delete from memory where tenant_id = :tenant and key in (
         select key from memory where tenant_id = :tenant and expires_at <= :now
@@ -47,33 +47,13 @@ async def recall(uow: UnitOfWork, tenant: str, key: str) -> Any:
     return (await uow.execute(_RECALL, tenant=tenant, key=key, now=uow.now)).scalar()
 
 
-async def forget(uow: UnitOfWork, tenant: str, key: str) -> None:
-    """Forget what is remembered under the key; to be called in the transaction that changes what it was made from.
+async def forget(uow: UnitOfWork, tenant: str, keys: Collection[str]) -> None:
+    """Forget what is remembered under these keys.
 
-    Whoever is making it at this moment is waited for, and whoever comes later waits for this transaction: nobody remembers
-    what it was before the change.
+    What another unit of work is remembering at this moment is not seen: who must leave nothing excludes who remembers.
     """
-    await _exclude_makers(uow, tenant, key)
-    await uow.execute(_FORGET, tenant=tenant, key=key)
-
-
-async def cached(
-    uow: UnitOfWork, tenant: str, key: str, make: Callable[[], Awaitable[Any]], ttl: timedelta | None = None
-) -> Any:
-    """What is remembered under the key, or else what `make` makes of the database, remembered from then on.
-
-    `make` returns a JSON value, and reads within the same unit of work. Locks of its own that a changer holds while it calls
-    `forget` are to be taken before this is called, or the two could wait for each other.
-    """
-    row = (await uow.execute(_RECALL, tenant=tenant, key=key, now=uow.now)).first()
-    if row is None:
-        await _exclude_makers(uow, tenant, key)
-        row = (await uow.execute(_RECALL, tenant=tenant, key=key, now=uow.now)).first()
-    if row is not None:
-        return row.value
-    value = await make()
-    await remember(uow, tenant, key, value, ttl)
-    return value
+    if keys:
+        await uow.execute(_FORGET, tenant=tenant, keys=list(keys))
 
 
 async def lifetime(uow: UnitOfWork, tenant: str) -> timedelta:
@@ -84,10 +64,3 @@ async def lifetime(uow: UnitOfWork, tenant: str) -> timedelta:
 async def clear_expired(uow: UnitOfWork, tenant: str, most: int) -> int:
     """Delete values whose time has come, not more than `most`; returns how many."""
     return (await uow.execute(_CLEAR_EXPIRED, tenant=tenant, now=uow.now, most=most)).rowcount
-
-
-async def _exclude_makers(uow: UnitOfWork, tenant: str, key: str) -> None:
-    await uow.execute(
-        "select pg_advisory_xact_lock(hashtextextended(concat('intake/memory/', cast(:tenant as text), '/', cast(:key as text)), 0))",
-        tenant=tenant, key=key,
-    )  # fmt: skip

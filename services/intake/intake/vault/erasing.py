@@ -92,12 +92,16 @@ _REMAINS: Final = [
         until="7 days in the broker, 14 days in outboxes",
     ),
     Remainder(
-        what="messages that could not be handled (dead letters), commands that wait, and what enrichment found and nothing tells "
-        "apart from others: contacts without e-mail, telephone or profile, and providers' answers about whole companies, if any are of this "
-        "person",
+        what="messages that could not be handled (dead letters) and commands that wait, if any are of this person",
         why="they are sealed and cannot be searched by person; whatever would become a lead of this person is refused",
-        until="90 days for dead letters; a command that waits, until it is handled; what enrichment found, for as long as the "
-        "tenant remembers (memory_ttl_hours)",
+        until="90 days for dead letters; a command that waits, until it is handled",
+    ),
+    Remainder(
+        what="what enrichment found before and nothing tells apart from others: contacts without e-mail, telephone or profile, and "
+        "providers' answers of which only such contacts were kept, or none, if any are of this person",
+        why="they are sealed and cannot be searched by person; who is found to be this person, by an answer that names what "
+        "identified them or when submitted as a lead, is dropped then",
+        until="as long as the tenant remembers (memory_ttl_hours)",
     ),
     Remainder(
         what="backups of the database made before",

@@ -18,6 +18,7 @@ from contracts.message import Envelope, ProblemCode, ProblemError
 from contracts.outcomes import OutcomeHistory
 from contracts.outreach import LeadMessages
 from intake.distribution import store as distribution
+from intake.enrichment.exporting import contacts_of
 from intake.leads import store as leads
 from intake.routing import store_decisions
 from intake.vault import revealing, store_audit, store_export
@@ -72,6 +73,7 @@ class Exporter:
             ExportKind.REVEAL: self._reveals,
             ExportKind.WORK: self._work,
             ExportKind.DECISION: self._decisions,
+            ExportKind.CONTACT: self._contacts,
             ExportKind.OUTCOME: self._outcomes,
             ExportKind.MESSAGE: self._messages,
             ExportKind.EVENT: self._events,
@@ -111,6 +113,10 @@ class Exporter:
     async def _decisions(self, lead_id: UUID, after: str) -> Chunk:
         rows = await store_decisions.of_lead(self.uow, self.key.tenant, lead_id, _id(after), _CHUNK)
         return _chunk(rows, "decision_id")
+
+    async def _contacts(self, lead_id: UUID, _: str) -> Chunk:
+        tokens = await store_export.tokens_of_person(self.uow, self.key.tenant, lead_id)
+        return await contacts_of(self.uow, self.key, tokens) if tokens else [], ""
 
     async def _outcomes(self, lead_id: UUID, _: str) -> Chunk:
         try:

@@ -57,3 +57,15 @@ async def submissions(
         tenant=tenant, lead_id=lead_id, after=after, limit=limit,
     )  # fmt: skip
     return rows.mappings().all()
+
+
+async def tokens_of_person(uow: UnitOfWork, tenant: str, lead_id: UUID) -> Sequence[str]:
+    """All tokens of a lead's person, those of former values included; none unless it is the oldest of the person's leads."""
+    rows = await uow.execute(
+        """select token from person_token join lead using (tenant_id, person_id)
+           where tenant_id = :tenant and lead_id = :lead_id and not exists (
+               select from lead as older
+               where older.tenant_id = :tenant and older.person_id = lead.person_id and older.lead_id < lead.lead_id)""",
+        tenant=tenant, lead_id=lead_id,
+    )  # fmt: skip
+    return rows.scalars().all()

@@ -1,6 +1,7 @@
 """An erased person stays away: known by entries that tell nothing, and refused when submitted again."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
 from uuid import UUID
 
 from chassis.keys import TenantKey
@@ -8,6 +9,8 @@ from chassis.unit_of_work import UnitOfWork
 from contracts.intake.leads import Flaw
 from intake.vault import store_erasure as store
 
+ERASED: Final = "erased"
+"""The flaw's code."""
 _MESSAGE = (
     "{field} is of a person who was erased: the submission is not stored; "
     "where the person came back by themselves, lift the suppression of the erasure"
@@ -18,7 +21,7 @@ _FIELDS = {"phone_token": "phone", "email_token": "email", "linkedin_token": "li
 
 def flaw(field: str) -> Flaw:
     """Why a submission is refused whose `field` is an erased person's."""
-    return Flaw(field=field, code="erased", message=_MESSAGE.format(field=field))
+    return Flaw(field=field, code=ERASED, message=_MESSAGE.format(field=field))
 
 
 async def erased_among(uow: UnitOfWork, key: TenantKey, submitted: Sequence[Mapping[str, str]]) -> list[Flaw | None]:
