@@ -55,6 +55,14 @@ async def forget(uow: UnitOfWork, message_id: UUID, wire: Wire) -> None:
     )  # fmt: skip
 
 
+async def drop(uow: UnitOfWork, tenant: str, ids: Sequence[UUID]) -> None:
+    """Keep nothing of these messages, not even a digest of their bodies; their handler must know them if they come again."""
+    await uow.execute(
+        "delete from inbox where tenant = :tenant and message_id = any(cast(:ids as uuid[]))",
+        tenant=tenant, ids=list(ids),
+    )  # fmt: skip
+
+
 async def sweep(uow: UnitOfWork, days: int) -> int:
     """Forget what was handled longer ago than the stream keeps it and anyone publishes it again."""
     result = await uow.execute("delete from inbox where handled_at < now() - make_interval(days => :days)", days=days)

@@ -79,6 +79,17 @@ async def test_everything_made_of_the_person_is_gone_and_the_numbers_stay(vault:
     assert {(event["lead_id"], event["version"]) for event in events} == {(str(first), 3), (str(second), 2)}
 
 
+async def test_no_digest_of_what_was_submitted_stays(vault: Vault) -> None:
+    """Whoever had it could try what might have been submitted."""
+    submission = await vault.import_lead("9", **ADA)
+    await verdict(vault, submission)
+    handled = "select message_id from intake.inbox where tenant = $1 and message_id = $2"
+    assert await vault.rows(handled, submission)
+    (lead,) = await vault.rows("select lead_id from intake.lead where tenant_id = $1")
+    await erase(vault, lead["lead_id"])
+    assert not await vault.rows(handled, submission)
+
+
 async def test_the_shredded_seal_cannot_be_opened_from_a_copy_of_the_row(vault: Vault, platform: Platform) -> None:
     lead = await vault.new_lead()
     (copy,) = await vault.rows("select * from intake.vault where tenant_id = $1")

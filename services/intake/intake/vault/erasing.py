@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 from uuid_utils.compat import uuid7
 
+from chassis import inbox
 from chassis.keys import TenantKey
 from chassis.unit_of_work import UnitOfWork
 from contracts.catalogue import by_type
@@ -54,7 +55,7 @@ TABLES: Final[Mapping[str, str]] = {
     "vault": "deleted",
     "person_key": "deleted",
     "person_token": "deleted, but for the keyed entries in suppression",
-    "submission": "stays: verdicts, and flaws that name fields and no values",
+    "submission": "stays: verdicts, and flaws that name fields and no values; what the inbox holds of their contents is deleted",
     "merge": "stays, ended: which leads were merged, by ids",
     "kept_apart": "stays: which leads are not to be merged, by ids",
     "name_block": "deleted",
@@ -137,6 +138,7 @@ async def erase(uow: UnitOfWork, key: TenantKey, order: EraseLead, who: Asker, c
         "tokens": len(tokens),
         "enrichment_contacts": found,
     }
+    await inbox.drop(uow, tenant, await store.submissions_of(uow, tenant, ids))
     await hold(uow, tenant)
     ended = await progress.close(uow, tenant, ids, EndReason.WITHDRAWN, who.actor)
     counts["assignments_ended"] = len(ended)

@@ -107,6 +107,15 @@ async def shred(uow: UnitOfWork, tenant: str, persons: Collection[UUID], leads: 
     return len(used), await drop_unused_keys(uow, tenant, {*used, *persons})
 
 
+async def submissions_of(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> Sequence[UUID]:
+    """The ids of the messages that these leads were submitted by."""
+    rows = await uow.execute(
+        "select submission_id from submission where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[]))",
+        tenant=tenant, leads=list(leads),
+    )  # fmt: skip
+    return rows.scalars().all()
+
+
 async def empty_leads(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> Sequence[RowMapping]:
     """Take from leads what is made of their person, and leave the numbers; returns lead_id, version and person_id of each."""
     rows = await uow.execute(_EMPTY_LEADS, tenant=tenant, leads=list(leads), now=uow.now)
