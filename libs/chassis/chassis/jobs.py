@@ -8,7 +8,8 @@ succeeds or the next one is due. Every job must be idempotent, and each can be r
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -45,6 +46,29 @@ async def report(counts: Counts) -> None:
     """Called by a job's work between its batches: what it has done so far, which `list_jobs` shows meanwhile."""
     if (tell := _reporting.get(None)) is not None:
         await tell(counts)
+
+
+class SomeTenantsFailedError(Exception):
+    """A job could not do its work for every tenant; the log names each with its error."""
+
+
+async def each_tenant(names: Iterable[str], work: Callable[[str], Awaitable[Counts]]) -> Counts:
+    """Do a job's work for one tenant after the other, whatever becomes of those before; returns what was done in all.
+
+    Raises:
+        SomeTenantsFailedError: at the end, when all the others have had their turn.
+    """
+    counts: Counter[str] = Counter()
+    failed = 0
+    for tenant in names:
+        try:
+            counts.update(await work(tenant))
+        except Exception as error:
+            log.error("a job could not do its work for a tenant", tenant=tenant, exc_info=error)
+            failed += 1
+    if failed:
+        raise SomeTenantsFailedError(f"{failed} tenant{'s' * (failed > 1)} failed")
+    return dict(counts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from functools import partial
 from time import monotonic
 
 from chassis.jobs import Job
-from chassis.keys import ResealedColumn, TenantKeys, key_service
+from chassis.keys import TenantKeys, key_service
 from chassis.service import Service
 from chassis.settings import Settings
 from chassis.unit_of_work import Database
@@ -18,6 +18,7 @@ from contracts.operations import PersonalDataDropped
 from intake.distribution import handlers as distributor
 from intake.distribution import progress
 from intake.distribution.jobs import distribute
+from intake.enrichment import contents
 from intake.enrichment.executing import Runner
 from intake.enrichment.forgetting import forget_old_runs
 from intake.enrichment.handlers import Handlers as Enrichment
@@ -25,6 +26,7 @@ from intake.enrichment.providers import Providers
 from intake.enrichment.settings import ProviderSettings
 from intake.leads import aliases
 from intake.leads.handlers import Handlers
+from intake.limits import admission
 from intake.limits.admission import Admission
 from intake.limits.counters import Clock, counters_in
 from intake.limits.handlers import list_parked
@@ -36,6 +38,7 @@ from intake.people import handlers as people
 from intake.people.review import compare_names
 from intake.routing import catching_up
 from intake.routing.handlers import Handlers as Routing
+from intake.vault import sealing
 from intake.vault.handlers import Handlers as Vault
 from intake.vault.handlers import confirm_drop
 
@@ -64,29 +67,7 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
         settings,
         database=database,
         keys=keys,
-        sealed=[
-            ResealedColumn("person_key", "wrapped", key={"key_id": "uuid"}, context="person/{key_id}"),
-            ResealedColumn(
-                "parked", "sealed", key={"source_system": "text", "seq": "bigint"}, context="parked/{message_id}"
-            ),
-            ResealedColumn(
-                "enrichment_run", "criteria", key={"run_id": "uuid"}, context="enrichment/criteria/{run_id}"
-            ),
-            ResealedColumn(
-                "enrichment_item",
-                "sealed",
-                key={"run_id": "uuid", "step": "text", "item": "integer"},
-                context="enrichment/contact/{run_id}",
-            ),
-            ResealedColumn(
-                "memory",
-                "value",
-                key={"key": "text"},
-                context="enrichment/{key}",
-                read="decode(value ->> 'sealed', 'hex')",
-                write="jsonb_set(value, '{sealed}', to_jsonb(encode(given.sealed, 'hex')))",
-            ),
-        ],
+        sealed=[sealing.RESEALED, admission.RESEALED, *contents.RESEALED],
         consumes={
             messages.SubmitLead: handlers.submit_leads,
             outcomes.OutcomeRecorded: progress.follow,

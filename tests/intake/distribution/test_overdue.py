@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from uuid_utils.compat import uuid7
 
+from chassis.jobs import SomeTenantsFailedError
 from chassis.unit_of_work import Database
 from contracts.intake.distribution import AssignLead, GetWorkload, LeadReassigned, LeadSlaMissed, LeadUnassigned
 from intake.distribution import jobs
@@ -152,6 +153,6 @@ async def test_a_tenant_whose_leads_cannot_be_given_out_holds_up_no_other(
     async def behind() -> int:
         return 0
 
-    with pytest.raises(jobs.SomeTenantsFailedError, match="1 tenant"):
+    with pytest.raises(SomeTenantsFailedError, match="1 tenant"):
         await jobs.distribute(scene.database, behind, scene.now)
     assert other.tenant in done

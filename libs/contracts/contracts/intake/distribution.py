@@ -361,7 +361,7 @@ class WorkspaceWorkload(Reply):
     waiting: int
     """Leads that wait for an owner."""
     kept_back: int
-    """Those of them that are given to nobody by themselves any more, because they were not contacted in time."""
+    """Those of them that are given to nobody by themselves any more: they wait for a person, see `KeptBack`."""
     oldest_waiting_since: datetime | None = None
     """Since when the first of them has waited."""
     active_leads: int

@@ -1,26 +1,18 @@
 """What time brings to the distribution of leads: working hours, absences that begin and end, contacts that are overdue."""
 
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from chassis import tenants
-from chassis.jobs import Counts
-from chassis.logs import get_logger
+from chassis.jobs import Counts, each_tenant
 from chassis.unit_of_work import Database
 from intake.distribution import store, store_progress
 from intake.distribution.absence import begin_absences
 from intake.distribution.assigning import BATCH, drain
 from intake.distribution.overdue import reassign_overdue
 
-log = get_logger("jobs")
-
 _AT_ONCE = 200
 """Tenants looked at in one statement."""
-
-
-class SomeTenantsFailedError(Exception):
-    """A job could not do its work for every tenant; the log names each with its error."""
 
 
 async def distribute(database: Database, behind: Callable[[], Awaitable[int]], _: datetime) -> Counts:
@@ -36,20 +28,14 @@ async def distribute(database: Database, behind: Callable[[], Awaitable[int]], _
     async with database.begin() as uow:
         names = await tenants.all_tenants(uow)
         by = await store_progress.heard_through(uow) if is_behind else uow.now
-    counts = Counter(returned=0, overdue=0, assigned=0, failed=0)
+    found: list[str] = []
     for start in range(0, len(names), _AT_ONCE):
         chunk = names[start : start + _AT_ONCE]
         async with database.begin(*chunk) as uow:
-            found = await store.with_something_to_do(uow, chunk)
-        for tenant in found:
-            try:
-                counts.update(await distribute_tenant(database, tenant, by))
-            except Exception as error:
-                log.error("leads were not given out", tenant=tenant, exc_info=error)
-                counts["failed"] += 1
-    if counts["failed"]:
-        raise SomeTenantsFailedError(f"{counts['failed']} tenants failed")
-    return dict(counts)
+            found += await store.with_something_to_do(uow, chunk)
+    return {"returned": 0, "overdue": 0, "assigned": 0} | await each_tenant(
+        found, lambda tenant: distribute_tenant(database, tenant, by)
+    )
 
 
 async def distribute_tenant(database: Database, tenant: str, by: datetime) -> Counts:

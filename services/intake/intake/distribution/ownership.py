@@ -16,8 +16,11 @@ from intake.distribution.assigning import Assignment, fill, give
 from intake.distribution.returning import hold, pass_on
 from intake.distribution.staffing import candidate, longest_ramp, standing, workspaces_of
 from intake.leads import store as leads
+from intake.leads.problems import no_such_lead
 from intake.routing import store as routing
 from intake.routing.published import published
+
+_SWITCHED_OFF = "the agent is switched off: upsert_agent with active switches them on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,7 @@ async def _no_work(uow: UnitOfWork, tenant: str, lead_id: UUID) -> ProblemError:
     """Why there is no work on a lead."""
     lead = await leads.lead(uow, tenant, lead_id)
     if lead is None:
-        return ProblemError(ProblemCode.NOT_FOUND, "this tenant has no such lead", "lead_id")
+        return no_such_lead()
     if lead["erased_at"]:
         text = "the lead's person was erased: nobody is left to work on"
     elif await published(uow, tenant):
@@ -191,7 +194,7 @@ def _takes(
     found = standing(agent, effective, uow.now)
     elsewhere = workspace not in agent["workspaces"]
     if found is Standing.INACTIVE:
-        raise ProblemError(ProblemCode.CONFLICT, "the agent is switched off", "user_id")
+        raise ProblemError(ProblemCode.CONFLICT, _SWITCHED_OFF, "user_id")
     if not override and elsewhere:
         raise ProblemError(
             ProblemCode.CONFLICT,
@@ -212,13 +215,19 @@ def _takes(
 def _claims(agent: RowMapping, workspace: str) -> dict[str, Any]:
     """The verdict on an agent who takes a lead: neither their hours nor a ramp keeps them from it."""
     if workspace not in agent["workspaces"]:
-        raise ProblemError(ProblemCode.FORBIDDEN, f"the agent does not work in {workspace}", "user_id")
+        raise ProblemError(
+            ProblemCode.FORBIDDEN, f"the agent does not work in {workspace}: upsert_agent says where they do", "user_id"
+        )
     if not agent["active"]:
-        raise ProblemError(ProblemCode.CONFLICT, "the agent is switched off", "user_id")
+        raise ProblemError(ProblemCode.CONFLICT, _SWITCHED_OFF, "user_id")
     if agent["away"]:
         raise ProblemError(ProblemCode.CONFLICT, "the agent is on time off; cancel it first", "user_id")
     if agent["held"] >= agent["capacity"]:
-        raise ProblemError(ProblemCode.CONFLICT, "the agent holds as many leads as they can take", "user_id")
+        raise ProblemError(
+            ProblemCode.CONFLICT,
+            "the agent holds as many leads as they can take: complete or unassign one, or assign it with override",
+            "user_id",
+        )
     return {"eligible": {agent["user_id"]: f"{agent['held']}/{agent['capacity']}"}}
 
 

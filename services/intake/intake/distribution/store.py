@@ -1,4 +1,4 @@
-"""Every query about who owns which lead, and about what happened to leads by itself."""
+"""Every query about who owns which lead, and about which leads wait for an owner."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -268,7 +268,7 @@ async def place(uow: UnitOfWork, tenant: str, lead: UUID, workspace: str) -> Non
 
 
 async def queue(uow: UnitOfWork, tenant: str, workspace: str) -> RowMapping:
-    """How many leads of a workspace wait, how many of them for a person, since when, and how many have an owner."""
+    """How many leads of a workspace wait, how many of them for a person, and since when."""
     rows = await uow.execute(
         """select count(*) filter (where status = 'routed') as waiting,
                   count(*) filter (where status = 'routed' and kept_back is not null) as kept_back,

@@ -94,10 +94,12 @@ class Worker:
         key = await self._keys.of(uow, claim.tenant)
         await await_erasures(uow, claim.tenant)
         if run["claims"] >= _MOST_DEATHS:
-            return await stop(uow, claim.tenant, run, EnrichmentStatus.FAILED, "gave_up")
+            await stop(uow, claim.tenant, run, EnrichmentStatus.FAILED, "gave_up")
+            return False
         step = await store.current_step(uow, claim)
         if step is None:
-            return await complete(uow, claim, run)
+            await complete(uow, claim, run)
+            return False
         if step["status"] == EnrichmentStatus.PENDING:
             step = await store.begin_step(uow, claim, step["step"])
         item = await store.next_item(uow, claim, step["step"])
@@ -118,7 +120,8 @@ class Worker:
         name = work.step["providers"][work.item["asked"]]
         rows = await store_providers.providers(uow, claim.tenant, [name])
         if not rows:
-            return await stop(uow, claim.tenant, run, EnrichmentStatus.FAILED, "no_provider")
+            await stop(uow, claim.tenant, run, EnrichmentStatus.FAILED, "no_provider")
+            return False
         provider = self._providers.of(claim.tenant, rows[0])
         kind = rows[0]["kind"]
         try:
@@ -137,7 +140,8 @@ class Worker:
             await settle(uow, work, kept, evidence)
             return True
         if run["cost"] + provider.price.amount > run["budget"]:
-            return await stop(uow, claim.tenant, run, EnrichmentStatus.BUDGET_EXHAUSTED, "budget_exhausted")
+            await stop(uow, claim.tenant, run, EnrichmentStatus.BUDGET_EXHAUSTED, "budget_exhausted")
+            return False
         place = (work.step["step"], str(work.item["item"]), name, str(work.step["attempts"]))
         call_id = await store.begin_call(
             uow, claim, work.step["step"], work.item["item"], name, kind, provider.price.amount
@@ -186,7 +190,8 @@ class Worker:
         log.warning("a provider failed", tenant=claim.tenant, reason=error.failure)
         wait = pause(work.item["failures"] + 1, error.after, PAUSES, random.random()) if error.again else None
         if wait is None:
-            return await stop(uow, claim.tenant, run, EnrichmentStatus.FAILED, error.failure)
+            await stop(uow, claim.tenant, run, EnrichmentStatus.FAILED, error.failure)
+            return False
         await store.count_failure(uow, claim, step, item)
         await store_claims.let_go(uow, claim, wait)
         return False

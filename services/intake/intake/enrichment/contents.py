@@ -5,8 +5,22 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from chassis.keys import TenantKey
+from chassis.keys import ResealedColumn, TenantKey
 from intake.leads.domain_phone import read_phone
+
+RESEALED = (
+    ResealedColumn("enrichment_run", "criteria", key={"run_id": "uuid"}, context="enrichment/criteria/{run_id}"),
+    ResealedColumn(
+        "enrichment_item", "sealed", key={"run_id": "uuid", "step": "text", "item": "integer"},
+        context="enrichment/contact/{run_id}",
+    ),
+    ResealedColumn(
+        "memory", "value", key={"key": "text"}, context="enrichment/{key}",
+        read="decode(value ->> 'sealed', 'hex')",
+        write="jsonb_set(value, '{sealed}', to_jsonb(encode(given.sealed, 'hex')))",
+    ),
+)  # fmt: skip
+"""What `seal` seals, with its contexts: what nobody else seals is in `memory`."""
 
 
 def seal(key: TenantKey, content: Any, context: str) -> bytes:

@@ -12,17 +12,16 @@ from intake.enrichment.store_claims import Claim
 from intake.memory import recalling
 
 
-async def complete(uow: UnitOfWork, claim: Claim, run: RowMapping) -> bool:
-    """The run came to its end; false, for it does not go on."""
+async def complete(uow: UnitOfWork, claim: Claim, run: RowMapping) -> None:
+    """The run came to its end."""
     await store_claims.complete(uow, claim)
     counts = {name: run[name] for name in ("companies", "contacts", "emails")}
     publish(uow, claim.tenant, run, messages.EnrichmentCompleted(**counts, **of_run(uow, run)))
     await remember(uow, claim.tenant, run, EnrichmentStatus.SUCCEEDED)
-    return False
 
 
-async def stop(uow: UnitOfWork, tenant: str, run: RowMapping, status: EnrichmentStatus, failure: str) -> bool:
-    """The run stands still until it is resumed; false, for it does not go on."""
+async def stop(uow: UnitOfWork, tenant: str, run: RowMapping, status: EnrichmentStatus, failure: str) -> None:
+    """The run stands still until it is resumed."""
     step = next(
         row["step"] for row in await store.steps(uow, tenant, run["run_id"]) if row["status"] in ("pending", "running")
     )
@@ -30,7 +29,6 @@ async def stop(uow: UnitOfWork, tenant: str, run: RowMapping, status: Enrichment
     event = messages.EnrichmentFailed(step=step, status=status, failure=failure, **of_run(uow, run))
     publish(uow, tenant, run, event)
     await remember(uow, tenant, run, status)
-    return False
 
 
 async def remember(uow: UnitOfWork, tenant: str, run: RowMapping, status: EnrichmentStatus) -> None:

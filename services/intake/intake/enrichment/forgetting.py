@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from chassis import tenants
-from chassis.jobs import Counts
+from chassis.jobs import Counts, each_tenant
 from chassis.unit_of_work import Database, UnitOfWork
 from intake.enrichment import store_forgetting as store
 from intake.memory import store as memory
@@ -13,19 +13,25 @@ _BATCH = 200
 
 
 async def forget_old_runs(database: Database) -> Counts:
-    """The hourly job: what ended longer ago than the tenant remembers keeps its counts, costs and companies only."""
-    forgotten = 0
+    """The hourly job: what ended longer ago than the tenant remembers keeps its counts, costs and companies only.
+
+    Raises:
+        SomeTenantsFailedError: at the end, when all the others have been looked at.
+    """
     async with database.begin() as uow:
         names = await tenants.all_tenants(uow)
-    for tenant in names:
+
+    async def forget(tenant: str) -> Counts:
+        forgotten = 0
         while True:
             async with database.begin(tenant) as uow:
                 hours = (await tenants.settings_of(uow, tenant)).memory_ttl_hours
                 count = await store.forget_old(uow, tenant, hours, _BATCH)
             forgotten += count
             if count < _BATCH:
-                break
-    return {"runs": forgotten}
+                return {"runs": forgotten}
+
+    return await each_tenant(names, forget)
 
 
 async def forget_person(uow: UnitOfWork, tenant: str, tokens: Sequence[str]) -> int:

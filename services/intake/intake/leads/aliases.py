@@ -29,7 +29,11 @@ async def set_aliases(uow: UnitOfWork, request: Received[messages.SetAliases]) -
     for position, alias in enumerate(request.body.aliases):
         name = _name(alias, settings)
         if looks_like_pii(name[1]):
-            raise ProblemError(ProblemCode.INVALID, "has a key like a telephone number", f"aliases.{position}.alias")
+            raise ProblemError(
+                ProblemCode.INVALID,
+                "has a key like a telephone number, which numbers are not grouped by: leave it out",
+                f"aliases.{position}.alias",
+            )
         if keys.setdefault(name, alias.key) != alias.key:
             raise ProblemError(
                 ProblemCode.INVALID, "has the key of another alias in this request: keep one of the two",

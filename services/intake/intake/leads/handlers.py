@@ -9,8 +9,8 @@ from chassis.keys import TenantKeys
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake import leads as messages
-from contracts.message import ProblemCode, ProblemError
 from intake.leads import source_ids, store
+from intake.leads.problems import no_such_lead
 from intake.leads.shown import view
 from intake.leads.submissions import submit
 from intake.limits.admission import Admission
@@ -42,7 +42,7 @@ class Handlers:
     async def get_lead(self, uow: UnitOfWork, request: Received[messages.GetLead]) -> messages.LeadView:
         row = await store.lead(uow, request.tenant, request.body.lead_id)
         if row is None:
-            raise ProblemError(ProblemCode.NOT_FOUND, "this tenant has no such lead", "lead_id")
+            raise no_such_lead()
         return view(row)
 
     async def list_leads(self, uow: UnitOfWork, request: Received[messages.ListLeads]) -> messages.LeadPage:

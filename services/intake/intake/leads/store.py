@@ -20,7 +20,7 @@ _LEAD_TYPES = {
 }  # fmt: skip
 _LEAD = ", ".join(_LEAD_TYPES)
 LEAD = f"{_LEAD}, merged_into, combined, erased_at, suppressed"
-"""The columns of a lead as it is read; the last four are written by merging and by erasing alone."""
+"""The columns of a lead as it is read."""
 _UNNEST_LEADS = ", ".join(f"cast(:{name} as {type_}[])" for name, type_ in _LEAD_TYPES.items())
 _CHANGING = [name for name in _LEAD_TYPES if name not in ("lead_id", "source_system")]
 

@@ -4,12 +4,17 @@ from collections.abc import Sequence
 from math import ceil
 from typing import Any
 
-from chassis.keys import TenantKeys
+from chassis.keys import ResealedColumn, TenantKeys
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts.message import Allowance, ProblemCode, ProblemError
 from intake.limits import store
 from intake.limits.limiter import Limiter, is_limited
+
+RESEALED = ResealedColumn(
+    "parked", "sealed", key={"source_system": "text", "seq": "bigint"}, context="parked/{message_id}"
+)
+"""What `purpose` is the context of."""
 
 
 class Admission:

@@ -3,7 +3,7 @@
 What was taken in the window before counts by the share of it that still lies within the last `window` milliseconds, as if it
 had been taken evenly. So no window lets more than the limit through, and a stretch across two of them lets through more only
 as far as the first's came late: all that for two numbers a source.
-All is counted in whole milliseconds: `counters.py` has the rule a second time, for the shared counter.
+All is counted in whole milliseconds: `shared_counters.py` has the rule a second time, for the shared counter.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """What the clock starts: what has expired is cleared away."""
 
 from chassis import tenants
-from chassis.jobs import Counts
+from chassis.jobs import Counts, each_tenant
 from chassis.unit_of_work import Database
 from intake.memory import store, store_actions
 
@@ -9,11 +9,16 @@ _BATCH = 1000
 
 
 async def clear_expired(database: Database) -> Counts:
-    """The hourly job: delete values and fingerprints whose time has come, a batch a transaction."""
-    counts = {"values": 0, "fingerprints": 0}
+    """The hourly job: delete values and fingerprints whose time has come, a batch a transaction.
+
+    Raises:
+        SomeTenantsFailedError: at the end, when all the others have been cleared.
+    """
     async with database.begin() as uow:
         names = await tenants.all_tenants(uow)
-    for tenant in names:
+
+    async def clear(tenant: str) -> Counts:
+        counts = {"values": 0, "fingerprints": 0}
         while True:
             async with database.begin(tenant) as uow:
                 values = await store.clear_expired(uow, tenant, _BATCH)
@@ -21,5 +26,6 @@ async def clear_expired(database: Database) -> Counts:
             counts["values"] += values
             counts["fingerprints"] += fingerprints
             if max(values, fingerprints) < _BATCH:
-                break
-    return counts
+                return counts
+
+    return await each_tenant(names, clear)

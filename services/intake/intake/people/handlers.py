@@ -15,6 +15,7 @@ from contracts.message import ProblemCode, ProblemError
 from intake.leads import store as leads
 from intake.leads.domain_contact import reached_by, read_contact
 from intake.leads.domain_field import given_fields, refusal
+from intake.leads.problems import no_such_lead
 from intake.leads.shown import view
 from intake.people import domain_review, merging, parting, store, store_review
 from intake.people.tokens import every_token
@@ -35,7 +36,7 @@ async def get_person(uow: UnitOfWork, request: Received[messages.GetPerson]) -> 
     if ask.lead_id:
         lead = await leads.lead(uow, request.tenant, ask.lead_id)
         if lead is None:
-            raise ProblemError(ProblemCode.NOT_FOUND, "this tenant has no such lead", "lead_id")
+            raise no_such_lead()
         person = lead["person_id"]
     assert person, "the contract asks for one of the two"
     before = paging.after(ask.cursor, UUID)

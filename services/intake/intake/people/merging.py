@@ -19,6 +19,7 @@ from contracts.message import Envelope, Event, ProblemCode, ProblemError
 from contracts.taxonomy import MergePolicy
 from intake.distribution import succession
 from intake.leads import store as leads
+from intake.leads.problems import no_such_lead
 from intake.leads.shown import snapshot
 from intake.people import store_merges as store
 from intake.people import store_review
@@ -135,7 +136,7 @@ async def merge(uow: UnitOfWork, request: Received[messages.MergeLeads]) -> Row:
     rows = await store.groups(uow, tenant, [ask.survivor_id, ask.merged_id])
     for name in ("survivor_id", "merged_id"):
         if getattr(ask, name) not in rows:
-            raise _no_such_lead(name)
+            raise no_such_lead(name)
         if rows[getattr(ask, name)]["erased_at"]:
             raise ProblemError(ProblemCode.CONFLICT, "the lead's person was erased: nothing is left to merge", name)
     into = {lead_id: row["merged_into"] or lead_id for lead_id, row in rows.items()}
@@ -170,7 +171,7 @@ async def unmerge(uow: UnitOfWork, request: Received[messages.UnmergeLead]) -> t
     await store.await_other_merges(uow, tenant)
     rows = await store.groups(uow, tenant, [lead_id])
     if lead_id not in rows:
-        raise _no_such_lead("lead_id")
+        raise no_such_lead("lead_id")
     survivor = rows[lead_id]["merged_into"]
     if survivor is None:
         last = await store.last_survivor(uow, tenant, lead_id)
@@ -269,7 +270,3 @@ def _updated(state: Row, changed: list[str]) -> LeadUpdated:
 
 def _renewed(row: Row, state: Row) -> list[str]:
     return changed_by(row["combined"], state["combined"]) or ["merged_leads"]
-
-
-def _no_such_lead(field: str) -> ProblemError:
-    return ProblemError(ProblemCode.NOT_FOUND, "this tenant has no such lead", field)

@@ -11,6 +11,7 @@ from contracts.intake.leads import LeadUpdated
 from contracts.intake.people import DismissReview
 from contracts.message import ProblemCode, ProblemError
 from intake.leads import store as leads
+from intake.leads.problems import no_such_lead
 from intake.leads.shown import snapshot
 from intake.people import store, store_merges
 from intake.vault import sealing
@@ -33,7 +34,7 @@ async def keep_apart(uow: UnitOfWork, keys: TenantKeys, request: Received[Dismis
     rows = await store_merges.groups(uow, tenant, [ask.lead_id, ask.other_id])
     for field in ("lead_id", "other_id"):
         if getattr(ask, field) not in rows:
-            raise ProblemError(ProblemCode.NOT_FOUND, "this tenant has no such lead", field)
+            raise no_such_lead(field)
         if rows[getattr(ask, field)]["erased_at"]:
             raise ProblemError(
                 ProblemCode.CONFLICT, "the lead's person was erased: there is nobody to tell apart", field

@@ -9,18 +9,14 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 
 from chassis import tenants
-from chassis.failures import TenantKeyError
-from chassis.jobs import Counts
+from chassis.jobs import Counts, each_tenant
 from chassis.keys import TenantKey, TenantKeys
-from chassis.logs import get_logger
 from chassis.unit_of_work import Database, UnitOfWork
 from intake.people import store_review as store
 from intake.people.domain_review import ALIKE, block_of, likeness, spelled
 from intake.people.store_review import Pair
 from intake.vault import sealing
 from intake.vault import store as vault
-
-log = get_logger("review")
 
 MATES = 100
 """With how many leads one is compared: the newest of its block. A larger block, as a common name's in a large city, is
@@ -53,22 +49,26 @@ async def keep_blocks(uow: UnitOfWork, key: TenantKey, leads: Sequence[Named]) -
 
 
 async def compare_names(database: Database, keys: TenantKeys, _: datetime) -> Counts:
-    """The job that compares the names of new leads with those of others in their place, tenant by tenant."""
+    """The job that compares the names of new leads with those of others in their place, tenant by tenant.
+
+    Raises:
+        SomeTenantsFailedError: at the end, when all the others have been looked at.
+    """
     async with database.begin() as uow:
         names = await tenants.all_tenants(uow)
-    counts = {"compared": 0, "found": 0}
-    for tenant in names:
-        try:
-            for _batch in range(_BATCHES):
-                async with database.begin(tenant) as uow:
-                    compared, found = await compare_batch(uow, keys, tenant)
-                counts["compared"] += compared
-                counts["found"] += found
-                if compared < _BATCH:
-                    break
-        except TenantKeyError:
-            log.warning("a tenant's leads were not compared: its key cannot be opened", tenant=tenant)
-    return counts
+
+    async def compare(tenant: str) -> Counts:
+        counts = {"compared": 0, "found": 0}
+        for _batch in range(_BATCHES):
+            async with database.begin(tenant) as uow:
+                compared, found = await compare_batch(uow, keys, tenant)
+            counts["compared"] += compared
+            counts["found"] += found
+            if compared < _BATCH:
+                break
+        return counts
+
+    return await each_tenant(names, compare)
 
 
 async def compare_batch(uow: UnitOfWork, keys: TenantKeys, tenant: str) -> tuple[int, int]:

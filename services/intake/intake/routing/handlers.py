@@ -11,6 +11,7 @@ from chassis.unit_of_work import UnitOfWork
 from contracts.intake import routing as messages
 from contracts.intake.routing import WorkStatus
 from contracts.message import ProblemCode, ProblemError
+from intake.leads.problems import no_such_lead
 from intake.routing import store, store_decisions, store_versions, versions
 from intake.routing.dry_run import dry_run
 from intake.routing.published import published
@@ -141,7 +142,7 @@ class Handlers:
 async def _status(uow: UnitOfWork, tenant: str, lead_id: UUID) -> messages.LeadStatus:
     row = await store.status_of(uow, tenant, lead_id)
     if row is None:
-        raise ProblemError(ProblemCode.NOT_FOUND, "this tenant has no such lead", "lead_id")
+        raise no_such_lead()
     if row["status"] is None:
         return messages.LeadStatus(lead_id=row["lead_id"], status=WorkStatus.RECEIVED, since=row["arrived_at"])
     return messages.LeadStatus(

@@ -1,4 +1,4 @@
-"""Every query about the work that leads make and the decisions about them.
+"""Every query about the work that leads make.
 
 Who locks several rows of `work` takes them by lead_id, or skips those that are locked, so that nobody waits in a circle.
 """

@@ -13,14 +13,13 @@ from contracts.intake import privacy as messages
 from contracts.message import Problem, ProblemCode, ProblemError
 from contracts.operations import PersonalDataDropped
 from contracts.taxonomy import Purpose
+from intake.leads.problems import no_such_lead
 from intake.people import store as people
 from intake.routing import store as routing
 from intake.vault import erasing, revealing, store_audit, store_erasure, store_export
 from intake.vault.asking import Asker
 from intake.vault.domain_export import Place
 from intake.vault.exporting import Exporter
-
-_NO_LEAD = "this tenant has no such lead"
 
 
 class Handlers:
@@ -90,7 +89,7 @@ class Handlers:
         key = await self._keys.of(uow, tenant)
         person = await store_erasure.person_of(uow, tenant, ask.lead_id)
         if person is None:
-            raise ProblemError(ProblemCode.NOT_FOUND, _NO_LEAD, "lead_id")
+            raise no_such_lead()
         persons = await people.persons_with(uow, tenant, person)
         leads = await store_export.leads_of(uow, tenant, persons)
         if begin and begin.lead_id not in leads:

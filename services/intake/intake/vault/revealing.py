@@ -66,7 +66,8 @@ async def too_many(uow: UnitOfWork, tenant: str, who: Asker, persons: set[UUID],
         )
         uow.publish(tenant, event, cause)
     message = (
-        f"this tenant allows {limit} persons an hour, of which {len(shown)} were shown and {len(new)} are asked for"
+        f"whoever asks may see {limit} persons an hour, has seen {len(shown)}, and asks for {len(new)} more: "
+        f"ask for fewer, or again in {ceil(pause.total_seconds())} s; the tenant's settings say how many"
     )
     allowance = Allowance(
         limit=limit, window_seconds=int(WINDOW.total_seconds()), remaining=max(limit - len(shown), 0),

@@ -12,10 +12,12 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from chassis.keys import TenantKey
+from chassis.keys import ResealedColumn, TenantKey
 from chassis.unit_of_work import UnitOfWork
 from intake.vault import store
 
+RESEALED = ResealedColumn("person_key", "wrapped", key={"key_id": "uuid"}, context="person/{key_id}")
+"""What `_purpose` is the context of."""
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
 
