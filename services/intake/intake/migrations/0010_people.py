@@ -57,7 +57,7 @@ def upgrade() -> None:
         """
     )
     op.execute("create index name_block_mates on name_block (tenant_id, block, lead_id)")
-    op.execute("create index name_block_new on name_block (tenant_id, lead_id) where not compared")
+    op.execute("create index name_block_new on name_block (tenant_id, block, lead_id) where not compared")
     op.execute(
         """
         create table review_candidate (

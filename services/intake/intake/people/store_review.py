@@ -13,9 +13,10 @@ _KEEP_BLOCKS = """
     on conflict (tenant_id, lead_id) do update set block = excluded.block, compared = false
 """
 _DROP_BLOCKS = "delete from name_block where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[]))"
+# By block: leads of one have most of those they are compared with in common, and each has to be opened once only.
 _TO_COMPARE = """
     select lead_id, block from name_block where tenant_id = :tenant and not compared
-    order by lead_id limit :limit for update
+    order by block, lead_id limit :limit for update
 """
 # The offset keeps each lookup an index probe, whatever the planner thinks of the block's size.
 _MATES = """
@@ -94,7 +95,7 @@ async def compare_again(uow: UnitOfWork, tenant: str, leads: Collection[UUID]) -
 
 
 async def to_compare(uow: UnitOfWork, tenant: str, limit: int) -> list[tuple[UUID, int]]:
-    """Leads that were not compared yet, oldest first, with their blocks; locked until the unit ends."""
+    """Leads that were not compared yet, block by block; locked until the unit ends."""
     rows = await uow.execute(_TO_COMPARE, tenant=tenant, limit=limit)
     return [(row.lead_id, row.block) for row in rows]
 
