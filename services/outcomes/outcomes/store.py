@@ -131,9 +131,10 @@ _LOCATE = """
         select attribution, created_at from lead_version
         where lead_version.tenant_id = named.tenant_id
           and lead_version.lead_id = case
-              when named.submission_id is null then coalesce(survivor.lead_id, lead.lead_id) else lead.lead_id end
+              when named.submission_id is null and survivor.lead_id is not null then survivor.lead_id else lead.lead_id end
           and lead_version.version = case
-              when named.submission_id is null then coalesce(survivor.version, lead.version) else submission.version end
+              when named.submission_id is not null then submission.version
+              when survivor.lead_id is not null then survivor.version else lead.version end
         limit 1
     ) as seen on true
     left join lateral (

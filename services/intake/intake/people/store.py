@@ -53,11 +53,14 @@ _PERSONS_WITH = """
         select cast(:person as uuid)
         union
         select other.person_id from one
-        join lead as own on own.tenant_id = :tenant and own.person_id = one.person_id
         cross join lateral (
-            select person_id from lead where tenant_id = :tenant and lead_id = coalesce(own.merged_into, own.lead_id)
+            select case when merged_into is null then lead_id else merged_into end as standing from lead
+            where tenant_id = :tenant and person_id = one.person_id
+        ) as own
+        cross join lateral (
+            select person_id from lead where tenant_id = :tenant and lead_id = own.standing
             union all
-            select person_id from lead where tenant_id = :tenant and merged_into = coalesce(own.merged_into, own.lead_id)
+            select person_id from lead where tenant_id = :tenant and merged_into = own.standing
         ) as other
     )
     select person_id from one

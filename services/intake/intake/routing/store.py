@@ -163,7 +163,8 @@ async def status_of(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping |
                work.sub_vertical, work.rule, work.routing_version, work.waiting_since,
                coalesce(lead.erased_at, work.updated_at) as updated_at,
                assignment.user_id as owner
-           from lead as named join lead on lead.tenant_id = named.tenant_id and lead.lead_id = coalesce(named.merged_into, named.lead_id)
+           from lead as named join lead on lead.tenant_id = named.tenant_id and lead.lead_id =
+                case when named.merged_into is null then named.lead_id else named.merged_into end
            left join work on work.tenant_id = lead.tenant_id and work.lead_id = lead.lead_id
            left join assignment on assignment.tenant_id = lead.tenant_id and assignment.lead_id = lead.lead_id
                 and assignment.ended_at is null
