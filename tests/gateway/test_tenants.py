@@ -64,8 +64,12 @@ async def test_changed_settings_reach_every_service_once_and_the_later_of_two_ch
     async def known() -> bool:
         return await ask(tenant, GetTenant(), of="aggregator") == changed
 
+    async def told() -> bool:
+        types = [event.type for event in (await ask(tenant, ListEvents())).events]
+        return types == ["gateway.event.tenant_changed.v1"] * 2
+
     await until(known, what="the change's arrival")
-    assert [event.type for event in (await ask(tenant, ListEvents())).events] == ["gateway.event.tenant_changed.v1"] * 2
+    await until(told, what="both changes among the events")
 
 
 async def test_the_installation_itself_is_no_tenant(gateway: Gateway) -> None:
