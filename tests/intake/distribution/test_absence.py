@@ -97,3 +97,17 @@ async def test_who_is_removed_or_switched_off_leaves_their_leads_as_the_policy_s
     assert await scene.owners() == dict.fromkeys(leads, "a")
     changes = [(event.version, event.active, event.removed) for event in scene.events(AgentChanged)]
     assert changes == [(1, True, False), (2, False, False), (3, False, True), (4, True, False)]
+
+
+async def test_time_off_lasts_from_its_first_moment_to_just_before_its_end(scene: Scene) -> None:
+    start = scene.now + timedelta(hours=1)
+    await scene.agent("a")
+    await scene.ask(SetTimeOff(user_id="a", starts_at=start, ends_at=start + timedelta(hours=1)))
+    for moment, standing in (
+        (start - timedelta(seconds=1), "available"),
+        (start, "away"),
+        (start + timedelta(minutes=59, seconds=59), "away"),
+        (start + timedelta(hours=1), "available"),
+    ):
+        scene.now = moment
+        assert (await scene.ask(GetAgent(user_id="a"))).workload.standing == standing, moment

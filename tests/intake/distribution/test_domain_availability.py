@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intake.distribution.domain_availability import Hours, is_at_work, is_away, start_of_day
+from intake.distribution.domain_availability import Hours, is_at_work, start_of_day
 
 OFFICE: Hours = {day: [("09:00", "17:00")] for day in ("mon", "tue", "wed", "thu", "fri")}
 ZONES = ["America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "America/Santiago", "UTC"]
@@ -63,11 +63,3 @@ def test_the_day_began_at_the_last_change_of_the_date(moment: datetime, zone: st
     assert began <= moment < began + timedelta(hours=25, minutes=1)
     assert began.astimezone(ZoneInfo(zone)).date() == today
     assert (began - timedelta(seconds=1)).astimezone(ZoneInfo(zone)).date() < today
-
-
-def test_time_off_ends_with_the_moment_of_the_return() -> None:
-    start, end = at("2026-11-02T09:00"), at("2026-11-06T09:00")
-    assert not is_away([(start, end)], start - timedelta(seconds=1))
-    assert is_away([(start, end)], start)
-    assert not is_away([(start, end)], end)
-    assert is_away([(start, None)], end + timedelta(days=1000))

@@ -1,14 +1,10 @@
 """Contacts are personal: what a run holds of them is sealed, nothing of them gets out but as leads, and they are forgotten in time."""
 
-import logging
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-import structlog
 
-from chassis import logs
 from contracts.intake.enrichment import ListCompanies, ListRuns
 from contracts.intake.leads import ListLeads
 from contracts.intake.providers import HttpProvider
@@ -37,17 +33,6 @@ async def rows(scene: Scene) -> str:
         "select convert_from(body, 'UTF8') as row from intake.outbox where tenant = $1", scene.tenant
     )
     return "\n".join(row["row"] for row in found)
-
-
-@pytest.fixture
-def logging_as_a_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    root, configuration = logging.getLogger(), structlog.get_config()
-    monkeypatch.setattr(root, "handlers", root.handlers[:])
-    monkeypatch.setattr(root, "level", root.level)
-    logs.configure("intake", "DEBUG")
-    yield
-    structlog.configure(**configuration)
-    structlog.contextvars.clear_contextvars()
 
 
 @pytest.mark.usefixtures("logging_as_a_process")

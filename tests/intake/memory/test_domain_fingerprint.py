@@ -1,6 +1,7 @@
 """What is the same request, what is a similar one, and what is neither."""
 
 import unicodedata
+from collections.abc import Collection
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -10,7 +11,14 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from contracts.taxonomy import ActionStatus
-from intake.memory.domain_fingerprint import SIMILAR, parts, recall_message, similarity, telling_parts, whole
+from intake.memory.domain_fingerprint import SIMILAR, parts, recall_message, telling_parts, whole
+
+
+def similarity(one: Collection[str], other: Collection[str]) -> float:
+    """Jaccard's index: how many parts are shared of all there are, from 0 to 1; two requests without parts share nothing."""
+    shared, all_ = len({*one} & {*other}), len({*one} | {*other})
+    return shared / all_ if all_ else 0.0
+
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts

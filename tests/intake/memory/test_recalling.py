@@ -2,16 +2,12 @@
 
 import asyncio
 import json
-import logging
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-import structlog
 
-from chassis import logs
 from contracts.aggregator import ListEvents
 from contracts.intake.memory import (
     ActionRecall,
@@ -192,17 +188,6 @@ async def test_whoever_cannot_be_told_is_told_so_and_can_go_on(running: Platform
         assert refused.value.problem.code is ProblemCode.UNAVAILABLE
     finally:
         hidden.rename(running.key_file)
-
-
-@pytest.fixture
-def logging_as_a_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    root, configuration = logging.getLogger(), structlog.get_config()
-    monkeypatch.setattr(root, "handlers", root.handlers[:])
-    monkeypatch.setattr(root, "level", root.level)
-    logs.configure("intake", "DEBUG")
-    yield
-    structlog.configure(**configuration)
-    structlog.contextvars.clear_contextvars()
 
 
 @pytest.mark.usefixtures("logging_as_a_process")

@@ -1,6 +1,6 @@
 """Whether an agent is at work at a moment: working hours in their own time zone, and time off."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
@@ -34,10 +34,6 @@ def is_at_work(hours: Hours | None, zone: str, now: datetime) -> bool:
 def _minutes(shift: Shift) -> tuple[int, int]:
     start, end = (int(text[:2]) * 60 + int(text[3:5]) for text in shift)
     return start, end
-
-
-def is_away(time_off: Iterable[Interval], now: datetime) -> bool:
-    return any(start <= now and (end is None or now < end) for start, end in time_off)
 
 
 def start_of_day(zone: str, now: datetime) -> datetime:

@@ -19,7 +19,7 @@ from intake.distribution.assigning import fill
 from intake.distribution.domain_capacity import fairness
 from intake.distribution.ownership import Gift
 from intake.distribution.returning import hold
-from intake.distribution.staffing import candidate, longest_ramp, workloads, workspaces_of
+from intake.distribution.staffing import candidate, longest_ramp, no_such_workspace, workloads, workspaces_of
 
 
 async def upsert_agent(uow: UnitOfWork, request: Received[messages.UpsertAgent]) -> messages.AgentView:
@@ -137,7 +137,7 @@ async def get_workload(uow: UnitOfWork, request: Received[messages.GetWorkload])
     workspaces = await workspaces_of(uow, tenant)
     agents = await store_agents.roster(uow, tenant, longest_ramp(workspaces), workspaces=[workspace])
     if not agents and workspace not in workspaces:
-        raise ProblemError(ProblemCode.NOT_FOUND, "the published routing has no such workspace", "workspace")
+        raise no_such_workspace(workspaces)
     found = await workloads(uow, tenant, agents, workspaces)
     configuration = workspaces.get(workspace, WorkspaceConfiguration())
     loads = []

@@ -14,7 +14,7 @@ from contracts.message import ProblemCode, ProblemError
 from intake.distribution import progress, store, store_agents, store_progress
 from intake.distribution.assigning import Assignment, fill, give
 from intake.distribution.returning import hold, pass_on
-from intake.distribution.staffing import candidate, longest_ramp, standing, workspaces_of
+from intake.distribution.staffing import candidate, longest_ramp, no_such_workspace, standing, workspaces_of
 from intake.leads import store as leads
 from intake.leads.problems import no_such_lead
 from intake.routing import store as routing
@@ -170,7 +170,7 @@ def _workspace(gift: Gift, agent: RowMapping, workspaces: Any) -> str:
     """Where a lead is worked on that no rule matched."""
     if gift.workspace:
         if gift.workspace not in workspaces:
-            raise ProblemError(ProblemCode.NOT_FOUND, "the published routing has no such workspace", "workspace")
+            raise no_such_workspace(workspaces)
         return gift.workspace
     if len(agent["workspaces"]) != 1:
         raise ProblemError(

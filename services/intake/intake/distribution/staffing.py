@@ -9,6 +9,7 @@ from sqlalchemy import RowMapping
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.distribution import Standing, Workload
 from contracts.intake.workspaces import WorkspaceConfiguration
+from contracts.message import ProblemCode, ProblemError
 from intake.distribution import store, store_agents
 from intake.distribution.domain_availability import is_at_work, start_of_day
 from intake.distribution.domain_capacity import capacity_score, effective_capacity
@@ -57,6 +58,14 @@ async def workspaces_of(uow: UnitOfWork, tenant: str) -> Workspaces:
     """Those of the published routing configuration; none where none is published."""
     rules = await published(uow, tenant)
     return rules.configuration.workspaces if rules else {}
+
+
+def no_such_workspace(workspaces: Workspaces) -> ProblemError:
+    """A request names a workspace that is not published."""
+    known = ", ".join(sorted(workspaces)) or "none"
+    return ProblemError(
+        ProblemCode.NOT_FOUND, f"the published routing has no such workspace; it has: {known}", "workspace"
+    )
 
 
 def longest_ramp(workspaces: Workspaces) -> timedelta:

@@ -38,12 +38,6 @@ def whole(parts: Collection[str]) -> str:
     return json.dumps(sorted(parts), ensure_ascii=False)
 
 
-def similarity(one: Collection[str], other: Collection[str]) -> float:
-    """Jaccard's index: how many parts are shared of all there are, from 0 to 1; two requests without parts share nothing."""
-    shared, all_ = len({*one} & {*other}), len({*one} | {*other})
-    return shared / all_ if all_ else 0.0
-
-
 def telling_parts(count: int) -> int:
     """How many of a request's parts, whichever, suffice to find all that is similar: one of those is shared at least.
 
