@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
-from cryptography.exceptions import InvalidTag
+from nacl.exceptions import CryptoError
 
 from contracts.gateway import TenantSettings
 from contracts.intake.leads import LeadSubmission
@@ -41,5 +41,5 @@ def test_what_is_personal_is_sealed_and_nothing_else() -> None:
     ids=["another lead", "another tenant", "another key"],
 )
 def test_a_seal_opens_for_its_lead_its_tenant_and_its_key_only(lead: UUID, tenant: str, key: bytes) -> None:
-    with pytest.raises(InvalidTag):
+    with pytest.raises(CryptoError):
         open_sealed(seal(clean(ADA).personal, LEAD, "acme", KEY), lead, tenant, key)

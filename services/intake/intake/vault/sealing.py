@@ -5,12 +5,12 @@ again, wherever copies of the rows may lie.
 """
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from nacl.secret import Aead
+from nacl.utils import random
 
 from chassis.keys import ResealedColumn, TenantKey
 from chassis.unit_of_work import UnitOfWork
@@ -18,15 +18,13 @@ from intake.vault import store
 
 RESEALED = ResealedColumn("person_key", "wrapped", key={"key_id": "uuid"}, context="person/{key_id}")
 """What `_purpose` is the context of."""
-_NONCE_BYTES = 12
-_KEY_BYTES = 32
 
 
 async def person_keys(uow: UnitOfWork, key: TenantKey, persons: Iterable[UUID]) -> dict[UUID, bytes]:
     """The unwrapped keys of these persons; whoever has none yet is given one."""
     wanted = sorted(set(persons))
     keys = await _load(uow, key, wanted)
-    made = {person: os.urandom(_KEY_BYTES) for person in wanted if person not in keys}
+    made = {person: random(Aead.KEY_SIZE) for person in wanted if person not in keys}
     if made:
         kept = await store.keep_person_keys(
             uow, key.tenant, {person: key.seal(secret, _purpose(person)) for person, secret in made.items()}
@@ -48,18 +46,16 @@ def _purpose(person: UUID) -> str:
 
 def seal(personal: Mapping[str, object], lead_id: UUID, tenant: str, person_key: bytes) -> bytes:
     """Everything personal about a lead (JSON values by name), sealed for this lead of this tenant."""
-    nonce = os.urandom(_NONCE_BYTES)
-    return nonce + AESGCM(person_key).encrypt(nonce, json.dumps(personal).encode(), _context(tenant, lead_id))
+    return bytes(Aead(person_key).encrypt(json.dumps(personal).encode(), _context(tenant, lead_id)))
 
 
 def open_sealed(sealed: bytes, lead_id: UUID, tenant: str, person_key: bytes) -> Mapping[str, object]:
     """What was sealed.
 
     Raises:
-        cryptography.exceptions.InvalidTag: sealed for another lead, another tenant or under another key.
+        nacl.exceptions.CryptoError: sealed for another lead, another tenant or under another key.
     """
-    nonce, ciphertext = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
-    content: Mapping[str, object] = json.loads(AESGCM(person_key).decrypt(nonce, ciphertext, _context(tenant, lead_id)))
+    content: Mapping[str, object] = json.loads(Aead(person_key).decrypt(sealed, _context(tenant, lead_id)))
     return content
 
 
