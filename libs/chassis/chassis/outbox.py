@@ -17,7 +17,7 @@ _WRITE = text("""
 """)
 _UNSENT = text("""
     select seq, id, type, tenant, time, correlation_id, causation_id, traceparent, body from outbox
-    where sent_at is null and parked is null order by seq limit :limit
+    where sent_at is null and parked is null and seq <> all(cast(:but as bigint[])) order by seq limit :limit
 """)
 _SENT = text("update outbox set sent_at = now() where seq = any(cast(:seqs as bigint[]))")
 _PARK = text("update outbox set parked = :reason where seq = :seq")
@@ -59,11 +59,11 @@ async def write(connection: AsyncConnection, events: Sequence[tuple[Envelope, by
     )
 
 
-async def unsent(connection: AsyncConnection, limit: int) -> list[Unsent]:
-    """The first events that wait, in order."""
+async def unsent(connection: AsyncConnection, limit: int, but: Sequence[int] = ()) -> list[Unsent]:
+    """The first events that wait, in order, `but` those at these places."""
     return [
         Unsent(seq, Envelope(*attributes), body)
-        for seq, *attributes, body in await connection.execute(_UNSENT, {"limit": limit})
+        for seq, *attributes, body in await connection.execute(_UNSENT, {"limit": limit, "but": list(but)})
     ]
 
 

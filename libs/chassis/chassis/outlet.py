@@ -10,6 +10,7 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import nats.errors
@@ -44,13 +45,19 @@ class Outgoing:
         return len(self.body) + headers + len("NATS/1.0\r\n\r\n")
 
 
+Answer = asyncio.Future[Exception | None]
+"""What became of a message: nothing when it is stored, else a `TooLargeError` for good, any other error until the broker is
+well again."""
+
+
 class Outlet:
     """An open connection for publishing."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._inbox = ""
-        self._answers: dict[str, asyncio.Future[Exception | None]] = {}
+        self._numbers = count()
+        self._answers: dict[str, Answer] = {}
 
     @classmethod
     @asynccontextmanager
@@ -72,34 +79,38 @@ class Outlet:
                 async with asyncio.timeout(_CLOSE_SECONDS):
                     await client.close()
 
-    async def publish(self, messages: Sequence[Outgoing]) -> list[Exception | None]:
-        """Publish and wait for the acknowledgements.
-
-        Returns:
-            For each message nothing when it is stored, else what became of it: a `TooLargeError` for good, any other
-            error until the broker is well again.
+    async def send(self, messages: Sequence[Outgoing]) -> list[Answer]:
+        """Publish behind what is under way; returns the acknowledgements to come, for `answers`.
 
         Raises:
             nats.errors.Error: the connection is lost.
         """
-        self._answers = {}
-        for number, message in enumerate(messages):
-            answer = self._answers[f"{self._inbox}.{number}"] = asyncio.get_running_loop().create_future()
+        answers = []
+        for message in messages:
+            answer: Answer = asyncio.get_running_loop().create_future()
+            answers.append(answer)
             if (
                 len(message.body) + _HEADERS_BYTES > self._client.max_payload
                 and message.size > self._client.max_payload
             ):
                 answer.set_result(TooLargeError())
-            else:
-                await self._client.publish(
-                    message.subject, message.body, reply=f"{self._inbox}.{number}", headers=message.headers
-                )
-        answers = list(self._answers.values())
-        await asyncio.wait(answers, timeout=_ACK_SECONDS)
-        return [answer.result() if answer.done() else TimeoutError() for answer in answers]
+                continue
+            reply = f"{self._inbox}.{next(self._numbers)}"
+            self._answers[reply] = answer
+            await self._client.publish(message.subject, message.body, reply=reply, headers=message.headers)
+        return answers
+
+    async def answers(self, sent: Sequence[Answer]) -> list[Exception | None]:
+        """Wait for acknowledgements; one that does not come is a `TimeoutError`."""
+        await asyncio.wait(sent, timeout=_ACK_SECONDS)
+        return [answer.result() if answer.done() else TimeoutError() for answer in sent]
+
+    async def publish(self, messages: Sequence[Outgoing]) -> list[Exception | None]:
+        """Publish and wait for the acknowledgements; raises as `send` does."""
+        return await self.answers(await self.send(messages))
 
     async def _answered(self, message: Msg) -> None:
-        answer = self._answers.get(message.subject)
+        answer = self._answers.pop(message.subject, None)
         if answer is not None and not answer.done():
             answer.set_result(_error(message))
 
@@ -115,6 +126,8 @@ class Outlet:
 
 def _error(message: Msg) -> Exception | None:
     """What an acknowledgement says is wrong."""
+    if b'"error"' not in message.data and not message.headers:
+        return None
     if message.headers and message.headers.get("Status") == "503":
         return nats.js.errors.NoStreamResponseError()
     error = json.loads(message.data).get("error")

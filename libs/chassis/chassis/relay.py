@@ -1,7 +1,7 @@
 """The outbox relay: publishes what units of work committed, in order, under the ids they were written with.
 
-One replica of a service relays at a time, under an advisory lock of its session. A broker that is away costs a row
-nothing: it is published when the broker is back. Only a row the broker can never take (too large) is parked.
+One replica of a service relays at a time, under an advisory lock of its session. While the broker stores some events, the
+next are read and published. A broker that is away costs a row nothing: it is published when the broker is back. Only a row the broker can never take (too large) is parked.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from chassis.failures import describe, is_transient
 from chassis.logs import get_logger
 from chassis.metrics import PUBLISHED
 from chassis.outbox import Unsent
-from chassis.outlet import Outgoing, Outlet, TooLargeError
+from chassis.outlet import Answer, Outgoing, Outlet, TooLargeError
 from chassis.unit_of_work import Database
 
 log = get_logger("relay")
@@ -77,17 +77,20 @@ class Relay:
             await asyncio.sleep(_STANDBY_SECONDS)
 
     async def _relay(self, session: AsyncConnection, outlet: Outlet) -> None:
+        rows: Sequence[Unsent] = []
+        answers: Sequence[Answer] = []
         while True:
             self._wake.clear()
-            rows = await outbox.unsent(session, _PIPELINE)
-            if not rows:
+            following = await outbox.unsent(session, _PIPELINE, but=[row.seq for row in rows])
+            sent = await outlet.send([Outgoing(row.envelope.subject, row.envelope.headers, row.body) for row in following])
+            if rows:
+                if refusal := await self._settle(session, rows, await outlet.answers(answers)):
+                    raise refusal
+            elif not following:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_POLL_SECONDS):
                         await self._wake.wait()
-                continue
-            outgoing = [Outgoing(row.envelope.subject, row.envelope.headers, row.body) for row in rows]
-            if refusal := await self._settle(session, rows, await outlet.publish(outgoing)):
-                raise refusal
+            rows, answers = following, sent
 
     async def _settle(
         self, session: AsyncConnection, rows: Sequence[Unsent], errors: Sequence[Exception | None]

@@ -4,6 +4,7 @@ Each service's ``app.py`` builds one; read there, it is the service's table of c
 """
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -187,6 +188,9 @@ class Service:
         This is what ``python -m <service>`` does.
         """
         logs.configure(self.name, self.settings.log_level)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 20)
         config = uvicorn.Config(
             app or self.asgi(), host=self.settings.http_host, port=self.settings.http_port, log_config=None,
             access_log=False, lifespan="on", timeout_graceful_shutdown=5,
