@@ -212,7 +212,7 @@ async def _all_handled(client: Client, database: asyncpg.Connection, tenant: str
     if commands.num_pending or commands.num_ack_pending:
         return False
     if await database.fetchval(
-        "select exists (select from intake.outbox where sent_at is null and tenant = $1)", tenant
+        "select exists (select from intake.outbox_unsent join intake.outbox using (seq) where tenant = $1)", tenant
     ):
         return False
     for durable in (durable for service in services for durable in durables_of(service)):

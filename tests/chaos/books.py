@@ -55,7 +55,7 @@ async def assert_balanced(system: System, tenant: str, export: Export) -> None:
             return [cell for service in SERVICES for cell in await column(query.format(service))]
 
         assert await in_each_service("select reason from {}.dead_letter where tenant = $1") == []
-        assert await in_each_service("select parked from {}.outbox where tenant = $1 and sent_at is null") == []
+        assert await in_each_service("select parked from {}.outbox where tenant = $1 and parked is not null") == []
 
         # Leads and the verdicts on their submissions, once each.
         leads = await column("select source_id from intake.lead where tenant_id = $1")

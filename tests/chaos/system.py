@@ -108,7 +108,7 @@ class System:
                 waiting[f"{info.name}/{stream.name}"] = (info.num_pending or 0) + (info.num_ack_pending or 0)
         async with self.sql() as sql:
             for service in SERVICES:
-                unsent = f"select count(*) from {service}.outbox where sent_at is null"
+                unsent = f"select count(*) from {service}.outbox_unsent"
                 waiting[f"{service}/outbox"] = await sql.fetchval(unsent)
         return {where: count for where, count in waiting.items() if count}
 

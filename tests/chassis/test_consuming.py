@@ -10,10 +10,11 @@ from uuid import uuid4
 
 import pytest
 
-from chassis.consumer import _PendingAcks
+from chassis.consumer import BATCH, _PendingAcks, most_held
 from chassis.received import Received, encode
 from chassis.unit_of_work import UnitOfWork
 from contracts.catalogue import COMMANDS, EVENTS
+from contracts.gateway import TenantChanged
 from contracts.intake.leads import LeadDuplicated, SubmitLead
 from tests.chassis import ledger
 from tests.chassis.ledger import change, submission
@@ -45,6 +46,43 @@ async def test_two_replicas_take_turns_and_keep_the_order(scene: Scene) -> None:
     assert [n for n in lines if n >= 1000] == list(range(1000, 1200))
     took_part = await scene.select("select distinct replica from ledger where tenant_id = $1", scene.tenant)
     assert len(took_part) == 2
+
+
+async def test_one_tenants_burst_holds_up_nobody_who_comes_behind_it(scene: Scene) -> None:
+    """Commands are taken in turns by tenant; each tenant's own stay in order."""
+    other = Scene(scene.platform, f"{scene.tenant}-other")
+    await other.know()
+    burst = 4 * BATCH
+    await scene.give(*[submission(n) for n in range(burst)])
+    await other.give(submission(1), submission(2))
+    async with scene.service().running():
+        assert await other.written(2) == [1, 2]
+        assert await scene.written(burst, seconds=60) == list(range(burst))
+        await scene.drained(COMMANDS)
+    (row,) = await scene.select(
+        """select count(*) as before from ledger where tenant_id = $1
+           and seq < (select max(seq) from ledger where tenant_id = $2)""",
+        scene.tenant, other.tenant,
+    )  # fmt: skip
+    assert row["before"] <= BATCH
+
+
+async def test_more_is_taken_in_while_a_batch_is_handled(scene: Scene) -> None:
+    """Or the broker would wait for us, and we for it, in turns."""
+    go_on = asyncio.Event()
+    ledger_ = ledger.Ledger(scene.platform.settings(ledger.NAME))
+
+    async def stop_at_the_second(uow: UnitOfWork, received: Sequence[Received[Any]]) -> None:
+        if ledger_.batches:
+            await go_on.wait()
+        await ledger_.take_changes(uow, received)
+
+    count = most_held(EVENTS) + 2 * BATCH
+    await scene.give(*[change(n) for n in range(count)])
+    async with scene.service(consumes={TenantChanged: stop_at_the_second}).running():
+        await scene.delivered(EVENTS, most_held(EVENTS) + BATCH)
+        go_on.set()
+        assert await scene.written(count, seconds=60) == list(range(count))
 
 
 async def test_no_batch_overtakes_what_a_dead_replica_left(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

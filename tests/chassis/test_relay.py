@@ -62,9 +62,7 @@ async def published(scene: Scene, count: int, seconds: float = 15.0) -> list[tup
     """The tenant's events, once the broker has so many and the outbox none."""
 
     async def all_sent() -> bool:
-        rows = await scene.select(
-            "select from outbox where tenant = $1 and sent_at is null and parked is null", scene.tenant
-        )
+        rows = await scene.select("select from outbox_unsent join outbox using (seq) where tenant = $1", scene.tenant)
         return not rows
 
     await until(all_sent, seconds=seconds, what="an empty outbox")

@@ -1,11 +1,12 @@
 """A durable consumer: pulls batches and handles each in one transaction, in the stream's order.
 
 A batch is committed only when every message that the broker has delivered and not seen acknowledged is held here. Replicas
-therefore take turns, under the durable's advisory lock, and a dead replica's messages are handled before newer ones. Losing
-the database session loses the lock and the transaction together, so there is nothing to fence.
+therefore take turns, under the durable's advisory lock, and a dead replica's messages are handled before newer ones. A turn ends
+when nothing is left that was there. Its transactions are on the session that has the lock: losing it loses both together, so
+there is nothing to fence.
 
-The broker takes its time over acknowledgements. A batch is handled while those of the last one are unconfirmed, and
-committed when they are confirmed.
+The broker takes its time over deliveries and acknowledgements. While a batch is handled the next messages come in, and the
+acknowledgements of the last one are unconfirmed; it is committed when they are confirmed.
 """
 
 import asyncio
@@ -19,26 +20,30 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerInfo
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.failures import LostRaceError, describe, is_transient
+from chassis.held import Held
 from chassis.logs import get_logger
 from chassis.metrics import BATCH_SECONDS, LAG
 from chassis.processing import Processor
 from chassis.pull import Pull
-from chassis.received import Wire
 from chassis.unit_of_work import Database, UnitOfWork
-from contracts.catalogue import Durable
-from contracts.message import read_signed
+from contracts.catalogue import Durable, Stream
 
 log = get_logger("consumer")
 
 BATCH = 500
-MAX_UNACKNOWLEDGED = 4 * BATCH
-"""Room for this replica's batch, the last one while its acknowledgements are unconfirmed, and what a dead peer left."""
+_MOST_HELD_BYTES = 32 * 2**20
+_MOST_ASKED_BYTES = 2 * 2**20
+"""Asked for at least, for a message of 1 MiB has to fit."""
 ACK_WAIT = timedelta(seconds=5)
 """How long the broker waits for an acknowledgement or a sign of life before it delivers a message again."""
 _IDLE_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 2.0
+_TURN_SECONDS = 10.0
+"""How long a turn takes in more while it goes on: another replica waits."""
 _GATHER_SECONDS = 0.1
 _LINGER_SECONDS = 0.01
 """How long, twice, a part-filled batch waits for company: a turn costs the same for one message as for many."""
@@ -46,6 +51,8 @@ _ACK_SECONDS = 5.0
 _SIGN_OF_LIFE_SECONDS = ACK_WAIT.total_seconds() / 3
 _SUSPICIOUS_DELIVERIES = 4
 """A message delivered this often may be what takes the process down."""
+_LOCK = text("select pg_advisory_lock(hashtextextended(:name, 0))")
+_UNLOCK = text("select pg_advisory_unlock(hashtextextended(:name, 0))")
 
 
 class _PendingAcks:
@@ -73,6 +80,18 @@ class _PendingAcks:
             await last.ack_sync(_ACK_SECONDS)
 
 
+def most_held(stream: Stream) -> int:
+    """How many messages a replica holds at most: the batch under way, the next one, and of commands, which are taken in turns by
+    tenant, one tenant's burst and whoever comes behind it."""
+    return 12 * BATCH if stream.work_queue else 2 * BATCH
+
+
+def most_unacknowledged(stream: Stream) -> int:
+    """How many messages of a durable the broker delivers before it sees some acknowledged: room for the last batches as well, whose
+    acknowledgements are unconfirmed."""
+    return most_held(stream) + 2 * BATCH
+
+
 class Consumer:
     """Runs one durable until it is cancelled."""
 
@@ -93,8 +112,10 @@ class Consumer:
         while not self._stopping.is_set():
             try:
                 pull = pull or await Pull.open(self._client, self._durable)
-                await self._take_turn(pull)
-                delay = 0.1
+                async with self._database.session() as session:
+                    while not self._stopping.is_set():
+                        await self._take_turn(session, pull)
+                        delay = 0.1
             except Exception as error:
                 log.warning(
                     "a batch was put back" if is_transient(error) else "the consumer failed",
@@ -121,48 +142,64 @@ class Consumer:
         """Let the batch under way end, and take no other."""
         self._stopping.set()
 
-    async def _take_turn(self, pull: Pull) -> None:
-        """Wait for the durable's lock, pull a batch, handle it, commit, acknowledge."""
-        held: list[Msg] = []
-        try:
-            async with self._database.begin() as uow:
-                await uow.execute("select pg_advisory_xact_lock(hashtextextended(:name, 0))", name=self._lock)
+    async def _take_turn(self, session: AsyncConnection, pull: Pull) -> None:
+        """Wait for the durable's lock, pull what is there, and handle it batch by batch until there is no more."""
+        held = Held(by_tenant=self._durable.stream.work_queue)
+        async with self._locked(session):
+            try:
                 for message in pull.left_over():  # while another replica may have had its turn
                     await message.nak()
-                held = await self._fetch(pull)
-                if not held:
-                    if not self._stopping.is_set():
-                        await self.behind()
-                    return
-                started = monotonic()
+                await self._fetch(pull, held)
+                if not held and not self._stopping.is_set():
+                    await self.behind()
+                until = monotonic() + _TURN_SECONDS
                 async with self._kept_alive(held):
-                    assumed = await self._gather_unacknowledged(uow, pull, held)
-                    held.sort(key=lambda message: message.metadata.sequence.stream)
-                    uow.now = datetime.now(UTC)  # waiting for the lock and for messages was no part of the work
-                    suspicious = any(message.metadata.num_delivered >= _SUSPICIOUS_DELIVERIES for message in held)
-                    await self._processor.handle(uow, [_wire(message) for message in held], suspicious=suspicious)
-                    if assumed:
-                        await self._pending_acks.confirmed()
-                        if await self._unacknowledged_elsewhere(held):
-                            raise LostRaceError("an older message may lie with another replica")
-        except BaseException:
-            for message in held:
-                await message.nak()
-            raise
+                    while held and not self._stopping.is_set():
+                        await self._handle_batch(session, pull, held, until)
+            finally:
+                for delivery in held:
+                    await delivery.message.nak()
+
+    async def _handle_batch(self, session: AsyncConnection, pull: Pull, held: Held, until: float) -> None:
+        """Handle a batch and commit, while `until` then the next messages come in; then acknowledge."""
+        started = monotonic()
+        async with self._database.begin(session=session) as uow:
+            assumed, waiting = await self._gather_unacknowledged(uow, pull, held)
+            uow.now = datetime.now(UTC)  # waiting for messages was no part of the work
+            batch = held.next(BATCH)
+            suspicious = any(delivery.message.metadata.num_delivered >= _SUSPICIOUS_DELIVERIES for delivery in batch)
+            incoming = asyncio.create_task(self._take_in(pull, held, 0 if monotonic() > until else waiting))
+            try:
+                await self._processor.handle(uow, [delivery.wire for delivery in batch], suspicious=suspicious)
+            finally:
+                await incoming
+            if assumed:
+                await self._pending_acks.confirmed()
+                if (await self._unacknowledged_elsewhere(held))[0]:
+                    raise LostRaceError("an older message may lie with another replica")
+        held.done(batch)
         # In order, so on a stream that keeps its messages the last acknowledgement stands for all before it.
-        for message in held[:-1] if self._durable.stream.work_queue else []:
-            await message.ack()
-        self._pending_acks = _PendingAcks(held)
+        for delivery in batch[:-1] if self._durable.stream.work_queue else []:
+            await delivery.message.ack()
+        self._pending_acks = _PendingAcks([delivery.message for delivery in batch])
         BATCH_SECONDS.labels(self._database.service, self._durable.stream.name).observe(monotonic() - started)
 
-    async def _fetch(self, pull: Pull) -> list[Msg]:
+    async def _fetch(self, pull: Pull, held: Held) -> None:
+        """Take in what is there, or the first that comes and what comes with it; nothing after two seconds, or on `stop`."""
         self._asked_at = self._asked_at or monotonic()
-        messages = await self._unless_stopped(pull.take(BATCH, _IDLE_SECONDS))
-        if messages and len(messages) < BATCH:
+        held.add(
+            await self._unless_stopped(pull.take(most_held(self._durable.stream), _IDLE_SECONDS, _MOST_HELD_BYTES))
+        )
+        if held and len(held) < BATCH:
             await asyncio.sleep(_LINGER_SECONDS)
-            messages += await pull.take(BATCH - len(messages), _LINGER_SECONDS)
+            await self._take_in(pull, held, BATCH - len(held))
         self._asked_at = None
-        return messages
+
+    async def _take_in(self, pull: Pull, held: Held, wanted: int, seconds: float = _LINGER_SECONDS) -> None:
+        """Take in what is there and wanted, as far as there is room."""
+        room = min(wanted, most_held(self._durable.stream) - len(held))
+        if room > 0 and held.size < _MOST_HELD_BYTES:
+            held.add(await pull.take(room, seconds, max(_MOST_HELD_BYTES - held.size, _MOST_ASKED_BYTES)))
 
     async def _unless_stopped(self, fetching: Coroutine[Any, Any, list[Msg]]) -> list[Msg]:
         """What is fetched, or nothing once `stop` was called: an idle replica leaves at once."""
@@ -174,29 +211,30 @@ class Consumer:
             fetch.cancel()
             stop.cancel()
 
-    async def _gather_unacknowledged(self, uow: UnitOfWork, pull: Pull, held: list[Msg]) -> int:
+    async def _gather_unacknowledged(self, uow: UnitOfWork, pull: Pull, held: Held) -> tuple[int, int]:
         """Take in what was delivered and is unacknowledged: what a dead peer left comes here in time.
 
         Returns:
             How many of these are not held, on the assumption that they are the last batch's, whose acknowledgements
-            the broker has not confirmed; to be looked at again once it has.
+            the broker has not confirmed; to be looked at again once it has. And how many were not delivered yet.
         """
-        while elsewhere := await self._unacknowledged_elsewhere(held):
+        while True:
+            elsewhere, waiting = await self._unacknowledged_elsewhere(held)
             if elsewhere <= self._pending_acks.unconfirmed:
-                break
+                return elsewhere, waiting
             # Raises when the session is lost, and the lock with it: two that gathered would wait for each other.
             await uow.execute("select 1")
-            held += await pull.take(BATCH, _GATHER_SECONDS)
-        return elsewhere
+            held.add(await pull.take(BATCH, _GATHER_SECONDS))
 
-    async def _unacknowledged_elsewhere(self, held: Sequence[Msg]) -> int:
-        """How many messages were delivered, not acknowledged as far as the broker knows, and are not held here."""
+    async def _unacknowledged_elsewhere(self, held: Held) -> tuple[int, int]:
+        """How many messages were delivered, not acknowledged as far as the broker knows, and are not held here; and how many were
+        not delivered."""
         info = await self._state()
         # What is held and below the floor was acknowledged meanwhile, by a peer that had paused: it must not stand
         # in the count for another message, which acknowledging a later one would then drop.
         floor = info.ack_floor.stream_seq if info.ack_floor else 0
-        sequences = {message.metadata.sequence.stream for message in held}
-        return max(0, (info.num_ack_pending or 0) - sum(sequence > floor for sequence in sequences))
+        here = sum(delivery.sequence > floor for delivery in held)
+        return max(0, (info.num_ack_pending or 0) - here), info.num_pending or 0
 
     async def _state(self) -> ConsumerInfo:
         """The durable as the broker sees it; how far it lags behind is noted on the way."""
@@ -205,14 +243,15 @@ class Consumer:
         return info
 
     @asynccontextmanager
-    async def _kept_alive(self, held: Sequence[Msg]) -> AsyncIterator[None]:
+    async def _kept_alive(self, held: Held) -> AsyncIterator[None]:
         """Tell the broker that the messages are being worked on, while they are."""
 
         async def tell() -> None:
             while True:
                 await asyncio.sleep(_SIGN_OF_LIFE_SECONDS)
-                for message in held:
-                    await message.in_progress()
+                for delivery in held:
+                    if delivery in held:
+                        await delivery.message.in_progress()
 
         telling = asyncio.create_task(tell())
         try:
@@ -220,15 +259,16 @@ class Consumer:
         finally:
             telling.cancel()
 
-    @property
-    def _lock(self) -> str:
-        return f"{self._durable.stream.name}/{self._durable.name}"
+    @asynccontextmanager
+    async def _locked(self, session: AsyncConnection) -> AsyncIterator[None]:
+        """No other replica has its turn meanwhile. Whoever raises gives up the session, and the lock with it."""
+        name = {"name": f"{self._durable.stream.name}/{self._durable.name}"}
+        async with session.begin():
+            await session.execute(_LOCK, name)
+        yield
+        async with session.begin():
+            await session.execute(_UNLOCK, name)
 
 
 def _lag(info: ConsumerInfo) -> int:
     return (info.num_pending or 0) + (info.num_ack_pending or 0)
-
-
-def _wire(message: Msg) -> Wire:
-    subject, upstream = read_signed(message.subject)
-    return Wire(subject, message.headers or {}, message.data, message.metadata.timestamp, upstream)

@@ -1,4 +1,8 @@
-"""The outbox: what units of work published, until the relay has given it to the broker and for a while afterwards."""
+"""The outbox: what units of work published, for the relay to give to the broker, and for a while afterwards.
+
+An event's row is written once. Beside it `outbox_unsent` has the place of each that is still to be published: telling that one was sent
+removes its place and touches no body.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,26 +14,35 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.message import Envelope
 
 _WRITE = text("""
-    insert into outbox (id, type, tenant, time, correlation_id, causation_id, traceparent, body)
-    select * from unnest(cast(:ids as uuid[]), cast(:types as text[]), cast(:tenants as text[]),
-                         cast(:times as timestamptz[]), cast(:correlations as uuid[]), cast(:causes as uuid[]),
-                         cast(:traces as text[]), cast(:bodies as bytea[]))
+    with written as (
+        insert into outbox (id, type, tenant, time, correlation_id, causation_id, traceparent, body)
+        select * from unnest(cast(:ids as uuid[]), cast(:types as text[]), cast(:tenants as text[]),
+                             cast(:times as timestamptz[]), cast(:correlations as uuid[]), cast(:causes as uuid[]),
+                             cast(:traces as text[]), cast(:bodies as bytea[]))
+        returning seq
+    )
+    insert into outbox_unsent select seq from written
 """)
 _UNSENT = text("""
     select seq, id, type, tenant, time, correlation_id, causation_id, traceparent, body from outbox
-    where sent_at is null and parked is null and seq <> all(cast(:but as bigint[])) order by seq limit :limit
+    where seq = any(array(select seq from outbox_unsent where seq <> all(cast(:but as bigint[])) order by seq limit :limit))
+    order by seq
 """)
-_SENT = text("update outbox set sent_at = now() where seq = any(cast(:seqs as bigint[]))")
-_PARK = text("update outbox set parked = :reason where seq = :seq")
+_SENT = text("delete from outbox_unsent where seq = any(cast(:seqs as bigint[]))")
+_PARK = text("""
+    with out as (delete from outbox_unsent where seq = :seq) update outbox set parked = :reason where seq = :seq
+""")
 _WAITING = text("""
-    select count(*) as unsent, min(time) as oldest from outbox where sent_at is null and parked is null
+    select count(*) as unsent, (select time from outbox where seq = (select min(seq) from outbox_unsent)) as oldest from outbox_unsent
 """)
-_SPAN = text("""
-    select (select max(seq) from outbox) as last,
-           (select min(seq) from outbox where sent_at is null and parked is null) as first_unsent
+_SPAN = text("select (select max(seq) from outbox) as last, (select min(seq) from outbox_unsent) as first_unsent")
+_AGAIN = text("""
+    insert into outbox_unsent select seq from outbox where time >= :since and parked is null on conflict do nothing
 """)
-_AGAIN = text("update outbox set sent_at = null where time >= :since and sent_at is not null")
-_SWEEP = text("delete from outbox where sent_at < now() - make_interval(days => :days)")
+_SWEEP = text("""
+    delete from outbox where time < now() - make_interval(days => :days) and parked is null
+    and not exists (select from outbox_unsent where outbox_unsent.seq = outbox.seq)
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,5 +107,5 @@ async def again(connection: AsyncConnection, since: datetime) -> int:
 
 
 async def sweep(connection: AsyncConnection, days: int) -> int:
-    """Delete what was published longer ago than that; returns how many."""
+    """Delete what was written longer ago than that, and published; returns how many."""
     return (await connection.execute(_SWEEP, {"days": days})).rowcount

@@ -61,15 +61,18 @@ class Pull:
                 messages.append(message)
         return messages
 
-    async def take(self, limit: int, seconds: float) -> list[Msg]:
+    async def take(self, limit: int, seconds: float, most_bytes: int = 0) -> list[Msg]:
         """At most `limit` messages: all that are there, or else the first to come within `seconds`.
+
+        Parameters:
+            most_bytes: they take no more, as the broker counts them; 0 for any.
 
         Raises:
             TimeoutError: the broker gives no sign of life.
             APIError: the broker refuses: the durable or its stream is not there.
         """
         reply = f"{self._inbox}.{next(self._numbers)}"
-        terms = {"batch": limit, "no_wait": True, "expires": int(seconds * _NANOSECONDS)}
+        terms = {"batch": limit, "no_wait": True, "expires": int(seconds * _NANOSECONDS), "max_bytes": most_bytes}
         await self._client.publish(self._next, json.dumps(terms).encode(), reply=reply)
         messages: list[Msg] = []
         try:

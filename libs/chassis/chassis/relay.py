@@ -5,8 +5,8 @@ next are read and published. A broker that is away costs a row nothing: it is pu
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import text
@@ -47,25 +47,14 @@ class Relay:
         """Relay whenever this replica holds the lock; wait for it, and through every outage, otherwise."""
         while True:
             try:
-                async with self._session() as session:
+                async with self._database.session() as session:
+                    await session.execution_options(isolation_level="AUTOCOMMIT")
                     await self._lock(session)
                     async with Outlet.open(self._address) as outlet:
                         await self._relay(session, outlet)
             except Exception as error:
                 log.warning("the relay pauses", exc_info=None if is_transient(error) else error, error=describe(error))
                 await asyncio.sleep(_STANDBY_SECONDS)
-
-    @asynccontextmanager
-    async def _session(self) -> AsyncIterator[AsyncConnection]:
-        """A session of its own: it ends with the block, and the lock and the setting with it, instead of going back to
-        the pool with both."""
-        async with self._database.engine.connect() as connection:
-            try:
-                await connection.execution_options(isolation_level="AUTOCOMMIT")
-                await connection.execute(text("set idle_session_timeout = '15s'"))
-                yield connection
-            finally:
-                await connection.invalidate()
 
     async def _lock(self, session: AsyncConnection) -> None:
         """Wait until no other replica relays."""
@@ -82,7 +71,9 @@ class Relay:
         while True:
             self._wake.clear()
             following = await outbox.unsent(session, _PIPELINE, but=[row.seq for row in rows])
-            sent = await outlet.send([Outgoing(row.envelope.subject, row.envelope.headers, row.body) for row in following])
+            sent = await outlet.send(
+                [Outgoing(row.envelope.subject, row.envelope.headers, row.body) for row in following]
+            )
             if rows:
                 if refusal := await self._settle(session, rows, await outlet.answers(answers)):
                     raise refusal

@@ -25,11 +25,13 @@ create table outbox (
     causation_id uuid,
     traceparent text,
     body bytea not null,
-    sent_at timestamptz,
     parked text
 );
-create index outbox_unsent on outbox (seq) where sent_at is null and parked is null;
-create index outbox_time on outbox (time);
+create index outbox_time on outbox using brin (time);
+
+create table outbox_unsent (
+    seq bigint primary key
+);
 
 create table dead_letter (
     dead_letter_id bigint generated always as identity primary key,

@@ -18,7 +18,7 @@ from nats.js.api import (
 from nats.js.errors import NotFoundError
 
 from chassis.caller import inbox_prefix
-from chassis.consumer import ACK_WAIT, MAX_UNACKNOWLEDGED
+from chassis.consumer import ACK_WAIT, most_unacknowledged
 from contracts import catalogue
 from contracts.catalogue import OPERATOR, SERVICES, UPSTREAM, Durable, Stream
 from contracts.message import Kind, Topic
@@ -70,7 +70,7 @@ def consumer_config(durable: Durable) -> ConsumerConfig:
         filter_subjects=list(durable.filters),
         ack_policy=AckPolicy.EXPLICIT if durable.stream.work_queue else AckPolicy.ALL,
         ack_wait=ACK_WAIT.total_seconds(),
-        max_ack_pending=MAX_UNACKNOWLEDGED,
+        max_ack_pending=most_unacknowledged(durable.stream),
         max_deliver=-1,
     )
 

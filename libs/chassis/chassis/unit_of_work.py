@@ -128,9 +128,22 @@ class Database:
         self._after_publishing.append(wake)
 
     @asynccontextmanager
-    async def begin(self, *tenants: str) -> AsyncIterator[UnitOfWork]:
-        """A unit of work acting for `tenants`; it commits when the block ends and rolls back when it raises."""
-        async with self.engine.begin() as connection:
+    async def session(self) -> AsyncIterator[AsyncConnection]:
+        """A connection of one's own, for locks that outlast a transaction: they end with the block, or when the database has
+        heard nothing for 15 s."""
+        async with self.engine.connect() as connection:
+            try:
+                async with connection.begin():
+                    await connection.execute(text("set idle_session_timeout = '15s'"))
+                yield connection
+            finally:
+                await connection.invalidate()  # instead of going back to the pool with locks and setting
+
+    @asynccontextmanager
+    async def begin(self, *tenants: str, session: AsyncConnection | None = None) -> AsyncIterator[UnitOfWork]:
+        """A unit of work acting for `tenants`, on a `session` of the caller's or any connection; it commits when the block ends
+        and rolls back when it raises."""
+        async with self.engine.begin() if session is None else _transaction(session) as connection:
             uow = UnitOfWork(self.service, connection)
             if tenants:
                 await uow.act_for(tenants)
@@ -141,6 +154,12 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+@asynccontextmanager
+async def _transaction(session: AsyncConnection) -> AsyncIterator[AsyncConnection]:
+    async with session.begin():
+        yield session
 
 
 def columns(rows: Sequence[Mapping[str, Any]], *names: str) -> dict[str, list[Any]]:

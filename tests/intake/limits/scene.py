@@ -79,7 +79,8 @@ class Scene:
         async with self.platform.sql() as sql:
             rows = await sql.fetch(
                 """select type, body, correlation_id, causation_id, traceparent from intake.outbox
-                   where tenant = $1 and sent_at is not null order by seq""",
+                   where tenant = $1 and not exists (select from intake.outbox_unsent where seq = outbox.seq)
+                   order by seq""",
                 self.tenant,
             )
         return [(row["type"].split(".")[2], json.loads(row["body"]), row) for row in rows]

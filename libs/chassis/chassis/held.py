@@ -1,0 +1,68 @@
+"""What a replica holds of a durable: delivered to it, and not yet acknowledged."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+from nats.aio.msg import Msg
+
+from chassis.received import Wire
+from contracts.message import read_signed
+
+
+class Delivery(NamedTuple):
+    """A message in hand; `sequence` is its place in the stream."""
+
+    sequence: int
+    message: Msg
+    wire: Wire
+
+
+class Held:
+    """Messages, taken out in batches: in the stream's order, or `by_tenant`, in turns.
+
+    Taken in turns, one tenant's thousand messages hold up nobody who sends one; each tenant's own stay in the stream's order.
+    """
+
+    def __init__(self, *, by_tenant: bool) -> None:
+        self._by_tenant = by_tenant
+        self._deliveries: dict[int, Delivery] = {}
+        self._waiting: dict[str, list[int]] = {}
+        self.size = 0
+
+    def __len__(self) -> int:
+        return len(self._deliveries)
+
+    def __iter__(self) -> Iterator[Delivery]:
+        return iter(list(self._deliveries.values()))
+
+    def __contains__(self, delivery: Delivery) -> bool:
+        return delivery.sequence in self._deliveries
+
+    def add(self, messages: Iterable[Msg]) -> None:
+        """Hold messages. Of one that was delivered twice the later delivery counts."""
+        for message in messages:
+            sequence = message.metadata.sequence.stream
+            subject, upstream = read_signed(message.subject)
+            wire = Wire(subject, message.headers or {}, message.data, message.metadata.timestamp, upstream)
+            if sequence not in self._deliveries:
+                heappush(self._waiting.setdefault(wire.tenant if self._by_tenant else "", []), sequence)
+                self.size += len(message.data)
+            self._deliveries[sequence] = Delivery(sequence, message, wire)
+
+    def next(self, limit: int) -> list[Delivery]:
+        """The next batch, in the stream's order; it stays held until it is `done`."""
+        sequences: list[int] = []
+        while self._waiting and len(sequences) < limit:
+            tenant, waiting = next(iter(self._waiting.items()))
+            del self._waiting[tenant]  # and to the end of the line
+            sequences.append(heappop(waiting))
+            if waiting:
+                self._waiting[tenant] = waiting
+        return [self._deliveries[sequence] for sequence in sorted(sequences)]
+
+    def done(self, batch: Sequence[Delivery]) -> None:
+        """Hold a batch no longer."""
+        for delivery in batch:
+            del self._deliveries[delivery.sequence]
+            self.size -= len(delivery.wire.body)
