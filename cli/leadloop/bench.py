@@ -233,6 +233,12 @@ async def _purge(client: Client, tenant: str) -> None:
 async def forget(database: asyncpg.Connection, tenant: str) -> None:
     """Take a tenant's rows out of every schema, append-only ones too; only the superuser may."""
     await database.execute("set session_replication_role = replica")  # no trigger refuses it
+    for service in SERVICES:
+        await database.execute(
+            f"""delete from {service}.outbox_unsent using {service}.outbox
+                where outbox.seq = outbox_unsent.seq and outbox.tenant = $1""",
+            tenant,
+        )
     columns = await database.fetch(
         """select table_schema, table_name, column_name from information_schema.columns
            where table_schema = any($1::text[]) and column_name in ('tenant_id', 'tenant')""",

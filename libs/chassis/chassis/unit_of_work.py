@@ -6,6 +6,7 @@ Handlers are given one, write through it and publish into it; only `Database.beg
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,9 @@ _ACT_FOR = text("""
         where not exists (select from tenant where tenant_id = name)
     ) as unknown
 """)
+
+_read = lru_cache(maxsize=2048)(text)
+"""A statement is read for its parameters once: the stores have some hundreds."""
 
 
 class UnitOfWork:
@@ -55,7 +59,7 @@ class UnitOfWork:
 
     async def execute(self, statement: str | Executable, **parameters: Any) -> CursorResult[Any]:
         """Execute one statement; a string is SQL with ``:named`` parameters."""
-        executable = text(statement) if isinstance(statement, str) else statement
+        executable = _read(statement) if isinstance(statement, str) else statement
         return await self.connection.execute(executable, parameters)
 
     def publish(self, tenant: str, event: Event, cause: Envelope | None = None) -> UUID:
