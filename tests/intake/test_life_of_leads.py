@@ -15,8 +15,8 @@ from contracts.intake.erasure import EraseLead
 from contracts.intake.leads import SubmitLead
 from contracts.message import Envelope, ProblemError
 from contracts.taxonomy import MergePolicy, OutcomeType
-from intake.vault import erasing
-from intake.vault.asking import Asker
+from intake.privacy import erasing
+from intake.privacy.asking import Asker
 from tests.intake.distribution.scene import Scene
 from tests.intake.people.desk import Desk, lead
 from tests.platform import Platform

@@ -11,12 +11,13 @@ from chassis.unit_of_work import Database
 from contracts import outcomes, outreach
 from contracts.catalogue import EVENTS
 from contracts.intake import aliases as alias_messages
-from contracts.intake import distribution, enrichment, erasure, limits, memory, privacy, providers, routing
+from contracts.intake import distribution, enrichment, erasure, limits, memory, providers, routing
 from contracts.intake import leads as messages
 from contracts.intake import people as people_messages
+from contracts.intake import privacy as privacy_messages
 from contracts.operations import PersonalDataDropped
+from intake.distribution import catching_up, progress
 from intake.distribution import handlers as distributor
-from intake.distribution import progress
 from intake.distribution.jobs import distribute
 from intake.enrichment import contents
 from intake.enrichment.executing import Runner
@@ -25,7 +26,7 @@ from intake.enrichment.handlers import Handlers as Enrichment
 from intake.enrichment.providers import Providers
 from intake.enrichment.settings import ProviderSettings
 from intake.leads import aliases
-from intake.leads.handlers import Handlers
+from intake.leads import handlers as leads
 from intake.limits import admission
 from intake.limits.admission import Admission
 from intake.limits.counters import Clock, counters_in
@@ -36,11 +37,11 @@ from intake.memory.handlers import Handlers as Memory
 from intake.memory.jobs import clear_expired
 from intake.people import handlers as people
 from intake.people.review import compare_names
-from intake.routing import catching_up
+from intake.privacy.handlers import Handlers as Privacy
+from intake.privacy.handlers import confirm_drop
 from intake.routing.handlers import Handlers as Routing
+from intake.submissions.handlers import Handlers as Submissions
 from intake.vault import sealing
-from intake.vault.handlers import Handlers as Vault
-from intake.vault.handlers import confirm_drop
 
 
 def build(settings: Settings, clock: Clock = monotonic) -> Service:
@@ -50,7 +51,7 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
     counters = counters_in(settings.valkey_url, clock)
     limiter = Limiter(counters, clock)
     releaser = Releaser(database, keys, limiter, clock)
-    handlers = Handlers(keys, Admission(limiter, keys))
+    submissions = Submissions(keys, Admission(limiter, keys))
     actions = Memory(keys)
     runs = Enrichment(keys)
     runner = Runner(database, keys, Providers(ProviderSettings()))
@@ -61,7 +62,7 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
         await applying.published()
         await service.jobs.run_now(catching_up.JOB)
 
-    vault = Vault(keys, lambda: service.caller)
+    privacy = Privacy(keys, lambda: service.caller)
     service = Service(
         "intake",
         settings,
@@ -69,19 +70,19 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
         keys=keys,
         sealed=[sealing.RESEALED, admission.RESEALED, *contents.RESEALED],
         consumes={
-            messages.SubmitLead: handlers.submit_leads,
+            messages.SubmitLead: submissions.submit_leads,
             outcomes.OutcomeRecorded: progress.follow,
             outreach.MessageSent: progress.follow,
             PersonalDataDropped: confirm_drop,
         },
         answers={
-            messages.SubmitLeadNow: handlers.submit_lead_now,
-            messages.GetLead: handlers.get_lead,
-            messages.ListLeads: handlers.list_leads,
-            messages.TokeniseSourceIds: handlers.tokenise_source_ids,
-            messages.GetSubmissions: handlers.get_submissions,
-            messages.CountSubmissions: handlers.count_submissions,
-            messages.GetImportKey: handlers.get_import_key,
+            messages.SubmitLeadNow: submissions.submit_lead_now,
+            messages.GetLead: leads.get_lead,
+            messages.ListLeads: leads.list_leads,
+            messages.TokeniseSourceIds: partial(leads.tokenise_source_ids, keys),
+            messages.GetSubmissions: submissions.get_submissions,
+            messages.CountSubmissions: submissions.count_submissions,
+            messages.GetImportKey: submissions.get_import_key,
             people_messages.MergeLeads: people.merge_leads,
             people_messages.UnmergeLead: people.unmerge_lead,
             people_messages.GetPerson: people.get_person,
@@ -104,7 +105,7 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
             routing.PublishRouting: router.publish,
             routing.RollBackRouting: router.roll_back,
             routing.ListWorkQueue: router.list_queue,
-            routing.RouteLead: router.route_lead,
+            routing.RouteLead: distributor.route_lead,
             routing.GetLeadStatus: router.get_status,
             routing.GetLeadDecisions: router.get_decisions,
             distribution.UpsertAgent: distributor.upsert_agent,
@@ -131,12 +132,12 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
             enrichment.CancelRun: runs.cancel_run,
             enrichment.ResumeRun: runs.resume_run,
             enrichment.SubmitContacts: runs.submit_contacts,
-            privacy.RevealPii: vault.reveal_pii,
-            privacy.ListReveals: vault.list_reveals,
-            erasure.EraseLead: vault.erase_lead,
-            erasure.GetErasureCertificate: vault.get_erasure_certificate,
-            erasure.LiftSuppression: vault.lift_suppression,
-            privacy.ExportLead: vault.export_lead,
+            privacy_messages.RevealPii: privacy.reveal_pii,
+            privacy_messages.ListReveals: privacy.list_reveals,
+            erasure.EraseLead: privacy.erase_lead,
+            erasure.GetErasureCertificate: privacy.get_erasure_certificate,
+            erasure.LiftSuppression: privacy.lift_suppression,
+            privacy_messages.ExportLead: privacy.export_lead,
         },
         jobs=[
             Job("compare_names", "*/5 * * * *", partial(compare_names, database, keys)),

@@ -9,10 +9,12 @@ from uuid_utils.compat import uuid7
 
 from contracts.intake.distribution import LeadAssigned
 from contracts.intake.routing import WorkStatus
+from intake import locks
 from intake.distribution import store, store_agents
+from intake.distribution.arriving import route
 from intake.distribution.assigning import Newcomer, give_out
 from intake.distribution.staffing import workspaces_of
-from intake.routing.routing import Arrival, route
+from intake.routing.placing import Arrival
 from intake.routing.store import Placement
 from tests.intake.distribution.scene import BEGIN, Scene
 
@@ -77,7 +79,7 @@ async def newcomers(scene: Scene, count: int, limit: int = 500) -> tuple[list[UU
             )
             for lead in leads
         ]
-        await store.lock(uow, scene.tenant)
+        await locks.distribution(uow, scene.tenant)
         given = await give_out(uow, scene.tenant, await workspaces_of(uow, scene.tenant), limit, newcomers=arriving)
     return leads, given
 

@@ -11,7 +11,7 @@ from contracts.intake.workspaces import ChainStep, Pick, StepKind
 from intake.distribution.domain_capacity import fairness
 from intake.distribution.domain_choice import Candidate, Choice, Distributor
 from intake.distribution.domain_rotation import turn
-from intake.distribution.domain_round import Round, explain
+from intake.routing.domain_round import Round, explain
 
 ROUND_ROBIN = ChainStep(kind=StepKind.ROUND_ROBIN)
 LOAD_BALANCED = ChainStep(kind=StepKind.LOAD_BALANCED)

@@ -19,8 +19,8 @@ from contracts.intake.people import MergeLeads
 from contracts.message import ProblemCode, ProblemError
 from contracts.taxonomy import MergePolicy, OutcomeType
 from intake.distribution import succession
+from intake.distribution.catching_up import CatchingUp
 from intake.people import handlers as people_handlers
-from intake.routing.catching_up import CatchingUp
 from intake.routing.store import status_of
 from tests.intake.distribution.scene import Scene
 from tests.intake.people.desk import Desk as PeopleDesk

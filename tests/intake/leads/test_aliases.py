@@ -14,7 +14,7 @@ from contracts.intake.leads import ListLeads, SubmitLead
 from contracts.message import ProblemCode, ProblemError
 from contracts.values import Attribution
 from intake.leads.aliases import rename, renamed
-from tests.intake.leads.test_submissions import told, verdicts
+from tests.intake.submissions.test_submitting import told, verdicts
 from tests.platform import Platform
 
 

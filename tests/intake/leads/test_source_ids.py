@@ -21,9 +21,9 @@ from contracts.intake.leads import (
 )
 from contracts.taxonomy import MergePolicy
 from intake.vault import sealing
-from tests.intake.leads.test_submissions import give, told, verdicts
 from tests.intake.people.desk import Desk, lead
-from tests.intake.vault.scene import Vault
+from tests.intake.privacy.scene import Vault
+from tests.intake.submissions.test_submitting import give, told, verdicts
 from tests.platform import Platform
 from tests.waiting import until
 

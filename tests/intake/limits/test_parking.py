@@ -15,9 +15,9 @@ from contracts.intake.leads import CountSubmissions, GetSubmissions, SubmitLeadN
 from contracts.intake.limits import ListParked
 from contracts.message import ProblemCode, ProblemError
 from contracts.operations import ListDeadLetters, RedriveDeadLetters
-from intake.leads import submissions
 from intake.limits import releasing
 from intake.limits.releasing import Releaser
+from intake.submissions import submitting
 from leadloop import embedded
 from tests.intake.limits.scene import Scene, lead, numbers, send
 from tests.platform import Platform
@@ -146,7 +146,7 @@ async def test_a_parked_submission_is_sealed(scene: Scene) -> None:
 async def test_a_parked_submission_that_cannot_be_handled_becomes_a_dead_letter_and_the_others_go_on(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    normalise = submissions.normalise
+    normalise = submitting.normalise
 
     def stumble(submission: object, *given: object, **more: object) -> object:
         if submission.source_id == "L-11":  # type: ignore[attr-defined]
@@ -162,7 +162,7 @@ async def test_a_parked_submission_that_cannot_be_handled_becomes_a_dead_letter_
                    and seq = (select min(seq) from intake.parked where tenant_id = $1)""",
                 scene.tenant,
             )
-        monkeypatch.setattr(submissions, "normalise", stumble)
+        monkeypatch.setattr(submitting, "normalise", stumble)
         scene.clock.now += 120
         events = [event for event in await scene.settled(14) if event[0] == "lead_accepted"]
         assert numbers(events) == [*range(10), 12, 13]

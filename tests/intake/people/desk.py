@@ -21,8 +21,8 @@ from contracts.intake.people import DismissReview, MergeLeads, UnmergeLead
 from contracts.message import Envelope, Message
 from contracts.taxonomy import MergePolicy
 from intake.leads.store import LEAD
-from intake.leads.submissions import submit
 from intake.people import handlers, review
+from intake.submissions.submitting import submit
 from tests.platform import Platform
 
 ACTOR = "user:7"

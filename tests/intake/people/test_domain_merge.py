@@ -9,15 +9,12 @@ from hypothesis import strategies as st
 
 from contracts.taxonomy import MergePolicy
 from contracts.values import Attribution
+from intake.leads.domain_combined import effective, first_given, first_personal, order_of
 from intake.people.domain_merge import (
-    Standing,
+    Group,
     changed_by,
     combine,
-    effective,
-    first_given,
-    first_personal,
     in_precedence,
-    order_of,
     part,
     to_merge,
 )
@@ -125,14 +122,14 @@ def test_leads_lend_in_the_order_of_the_policy() -> None:
 
 
 @st.composite
-def people(draw: st.DrawFn) -> tuple[list[Standing], dict[UUID, set[UUID]]]:
+def people(draw: st.DrawFn) -> tuple[list[Group], dict[UUID, set[UUID]]]:
     """Leads that stand, each for some others, of three persons, and pairs that are kept apart."""
     ids, standing = list(IDS), []
     while ids:
         size = draw(st.integers(1, 2))
         group, ids = ids[:size], ids[size:]
         persons = draw(st.sets(st.sampled_from([UUID(int=n) for n in (101, 102, 103)]), min_size=1, max_size=2))
-        standing.append(Standing(group[0], frozenset(group), frozenset(persons)))
+        standing.append(Group(group[0], frozenset(group), frozenset(persons)))
     apart: dict[UUID, set[UUID]] = {}
     for one, other in draw(st.lists(st.tuples(st.sampled_from(IDS), st.sampled_from(IDS)), max_size=4)):
         if one != other:
@@ -143,7 +140,7 @@ def people(draw: st.DrawFn) -> tuple[list[Standing], dict[UUID, set[UUID]]]:
 
 @given(people(), policies)
 def test_a_person_has_one_lead_that_stands_but_for_what_is_kept_apart(
-    given_: tuple[list[Standing], dict[UUID, set[UUID]]], policy: MergePolicy
+    given_: tuple[list[Group], dict[UUID, set[UUID]]], policy: MergePolicy
 ) -> None:
     standing, apart = given_
     merges = dict(to_merge(standing, apart, policy))
@@ -164,7 +161,7 @@ def test_a_person_has_one_lead_that_stands_but_for_what_is_kept_apart(
 
 
 def test_by_default_nothing_is_merged() -> None:
-    same = [Standing(id_, frozenset([id_]), frozenset([UUID(int=99)])) for id_ in IDS]
+    same = [Group(id_, frozenset([id_]), frozenset([UUID(int=99)])) for id_ in IDS]
     assert to_merge(same, {}, MergePolicy.KEEP_BOTH) == []
 
 

@@ -11,9 +11,10 @@ from contracts.intake.erasure import EraseLead
 from contracts.message import ProblemError
 from contracts.taxonomy import MergePolicy
 from intake.people.domain_person import link
-from intake.vault import erasing, sealing
+from intake.privacy import erasing
+from intake.privacy.asking import Asker
+from intake.vault import sealing
 from intake.vault import store as vault
-from intake.vault.asking import Asker
 from tests.intake.people.desk import Desk, lead
 from tests.intake.people.test_domain_person import PERSONS, claims, known, new_persons
 from tests.platform import Platform

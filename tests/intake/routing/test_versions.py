@@ -8,7 +8,7 @@ import pytest
 from contracts.intake import routing as messages
 from contracts.message import ProblemCode, ProblemError
 from contracts.operations import ListJobs, RunJob
-from intake.routing.catching_up import JOB
+from intake.distribution.catching_up import JOB
 from tests.intake.routing.desk import ACTOR, Desk, rule
 from tests.waiting import until
 
@@ -155,7 +155,7 @@ async def test_a_dry_run_says_what_would_move_and_why_and_changes_nothing(desk: 
 async def test_a_publication_is_applied_in_batches_that_commit_and_list_jobs_shows_how_far_it_is(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("intake.routing.catching_up._BATCH", 3)
+    monkeypatch.setattr("intake.distribution.catching_up._BATCH", 3)
     leads = [await desk.submit(str(number), geo="Dublin, OH") for number in range(10)]
     draft = await desk.draft(OHIO)
 

@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.distribution import EndReason
 from contracts.intake.workspaces import Held, WorkspaceConfiguration
+from intake import locks
 from intake.distribution import store, store_agents
-from intake.distribution.returning import hold, pass_on
+from intake.distribution.returning import pass_on
 from intake.distribution.staffing import workspaces_of
 
 
 async def begin_absences(uow: UnitOfWork, tenant: str) -> int:
     """Apply each workspace's policy to those whose time off has begun; returns how many leads went back into a queue."""
-    await hold(uow, tenant)
+    await locks.whose_work(uow, tenant)
     users = await store_agents.apply_time_off(uow, tenant)
     return await leave(uow, tenant, users) if users else 0
 

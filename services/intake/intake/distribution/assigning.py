@@ -16,12 +16,13 @@ from contracts.intake.distribution import AssignedBy, LeadAssigned, LeadReassign
 from contracts.intake.routing import DecisionKind, WorkStatus
 from contracts.intake.workspaces import WorkspaceConfiguration
 from contracts.message import Envelope
+from intake import locks
 from intake.distribution import store
-from intake.distribution.domain_round import Round
 from intake.distribution.staffing import Workspaces, distributors_of, workspaces_of
 from intake.distribution.waiting import next_waiting
 from intake.routing import store as routing
 from intake.routing import store_decisions
+from intake.routing.domain_round import Round
 from intake.routing.store import Placement
 from intake.routing.store_decisions import Decision
 
@@ -89,7 +90,7 @@ async def fill(
     wanted = configured if workspaces is None else {n: configured[n] for n in workspaces if n in configured}
     if not wanted:
         return set()
-    await store.lock(uow, tenant)
+    await locks.distribution(uow, tenant)
     return await give_out(uow, tenant, wanted, limit, left=left)
 
 
@@ -104,7 +105,7 @@ async def give_out(
     causes: Mapping[UUID, Envelope] | None = None,
     by_place: bool = True,
 ) -> set[UUID]:
-    """As `fill`, of a tenant that is locked (`store.lock`): first what waits in these workspaces, then the newcomers to them.
+    """As `fill`, of a tenant that is locked (`locks.distribution`): first what waits in these workspaces, then the newcomers to them.
 
     A newcomer who is given to somebody never waits; the others are the caller's to have wait.
 

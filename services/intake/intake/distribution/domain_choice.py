@@ -8,7 +8,7 @@ from contracts.intake.distribution import Standing
 from contracts.intake.workspaces import ChainStep, Pick, StepKind
 from contracts.taxonomy import UNKNOWN
 from intake.distribution.domain_rotation import turn
-from intake.distribution.domain_round import PASSED_OVER, Round
+from intake.routing.domain_round import PASSED_OVER, Round
 
 _DEFAULT_CHAIN = (ChainStep(kind=StepKind.LOAD_BALANCED),)
 _FOR_ANY_PLACE = (StepKind.ROUND_ROBIN, StepKind.LOAD_BALANCED, StepKind.ROLE)

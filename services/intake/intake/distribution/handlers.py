@@ -1,4 +1,4 @@
-"""What intake does with what it is asked about agents and assignments."""
+"""What intake does with what it is asked about agents, and about whose lead is whose."""
 
 import json
 from typing import Any
@@ -11,20 +11,25 @@ from chassis import paging, tenants
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake import distribution as messages
+from contracts.intake.routing import LeadStatus, RouteLead, WorkStatus
 from contracts.intake.workspaces import WorkspaceConfiguration
 from contracts.message import ProblemCode, ProblemError
+from intake import locks
 from intake.distribution import ownership, store, store_agents
 from intake.distribution.absence import begin_absences, leave
+from intake.distribution.arriving import route_by_hand
 from intake.distribution.assigning import fill
 from intake.distribution.domain_capacity import fairness
 from intake.distribution.ownership import Gift
-from intake.distribution.returning import hold
 from intake.distribution.staffing import candidate, longest_ramp, no_such_workspace, workloads, workspaces_of
+from intake.routing import store as store_work
+from intake.routing.published import published
+from intake.routing.shown import status
 
 
 async def upsert_agent(uow: UnitOfWork, request: Received[messages.UpsertAgent]) -> messages.AgentView:
     ask, tenant = request.body, request.tenant
-    await hold(uow, tenant)
+    await locks.whose_work(uow, tenant)
     zone = ask.time_zone or (await tenants.settings_of(uow, tenant)).time_zone
     hours = ask.working_hours
     profile = {
@@ -60,7 +65,7 @@ async def list_agents(uow: UnitOfWork, request: Received[messages.ListAgents]) -
 
 async def remove_agent(uow: UnitOfWork, request: Received[messages.RemoveAgent]) -> messages.AgentRemoved:
     ask, tenant = request.body, request.tenant
-    await hold(uow, tenant)
+    await locks.whose_work(uow, tenant)
     row = await store_agents.changed(uow, tenant, ask.user_id, removed=True)
     if row is None:
         raise _no_such_agent()
@@ -91,7 +96,7 @@ async def cancel_time_off(uow: UnitOfWork, request: Received[messages.CancelTime
 
 async def _change_time_off(uow: UnitOfWork, request: Received[Any], change: Any) -> messages.AgentView:
     tenant, user = request.tenant, request.body.user_id
-    await hold(uow, tenant)
+    await locks.whose_work(uow, tenant)
     row = await store_agents.changed(uow, tenant, user)
     if row is None:
         raise _no_such_agent()
@@ -100,6 +105,32 @@ async def _change_time_off(uow: UnitOfWork, request: Received[Any], change: Any)
     await begin_absences(uow, tenant)
     await fill(uow, tenant)
     return await _view(uow, tenant, user)
+
+
+async def route_lead(uow: UnitOfWork, request: Received[RouteLead]) -> LeadStatus:
+    ask, tenant = request.body, request.tenant
+    before = await status(uow, tenant, ask.lead_id)
+    # The same rules as who routes what comes in: a workspace must not be gone when the lead gets there.
+    await locks.published_routing(uow, tenant)
+    rules = await published(uow, tenant)
+    if rules is None or ask.workspace not in rules.configuration.workspaces:
+        known = ", ".join(sorted(rules.configuration.workspaces)) if rules else ""
+        raise ProblemError(
+            ProblemCode.INVALID,
+            f"the published configuration has no such workspace; it has: {known or 'none'}",
+            "workspace",
+        )
+    closed = before.status is WorkStatus.CLOSED  # an erased lead may make no work that could say so
+    if not closed and not await store_work.facts_of(uow, tenant, [ask.lead_id]):
+        text = "the lead is merged into another one, which is worked in its place: send that one, or unmerge this lead"
+        raise ProblemError(ProblemCode.CONFLICT, text, "lead_id")
+    if closed or not await route_by_hand(uow, tenant, ask.lead_id, ask.workspace, ask.sub_vertical, ask.actor, rules):
+        raise ProblemError(
+            ProblemCode.CONFLICT,
+            f"the lead is {before.status}: only one that waits can be sent to a workspace; take it from its owner first",
+            "lead_id",
+        )
+    return await status(uow, tenant, ask.lead_id)
 
 
 async def assign_lead(uow: UnitOfWork, request: Received[messages.AssignLead]) -> messages.AssignmentView:

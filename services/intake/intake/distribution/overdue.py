@@ -8,9 +8,10 @@ from chassis.unit_of_work import UnitOfWork
 from contracts.intake.distribution import EndReason, LeadSlaMissed
 from contracts.intake.routing import DecisionKind
 from contracts.intake.workspaces import KeptBack, WorkspaceConfiguration
+from intake import locks
 from intake.distribution import store, store_agents
 from intake.distribution.assigning import BATCH
-from intake.distribution.returning import hold, pass_on
+from intake.distribution.returning import pass_on
 from intake.distribution.staffing import Workspaces, workspaces_of
 from intake.routing import store_decisions
 from intake.routing.store_decisions import Decision
@@ -18,7 +19,7 @@ from intake.routing.store_decisions import Decision
 
 async def reassign_overdue(uow: UnitOfWork, tenant: str, by: datetime) -> int:
     """Take from their owners what they did not contact by a moment, at most a batch of it; returns how many leads that were."""
-    await hold(uow, tenant)
+    await locks.whose_work(uow, tenant)
     overdue = await store.overdue(uow, tenant, by, BATCH)
     if not overdue:
         return 0

@@ -11,9 +11,10 @@ from contracts.intake.distribution import AssignedBy, EndReason, Standing
 from contracts.intake.routing import WorkStatus
 from contracts.intake.workspaces import WorkspaceConfiguration
 from contracts.message import ProblemCode, ProblemError
+from intake import locks
 from intake.distribution import progress, store, store_agents, store_progress
 from intake.distribution.assigning import Assignment, fill, give
-from intake.distribution.returning import hold, pass_on
+from intake.distribution.returning import pass_on
 from intake.distribution.staffing import candidate, longest_ramp, no_such_workspace, standing, workspaces_of
 from intake.leads import store as leads
 from intake.leads.problems import no_such_lead
@@ -56,7 +57,7 @@ async def claim(uow: UnitOfWork, tenant: str, gift: Gift) -> Any:
 
 
 async def _give(uow: UnitOfWork, tenant: str, gift: Gift, *, claimed: bool) -> Any:
-    await hold(uow, tenant)
+    await locks.whose_work(uow, tenant)
     work = await _open_work(uow, tenant, gift.lead_id)
     owned = await store.owner(uow, tenant, gift.lead_id)
     if owned and owned["user_id"] == gift.user_id:
@@ -83,7 +84,7 @@ async def reassign(uow: UnitOfWork, tenant: str, gift: Gift) -> Any:
     Raises:
         ProblemError: `not_found`, there is no such lead or agent; `conflict`, nobody owns it, or the agent cannot be given work.
     """
-    await hold(uow, tenant)
+    await locks.whose_work(uow, tenant)
     owned = await _owned(uow, tenant, gift.lead_id)
     if owned["user_id"] == gift.user_id:
         return owned
@@ -105,7 +106,7 @@ async def unassign(uow: UnitOfWork, tenant: str, lead_id: UUID, actor: str) -> R
     Raises:
         ProblemError: `not_found`, there is no such lead; `conflict`, nobody owns it.
     """
-    await hold(uow, tenant)
+    await locks.whose_work(uow, tenant)
     await _owned(uow, tenant, lead_id)
     (ended,) = await pass_on(uow, tenant, [lead_id], EndReason.UNASSIGNED, actor)
     return ended
@@ -117,7 +118,7 @@ async def complete(uow: UnitOfWork, tenant: str, lead_id: UUID, actor: str) -> R
     Raises:
         ProblemError: `not_found`, there is no such lead; `conflict`, nobody owns it.
     """
-    await hold(uow, tenant)
+    await locks.whose_work(uow, tenant)
     await _owned(uow, tenant, lead_id)
     await store_progress.note(uow, {(tenant, lead_id): (None, uow.now)})
     (ended,) = await progress.close(uow, tenant, [lead_id], EndReason.COMPLETED, actor)

@@ -18,7 +18,8 @@ from contracts.intake.routing import WorkStatus
 from contracts.outcomes import OutcomeRecorded
 from contracts.outreach import MessageSent
 from contracts.taxonomy import Stage
-from intake.distribution import store, store_progress
+from intake import locks
+from intake.distribution import store_progress
 from intake.distribution.assigning import BATCH, fill
 from intake.distribution.returning import release
 from intake.routing import store as routing
@@ -42,7 +43,7 @@ async def follow(uow: UnitOfWork, received: Sequence[Received[OutcomeRecorded | 
                 contacted = max(contacted or at, at)
         noted[key] = contacted, closed
     # Locked even where there is no work yet: it may be being made at this moment, of leads that are open as far as is known.
-    await store.lock(uow, *{tenant for tenant, _ in noted})
+    await locks.distribution(uow, *{tenant for tenant, _ in noted})
     standing = await store_progress.note(uow, noted)
     await store_progress.hear(uow, max(message.wire.received for message in received))
     for tenant, leads in standing.items():
@@ -53,7 +54,7 @@ async def settle(database: Database, tenant: str) -> None:
     """Close the work on leads that were closed at the very moment when it was made of them."""
     while True:
         async with database.begin(tenant) as uow:
-            await store.lock(uow, tenant)
+            await locks.distribution(uow, tenant)
             leads = await store_progress.open_though_closed(uow, tenant, BATCH)
             await catch_up(uow, tenant, leads)
         if len(leads) < BATCH:
@@ -61,7 +62,7 @@ async def settle(database: Database, tenant: str) -> None:
 
 
 async def catch_up(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> None:
-    """Bring the work on these leads to where they are; the tenant must be locked (`store.lock`)."""
+    """Bring the work on these leads to where they are; the tenant must be locked (`locks.distribution`)."""
     closed, contacted = await store_progress.progressed(uow, tenant, leads)
     if contacted:
         await store_progress.contacted(uow, tenant, contacted)

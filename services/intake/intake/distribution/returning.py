@@ -12,15 +12,10 @@ from intake.distribution import store
 from intake.distribution.assigning import BATCH, fill
 from intake.distribution.staffing import workspaces_of
 from intake.routing import store as routing
-from intake.routing import store_decisions, store_versions
-from intake.routing.routing import Arrival, route
+from intake.routing import store_decisions
+from intake.routing.placing import Arrival, apply
+from intake.routing.published import published
 from intake.routing.store_decisions import Decision
-
-
-async def hold(uow: UnitOfWork, tenant: str) -> None:
-    """Let nobody else change who works on what. Who may also route needs both locks, and takes them in this order."""
-    await store_versions.hold_published(uow, tenant)
-    await store.lock(uow, tenant)
 
 
 async def release(
@@ -37,7 +32,7 @@ async def pass_on(
 ) -> list[RowMapping]:
     """End the ownership of leads and give them to others, as far as there are any; the rest wait, at their old places.
 
-    Where the published rules have such a workspace no more, they say where a lead belongs now. The tenant must be locked (`hold`).
+    Where the published rules have such a workspace no more, they say where a lead belongs now. The tenant must be locked (`locks.whose_work`).
 
     Returns:
         What ended.
@@ -49,9 +44,20 @@ async def pass_on(
     given = await fill(uow, tenant, {row["workspace"] for row in left.values()}, max(BATCH, len(left)), left=left)
     await _leave(uow, tenant, [row for row in ended if row["lead_id"] not in given])
     if homeless := [row["lead_id"] for row in ended if row["lead_id"] not in left]:
-        facts = await routing.facts_of(uow, tenant, homeless)
-        await route(uow, tenant, [Arrival(row["lead_id"], row, uow.now, changed=True) for row in facts])
+        await _place_anew(uow, tenant, homeless)
     return ended
+
+
+async def _place_anew(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> None:
+    """Have leads wait where the published rules say now, and give out what waits there."""
+    rules = await published(uow, tenant)
+    if rules is None:
+        return
+    work = await routing.lock_work(uow, tenant, leads)
+    facts = await routing.facts_of(uow, tenant, leads)
+    arrivals = [Arrival(row["lead_id"], row, uow.now, changed=True) for row in facts]
+    placed = await apply(uow, tenant, rules, arrivals, work)
+    await fill(uow, tenant, {found.workspace for found in placed.values() if found.workspace})
 
 
 async def _leave(uow: UnitOfWork, tenant: str, ended: Sequence[RowMapping]) -> None:

@@ -14,7 +14,7 @@ from intake.distribution import store, store_agents
 from intake.distribution.domain_availability import is_at_work, start_of_day
 from intake.distribution.domain_capacity import capacity_score, effective_capacity
 from intake.distribution.domain_choice import Candidate, Distributor
-from intake.distribution.domain_round import Round
+from intake.routing.domain_round import Round
 from intake.routing.published import published
 
 _AVERAGED = timedelta(days=30)

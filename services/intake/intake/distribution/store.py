@@ -76,20 +76,6 @@ _OVERDUE = f"""
 """
 
 
-async def lock(uow: UnitOfWork, *tenants: str) -> None:
-    """Let nobody else change who owns what of these tenants' leads, or how far they came, before the unit ends.
-
-    One lock for a tenant and not one for each workspace, because an agent's capacity is for all their workspaces. It is taken
-    before any row of `work` or `progress` that others can see, so that nobody waits in a circle. Who applies published rules to
-    the leads that were there holds rows of `work` only: those are passed over where leads are given out.
-    """
-    await uow.execute(
-        """select pg_advisory_xact_lock(hashtextextended('intake/distribution/' || name, 0))
-           from unnest(cast(:names as text[])) as named (name)""",
-        names=sorted(tenants),
-    )
-
-
 async def busy(uow: UnitOfWork, tenant: str, workspaces: Iterable[str]) -> list[str]:
     """Those of these workspaces in which a lead waits for somebody."""
     rows = await uow.execute(

@@ -11,9 +11,10 @@ from sqlalchemy import RowMapping
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.distribution import AssignedBy, EndReason, Standing
 from contracts.intake.routing import WorkStatus
+from intake import locks
 from intake.distribution import progress, store, store_agents, store_progress
 from intake.distribution.assigning import Assignment, give
-from intake.distribution.returning import hold, release
+from intake.distribution.returning import release
 from intake.distribution.staffing import longest_ramp, standing, workspaces_of
 from intake.routing import store as routing
 
@@ -24,7 +25,7 @@ async def merge(uow: UnitOfWork, tenant: str, merged: Mapping[UUID, UUID]) -> No
     Its place in the queue is the oldest of theirs. Its owner stays; if it has none, it goes to whoever has owned one of them the
     longest. If it was closed and one of them is open, it is open again: the person has come back.
     """
-    await hold(uow, tenant)
+    await locks.whose_work(uow, tenant)
     survivors = set(merged.values())
     work = await routing.lock_work(uow, tenant, [*merged, *survivors])
     closed = await store_progress.closed_among(uow, tenant, {*merged, *survivors})
@@ -50,7 +51,7 @@ async def part(uow: UnitOfWork, tenant: str, parted: UUID, survivor: UUID, *, al
     Args:
         alone: whether the other one stands for no lead any more.
     """
-    await hold(uow, tenant)
+    await locks.whose_work(uow, tenant)
     both = [parted, survivor]
     await routing.lock_work(uow, tenant, both)
     last = await store.last_assignments(uow, tenant, both)

@@ -26,6 +26,7 @@ from chassis.unit_of_work import Database, UnitOfWork
 from contracts import message
 from contracts.intake import enrichment as messages
 from contracts.taxonomy import EnrichmentStatus
+from intake import locks
 from intake.enrichment import contents, store_claims, store_providers
 from intake.enrichment import store_work as store
 from intake.enrichment.domain_found import read_domain
@@ -37,7 +38,6 @@ from intake.enrichment.providers import Provider, Providers
 from intake.enrichment.settling import Results, Work, settle, without_erased
 from intake.enrichment.store_claims import Claim
 from intake.memory import store as memory
-from intake.vault.store_erasure import await_erasures
 
 log = get_logger("enrichment")
 
@@ -92,7 +92,7 @@ class Worker:
         if run is None:
             return False
         key = await self._keys.of(uow, claim.tenant)
-        await await_erasures(uow, claim.tenant)
+        await locks.linking(uow, claim.tenant)
         if run["claims"] >= _MOST_DEATHS:
             await stop(uow, claim.tenant, run, EnrichmentStatus.FAILED, "gave_up")
             return False
@@ -169,7 +169,7 @@ class Worker:
         price = call.provider.price
         cost = price.of(found=bool(outcome.results)) if not error else price.amount if error.charged else Decimal(0)
         await store_claims.lock(uow, claim)
-        await await_erasures(uow, claim.tenant)
+        await locks.linking(uow, claim.tenant)
         step, item = work.step["step"], work.item["item"]
         if await store.end_call(uow, claim, step, item, call.id, cost, known=True):
             event = _called(

@@ -15,7 +15,7 @@ from contracts.message import Envelope, id_from_content
 from intake.enrichment import contents
 from intake.enrichment import store_contacts as store
 from intake.enrichment.forgetting import forget_contacts
-from intake.leads.submissions import submit
+from intake.submissions.submitting import submit
 from intake.vault import suppression
 
 SOURCE = "enrichment"

@@ -5,8 +5,8 @@ from typing import Any
 
 from contracts.intake.leads import LeadView
 from contracts.values import Attribution
+from intake.leads.domain_combined import effective
 from intake.leads.domain_lead import NormalLead
-from intake.people.domain_merge import effective
 
 _COPIED = ("lead_id", "version", "submission_id", "source_system", "source_id", "person_id", "phone_token", "email_token",
            "linkedin_token", "time_zone", "created_at", "last_activity_at", "merged_into")  # fmt: skip

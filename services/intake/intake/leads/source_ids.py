@@ -11,6 +11,7 @@ from chassis.keys import TenantKey
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts.personal import is_contact, may_be_a_number
+from intake import locks
 from intake.leads import store
 
 SourceKey = tuple[str, str]
@@ -32,7 +33,7 @@ async def hide(uow: UnitOfWork, key: TenantKey, submissions: Sequence[Received[A
     numbers = {source for source in named if may_be_a_number(source[1])}
     if numbers:
         # Of two that come at once, one with its phone and one without, the lead would have an id in clear and a token.
-        await store.await_same_sources(uow, key.tenant, numbers)
+        await locks.source_ids(uow, key.tenant, numbers)
     doubtful = numbers - shown
     hidden = shown | await _known_hidden(uow, key, doubtful)
     return [

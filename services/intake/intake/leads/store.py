@@ -1,4 +1,4 @@
-"""Every query about leads and submissions."""
+"""Every query about leads."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -39,12 +39,6 @@ _UPDATE_LEADS = f"""
     from unnest({_UNNEST_LEADS}) as given ({_LEAD})
     where lead.tenant_id = :tenant and lead.lead_id = given.lead_id
 """
-_KEEP_VERDICTS = """
-    insert into submission (tenant_id, submission_id, verdict, lead_id, version, correlation_id, reasons)
-    select :tenant, * from unnest(cast(:ids as uuid[]), cast(:verdicts as text[]), cast(:leads as uuid[]),
-                                  cast(:versions as integer[]), cast(:correlations as uuid[]), cast(:reasons as jsonb[]))
-    on conflict do nothing
-"""
 
 
 async def find_leads(
@@ -63,17 +57,6 @@ async def systems_with_hidden_ids(uow: UnitOfWork, tenant: str, systems: Collect
         tenant=tenant, systems=sorted(systems),
     )  # fmt: skip
     return set(rows.scalars())
-
-
-async def await_same_sources(uow: UnitOfWork, tenant: str, sources: Collection[tuple[str, str]]) -> None:
-    """Let nobody else take leads of these sources (source_system, source_id) until this unit of work ends."""
-    await uow.execute(
-        """select pg_advisory_xact_lock(key) from (
-               select distinct hashtextextended(concat_ws('/', 'intake/source', cast(:tenant as text), system, id), 0) as key
-               from unnest(cast(:systems as text[]), cast(:ids as text[])) as given (system, id) order by key
-           ) as ordered""",
-        tenant=tenant, systems=[system for system, _ in sources], ids=[id_ for _, id_ in sources],
-    )  # fmt: skip
 
 
 async def which_sources_are_known(
@@ -127,34 +110,6 @@ async def give_to_person(uow: UnitOfWork, tenant: str, leads: Collection[UUID], 
         tenant=tenant, leads=list(leads), person=person, now=uow.now,
     )  # fmt: skip
     return list(rows.mappings())
-
-
-async def keep_verdicts(uow: UnitOfWork, tenant: str, verdicts: Sequence[tuple[Any, ...]]) -> None:
-    """Keep verdicts: (submission, verdict, lead, version, correlation id, reasons as JSON)."""
-    if verdicts:
-        ids, names, leads, versions, correlations, reasons = (list(column) for column in zip(*verdicts, strict=True))
-        await uow.execute(
-            _KEEP_VERDICTS, tenant=tenant, ids=ids, verdicts=names, leads=leads, versions=versions,
-            correlations=correlations, reasons=reasons,
-        )  # fmt: skip
-
-
-async def verdicts(uow: UnitOfWork, tenant: str, ids: Sequence[UUID]) -> Sequence[RowMapping]:
-    rows = await uow.execute(
-        """select submission_id, verdict, correlation_id, reasons from submission
-           where tenant_id = :tenant and submission_id = any(cast(:ids as uuid[]))""",
-        tenant=tenant, ids=list(ids),
-    )  # fmt: skip
-    return rows.mappings().all()
-
-
-async def count_verdicts(uow: UnitOfWork, tenant: str, correlation_id: UUID) -> dict[str, int]:
-    rows = await uow.execute(
-        """select verdict, count(*) as n from submission
-           where tenant_id = :tenant and correlation_id = :correlation_id group by verdict""",
-        tenant=tenant, correlation_id=correlation_id,
-    )  # fmt: skip
-    return {row.verdict: row.n for row in rows}
 
 
 async def lead(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping | None:

@@ -20,6 +20,7 @@ from chassis.logs import get_logger
 from chassis.received import Wire
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts.intake.leads import SubmitLead
+from intake import locks
 from intake.limits import store
 from intake.limits.admission import purpose
 from intake.limits.counters import Clock
@@ -96,7 +97,7 @@ class Releaser:
             For how many seconds there will be no more; none where that is to be seen, for another holds the source.
         """
         async with self._database.begin(tenant) as uow:
-            if not await store.try_to_lock(uow, tenant, source):
+            if not await locks.releasing(uow, tenant, source):
                 return None
             rows = await store.oldest(uow, tenant, source, _BATCH)
             if not rows:

@@ -95,14 +95,6 @@ async def count_of(uow: UnitOfWork, tenant: str, source: str) -> int:
     return int(rows.scalar_one())
 
 
-async def try_to_lock(uow: UnitOfWork, tenant: str, source: str) -> bool:
-    """Have this unit, and no other, release what is parked of a source; false when another does."""
-    locked = await uow.execute(
-        "select pg_try_advisory_xact_lock(hashtextextended(:name, 0))", name=f"parked/{tenant}/{source}"
-    )
-    return bool(locked.scalar_one())
-
-
 async def oldest(
     uow: UnitOfWork, tenant: str, source: str, limit: int
 ) -> Sequence[Row[tuple[int, UUID, datetime, bytes]]]:

@@ -17,23 +17,24 @@ from contracts.intake import people as messages
 from contracts.intake.leads import LeadUpdated
 from contracts.message import Envelope, Event, ProblemCode, ProblemError
 from contracts.taxonomy import MergePolicy
+from intake import locks
 from intake.distribution import succession
+from intake.distribution.arriving import route
 from intake.leads import store as leads
+from intake.leads.domain_combined import Combined, effective
 from intake.leads.problems import no_such_lead
 from intake.leads.shown import snapshot
 from intake.people import store_merges as store
 from intake.people import store_review
 from intake.people.domain_merge import (
-    Combined,
-    Standing,
+    Group,
     changed_by,
     combine,
-    effective,
     in_precedence,
     part,
     to_merge,
 )
-from intake.routing.routing import Arrival, route
+from intake.routing.placing import Arrival
 
 MOST = 50
 """With more leads than that, what a person is known by is a number that many share, and nothing is merged by itself."""
@@ -86,9 +87,9 @@ async def follow(
     if not rows:
         return Followed()
     into = {lead_id: row["merged_into"] or lead_id for lead_id, row in rows.items()}
-    standing = _standing(rows, into)
-    apart = await store.kept_apart(uow, tenant, rows) if persons and len(standing) > 1 else {}
-    merges = to_merge(standing, apart, policy) if persons else []
+    groups = _groups(rows, into)
+    apart = await store.kept_apart(uow, tenant, rows) if persons and len(groups) > 1 else {}
+    merges = to_merge(groups, apart, policy) if persons else []
     await store.merge(uow, tenant, merges, f"policy:{policy}")
     renewed = _combined(rows, into, policy)
     moved = dict(merges)
@@ -132,7 +133,7 @@ async def merge(uow: UnitOfWork, request: Received[messages.MergeLeads]) -> Row:
     """
     tenant, ask = request.tenant, request.body
     policy = (await tenants.settings_of(uow, tenant)).merge
-    await store.await_other_merges(uow, tenant)
+    await locks.merges(uow, tenant)
     rows = await store.groups(uow, tenant, [ask.survivor_id, ask.merged_id])
     for name in ("survivor_id", "merged_id"):
         if getattr(ask, name) not in rows:
@@ -168,7 +169,7 @@ async def unmerge(uow: UnitOfWork, request: Received[messages.UnmergeLead]) -> t
     """
     tenant, lead_id, actor = request.tenant, request.body.lead_id, request.body.actor
     policy = (await tenants.settings_of(uow, tenant)).merge
-    await store.await_other_merges(uow, tenant)
+    await locks.merges(uow, tenant)
     rows = await store.groups(uow, tenant, [lead_id])
     if lead_id not in rows:
         raise no_such_lead("lead_id")
@@ -204,7 +205,7 @@ async def unmerge(uow: UnitOfWork, request: Received[messages.UnmergeLead]) -> t
 async def end_for_good(uow: UnitOfWork, tenant: str, erased: Collection[UUID], by: str) -> None:
     """End the merges of leads that are being erased, each with all that are merged with it, and compare their names no more.
 
-    To be called under `store_merges.await_other_merges`, before the leads are emptied and told as erased.
+    To be called under `locks.merges`, before the leads are emptied and told as erased.
     """
     await store_review.drop_blocks(uow, tenant, erased)
     await store.undo(uow, tenant, await store.survivors(uow, tenant, erased), by)
@@ -250,12 +251,12 @@ def _combined(rows: Rows, into: Mapping[UUID, UUID], policy: MergePolicy) -> dic
     }
 
 
-def _standing(rows: Rows, into: Mapping[UUID, UUID]) -> list[Standing]:
+def _groups(rows: Rows, into: Mapping[UUID, UUID]) -> list[Group]:
     members: dict[UUID, list[UUID]] = {}
     for lead_id, survivor in into.items():
         members.setdefault(survivor, []).append(lead_id)
     return [
-        Standing(survivor, frozenset(group), frozenset(rows[each]["person_id"] for each in group))
+        Group(survivor, frozenset(group), frozenset(rows[each]["person_id"] for each in group))
         for survivor, group in members.items()
     ]
 

@@ -10,13 +10,13 @@ from chassis.unit_of_work import UnitOfWork
 from contracts.intake.leads import LeadUpdated
 from contracts.intake.people import DismissReview
 from contracts.message import ProblemCode, ProblemError
+from intake import locks
 from intake.leads import store as leads
 from intake.leads.problems import no_such_lead
 from intake.leads.shown import snapshot
 from intake.people import store, store_merges
 from intake.vault import sealing
 from intake.vault import store as vault
-from intake.vault.store_erasure import await_erasures
 
 
 async def keep_apart(uow: UnitOfWork, keys: TenantKeys, request: Received[DismissReview]) -> bool:
@@ -29,8 +29,8 @@ async def keep_apart(uow: UnitOfWork, keys: TenantKeys, request: Received[Dismis
         ProblemError: there is no such lead, one of them was erased, or they are merged.
     """
     tenant, ask = request.tenant, request.body
-    await store_merges.await_other_merges(uow, tenant)
-    await await_erasures(uow, tenant)
+    await locks.merges(uow, tenant)
+    await locks.linking(uow, tenant)
     rows = await store_merges.groups(uow, tenant, [ask.lead_id, ask.other_id])
     for field in ("lead_id", "other_id"):
         if getattr(ask, field) not in rows:

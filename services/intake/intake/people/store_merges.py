@@ -55,17 +55,6 @@ _KEEP = """
 """
 
 
-async def await_other_merges(uow: UnitOfWork, tenant: str) -> None:
-    """Let no other unit of work merge or part leads of the tenant until this one ends.
-
-    Whoever merges locks leads of many persons in many orders, and would else run into deadlocks. That a lead has one
-    survivor does not hang on it: the database refuses a second.
-    """
-    await uow.execute(
-        "select pg_advisory_xact_lock(hashtextextended('intake/merges/' || cast(:tenant as text), 0))", tenant=tenant
-    )
-
-
 async def groups(
     uow: UnitOfWork, tenant: str, leads: Collection[UUID], persons: Collection[UUID] = ()
 ) -> dict[UUID, RowMapping]:

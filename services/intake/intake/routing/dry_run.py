@@ -7,8 +7,8 @@ from chassis.unit_of_work import UnitOfWork
 from contracts.intake.routing import DryRun, Move, MovingLead, RoutingConfiguration
 from intake.routing import store
 from intake.routing.domain_rules import Route, Rules
+from intake.routing.placing import follows_rules
 from intake.routing.published import published
-from intake.routing.routing import follows_rules
 
 _BATCH = 2000
 """Some tens of milliseconds of work, for which whatever else the process does waits."""

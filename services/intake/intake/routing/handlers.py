@@ -11,11 +11,10 @@ from chassis.unit_of_work import UnitOfWork
 from contracts.intake import routing as messages
 from contracts.intake.routing import WorkStatus
 from contracts.message import ProblemCode, ProblemError
-from intake.leads.problems import no_such_lead
-from intake.routing import store, store_decisions, store_versions, versions
+from intake import locks
+from intake.routing import store_decisions, store_versions, versions
 from intake.routing.dry_run import dry_run
-from intake.routing.published import published
-from intake.routing.routing import WAITING, route_by_hand
+from intake.routing.shown import status
 
 
 class Handlers:
@@ -37,7 +36,7 @@ class Handlers:
         self, uow: UnitOfWork, request: Received[messages.DeleteRoutingDraft]
     ) -> messages.RoutingDraftDeleted:
         number = request.body.version
-        await store_versions.take_turns(uow, request.tenant)
+        await locks.routing_versions(uow, request.tenant)
         if not await store_versions.discard(uow, request.tenant, number):
             version = await versions.view(uow, request.tenant, number)
             raise ProblemError(
@@ -93,37 +92,8 @@ class Handlers:
         cursor = f"{last.waiting_since.isoformat()}/{last.lead_id}" if last else None
         return messages.WorkQueuePage(leads=leads, next_cursor=cursor)
 
-    async def route_lead(self, uow: UnitOfWork, request: Received[messages.RouteLead]) -> messages.LeadStatus:
-        ask, tenant = request.body, request.tenant
-        before = await _status(uow, tenant, ask.lead_id)
-        # The same rules as who routes what comes in: a workspace must not be gone when the lead gets there.
-        await store_versions.hold_published(uow, tenant)
-        rules = await published(uow, tenant)
-        if rules is None or ask.workspace not in rules.configuration.workspaces:
-            known = ", ".join(sorted(rules.configuration.workspaces)) if rules else ""
-            raise ProblemError(
-                ProblemCode.INVALID,
-                f"the published configuration has no such workspace; it has: {known or 'none'}",
-                "workspace",
-            )
-        closed = before.status is WorkStatus.CLOSED  # an erased lead may make no work that could say so
-        if not closed and not await store.facts_of(uow, tenant, [ask.lead_id]):
-            text = (
-                "the lead is merged into another one, which is worked in its place: send that one, or unmerge this lead"
-            )
-            raise ProblemError(ProblemCode.CONFLICT, text, "lead_id")
-        if closed or not await route_by_hand(
-            uow, tenant, ask.lead_id, ask.workspace, ask.sub_vertical, ask.actor, rules
-        ):
-            raise ProblemError(
-                ProblemCode.CONFLICT,
-                f"the lead is {before.status}: only one that waits can be sent to a workspace; take it from its owner first",
-                "lead_id",
-            )
-        return await _status(uow, tenant, ask.lead_id)
-
     async def get_status(self, uow: UnitOfWork, request: Received[messages.GetLeadStatus]) -> messages.LeadStatus:
-        return await _status(uow, request.tenant, request.body.lead_id)
+        return await status(uow, request.tenant, request.body.lead_id)
 
     async def get_decisions(
         self, uow: UnitOfWork, request: Received[messages.GetLeadDecisions]
@@ -132,26 +102,11 @@ class Handlers:
         before = paging.after(ask.cursor, UUID)
         rows = await store_decisions.of_lead(uow, request.tenant, ask.lead_id, before, ask.limit + 1)
         if not rows:
-            await _status(uow, request.tenant, ask.lead_id)  # there is such a lead
+            await status(uow, request.tenant, ask.lead_id)  # there is such a lead
         decisions = [messages.DecisionView.model_validate(dict(row)) for row in rows[: ask.limit]]
         return messages.DecisionPage(
             decisions=decisions, next_cursor=str(decisions[-1].decision_id) if len(rows) > ask.limit else None
         )
-
-
-async def _status(uow: UnitOfWork, tenant: str, lead_id: UUID) -> messages.LeadStatus:
-    row = await store.status_of(uow, tenant, lead_id)
-    if row is None:
-        raise no_such_lead()
-    if row["status"] is None:
-        return messages.LeadStatus(lead_id=row["lead_id"], status=WorkStatus.RECEIVED, since=row["arrived_at"])
-    return messages.LeadStatus(
-        lead_id=row["lead_id"],
-        status=row["status"],
-        since=row["updated_at"],
-        waiting_since=row["waiting_since"] if row["status"] in WAITING else None,
-        **{name: row[name] for name in ("workspace", "sub_vertical", "rule", "routing_version", "owner")},
-    )
 
 
 def _waiting(row: Mapping[str, Any], now: datetime) -> messages.WaitingLead:

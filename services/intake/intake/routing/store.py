@@ -13,7 +13,7 @@ from sqlalchemy import RowMapping
 
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.routing import WorkStatus
-from intake.people.domain_merge import effective
+from intake.leads.domain_combined import effective
 
 MERGED = "merged"
 """Beside `WorkStatus`, and never told: the work on a lead that is merged is that on the one that stands for it."""

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.routing import DecisionKind
-from intake.distribution.domain_round import explain
+from intake.routing.domain_round import explain
 
 _KEEP_GROUNDS = """
     insert into grounds (tenant_id, grounds_id, content)

@@ -1,7 +1,6 @@
 """Every query about the versions of a tenant's routing configuration.
 
-Two locks of a tenant keep them in order. Who makes or publishes versions takes turns. And whoever routes what comes in holds
-the published version until it commits: a lead is either routed by the version before or seen by those who apply the new one.
+Two locks of a tenant keep them in order: `locks.routing_versions` and `locks.published_routing`.
 """
 
 from collections.abc import Sequence
@@ -13,31 +12,10 @@ from sqlalchemy import RowMapping
 
 from chassis.failures import LostRaceError
 from chassis.unit_of_work import UnitOfWork
+from intake import locks
 
 _SUMMARY = """version, status, restores, created_by, created_at, published_by, published_at, caught_up,
     catching_up is not null as catching_up"""
-
-
-async def take_turns(uow: UnitOfWork, tenant: str) -> None:
-    """Let nobody else make or publish versions of the tenant's until this unit ends."""
-    await uow.execute(
-        "select pg_advisory_xact_lock(hashtextextended('routing/versions/' || cast(:tenant as text), 0))", tenant=tenant
-    )
-
-
-async def hold_published(uow: UnitOfWork, tenant: str) -> None:
-    """Let no other version be published until this unit ends. What is published is to be read after, not with it."""
-    await uow.execute(
-        "select pg_advisory_xact_lock_shared(hashtextextended('routing/published/' || cast(:tenant as text), 0))",
-        tenant=tenant,
-    )
-
-
-async def _await_holders(uow: UnitOfWork, tenant: str) -> None:
-    await uow.execute(
-        "select pg_advisory_xact_lock(hashtextextended('routing/published/' || cast(:tenant as text), 0))",
-        tenant=tenant,
-    )
 
 
 async def published(uow: UnitOfWork, tenant: str) -> tuple[int, datetime] | None:
@@ -112,7 +90,7 @@ async def publish(uow: UnitOfWork, tenant: str, number: int, actor: str) -> None
         tenant=tenant,
     )  # fmt: skip
     before = rows.first()
-    await _await_holders(uow, tenant)
+    await locks.publishing(uow, tenant)
     if before:
         await uow.execute(
             """update routing_version set status = 'superseded', catching_up = null

@@ -14,6 +14,7 @@ from contracts.intake.routing import (
     RoutingVersionView,
 )
 from contracts.message import ProblemCode, ProblemError
+from intake import locks
 from intake.routing import store_versions
 from intake.routing.domain_rules import unknown_metadata
 
@@ -61,7 +62,7 @@ async def save(uow: UnitOfWork, tenant: str, configuration: RoutingConfiguration
         ProblemError: `invalid`, a rule asks for metadata that the tenant does not allow in clear.
     """
     await check(uow, tenant, configuration)
-    await store_versions.take_turns(uow, tenant)
+    await locks.routing_versions(uow, tenant)
     number = await store_versions.keep(uow, tenant, configuration.model_dump_json(exclude_defaults=True), actor)
     return await view(uow, tenant, number)
 
@@ -89,7 +90,7 @@ async def publish(uow: UnitOfWork, tenant: str, number: int, expected: int | Non
         ProblemError: `not_found`; `conflict`, it is no draft, or another version is published than the caller expected;
             `invalid`, the tenant seals by now what a rule asks for.
     """
-    await store_versions.take_turns(uow, tenant)
+    await locks.routing_versions(uow, tenant)
     draft = await view(uow, tenant, number)
     if draft.status is not RoutingVersionStatus.DRAFT:
         raise ProblemError(
@@ -114,7 +115,7 @@ async def roll_back(uow: UnitOfWork, tenant: str, number: int, actor: str) -> Ro
         ProblemError: `not_found`; `conflict`, it was never published, or is published now; `invalid`, the tenant seals by now
             what a rule asks for.
     """
-    await store_versions.take_turns(uow, tenant)
+    await locks.routing_versions(uow, tenant)
     old = await view(uow, tenant, number)
     if old.status is not RoutingVersionStatus.SUPERSEDED:
         raise ProblemError(

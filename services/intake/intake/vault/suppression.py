@@ -7,7 +7,8 @@ from uuid import UUID
 from chassis.keys import TenantKey
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.leads import Flaw
-from intake.vault import store_erasure as store
+from intake import locks
+from intake.vault import store_suppression as store
 
 ERASED: Final = "erased"
 """The flaw's code."""
@@ -30,7 +31,7 @@ async def erased_among(uow: UnitOfWork, key: TenantKey, submitted: Sequence[Mapp
     `submitted` is what each person is reached by, under the kind of its token. From here on no person of the tenant is
     erased until the unit of work ends.
     """
-    await store.await_erasures(uow, key.tenant)
+    await locks.linking(uow, key.tenant)
     if not submitted or not await store.has_suppressions(uow, key.tenant):
         return [None] * len(submitted)
     entries = [dict(_entries(key, values)) for values in submitted]

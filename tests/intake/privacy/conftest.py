@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.intake.vault.scene import Vault
+from tests.intake.privacy.scene import Vault
 from tests.platform import Platform
 
 

@@ -13,14 +13,13 @@ from uuid import UUID
 from chassis import tenants
 from chassis.jobs import Counts, report
 from chassis.unit_of_work import Database, UnitOfWork
+from intake import locks
 from intake.distribution import store_progress
 from intake.distribution.assigning import drain
 from intake.distribution.progress import settle
-from intake.people.store_merges import await_other_merges
 from intake.routing import store, store_versions
+from intake.routing.placing import Arrival, apply
 from intake.routing.published import ready
-from intake.routing.routing import Arrival, apply
-from intake.vault.store_erasure import await_erasures
 
 JOB = "apply_routing"
 _BATCH = 1000
@@ -64,8 +63,8 @@ class CatchingUp:
         """Look at the next leads of a tenant; whether there may be more for this run to look at."""
         async with self._database.begin(tenant) as uow:
             # A lead that is merged or erased meanwhile would be put to work all the same.
-            await await_other_merges(uow, tenant)
-            await await_erasures(uow, tenant)
+            await locks.merges(uow, tenant)
+            await locks.linking(uow, tenant)
             version = await store_versions.take_behind(uow, tenant)
             if version is None:
                 return False

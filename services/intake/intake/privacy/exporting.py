@@ -20,9 +20,9 @@ from contracts.outreach import LeadMessages
 from intake.distribution import store as distribution
 from intake.enrichment.exporting import contacts_of
 from intake.leads import store as leads
+from intake.privacy import revealing, store_audit, store_export
+from intake.privacy.domain_export import ROOM, Place, shorten, size_of
 from intake.routing import store_decisions
-from intake.vault import revealing, store_audit, store_export
-from intake.vault.domain_export import ROOM, Place, shorten, size_of
 
 _CHUNK: Final = 50
 _SECONDS: Final = 2.0

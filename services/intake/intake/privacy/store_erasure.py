@@ -1,4 +1,4 @@
-"""Every query about erasing persons, keeping them from coming back, and who has confirmed it."""
+"""Every query about erasing persons, and who has confirmed it."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -10,17 +10,9 @@ from sqlalchemy import RowMapping
 from chassis.unit_of_work import UnitOfWork
 from intake.vault.store import drop_unused_keys
 
-_LOCK = "hashtextextended('vault/erasure/' || cast(:tenant as text), 0)"
 _ERASURE = """
     select erasure_id, person_id, lead_ids, erased_at, service, actor, role, reason, counts, lifted_at, lifted_by
     from erasure where tenant_id = :tenant
-"""
-# Each by the whole key, whatever the planner thinks of the others (docs/adr/0009-lookups-by-the-whole-key.md).
-_SUPPRESSED = """
-    select kept.entry from unnest(cast(:entries as text[])) as given (entry)
-    cross join lateral (
-        select entry from suppression where tenant_id = :tenant and suppression.entry = given.entry offset 0
-    ) as kept
 """
 _EMPTY_LEADS = """
     update lead set version = version + 1, updated_at = :now, erased_at = :now, suppressed = true,
@@ -29,41 +21,6 @@ _EMPTY_LEADS = """
     where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[]))
     returning lead_id, version, person_id
 """
-
-
-async def await_erasures(uow: UnitOfWork, tenant: str) -> None:
-    """Let no person of the tenant be erased until this unit of work ends.
-
-    Whatever links leads to persons takes this first, and looks at the persons after it: so a person is erased either before
-    (and refused) or after (and erased with what was linked).
-    """
-    await uow.execute(f"select pg_advisory_xact_lock_shared({_LOCK})", tenant=tenant)
-
-
-async def await_links(uow: UnitOfWork, tenant: str) -> None:
-    """Let no lead of the tenant be linked to a person until this unit of work ends; the other half of the above."""
-    await uow.execute(f"select pg_advisory_xact_lock({_LOCK})", tenant=tenant)
-
-
-async def has_suppressions(uow: UnitOfWork, tenant: str) -> bool:
-    """Whether the tenant has erased anybody at all; spares the others looking everybody up."""
-    rows = await uow.execute("select exists(select from suppression where tenant_id = :tenant)", tenant=tenant)
-    return bool(rows.scalar_one())
-
-
-async def suppressed(uow: UnitOfWork, tenant: str, entries: Sequence[str]) -> set[str]:
-    """Those of these entries that are kept."""
-    rows = await uow.execute(_SUPPRESSED, tenant=tenant, entries=list(entries))
-    return set(rows.scalars())
-
-
-async def suppress(uow: UnitOfWork, tenant: str, erasure_id: UUID, entries: Sequence[str]) -> None:
-    await uow.execute(
-        """insert into suppression (tenant_id, entry, erasure_id)
-           select :tenant, entry, :erasure_id from unnest(cast(:entries as text[])) as entry
-           on conflict (tenant_id, entry) do update set erasure_id = excluded.erasure_id""",
-        tenant=tenant, entries=list(entries), erasure_id=erasure_id,
-    )  # fmt: skip
 
 
 async def person_of(uow: UnitOfWork, tenant: str, lead_id: UUID) -> UUID | None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from contracts.catalogue import OPERATOR, SERVICES
 from contracts.taxonomy import Purpose, Role
-from intake.vault.domain_policy import WHO_MAY_SEE, WINDOW, may_answer_for_a_person, may_see, wait
+from intake.privacy.domain_policy import WHO_MAY_SEE, WINDOW, may_answer_for_a_person, may_see, wait
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

@@ -14,15 +14,14 @@ from contracts.catalogue import by_type
 from contracts.intake.distribution import EndReason
 from contracts.intake.erasure import Confirmation, Erased, EraseLead, ErasureCertificate, LeadErased, Remainder
 from contracts.message import Envelope
+from intake import locks
 from intake.distribution import progress
-from intake.distribution.returning import hold
 from intake.enrichment.forgetting import forget_person
 from intake.people import merging
 from intake.people import store as people
-from intake.people import store_merges as merges
-from intake.vault import store_erasure as store
+from intake.privacy import store_erasure as store
+from intake.privacy.asking import Asker
 from intake.vault import suppression
-from intake.vault.asking import Asker
 
 OTHERS: Final = tuple(name for name in by_type()[LeadErased.topic.type].readers if name != LeadErased.topic.owner)
 """The services that hold something of a lead, and are to confirm that they dropped it."""
@@ -118,8 +117,8 @@ async def erase(uow: UnitOfWork, key: TenantKey, order: EraseLead, who: Asker, c
     One that was erased stays as it is.
     """
     tenant = key.tenant
-    await merges.await_other_merges(uow, tenant)
-    await store.await_links(uow, tenant)  # before the lead's person is looked up: it may be found to be another
+    await locks.merges(uow, tenant)
+    await locks.erasing(uow, tenant)  # before the lead's person is looked up: it may be found to be another
     person_id = await store.person_of(uow, tenant, order.lead_id) if order.lead_id else order.person_id
     persons = await people.persons_with(uow, tenant, person_id) if person_id else set()
     leads = await store.leads_of(uow, tenant, persons) if persons else []
@@ -139,7 +138,7 @@ async def erase(uow: UnitOfWork, key: TenantKey, order: EraseLead, who: Asker, c
         "enrichment_contacts": found,
     }
     await inbox.drop(uow, tenant, await store.submissions_of(uow, tenant, ids))
-    await hold(uow, tenant)
+    await locks.whose_work(uow, tenant)
     ended = await progress.close(uow, tenant, ids, EndReason.WITHDRAWN, who.actor)
     counts["assignments_ended"] = len(ended)
     erasure: dict[str, Any] = {"erasure_id": erasure_id, "person_id": person_id, "lead_ids": ids}

@@ -13,11 +13,13 @@ from chassis.unit_of_work import UnitOfWork
 from contracts.intake.privacy import PersonalField, PiiRevealed, Revealed, RevealLimitReached, RevealState
 from contracts.message import Allowance, Envelope, Problem, ProblemCode
 from contracts.taxonomy import Purpose
-from intake.people.domain_merge import first_personal, order_of
-from intake.vault import sealing, store_audit
-from intake.vault.asking import Asker
-from intake.vault.domain_fitting import fit
-from intake.vault.domain_policy import WINDOW, wait
+from intake import locks
+from intake.leads.domain_combined import first_personal, order_of
+from intake.privacy import store_audit
+from intake.privacy.asking import Asker
+from intake.privacy.domain_fitting import fit
+from intake.privacy.domain_policy import WINDOW, wait
+from intake.vault import sealing
 
 Sealed = Mapping[UUID, RowMapping]
 """What the vault holds of leads, by lead."""
@@ -52,7 +54,7 @@ async def too_many(uow: UnitOfWork, tenant: str, who: Asker, persons: set[UUID],
 
     The caller is locked until the unit of work ends, and counted in the audit itself.
     """
-    await store_audit.lock_caller(uow, tenant, who.caller)
+    await locks.reveals(uow, tenant, who.caller)
     settings = await tenants.settings_of(uow, tenant)
     limit = settings.reveals_per_hour if who.is_a_person else settings.reveals_per_hour_of_services
     shown = await store_audit.shown_since(uow, tenant, who.caller, uow.now - WINDOW)

@@ -6,7 +6,7 @@ from typing import Any
 from chassis.received import Received
 from contracts.message import ProblemCode, ProblemError
 from contracts.taxonomy import Purpose, Role
-from intake.vault.domain_policy import OPERATOR, may_answer_for_a_person, may_see
+from intake.privacy.domain_policy import OPERATOR, may_answer_for_a_person, may_see
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,8 @@ from contracts.intake.privacy import (
 from contracts.message import ProblemCode, ProblemError
 from contracts.notifier import DismissAlert, ListAlerts
 from contracts.taxonomy import Purpose, Role
-from intake.vault import store_audit
-from tests.intake.vault.scene import ADMIN, AGENT, Vault
+from intake.privacy import store_audit
+from tests.intake.privacy.scene import ADMIN, AGENT, Vault
 from tests.platform import Platform
 from tests.waiting import until
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from contracts.intake.distribution import Standing
 from contracts.intake.workspaces import ChainStep, StepKind
 from intake.distribution.domain_choice import Candidate, Distributor
-from intake.distribution.domain_round import Round, explain
+from intake.routing.domain_round import Round, explain
 
 USERS = "abcdef"
 CHAINS = [

@@ -44,14 +44,6 @@ async def sealed(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> dict[UU
     return {row["lead_id"]: row for row in rows.mappings()}
 
 
-async def lock_caller(uow: UnitOfWork, tenant: str, caller: str) -> None:
-    """Let nothing else be revealed to the caller until this unit of work ends: what was revealed is counted."""
-    await uow.execute(
-        "select pg_advisory_xact_lock(hashtextextended('vault/reveal/' || cast(:tenant as text) || '/' || :caller, 0))",
-        tenant=tenant, caller=caller,
-    )  # fmt: skip
-
-
 async def shown_since(uow: UnitOfWork, tenant: str, caller: str, since: datetime) -> dict[UUID, datetime]:
     """The persons the caller was shown since then, and when each was last."""
     rows = await uow.execute(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.intake.privacy import PersonalField, Revealed, RevealState
-from intake.vault.domain_fitting import fit, size_of
+from intake.privacy.domain_fitting import fit, size_of
 
 ROOM = 2000
 

@@ -25,7 +25,11 @@ from contracts.intake.leads import (
 )
 from contracts.message import ProblemCode, ProblemError
 from contracts.taxonomy import MergePolicy
-from intake.leads import aliases, source_ids, store
+from intake import locks
+from intake.distribution.arriving import route
+from intake.leads import aliases, source_ids
+from intake.leads import store as leads
+from intake.leads.domain_combined import effective
 from intake.leads.domain_contact import reached_by
 from intake.leads.domain_field import refusal
 from intake.leads.domain_lead import NormalLead, Rejection, changed_fields, digests, normalise
@@ -33,11 +37,11 @@ from intake.leads.shown import snapshot
 from intake.people import review
 from intake.people import store as people
 from intake.people import store_merges as merges
-from intake.people.domain_merge import effective
 from intake.people.domain_person import Claim, link
 from intake.people.merging import follow
 from intake.people.tokens import tokens_of
-from intake.routing.routing import Arrival, route
+from intake.routing.placing import Arrival
+from intake.submissions import store
 from intake.vault import sealing, suppression
 from intake.vault import store as vault
 
@@ -91,7 +95,7 @@ async def submit(
     """
     settings = await tenants.settings_of(uow, key.tenant)
     if settings.merge is not MergePolicy.KEEP_BOTH:
-        await merges.await_other_merges(uow, key.tenant)
+        await locks.merges(uow, key.tenant)
     verdicts: dict[UUID, Submitted] = {}
     candidates = []
     for given, message in zip(submissions, await source_ids.hide(uow, key, submissions), strict=True):
@@ -197,7 +201,7 @@ def _waves(candidates: Sequence[_Candidate]) -> Iterator[list[_Candidate]]:
 async def _take(uow: UnitOfWork, key: TenantKey, wave: Sequence[_Candidate], strict: bool) -> None:
     """Compare the candidates with what is there, link them to persons, and store what is new of them."""
     in_clear = [candidate.key_in_clear for candidate in wave if candidate.key_in_clear]
-    found = await store.find_leads(uow, key.tenant, [*(candidate.key for candidate in wave), *in_clear])
+    found = await leads.find_leads(uow, key.tenant, [*(candidate.key for candidate in wave), *in_clear])
     changing = []
     for candidate in wave:
         candidate.before = found.get(candidate.key) or found.get(candidate.key_in_clear or candidate.key)
@@ -217,8 +221,8 @@ async def _take(uow: UnitOfWork, key: TenantKey, wave: Sequence[_Candidate], str
         sealed.append(
             (row["lead_id"], person, sealing.seal(candidate.personal, row["lead_id"], key.tenant, keys[person]))
         )
-    await store.insert_leads(uow, key.tenant, new)
-    await store.update_leads(uow, key.tenant, known)
+    await leads.insert_leads(uow, key.tenant, new)
+    await leads.update_leads(uow, key.tenant, known)
     await vault.keep_sealed(uow, key.tenant, sealed)
     await review.keep_blocks(uow, key, [_named(candidate) for candidate in changing if _is_renamed(candidate, key)])
 
@@ -268,7 +272,7 @@ async def _link(uow: UnitOfWork, key: TenantKey, changing: Sequence[_Candidate])
     if linking.merged:
         own = {candidate.before["lead_id"]: candidate for candidate in changing if candidate.before}
         await people.await_new_tokens(uow, key.tenant, linking.merged)
-        for row in await store.change_persons(uow, key.tenant, linking.merged):
+        for row in await leads.change_persons(uow, key.tenant, linking.merged):
             if row["lead_id"] in own:
                 own[row["lead_id"]].before = row
             else:

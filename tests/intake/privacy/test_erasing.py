@@ -15,8 +15,8 @@ from contracts.intake.privacy import OnBehalfOf, RevealState
 from contracts.intake.routing import GetLeadStatus, GetRouting, PublishRouting, RouteLead, SaveRoutingDraft
 from contracts.message import ProblemCode, ProblemError
 from contracts.taxonomy import Purpose, Role
-from intake.vault.erasing import EMPTIED, KEPT, TABLES
-from tests.intake.vault.scene import ADA, ADMIN, Vault
+from intake.privacy.erasing import EMPTIED, KEPT, TABLES
+from tests.intake.privacy.scene import ADA, ADMIN, Vault
 from tests.platform import Platform
 from tests.waiting import until
 

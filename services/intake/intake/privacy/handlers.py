@@ -15,11 +15,11 @@ from contracts.operations import PersonalDataDropped
 from contracts.taxonomy import Purpose
 from intake.leads.problems import no_such_lead
 from intake.people import store as people
+from intake.privacy import erasing, revealing, store_audit, store_erasure, store_export
+from intake.privacy.asking import Asker
+from intake.privacy.domain_export import Place
+from intake.privacy.exporting import Exporter
 from intake.routing import store as routing
-from intake.vault import erasing, revealing, store_audit, store_erasure, store_export
-from intake.vault.asking import Asker
-from intake.vault.domain_export import Place
-from intake.vault.exporting import Exporter
 
 
 class Handlers:

@@ -6,12 +6,13 @@ from uuid import uuid4
 import pytest
 
 from chassis.unit_of_work import Database
-from intake.vault import store_audit, store_erasure
+from intake.privacy import store_audit
+from intake.vault import store_suppression
 from tests.platform import Platform
 
 LEADS = [uuid4() for _ in range(100)]
 LOOKUPS: dict[str, tuple[str, dict[str, Any]]] = {
-    "suppression_pkey": (store_erasure._SUPPRESSED, {"entries": [f"{n}" for n in range(1000)]}),
+    "suppression_pkey": (store_suppression._SUPPRESSED, {"entries": [f"{n}" for n in range(1000)]}),
     "vault_pkey": (store_audit._SEALED, {"leads": LEADS}),
     "lead_pkey": (store_audit._SEALED, {"leads": LEADS}),
     "person_key_pkey": (store_audit._SEALED, {"leads": LEADS}),

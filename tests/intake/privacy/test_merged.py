@@ -10,7 +10,7 @@ from contracts.intake.people import LeadsForReview, MergeLeads, UnmergeLead
 from contracts.intake.privacy import ExportKind, ExportLead
 from contracts.message import PLATFORM, ProblemCode, ProblemError
 from contracts.operations import RunJob
-from tests.intake.vault.scene import ADMIN, Vault
+from tests.intake.privacy.scene import ADMIN, Vault
 from tests.platform import Platform
 
 BOB = {"full_name": "Bob Example", "phone": None, "email": None, "linkedin_url": None, "metadata": {}, "geo": None}

@@ -23,7 +23,7 @@ from contracts.outcomes import MissingOutcomes, Outcome, OutcomeHistory, RecordO
 from contracts.outreach import CreateCampaign, LeadMessages, MessageView, PauseCampaign
 from contracts.taxonomy import Channel, OutcomeType
 from contracts.values import LeadRef
-from tests.intake.vault.scene import ADA, ADMIN, AGENT, Vault
+from tests.intake.privacy.scene import ADA, ADMIN, AGENT, Vault
 from tests.platform import Platform
 from tests.waiting import until
 
@@ -263,8 +263,8 @@ async def test_an_export_in_many_pages_is_the_same_export(vault: Vault, monkeypa
     await known_everywhere(vault, lead)
     settled = {ExportKind.LEAD, ExportKind.SUBMISSION}
     whole = [entry for entry in await export(vault, lead) if entry.kind in settled]
-    monkeypatch.setattr("intake.vault.exporting.ROOM", 1500)
-    monkeypatch.setattr("intake.vault.exporting._CHUNK", 3)
+    monkeypatch.setattr("intake.privacy.exporting.ROOM", 1500)
+    monkeypatch.setattr("intake.privacy.exporting._CHUNK", 3)
     assert [entry for entry in await export(vault, lead) if entry.kind in settled] == whole
     assert len(whole) == 9
 

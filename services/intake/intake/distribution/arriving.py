@@ -1,0 +1,67 @@
+"""Leads come, change or are sent to a workspace by hand: they are routed, and given out at once as far as somebody is there."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from chassis.unit_of_work import UnitOfWork
+from contracts.intake.routing import DecisionKind, LeadRouted, WorkStatus
+from intake import locks
+from intake.distribution.assigning import Newcomer, fill, give_out
+from intake.routing import store, store_decisions
+from intake.routing.domain_rules import Rules
+from intake.routing.placing import Arrival, Way, placement, settle, ways_of
+from intake.routing.published import published
+from intake.routing.store import Placement
+from intake.routing.store_decisions import Decision
+
+
+async def route(uow: UnitOfWork, tenant: str, arrivals: Iterable[Arrival]) -> None:
+    """Route leads that came or changed, by the version that is published while they are stored, and give out what waits there.
+
+    One that is assigned, worked or closed stays where it is, whatever it has become; so does one that was routed by hand.
+    One that came and can be given to somebody at once never waits.
+    A tenant without published rules costs two short queries; its arrivals are not even looked at.
+    """
+    await locks.published_routing(uow, tenant)
+    rules = await published(uow, tenant)
+    if rules is None:
+        return
+    await locks.distribution(uow, tenant)
+    given = list(arrivals)
+    changed = [arrival.lead_id for arrival in given if arrival.changed]
+    work = await store.lock_work(uow, tenant, changed) if changed else {}
+    routes = ways_of(rules, given, work)
+    new = [way for way in routes if way.found.rule and not way.arrival.changed]
+    # What changed waits already, or is to before others are given out: its place in the queue is an older one.
+    placed = await settle(uow, tenant, [way for way in routes if way.arrival.changed], work)
+    workspaces = {way.found.workspace for way in (*placed, *new) if way.found.workspace}
+    owned = await give_out(
+        uow, tenant, {name: rules.configuration.workspaces[name] for name in sorted(workspaces)},
+        newcomers=[_newcomer(way) for way in new],
+        causes={way.arrival.lead_id: way.arrival.cause for way in placed if way.arrival.cause}, by_place=bool(placed),
+    ) if workspaces else set()  # fmt: skip
+    rest = [way for way in routes if not way.arrival.changed and way.arrival.lead_id not in owned]
+    await settle(uow, tenant, rest, work)
+
+
+async def route_by_hand(
+    uow: UnitOfWork, tenant: str, lead_id: UUID, workspace: str, sub_vertical: str | None, actor: str, rules: Rules
+) -> bool:
+    """Send a lead to a workspace; whether it could be, which it cannot once it is assigned, worked or closed."""
+    await locks.distribution(uow, tenant)
+    sent = Placement(lead_id, WorkStatus.ROUTED, workspace, sub_vertical, None, rules.version, uow.now)
+    if not await store.place(uow, tenant, [sent]):
+        return False
+    trace = {"routing_version": rules.version, "workspace": workspace, "sub_vertical": sub_vertical, "by": actor}
+    await store_decisions.record(uow, tenant, [Decision(lead_id, DecisionKind.ROUTED_BY_HAND, trace)])
+    event = LeadRouted(
+        lead_id=lead_id, workspace=workspace, sub_vertical=sub_vertical, routing_version=rules.version,
+        routed_by=actor, occurred_at=uow.now,
+    )  # fmt: skip
+    uow.publish(tenant, event)
+    await fill(uow, tenant, [workspace])
+    return True
+
+
+def _newcomer(way: Way) -> Newcomer:
+    return Newcomer(placement(*way), way.arrival.facts["geo_key"], way.found.decision, way.arrival.cause)

@@ -1,0 +1,1 @@
+"""What is personal: who is shown it, how it is exported, and how a person is erased."""
