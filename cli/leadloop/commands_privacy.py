@@ -16,7 +16,7 @@ from uuid import UUID
 from pydantic_core import to_jsonable_python
 
 from chassis.caller import Caller
-from contracts.intake.erasure import Erased, EraseLead, ErasureCertificate, GetErasureCertificate
+from contracts.intake.erasure import EraseLead, ErasureCertificate, ErasureResult, GetErasureCertificate
 from contracts.intake.privacy import ExportLead, ListReveals, RevealView
 from leadloop.app import Common, Tenant
 from leadloop.commands_tenants import check_known
@@ -102,7 +102,7 @@ def _confirm(lead_id: UUID, tenant: str) -> None:
         raise CommandError("nothing was erased")
 
 
-async def _certificate(caller: Caller, tenant: str, erased: Erased) -> ErasureCertificate:
+async def _certificate(caller: Caller, tenant: str, erased: ErasureResult) -> ErasureCertificate:
     return await caller.ask(tenant, GetErasureCertificate(erasure_id=erased.erasure_id))
 
 
@@ -110,7 +110,7 @@ def _is_complete(certificate: ErasureCertificate) -> bool:
     return certificate.complete
 
 
-def _said(erased: Erased, certificate: ErasureCertificate) -> list[str]:
+def _said(erased: ErasureResult, certificate: ErasureCertificate) -> list[str]:
     when = f"{certificate.erased_at:%Y-%m-%d %H:%M} UTC"
     before = ": nothing changed, the person had been erased before" if erased.already else ""
     lines = [

@@ -68,26 +68,26 @@ class Operations:
     ) -> messages.DeadLetterList:
         return await dead_letters.listing(uow, request.body.limit)
 
-    async def _redrive(self, uow: UnitOfWork, request: Received[messages.RedriveDeadLetters]) -> messages.Redriven:
+    async def _redrive(self, uow: UnitOfWork, request: Received[messages.RedriveDeadLetters]) -> messages.RedriveResult:
         opened = await self._letters.open(uow, request.body.dead_letter_ids)
         for letter in opened:
             await dead_letters.mark_redriven(uow, letter.dead_letter_id)
             await inbox.forget(uow, letter.message_id, letter.wire)
             await self._processor.handle(uow, [letter.wire])
-        return messages.Redriven(redriven=len(opened))
+        return messages.RedriveResult(redriven=len(opened))
 
-    async def _republish(self, uow: UnitOfWork, request: Received[messages.Republish]) -> messages.Republished:
-        return messages.Republished(republished=await outbox.again(uow.connection, request.body.since))
+    async def _republish(self, uow: UnitOfWork, request: Received[messages.Republish]) -> messages.RepublishResult:
+        return messages.RepublishResult(republished=await outbox.again(uow.connection, request.body.since))
 
     async def _list_jobs(self, uow: UnitOfWork, _: Received[messages.ListJobs]) -> messages.JobList:
         return await self._jobs.listing(uow)
 
-    async def _rotate_keys(self, uow: UnitOfWork, request: Received[messages.RotateKeys]) -> messages.KeysRotated:
+    async def _rotate_keys(self, uow: UnitOfWork, request: Received[messages.RotateKeys]) -> messages.KeyRotationResult:
         rotation = await self._keys.rotate(uow, request.tenant, tokens=request.body.tokens)
         if rotation is None:
-            return messages.KeysRotated()
+            return messages.KeyRotationResult()
         log.info("a tenant's keys were rotated", tenant=request.tenant)
-        return messages.KeysRotated(
+        return messages.KeyRotationResult(
             sealing_keys=rotation.sealing_keys, generation=rotation.generation, active_from=rotation.active_from
         )
 

@@ -156,14 +156,14 @@ class CreateApiKey(Request[ApiKeyView]):
     label: Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL)] = "default"
 
 
-class Revoked(Reply):
+class RevokeResult(Reply):
     """The key opens nothing any more."""
 
     revoked: bool
     """Whether this call revoked it."""
 
 
-class RevokeApiKey(Request[Revoked]):
+class RevokeApiKey(Request[RevokeResult]):
     """Revoke a key of the tenant's HTTP API."""
 
     topic: ClassVar = Topic("gateway", Kind.REQUEST, "revoke_api_key")

@@ -93,14 +93,14 @@ class ListDeadLetters(Request[DeadLetterList]):
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
 
 
-class Redriven(Reply):
+class RedriveResult(Reply):
     """The dead letters were handled again."""
 
     redriven: int
     """How many."""
 
 
-class RedriveDeadLetters(Request[Redriven]):
+class RedriveDeadLetters(Request[RedriveResult]):
     """Open dead letters and handle them again."""
 
     topic: ClassVar = Topic(EACH_SERVICE, Kind.REQUEST, "redrive_dead_letters")
@@ -108,14 +108,14 @@ class RedriveDeadLetters(Request[Redriven]):
     """Which; all that were not yet redriven, if empty."""
 
 
-class Republished(Reply):
+class RepublishResult(Reply):
     """The events wait in the outbox again."""
 
     republished: int
     """How many."""
 
 
-class Republish(Request[Republished]):
+class Republish(Request[RepublishResult]):
     """Publish events again under the same ids: for a broker that lost its disk."""
 
     topic: ClassVar = Topic(EACH_SERVICE, Kind.REQUEST, "republish")
@@ -175,7 +175,7 @@ class RunJob(Request[JobRunView]):
     job: str
 
 
-class KeysRotated(Reply):
+class KeyRotationResult(Reply):
     """The tenant's keys as they are with the service after a rotation."""
 
     sealing_keys: int = 0
@@ -187,7 +187,7 @@ class KeysRotated(Reply):
     """When tokens begin to be made with that generation: once every replica must have heard of it."""
 
 
-class RotateKeys(Request[KeysRotated]):
+class RotateKeys(Request[KeyRotationResult]):
     """Give the tenant in the subject a new key, with this service.
 
     What was sealed before opens as before, and the job `reseal` seals it anew; then the old keys are dropped.

@@ -61,7 +61,7 @@ async def create_api_key(uow: UnitOfWork, request: Received[messages.CreateApiKe
     return messages.ApiKeyView(key_id=key_id, label=request.body.label, secret=secret)
 
 
-async def revoke_api_key(uow: UnitOfWork, request: Received[messages.RevokeApiKey]) -> messages.Revoked:
+async def revoke_api_key(uow: UnitOfWork, request: Received[messages.RevokeApiKey]) -> messages.RevokeResult:
     revoked = await store.revoke_key(uow, request.tenant, request.body.key_id)
     if revoked is None:
         raise ProblemError(
@@ -69,7 +69,7 @@ async def revoke_api_key(uow: UnitOfWork, request: Received[messages.RevokeApiKe
             "the tenant has no such key; a key holds its id, between `ll_` and the next `_`",
             "key_id",
         )
-    return messages.Revoked(revoked=revoked)
+    return messages.RevokeResult(revoked=revoked)
 
 
 async def create_sign_in_link(uow: UnitOfWork, request: Received[messages.CreateSignInLink]) -> messages.SignInLink:

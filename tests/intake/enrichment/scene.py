@@ -10,15 +10,15 @@ from uuid import UUID
 
 from contracts.intake.enrichment import (
     CancelRun,
-    ContactsSubmitted,
+    ContactSubmissionResult,
     GetRun,
     ResumeRun,
     RunDetails,
-    RunStarted,
+    RunStartResult,
     StartRun,
     SubmitContacts,
 )
-from contracts.intake.providers import CsvProvider, HttpProvider, PatternProvider, SetProvider
+from contracts.intake.providers import CsvSettings, HttpSettings, PatternSettings, SetProvider
 from tests.intake.enrichment.web import Answer, Asked, Web
 from tests.platform import Platform
 from tests.waiting import until
@@ -45,8 +45,8 @@ class Scene:
     def ask(self, request: Any) -> Any:
         return self.platform.caller.ask(self.tenant, request)
 
-    async def set(self, provider: str, settings: HttpProvider | CsvProvider | PatternProvider) -> None:
-        kind = {HttpProvider: "http", CsvProvider: "csv", PatternProvider: "pattern"}[type(settings)]
+    async def set(self, provider: str, settings: HttpSettings | CsvSettings | PatternSettings) -> None:
+        kind = {HttpSettings: "http", CsvSettings: "csv", PatternSettings: "pattern"}[type(settings)]
         await self.ask(SetProvider.model_validate({"provider": provider, kind: settings}))
 
     async def three_providers(self, price: str = "0.10") -> None:
@@ -54,7 +54,7 @@ class Scene:
         cost = Decimal(price)
         await self.set(
             "directory",
-            HttpProvider(
+            HttpSettings(
                 url=f"{self.web.url}/companies", query={"industry": "{criteria.industry}", "state": "{criteria.state?}"},
                 results="data.items", price=cost,
                 fields={"name": "title", "domain": "web", "city": "place.city", "region": "place.state"},
@@ -62,14 +62,14 @@ class Scene:
         )  # fmt: skip
         await self.set(
             "people",
-            HttpProvider(
+            HttpSettings(
                 url=f"{self.web.url}/companies/{{company.domain}}/people", results="people", price=cost,
                 fields={"full_name": "name", "title": "role", "email": "mails.0.value"},
             ),
         )  # fmt: skip
         await self.set(
             "finder",
-            HttpProvider(
+            HttpSettings(
                 url=f"{self.web.url}/find", method="POST", price=cost,
                 body={"name": "{contact.full_name}", "domain": "{company.domain}"},
                 fields={"email": "address", "confidence": "score"},
@@ -77,7 +77,7 @@ class Scene:
         )  # fmt: skip
         self.web.answering = answer
 
-    async def start(self, **changes: Any) -> RunStarted:
+    async def start(self, **changes: Any) -> RunStartResult:
         order: dict[str, Any] = {
             "criteria": CRITERIA, "providers": PROVIDERS, "budget": Decimal(10), "currency": "USD", "actor": "user:7",
         }  # fmt: skip
@@ -92,7 +92,7 @@ class Scene:
     async def resume(self, run_id: UUID, **changes: Any) -> Any:
         return await self.ask(ResumeRun(run_id=run_id, actor="user:9", **changes))
 
-    async def submit(self, run_id: UUID, **more: Any) -> ContactsSubmitted:
+    async def submit(self, run_id: UUID, **more: Any) -> ContactSubmissionResult:
         return await self.ask(SubmitContacts(run_id=run_id, actor="user:7", **more))
 
     async def standing(self, run_id: UUID, status: str) -> RunDetails:

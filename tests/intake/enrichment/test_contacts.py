@@ -7,7 +7,7 @@ import pytest
 
 from contracts.intake.enrichment import ListCompanies, ListRuns
 from contracts.intake.leads import ListLeads
-from contracts.intake.providers import HttpProvider
+from contracts.intake.providers import HttpSettings
 from contracts.message import ProblemError
 from contracts.operations import RunJob
 from tests.intake.enrichment.scene import Scene, answer
@@ -128,8 +128,8 @@ async def test_a_contact_that_is_rejected_stays_with_the_reason_and_can_be_submi
     await scene.three_providers()
     fields = {"full_name": "name", "linkedin_url": "profile", "email": "mails.0.value"}
     url = f"{scene.web.url}/companies/{{company.domain}}/people"
-    await scene.set("people", HttpProvider(url=url, results="people", fields=fields))
-    await scene.set("finder", HttpProvider(url=f"{scene.web.url}/find", query={"of": "{contact.linkedin_url}"},
+    await scene.set("people", HttpSettings(url=url, results="people", fields=fields))
+    await scene.set("finder", HttpSettings(url=f"{scene.web.url}/find", query={"of": "{contact.linkedin_url}"},
                                            fields={"email": "address"}, price=Decimal(1)))  # fmt: skip
 
     async def only_a_profile(asked: Asked) -> Answer:

@@ -8,9 +8,9 @@ from uuid import uuid4
 import pytest
 from pydantic import ValidationError
 
-from contracts.intake.providers import CsvProvider
+from contracts.intake.providers import CsvSettings
 from intake.enrichment import csv_tables
-from intake.enrichment.csv_provider import CsvAsker
+from intake.enrichment.csv_provider import CsvProvider
 from intake.enrichment.csv_tables import Tables
 from intake.enrichment.domain_run import ProviderError
 from intake.enrichment.domain_template import NothingToAskError
@@ -23,8 +23,8 @@ FIELDS = {"name": "Name", "domain": "Web"}
 async def ask(
     folder: Path | None, known: dict[str, Any] | None = None, tables: Tables | None = None, **settings: Any
 ) -> Any:
-    made = CsvProvider(**{"file": "companies.csv", "fields": FIELDS, **settings})
-    asker = CsvAsker("acme", made, ProviderSettings(files=folder), tables or Tables())
+    made = CsvSettings(**{"file": "companies.csv", "fields": FIELDS, **settings})
+    asker = CsvProvider("acme", made, ProviderSettings(files=folder), tables or Tables())
     return await asker.ask(known or {}, {}, uuid4())
 
 
@@ -50,7 +50,7 @@ async def test_rows_are_found_by_their_columns_whatever_the_case(folder: Path) -
 )
 def test_a_file_is_named_without_a_way_out_of_the_folder(name: str) -> None:
     with pytest.raises(ValidationError, match="file"):
-        CsvProvider(file=name, fields=FIELDS)
+        CsvSettings(file=name, fields=FIELDS)
 
 
 async def test_neither_a_link_nor_another_tenants_file_is_read(folder: Path) -> None:

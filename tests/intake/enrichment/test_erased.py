@@ -13,7 +13,7 @@ from chassis.keys import TenantKeys, key_service
 from chassis.unit_of_work import Database
 from contracts.intake.erasure import EraseLead, GetErasureCertificate
 from contracts.intake.leads import SubmitLeadNow
-from contracts.intake.providers import HttpProvider, PatternProvider
+from contracts.intake.providers import HttpSettings, PatternSettings
 from intake.enrichment import contents
 from tests.intake.enrichment.scene import PEOPLE, PROVIDERS, Scene, answer
 from tests.intake.enrichment.web import Answer, Asked
@@ -53,7 +53,7 @@ async def people_with_phones(scene: Scene) -> None:
     await scene.three_providers()
     fields = {"full_name": "name", "phone": "phone", "email": "mails.0.value"}
     url = f"{scene.web.url}/companies/{{company.domain}}/people"
-    await scene.set("people", HttpProvider(url=url, results="people", fields=fields))
+    await scene.set("people", HttpSettings(url=url, results="people", fields=fields))
 
 
 def about_ada(answers: list[str]) -> list[str]:
@@ -145,7 +145,7 @@ async def test_a_contact_whose_address_proves_to_be_an_erased_persons_is_forgott
     scene: Scene, database: Database
 ) -> None:
     await scene.three_providers()
-    await scene.set("guess", PatternProvider())
+    await scene.set("guess", PatternSettings())
     await erase(scene, email="ada@acme.test")
     for times in (1, 2):
         done = await scene.executed(providers={**PROVIDERS, "enrich_emails": ["finder", "guess"]})

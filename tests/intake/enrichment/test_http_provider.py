@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from contracts.intake.providers import HttpProvider, ProviderSecret
+from contracts.intake.providers import HttpSettings, ProviderSecret
 from intake.enrichment import http_provider
 from intake.enrichment.domain_run import ProviderError
 from intake.enrichment.domain_template import NothingToAskError
-from intake.enrichment.http_provider import HttpAsker, is_public
+from intake.enrichment.http_provider import HttpProvider, is_public
 from intake.enrichment.settings import ProviderSettings
 from tests.intake.enrichment.web import Answer, Asked, Web
 
@@ -32,9 +32,9 @@ KNOWN: dict[str, Any] = {
 }
 
 
-def provider(web: Web, path: str = "/find", hosts: str | None = None, **settings: Any) -> HttpAsker:
-    made = HttpProvider(**{"url": f"{web.url}{path}", "results": "items", "fields": {"name": "n"}, **settings})
-    return HttpAsker("acme-eu", made, ProviderSettings(hosts=f"127.0.0.1:{web.port}" if hosts is None else hosts))
+def provider(web: Web, path: str = "/find", hosts: str | None = None, **settings: Any) -> HttpProvider:
+    made = HttpSettings(**{"url": f"{web.url}{path}", "results": "items", "fields": {"name": "n"}, **settings})
+    return HttpProvider("acme-eu", made, ProviderSettings(hosts=f"127.0.0.1:{web.port}" if hosts is None else hosts))
 
 
 def certified(name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:

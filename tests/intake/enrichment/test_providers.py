@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from contracts.intake.providers import (
-    CsvProvider,
+    CsvSettings,
     DeleteProvider,
-    HttpProvider,
+    HttpSettings,
     ListProviders,
-    PatternProvider,
+    PatternSettings,
     ProviderSecret,
     SetPatternConfidence,
     SetProvider,
@@ -49,10 +49,10 @@ async def test_providers_are_set_listed_and_deleted_and_show_no_secret(
 ) -> None:
     monkeypatch.setenv("LEADLOOP_PROVIDER_SECRET__ACME__FINDER_KEY", "s3cret")
     secret = ProviderSecret(variable="FINDER_KEY")
-    await scene.set("web", HttpProvider(url="https://api.example.com/", secret=secret, **NAMED))
-    await scene.set("file", CsvProvider(file="a.csv", fields={"name": "Name"}))
-    await scene.set("file", CsvProvider(file="b.csv", fields={"name": "Name"}))
-    await scene.set("guess", PatternProvider())
+    await scene.set("web", HttpSettings(url="https://api.example.com/", secret=secret, **NAMED))
+    await scene.set("file", CsvSettings(file="a.csv", fields={"name": "Name"}))
+    await scene.set("file", CsvSettings(file="b.csv", fields={"name": "Name"}))
+    await scene.set("guess", PatternSettings())
     listed = (await scene.ask(ListProviders())).providers
     assert [(view.provider, view.kind) for view in listed] == [("file", "csv"), ("guess", "pattern"), ("web", "http")]
     assert listed[0].settings["file"] == "b.csv"
@@ -66,11 +66,11 @@ async def test_providers_are_set_listed_and_deleted_and_show_no_secret(
 @pytest.mark.parametrize(
     ("settings", "wrong"),
     [
-        (HttpProvider(url="https://api.example.com/", fields={"colour": "c"}), "unknown fields: colour"),
-        (HttpProvider(url="https://api.example.com/{company.x}", **NAMED), "company has no such field"),
-        (HttpProvider(url="https://api.example.com/", query={"a": "{b}"}, **NAMED), "no placeholder's"),
-        (HttpProvider(url="https://api.example.com/", method="POST", body={"a": [{"b": "{"}]}, **NAMED), "placeholder"),
-        (CsvProvider(file="a.csv", match={"A": "{contact.shoe}"}, fields={"name": "A"}), "contact has no such field"),
+        (HttpSettings(url="https://api.example.com/", fields={"colour": "c"}), "unknown fields: colour"),
+        (HttpSettings(url="https://api.example.com/{company.x}", **NAMED), "company has no such field"),
+        (HttpSettings(url="https://api.example.com/", query={"a": "{b}"}, **NAMED), "no placeholder's"),
+        (HttpSettings(url="https://api.example.com/", method="POST", body={"a": [{"b": "{"}]}, **NAMED), "placeholder"),
+        (CsvSettings(file="a.csv", match={"A": "{contact.shoe}"}, fields={"name": "A"}), "contact has no such field"),
     ],
 )
 async def test_a_provider_that_could_never_be_asked_is_refused(scene: Scene, settings: Any, wrong: str) -> None:
@@ -105,8 +105,8 @@ def test_settings_that_mean_nothing_are_refused(settings: Any) -> None:
 )
 async def test_a_run_is_refused_whose_providers_cannot_do_its_steps(scene: Scene, providers: Any, wrong: str) -> None:
     await scene.three_providers()
-    await scene.set("guess", PatternProvider())
-    await scene.set("late", HttpProvider(url="https://a.test/{company.domain}", **NAMED))
+    await scene.set("guess", PatternSettings())
+    await scene.set("late", HttpSettings(url="https://a.test/{company.domain}", **NAMED))
     with pytest.raises(ProblemError, match=wrong) as refused:
         await scene.start(providers=providers)
     assert refused.value.problem.field.startswith("providers.find_")
@@ -219,7 +219,7 @@ async def test_tenants_whose_providers_are_slow_hold_up_none_whose_providers_are
     for other in others:
         await scene.platform.introduce(other.tenant, "intake")
         for provider, field in (("directory", "name"), ("people", "full_name")):
-            patient = HttpProvider(url=f"{scene.web.url}/slow", fields={field: "name"}, timeout_seconds=30)
+            patient = HttpSettings(url=f"{scene.web.url}/slow", fields={field: "name"}, timeout_seconds=30)
             await other.set(provider, patient)
         chains = {"find_companies": ["directory"], "find_contacts": ["people"]}
         runs += [(other, await other.start(providers=chains, criteria={"n": n})) for n in range(5)]
@@ -247,12 +247,12 @@ async def test_companies_and_people_of_files_get_addresses_by_the_pattern_that_i
     (folder / "companies.csv").write_text("Name,State,Site\nAcme,OH,www.acme.test\nBest,PA,best.test\n")
     (folder / "people.csv").write_text("Site,Who\nwww.acme.test,\nacme.test,Ada Example\nacme.test,Zoë Roe\n")
     await scene.set(
-        "companies", CsvProvider(file="companies.csv", match={"State": "{criteria.state}"}, fields={"name": "Name", "domain": "Site"})
+        "companies", CsvSettings(file="companies.csv", match={"State": "{criteria.state}"}, fields={"name": "Name", "domain": "Site"})
     )  # fmt: skip
     await scene.set(
-        "people", CsvProvider(file="people.csv", match={"Site": "{company.domain}"}, fields={"full_name": "Who"})
+        "people", CsvSettings(file="people.csv", match={"Site": "{company.domain}"}, fields={"full_name": "Who"})
     )
-    await scene.set("guess", PatternProvider(patterns={"{first}.{last}": 0.5, "{f}{last}": 0.3}))
+    await scene.set("guess", PatternSettings(patterns={"{first}.{last}": 0.5, "{f}{last}": 0.3}))
     chains = {"find_companies": ["companies"], "find_contacts": ["people"], "enrich_emails": ["guess"]}
     run = await scene.executed(criteria=CRITERIA, providers=chains, budget=Decimal(0))
     assert (run.companies, run.contacts, run.emails, run.cost) == (1, 2, 2, 0)

@@ -8,7 +8,7 @@ import pytest
 
 from contracts.intake.enrichment import GetRun, ListCompanies, ListRuns
 from contracts.intake.memory import CheckAction, ListActions
-from contracts.intake.providers import DeleteProvider, HttpProvider
+from contracts.intake.providers import DeleteProvider, HttpSettings
 from contracts.message import ProblemError
 from tests.intake.enrichment.scene import CRITERIA, PROVIDERS, Scene, answer
 from tests.intake.enrichment.web import Answer, Asked
@@ -199,7 +199,7 @@ async def test_a_run_that_was_stopped_half_way_is_remembered_as_partial(scene: S
 
 async def test_the_next_provider_is_asked_where_one_finds_nothing(scene: Scene) -> None:
     await scene.three_providers()
-    nothing = HttpProvider(url=f"{scene.web.url}/nothing", results="people", fields={"full_name": "name"})
+    nothing = HttpSettings(url=f"{scene.web.url}/nothing", results="people", fields={"full_name": "name"})
     await scene.set("poor", nothing)
 
     async def poor(asked: Asked) -> Answer:

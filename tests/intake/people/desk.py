@@ -16,7 +16,7 @@ from chassis.keys import TenantKey, TenantKeys, key_service
 from chassis.received import Received, Wire
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts.gateway import TenantChanged, TenantSettings
-from contracts.intake.leads import SubmitLead, Submitted
+from contracts.intake.leads import SubmissionResult, SubmitLead
 from contracts.intake.people import DismissReview, MergeLeads, UnmergeLead
 from contracts.message import Envelope, Message
 from contracts.taxonomy import MergePolicy
@@ -61,14 +61,14 @@ class Desk:
     async def close(self) -> None:
         await self.database.close()
 
-    async def submit(self, *leads: SubmitLead) -> list[Submitted]:
+    async def submit(self, *leads: SubmitLead) -> list[SubmissionResult]:
         async with self.unit() as uow:
             return await self.submit_in(uow, *leads)
 
     def unit(self) -> AbstractAsyncContextManager[UnitOfWork]:
         return self.database.begin(self.tenant)
 
-    async def submit_in(self, uow: UnitOfWork, *leads: SubmitLead) -> list[Submitted]:
+    async def submit_in(self, uow: UnitOfWork, *leads: SubmitLead) -> list[SubmissionResult]:
         return await submit(uow, self.key, [self.received(lead) for lead in leads], strict=False)
 
     async def somebody_waits(self) -> bool:

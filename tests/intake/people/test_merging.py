@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from chassis.failures import LostRaceError
-from contracts.intake.leads import GetLead, LeadView, ListLeads, SubmitLeadNow, Submitted
+from contracts.intake.leads import GetLead, LeadView, ListLeads, SubmissionResult, SubmitLeadNow
 from contracts.intake.people import GetPerson, MergeLeads, UnmergeLead
 from contracts.message import ProblemCode, ProblemError
 from contracts.taxonomy import MergePolicy
@@ -237,7 +237,7 @@ async def test_eight_tasks_that_submit_the_same_person_at_once_end_in_one_surviv
         await platform.introduce(tenant, "intake", merge=policy)
         known = await platform.caller.ask(tenant, now("0", phone=PHONE, email=EMAIL))
         given: list[dict[str, Any]] = [{"phone": PHONE}, {"email": EMAIL}, {"phone": PHONE, "geo": "Dublin"}]
-        replies: list[Submitted] = await asyncio.gather(
+        replies: list[SubmissionResult] = await asyncio.gather(
             *(platform.caller.ask(tenant, now(str(n % 12), **given[n % 3]), seconds=60) for n in range(1, 25))
         )
         assert all(reply.lead_id for reply in replies)

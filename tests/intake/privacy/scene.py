@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from chassis.caller import Caller
-from contracts.intake.leads import SubmitLead, SubmitLeadNow, Submitted
+from contracts.intake.leads import SubmissionResult, SubmitLead, SubmitLeadNow
 from contracts.intake.privacy import OnBehalfOf, PersonalField, RevealPii, Revelation
 from contracts.message import Request
 from contracts.taxonomy import Purpose, Role
@@ -34,7 +34,7 @@ class Vault:
         self.platform = platform
         self.tenant = tenant
 
-    async def submit(self, source_id: str = "1", **fields: Any) -> Submitted:
+    async def submit(self, source_id: str = "1", **fields: Any) -> SubmissionResult:
         """Submit a lead and wait for the verdict, as HTTP callers do."""
         return await self.ask("gateway", SubmitLeadNow(source_system="web", source_id=source_id, **fields))
 

@@ -9,7 +9,13 @@ import pytest
 
 from chassis.keys import TenantKeys, key_service
 from chassis.unit_of_work import Database
-from contracts.intake.erasure import Erased, EraseLead, ErasureCertificate, GetErasureCertificate, LiftSuppression
+from contracts.intake.erasure import (
+    EraseLead,
+    ErasureCertificate,
+    ErasureResult,
+    GetErasureCertificate,
+    LiftSuppression,
+)
 from contracts.intake.leads import GetLead, GetSubmissions, LeadView
 from contracts.intake.privacy import OnBehalfOf, RevealState
 from contracts.intake.routing import GetLeadStatus, GetRouting, PublishRouting, RouteLead, SaveRoutingDraft
@@ -21,8 +27,8 @@ from tests.platform import Platform
 from tests.waiting import until
 
 
-async def erase(vault: Vault, lead: UUID, **more: Any) -> Erased:
-    answer: Erased = await vault.ask("gateway", EraseLead(lead_id=lead, on_behalf_of=ADMIN, **more))
+async def erase(vault: Vault, lead: UUID, **more: Any) -> ErasureResult:
+    answer: ErasureResult = await vault.ask("gateway", EraseLead(lead_id=lead, on_behalf_of=ADMIN, **more))
     return answer
 
 
@@ -119,7 +125,7 @@ async def test_to_erase_again_changes_nothing_and_names_the_same_erasure(vault: 
     lead = await vault.new_lead()
     first = await erase(vault, lead)
     again = await erase(vault, lead, reason="again")
-    by_person: Erased = await vault.ask("operator", EraseLead(person_id=first.person_id))
+    by_person: ErasureResult = await vault.ask("operator", EraseLead(person_id=first.person_id))
     assert again == by_person == first.model_copy(update={"already": True})
     rows = await vault.rows("select from intake.outbox where tenant = $1 and type = 'intake.event.lead_erased.v1'")
     assert len(rows) == 1
@@ -203,7 +209,7 @@ async def test_a_submission_at_the_moment_of_the_erasure_is_erased_or_refused_an
             for n in range(4)
         ]
         erased, *answers = await asyncio.gather(erase(vault, lead), *submitting, return_exceptions=True)
-        assert isinstance(erased, Erased)
+        assert isinstance(erased, ErasureResult)
         taken = {answer.lead_id for answer in answers if not isinstance(answer, BaseException)}
         refusals = [answer.problem.code for answer in answers if isinstance(answer, ProblemError)]
         assert taken | {lead} == set(erased.lead_ids)

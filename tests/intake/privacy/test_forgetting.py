@@ -9,9 +9,9 @@ import pytest
 
 from contracts.aggregator import Dimension, ListEvents, Replay, WinRates, WinRateTable
 from contracts.intake.erasure import (
-    Erased,
     EraseLead,
     ErasureCertificate,
+    ErasureResult,
     GetErasureCertificate,
     LeadErased,
     LiftSuppression,
@@ -57,7 +57,7 @@ async def record(vault: Vault, lead: UUID, *types: OutcomeType, **more: Any) -> 
     await vault.ask("gateway", RecordOutcomesNow(lead=LeadRef(lead_id=lead), outcomes=outcomes, recorded_by="user:7"))
 
 
-async def certificate(vault: Vault, erased: Erased) -> ErasureCertificate:
+async def certificate(vault: Vault, erased: ErasureResult) -> ErasureCertificate:
     """The certificate, once everybody has confirmed."""
 
     async def complete() -> ErasureCertificate | None:

@@ -14,7 +14,7 @@ from contracts.catalogue import SERVICES
 from contracts.intake.erasure import EraseLead
 from contracts.intake.leads import GetLead, LeadVerdict, LeadView, SubmitLeadNow
 from contracts.message import PLATFORM, ProblemError
-from contracts.operations import JobRunView, JobState, KeysRotated, ListJobs, RotateKeys, RunJob
+from contracts.operations import JobRunView, JobState, KeyRotationResult, ListJobs, RotateKeys, RunJob
 from intake.vault import sealing
 from tests.platform import Platform
 from tests.waiting import until
@@ -43,8 +43,8 @@ class Vault:
     async def token(self, lead_id: UUID) -> str:
         return str((await self.rows("select phone_token from lead where lead_id = $1", lead_id))[0]["phone_token"])
 
-    async def rotate(self, *, tokens: bool = False) -> KeysRotated:
-        rotated: KeysRotated = await self.ask(RotateKeys(tokens=tokens), of="intake")
+    async def rotate(self, *, tokens: bool = False) -> KeyRotationResult:
+        rotated: KeyRotationResult = await self.ask(RotateKeys(tokens=tokens), of="intake")
         return rotated
 
     async def reseal(self) -> JobRunView:
@@ -187,7 +187,7 @@ async def _resealed(vault: Vault, count: int) -> bool:
 
 
 async def test_a_tenant_without_keys_has_none_to_rotate_and_one_rotates_alone(vault: Vault, tenant: str) -> None:
-    assert await vault.rotate() == KeysRotated()
+    assert await vault.rotate() == KeyRotationResult()
     await vault.submit("1")
     await vault.rotate(tokens=True)
     assert await vault.purposes() == ["seal", "token", "token/2"]

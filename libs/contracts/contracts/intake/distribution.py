@@ -201,14 +201,14 @@ class ListAgents(Request[AgentPage]):
     cursor: Annotated[str, Field(max_length=200)] | None = None
 
 
-class AgentRemoved(Reply):
+class AgentRemovalResult(Reply):
     """The agent is given no more work."""
 
     returned: int
     """How many of their leads went back into the queue."""
 
 
-class RemoveAgent(Request[AgentRemoved]):
+class RemoveAgent(Request[AgentRemovalResult]):
     """Somebody is no agent any more."""
 
     topic: ClassVar = Topic("intake", Kind.REQUEST, "remove_agent")

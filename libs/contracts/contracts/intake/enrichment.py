@@ -65,14 +65,14 @@ class RunView(Reply):
     """When it came to its end, or stood still."""
 
 
-class RunStarted(RunView):
+class RunStartResult(RunView):
     """The run, and whether something similar was done before."""
 
     recall: ActionRecall
     """Advice only: the run goes on, unless it is cancelled."""
 
 
-class StartRun(_Run, Request[RunStarted]):
+class StartRun(_Run, Request[RunStartResult]):
     """Start a run: companies by the criteria, then contacts in each, then an e-mail address for each who has none."""
 
     topic: ClassVar = Topic("intake", Kind.REQUEST, "start_run")
@@ -231,7 +231,7 @@ class ResumeRun(Request[RunView]):
     """Whether the item at which it failed is passed over."""
 
 
-class ContactsSubmitted(Reply):
+class ContactSubmissionResult(Reply):
     """What became of the contacts that were submitted."""
 
     counts: dict[LeadVerdict, int]
@@ -242,7 +242,7 @@ class ContactsSubmitted(Reply):
     """How many of the run's were rejected since it was last resumed, by the flaw's code: now, and by such requests before."""
 
 
-class SubmitContacts(Request[ContactsSubmitted]):
+class SubmitContacts(Request[ContactSubmissionResult]):
     """Submit the contacts of a run that is not under way as leads of the source system ``enrichment``, the first that were not yet.
 
     Those who share an e-mail address, profile, or name and company with one submitted before are the same lead. What is personal

@@ -11,7 +11,7 @@ from contracts.message import Event, Kind, Reply, Request, Topic
 from contracts.values import Actor, Slug
 
 
-class Erased(Reply):
+class ErasureResult(Reply):
     """A person was erased."""
 
     erasure_id: UUID
@@ -24,7 +24,7 @@ class Erased(Reply):
     """Whether the person had been erased before, and this call changed nothing."""
 
 
-class EraseLead(Request[Erased]):
+class EraseLead(Request[ErasureResult]):
     """Erase the person of a lead: all its leads, wherever they came from. It cannot be undone; to repeat it is no error.
 
     Leads that are merged are one person's, whoever merged them, and erased together. Of what does not belong say so first:
@@ -129,7 +129,7 @@ class GetErasureCertificate(Request[ErasureCertificate]):
     erasure_id: UUID
 
 
-class Lifted(Reply):
+class LiftResult(Reply):
     """The person may be submitted again."""
 
     erasure_id: UUID
@@ -137,7 +137,7 @@ class Lifted(Reply):
     """How many entries were forgotten; 0 where that was done before."""
 
 
-class LiftSuppression(Request[Lifted]):
+class LiftSuppression(Request[LiftResult]):
     """Allow an erased person to be submitted again, as when they come back by themselves; what was erased stays so."""
 
     topic: ClassVar = Topic("intake", Kind.REQUEST, "lift_suppression")

@@ -122,7 +122,7 @@ class SubmitLead(LeadSubmission, Command):
     topic: ClassVar = Topic("intake", Kind.COMMAND, "submit_lead")
 
 
-class Submitted(Reply):
+class SubmissionResult(Reply):
     """The verdict on a submission."""
 
     verdict: LeadVerdict
@@ -134,7 +134,7 @@ class Submitted(Reply):
     """What is left of the source's rate limit; empty for whom there is none."""
 
 
-class SubmitLeadNow(LeadSubmission, Request[Submitted]):
+class SubmitLeadNow(LeadSubmission, Request[SubmissionResult]):
     """Submit a lead and wait for the verdict. Strict: an unusable phone, e-mail or word is refused, naming the field.
 
     Beyond the source's rate limit, and while commands of the source are parked for that, it is `unavailable`, with the `allowance`.

@@ -62,7 +62,7 @@ class MergeLeads(Request[LeadView]):
         return self
 
 
-class Unmerged(Reply):
+class UnmergeResult(Reply):
     """Two leads that stand by themselves again."""
 
     lead: LeadView
@@ -71,7 +71,7 @@ class Unmerged(Reply):
     """The lead it was merged into."""
 
 
-class UnmergeLead(Request[Unmerged]):
+class UnmergeLead(Request[UnmergeResult]):
     """Part a lead from the one it is merged into: both are again what they were, and are kept apart from now on.
 
     It parts leads and not persons: whoever gave the same number stays one person until `dismiss_review` says otherwise. Repeating it is no error; a lead that never was merged is a conflict.
@@ -185,14 +185,14 @@ class LeadsForReview(Request[ReviewPage]):
     cursor: Annotated[str, Field(max_length=200)] | None = None
 
 
-class Dismissed(Reply):
+class DismissResult(Reply):
     """The two leads are kept apart."""
 
     dismissed: bool
     """Whether this call parted them."""
 
 
-class DismissReview(Request[Dismissed]):
+class DismissReview(Request[DismissResult]):
     """Say that two leads are two persons: they are not listed for review again, and never merged or linked by themselves.
 
     Where they were one person, because of a number that both gave, the other lead becomes a person of its own.

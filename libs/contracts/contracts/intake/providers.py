@@ -66,7 +66,7 @@ class ProviderSecret(_Setting):
     """The end of the variable's name: of a tenant ``acme-eu``, ``LEADLOOP_PROVIDER_SECRET__ACME_EU__FINDER_KEY``."""
 
 
-class HttpProvider(_Setting):
+class HttpSettings(_Setting):
     """A service that answers in JSON over HTTP.
 
     Asked are public hosts over https, and those that the operator allows (``LEADLOOP_PROVIDER_HOSTS``); a redirect is a failure.
@@ -103,13 +103,13 @@ class HttpProvider(_Setting):
     """How long it may take to answer."""
 
     @model_validator(mode="after")
-    def _body_is_posted(self) -> "HttpProvider":
+    def _body_is_posted(self) -> "HttpSettings":
         if self.body is not None and self.method != "POST":
             raise ValueError("a body is sent with POST only: set method, or use query")
         return self
 
 
-class CsvProvider(_Setting):
+class CsvSettings(_Setting):
     """A file of the tenant's own in the folder that the operator names (``LEADLOOP_PROVIDER_FILES``), in UTF-8 with a header."""
 
     file: Annotated[
@@ -123,7 +123,7 @@ class CsvProvider(_Setting):
     """Which of our fields is in which column."""
 
 
-class PatternProvider(_Setting):
+class PatternSettings(_Setting):
     """Makes e-mail addresses of names and the company's domain; each comes with how often its pattern proved right."""
 
     patterns: Annotated[
@@ -177,11 +177,11 @@ class SetProvider(Request[ProviderView]):
     topic: ClassVar = Topic("intake", Kind.REQUEST, "set_provider")
     provider: Slug
     """What the tenant calls it."""
-    http: HttpProvider | None = None
+    http: HttpSettings | None = None
     """A service that is asked over HTTP."""
-    csv: CsvProvider | None = None
+    csv: CsvSettings | None = None
     """A file of the tenant's own."""
-    pattern: PatternProvider | None = None
+    pattern: PatternSettings | None = None
     """E-mail addresses made by patterns."""
 
     @model_validator(mode="after")
@@ -204,14 +204,14 @@ class ListProviders(Request[ProviderList]):
     topic: ClassVar = Topic("intake", Kind.REQUEST, "list_providers")
 
 
-class ProviderDeleted(Reply):
+class ProviderDeletionResult(Reply):
     """There is no such provider any more."""
 
     deleted: bool
     """Whether this call deleted it."""
 
 
-class DeleteProvider(Request[ProviderDeleted]):
+class DeleteProvider(Request[ProviderDeletionResult]):
     """Delete a provider. A run that comes to it fails, and can be resumed once it is set again."""
 
     topic: ClassVar = Topic("intake", Kind.REQUEST, "delete_provider")

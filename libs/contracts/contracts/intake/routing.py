@@ -263,13 +263,13 @@ class ListRoutingVersions(Request[RoutingVersionPage]):
     cursor: Annotated[str, Field(max_length=200)] | None = None
 
 
-class RoutingDraftDeleted(Reply):
+class RoutingDraftDeletionResult(Reply):
     """The draft is gone."""
 
     version: int
 
 
-class DeleteRoutingDraft(Request[RoutingDraftDeleted]):
+class DeleteRoutingDraft(Request[RoutingDraftDeletionResult]):
     """Delete a draft; what was published once stays."""
 
     topic: ClassVar = Topic("intake", Kind.REQUEST, "delete_routing_draft")

@@ -6,15 +6,15 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from contracts.intake.leads import GetLead, LeadPage, LeadVerdict, LeadView, ListLeads, SubmitLeadNow, Submitted
+from contracts.intake.leads import GetLead, LeadPage, LeadVerdict, LeadView, ListLeads, SubmissionResult, SubmitLeadNow
 from gateway import rate_limit
 from gateway.gate import Admitted
 
 router = APIRouter(tags=["leads"])
 
 
-@router.post("/leads", status_code=HTTPStatus.CREATED, responses={200: {"model": Submitted}})
-async def submit_lead(principal: Admitted, lead: SubmitLeadNow, response: Response) -> Submitted:
+@router.post("/leads", status_code=HTTPStatus.CREATED, responses={200: {"model": SubmissionResult}})
+async def submit_lead(principal: Admitted, lead: SubmitLeadNow, response: Response) -> SubmissionResult:
     """Submit a lead: 201 when it is new, 200 when its `source_system` and `source_id` were known already.
 
     Sending the same lead again changes nothing, so a request that got no answer can simply be repeated. 429 when its source

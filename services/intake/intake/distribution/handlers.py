@@ -63,14 +63,14 @@ async def list_agents(uow: UnitOfWork, request: Received[messages.ListAgents]) -
     return messages.AgentPage(agents=page, next_cursor=page[-1].user_id if len(found) > ask.limit else None)
 
 
-async def remove_agent(uow: UnitOfWork, request: Received[messages.RemoveAgent]) -> messages.AgentRemoved:
+async def remove_agent(uow: UnitOfWork, request: Received[messages.RemoveAgent]) -> messages.AgentRemovalResult:
     ask, tenant = request.body, request.tenant
     await locks.whose_work(uow, tenant)
     row = await store_agents.changed(uow, tenant, ask.user_id, removed=True)
     if row is None:
         raise _no_such_agent()
     _publish_change(uow, request, row)
-    return messages.AgentRemoved(returned=await leave(uow, tenant, [ask.user_id], ask.held))
+    return messages.AgentRemovalResult(returned=await leave(uow, tenant, [ask.user_id], ask.held))
 
 
 async def set_time_off(uow: UnitOfWork, request: Received[messages.SetTimeOff]) -> messages.AgentView:

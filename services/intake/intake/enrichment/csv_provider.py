@@ -6,20 +6,20 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from contracts.intake.providers import CsvProvider
+from contracts.intake.providers import CsvSettings
 from intake.enrichment.csv_tables import Question, Tables, plain
 from intake.enrichment.domain_run import Price, ProviderError
 from intake.enrichment.domain_template import Known, fill
 from intake.enrichment.settings import ProviderSettings
 
 
-class CsvAsker:
+class CsvProvider:
     """Looks into the file as it is at the moment of each question: it may have been replaced."""
 
     price = Price()
     repeatable = True
 
-    def __init__(self, tenant: str, settings: CsvProvider, where: ProviderSettings, tables: Tables) -> None:
+    def __init__(self, tenant: str, settings: CsvSettings, where: ProviderSettings, tables: Tables) -> None:
         self._tenant = tenant
         self._settings = settings
         self._where = where

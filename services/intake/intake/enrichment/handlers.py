@@ -50,9 +50,9 @@ class Handlers:
 
     async def delete_provider(
         self, uow: UnitOfWork, request: Received[provider_messages.DeleteProvider]
-    ) -> provider_messages.ProviderDeleted:
+    ) -> provider_messages.ProviderDeletionResult:
         deleted = await store_providers.delete_provider(uow, request.tenant, request.body.provider)
-        return provider_messages.ProviderDeleted(deleted=deleted)
+        return provider_messages.ProviderDeletionResult(deleted=deleted)
 
     async def set_pattern_confidence(
         self, uow: UnitOfWork, request: Received[provider_messages.SetPatternConfidence]
@@ -62,12 +62,12 @@ class Handlers:
         row = await store_providers.trust(uow, request.tenant, news.domain, news.pattern, news.confidence, seen)
         return provider_messages.PatternView.model_validate(dict(row))
 
-    async def start_run(self, uow: UnitOfWork, request: Received[messages.StartRun]) -> messages.RunStarted:
+    async def start_run(self, uow: UnitOfWork, request: Received[messages.StartRun]) -> messages.RunStartResult:
         run_id = request.body.run_id or uuid7()
         recall = ActionRecall(similar_action_found=False)
         if await store.run(uow, request.tenant, run_id) is None:
             recall = await start(uow, await self._keys.of(uow, request.tenant), run_id, request)
-        return messages.RunStarted(recall=recall, **_run(await _found(uow, request.tenant, run_id)))
+        return messages.RunStartResult(recall=recall, **_run(await _found(uow, request.tenant, run_id)))
 
     async def get_run(self, uow: UnitOfWork, request: Received[messages.GetRun]) -> messages.RunDetails:
         run_id = request.body.run_id
@@ -132,7 +132,7 @@ class Handlers:
 
     async def submit_contacts(
         self, uow: UnitOfWork, request: Received[messages.SubmitContacts]
-    ) -> messages.ContactsSubmitted:
+    ) -> messages.ContactSubmissionResult:
         order = request.body
         run = await _found(uow, request.tenant, order.run_id, lock=True)
         if run["status"] in _OPEN:
@@ -141,7 +141,7 @@ class Handlers:
         counts = await submitting.submit_contacts(uow, key, order, request.envelope)
         remaining = await store_contacts.count_unsubmitted(uow, request.tenant, order.run_id, order.only_with_email)
         rejected = await store_contacts.reasons(uow, request.tenant, order.run_id)
-        return messages.ContactsSubmitted(counts=dict(counts), remaining=remaining, rejected=rejected)
+        return messages.ContactSubmissionResult(counts=dict(counts), remaining=remaining, rejected=rejected)
 
 
 async def _found(uow: UnitOfWork, tenant: str, run_id: UUID, *, lock: bool = False) -> RowMapping:

@@ -21,7 +21,7 @@ from uuid import UUID
 
 import httpx
 
-from contracts.intake.providers import HttpProvider
+from contracts.intake.providers import HttpSettings
 from intake.enrichment.domain_run import Price, ProviderError
 from intake.enrichment.domain_template import Known, NothingToAskError, at, fill, fill_all
 from intake.enrichment.settings import ProviderSettings, secret
@@ -36,10 +36,10 @@ _UNTOUCHED = frozenset({503})
 """Of those, what says that the request was not handled (RFC 9110, 15.6.4)."""
 
 
-class HttpAsker:
+class HttpProvider:
     """Asks as its settings say."""
 
-    def __init__(self, tenant: str, settings: HttpProvider, where: ProviderSettings) -> None:
+    def __init__(self, tenant: str, settings: HttpSettings, where: ProviderSettings) -> None:
         self._tenant = tenant
         self._settings = settings
         self._where = where

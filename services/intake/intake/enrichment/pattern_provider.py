@@ -4,20 +4,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from contracts.intake.providers import PatternProvider
+from contracts.intake.providers import PatternSettings
 from intake.enrichment.domain_found import read_domain
 from intake.enrichment.domain_pattern import best_address
 from intake.enrichment.domain_run import Price
 from intake.enrichment.domain_template import Known, NothingToAskError
 
 
-class PatternAsker:
+class PatternProvider:
     """Answers from what it is given, at no cost; what is trusted changes, so nothing of it is remembered."""
 
     price = Price()
     repeatable = True
 
-    def __init__(self, settings: PatternProvider) -> None:
+    def __init__(self, settings: PatternSettings) -> None:
         self._settings = settings
 
     def about(self, known: Known) -> str | None:

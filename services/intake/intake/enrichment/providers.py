@@ -5,22 +5,22 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
-from contracts.intake.providers import CsvProvider, HttpProvider, PatternProvider
+from contracts.intake.providers import CsvSettings, HttpSettings, PatternSettings
 from contracts.message import ProblemCode, ProblemError
 from contracts.taxonomy import EnrichmentStep, ProviderKind
-from intake.enrichment.csv_provider import CsvAsker
+from intake.enrichment.csv_provider import CsvProvider
 from intake.enrichment.csv_tables import Tables
 from intake.enrichment.domain_found import FIELDS
 from intake.enrichment.domain_run import Price
 from intake.enrichment.domain_template import NAMESPACES, Known, placeholders, texts
-from intake.enrichment.pattern_provider import PatternAsker
+from intake.enrichment.pattern_provider import PatternProvider
 from intake.enrichment.settings import ProviderSettings
 
-AnyProvider = HttpProvider | CsvProvider | PatternProvider
-_CLASSES: dict[ProviderKind, type[AnyProvider]] = {
-    ProviderKind.HTTP: HttpProvider,
-    ProviderKind.CSV: CsvProvider,
-    ProviderKind.PATTERN: PatternProvider,
+AnyProviderSettings = HttpSettings | CsvSettings | PatternSettings
+_CLASSES: dict[ProviderKind, type[AnyProviderSettings]] = {
+    ProviderKind.HTTP: HttpSettings,
+    ProviderKind.CSV: CsvSettings,
+    ProviderKind.PATTERN: PatternSettings,
 }
 _ESSENTIAL = {
     EnrichmentStep.FIND_COMPANIES: ({"name"}, {"domain"}),
@@ -70,29 +70,29 @@ class Providers:
     def of(self, tenant: str, row: Mapping[str, Any]) -> Provider:
         """The provider of a stored row."""
         set_ = read(row)
-        if isinstance(set_, HttpProvider):
+        if isinstance(set_, HttpSettings):
             from intake.enrichment.http_provider import (
-                HttpAsker,
+                HttpProvider,
             )  # its client is loaded where somebody has such a provider
 
-            return HttpAsker(tenant, set_, self.settings)
-        if isinstance(set_, CsvProvider):
-            return CsvAsker(tenant, set_, self.settings, self.tables)
-        return PatternAsker(set_)
+            return HttpProvider(tenant, set_, self.settings)
+        if isinstance(set_, CsvSettings):
+            return CsvProvider(tenant, set_, self.settings, self.tables)
+        return PatternProvider(set_)
 
 
-def read(row: Mapping[str, Any]) -> AnyProvider:
+def read(row: Mapping[str, Any]) -> AnyProviderSettings:
     """A provider's settings, of its stored row (kind, settings)."""
     return _CLASSES[row["kind"]].model_validate(row["settings"])
 
 
-def check(provider: AnyProvider) -> None:
+def check(provider: AnyProviderSettings) -> None:
     """Whether a provider can be asked at some step.
 
     Raises:
         ProblemError: `invalid`.
     """
-    if isinstance(provider, PatternProvider):
+    if isinstance(provider, PatternSettings):
         return
     if unknown := sorted(provider.fields.keys() - {name for names in FIELDS.values() for name in names}):
         known = "; ".join(f"{step} has {', '.join(names)}" for step, names in FIELDS.items())
@@ -103,14 +103,14 @@ def check(provider: AnyProvider) -> None:
         raise _invalid(str(error), str(kind_of(provider))) from None
 
 
-def check_step(name: str, provider: AnyProvider, step: EnrichmentStep) -> None:
+def check_step(name: str, provider: AnyProviderSettings, step: EnrichmentStep) -> None:
     """Whether a provider can be asked at this step.
 
     Raises:
         ProblemError: `invalid`.
     """
     field = f"providers.{step}"
-    if isinstance(provider, PatternProvider):
+    if isinstance(provider, PatternSettings):
         if step is not EnrichmentStep.ENRICH_EMAILS:
             raise _invalid(f"{name} makes e-mail addresses: it cannot {step}", field)
         return
@@ -121,12 +121,12 @@ def check_step(name: str, provider: AnyProvider, step: EnrichmentStep) -> None:
         raise _invalid(f"{name} asks with {', '.join(late)}, which {step} does not know", field)
 
 
-def kind_of(provider: AnyProvider) -> ProviderKind:
+def kind_of(provider: AnyProviderSettings) -> ProviderKind:
     return next(kind for kind, class_ in _CLASSES.items() if isinstance(provider, class_))
 
 
-def _namespaces(provider: HttpProvider | CsvProvider) -> set[str]:
-    if isinstance(provider, HttpProvider):
+def _namespaces(provider: HttpSettings | CsvSettings) -> set[str]:
+    if isinstance(provider, HttpSettings):
         templates = [provider.url, *provider.query.values(), *texts(provider.body)]
     else:
         templates = [*provider.match.values()]

@@ -10,7 +10,7 @@ from chassis.keys import TenantKey
 from chassis.received import Received, Wire
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.enrichment import ContactsBecameLeads, SubmitContacts
-from contracts.intake.leads import LeadVerdict, SubmitLead, Submitted
+from contracts.intake.leads import LeadVerdict, SubmissionResult, SubmitLead
 from contracts.message import Envelope, id_from_content
 from intake.enrichment import contents
 from intake.enrichment import store_contacts as store
@@ -49,7 +49,7 @@ async def submit_contacts(
     return counts
 
 
-def _reason(rejected: Submitted) -> str:
+def _reason(rejected: SubmissionResult) -> str:
     """The code of the flaw for which it was rejected: those before it would only have been warnings."""
     return rejected.warnings[-1].code
 

@@ -25,9 +25,9 @@ async def merge_leads(uow: UnitOfWork, request: Received[messages.MergeLeads]) -
     return view(await merging.merge(uow, request))
 
 
-async def unmerge_lead(uow: UnitOfWork, request: Received[messages.UnmergeLead]) -> messages.Unmerged:
+async def unmerge_lead(uow: UnitOfWork, request: Received[messages.UnmergeLead]) -> messages.UnmergeResult:
     lead, survivor = await merging.unmerge(uow, request)
-    return messages.Unmerged(lead=view(lead), survivor=view(survivor))
+    return messages.UnmergeResult(lead=view(lead), survivor=view(survivor))
 
 
 async def get_person(uow: UnitOfWork, request: Received[messages.GetPerson]) -> messages.PersonView:
@@ -77,8 +77,8 @@ async def leads_for_review(uow: UnitOfWork, request: Received[messages.LeadsForR
 
 async def dismiss_review(
     keys: TenantKeys, uow: UnitOfWork, request: Received[messages.DismissReview]
-) -> messages.Dismissed:
-    return messages.Dismissed(dismissed=await parting.keep_apart(uow, keys, request))
+) -> messages.DismissResult:
+    return messages.DismissResult(dismissed=await parting.keep_apart(uow, keys, request))
 
 
 def _page(rows: Sequence[RowMapping], limit: int) -> tuple[list[LeadView], str | None]:

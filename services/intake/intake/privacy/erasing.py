@@ -12,7 +12,7 @@ from chassis.keys import TenantKey
 from chassis.unit_of_work import UnitOfWork
 from contracts.catalogue import by_type
 from contracts.intake.distribution import EndReason
-from contracts.intake.erasure import Confirmation, Erased, EraseLead, ErasureCertificate, LeadErased, Remainder
+from contracts.intake.erasure import Confirmation, EraseLead, ErasureCertificate, ErasureResult, LeadErased, Remainder
 from contracts.message import Envelope
 from intake import locks
 from intake.distribution import progress
@@ -111,7 +111,7 @@ _REMAINS: Final = [
 ]  # fmt: skip
 
 
-async def erase(uow: UnitOfWork, key: TenantKey, order: EraseLead, who: Asker, cause: Envelope) -> Erased | None:
+async def erase(uow: UnitOfWork, key: TenantKey, order: EraseLead, who: Asker, cause: Envelope) -> ErasureResult | None:
     """Erase a person with all its leads, and whoever's leads are merged with them; none where there is no such person.
 
     One that was erased stays as it is.
@@ -124,7 +124,7 @@ async def erase(uow: UnitOfWork, key: TenantKey, order: EraseLead, who: Asker, c
     leads = await store.leads_of(uow, tenant, persons) if persons else []
     if not leads:
         before = await store.last_erasure_of(uow, tenant, person_id) if person_id else None
-        return Erased(**_reference(before), already=True) if before else None
+        return ErasureResult(**_reference(before), already=True) if before else None
     erasure_id, ids = uuid7(), list(leads)
     tokens = await store.drop_tokens(uow, tenant, persons)
     await suppression.suppress(uow, key, erasure_id, tokens)
@@ -147,7 +147,7 @@ async def erase(uow: UnitOfWork, key: TenantKey, order: EraseLead, who: Asker, c
     await merging.end_for_good(uow, tenant, ids, f"service:{who.service}")
     for row in await store.empty_leads(uow, tenant, ids):
         uow.publish(tenant, LeadErased(erasure_id=erasure_id, occurred_at=uow.now, **row), cause)
-    return Erased(**erasure, erased_at=uow.now, already=False)
+    return ErasureResult(**erasure, erased_at=uow.now, already=False)
 
 
 async def certificate(uow: UnitOfWork, tenant: str, erasure_id: UUID) -> ErasureCertificate | None:

@@ -46,7 +46,7 @@ class Handlers:
 
     async def erase_lead(
         self, uow: UnitOfWork, request: Received[erasure_messages.EraseLead]
-    ) -> erasure_messages.Erased:
+    ) -> erasure_messages.ErasureResult:
         ask, who = request.body, Asker.of(request)
         who.must_be_allowed_to_answer_for_a_person()
         key = await self._keys.of(uow, request.tenant)
@@ -66,7 +66,7 @@ class Handlers:
 
     async def lift_suppression(
         self, uow: UnitOfWork, request: Received[erasure_messages.LiftSuppression]
-    ) -> erasure_messages.Lifted:
+    ) -> erasure_messages.LiftResult:
         ask, who = request.body, Asker.of(request)
         who.must_be_allowed_to_answer_for_a_person()
         if await store_erasure.erasure(uow, request.tenant, ask.erasure_id) is None:
@@ -78,7 +78,7 @@ class Handlers:
                 erasure_id=ask.erasure_id, reason=ask.reason, service=who.service, actor=who.actor, occurred_at=uow.now
             )
             uow.publish(request.tenant, event, request.envelope)
-        return erasure_messages.Lifted(erasure_id=ask.erasure_id, entries=entries)
+        return erasure_messages.LiftResult(erasure_id=ask.erasure_id, entries=entries)
 
     async def export_lead(
         self, uow: UnitOfWork, request: Received[messages.ExportLead]

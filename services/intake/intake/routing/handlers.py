@@ -34,7 +34,7 @@ class Handlers:
 
     async def delete_draft(
         self, uow: UnitOfWork, request: Received[messages.DeleteRoutingDraft]
-    ) -> messages.RoutingDraftDeleted:
+    ) -> messages.RoutingDraftDeletionResult:
         number = request.body.version
         await locks.routing_versions(uow, request.tenant)
         if not await store_versions.discard(uow, request.tenant, number):
@@ -42,7 +42,7 @@ class Handlers:
             raise ProblemError(
                 ProblemCode.CONFLICT, f"version {number} is {version.status}: only a draft can be deleted", "version"
             )
-        return messages.RoutingDraftDeleted(version=number)
+        return messages.RoutingDraftDeletionResult(version=number)
 
     async def get(self, uow: UnitOfWork, request: Received[messages.GetRouting]) -> messages.RoutingVersionView:
         number = request.body.version

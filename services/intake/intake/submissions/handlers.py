@@ -30,7 +30,9 @@ class Handlers:
             new = [message for message in submissions if message.id not in judged]
             await submit(uow, await self._keys.of(uow, tenant), new, strict=False)
 
-    async def submit_lead_now(self, uow: UnitOfWork, request: Received[messages.SubmitLeadNow]) -> messages.Submitted:
+    async def submit_lead_now(
+        self, uow: UnitOfWork, request: Received[messages.SubmitLeadNow]
+    ) -> messages.SubmissionResult:
         allowance = await self._admission.let_in_now(uow, request)
         (submitted,) = await submit(uow, await self._keys.of(uow, request.tenant), [request], strict=True)
         return submitted.model_copy(update={"allowance": allowance})

@@ -21,7 +21,7 @@ from contracts.intake.leads import (
     LeadSubmission,
     LeadUpdated,
     LeadVerdict,
-    Submitted,
+    SubmissionResult,
 )
 from contracts.message import ProblemCode, ProblemError
 from contracts.taxonomy import MergePolicy
@@ -86,7 +86,7 @@ class _Candidate:
 
 async def submit(
     uow: UnitOfWork, key: TenantKey, submissions: Sequence[Submission], *, strict: bool
-) -> list[Submitted]:
+) -> list[SubmissionResult]:
     """Take one tenant's submissions, in their order; returns the verdict on each.
 
     Raises:
@@ -96,7 +96,7 @@ async def submit(
     settings = await tenants.settings_of(uow, key.tenant)
     if settings.merge is not MergePolicy.KEEP_BOTH:
         await locks.merges(uow, key.tenant)
-    verdicts: dict[UUID, Submitted] = {}
+    verdicts: dict[UUID, SubmissionResult] = {}
     candidates = []
     for given, message in zip(submissions, await source_ids.hide(uow, key, submissions), strict=True):
         lead = _read(message, settings, key, strict)
@@ -313,7 +313,7 @@ def _row(uow: UnitOfWork, candidate: _Candidate, person: UUID, key: TenantKey) -
     }
 
 
-def _publish(uow: UnitOfWork, key: TenantKey, candidate: _Candidate) -> Submitted:
+def _publish(uow: UnitOfWork, key: TenantKey, candidate: _Candidate) -> SubmissionResult:
     """Publish what became of the submission; returns the verdict."""
     tenant, message, row = key.tenant, candidate.message, candidate.row
     if isinstance(candidate.lead, Rejection):
@@ -325,18 +325,18 @@ def _publish(uow: UnitOfWork, key: TenantKey, candidate: _Candidate) -> Submitte
             source_system=message.body.source_system, source_id=message.body.source_id,
         )  # fmt: skip
         uow.publish(tenant, event, message.envelope)
-        return Submitted(verdict=LeadVerdict.DUPLICATE, lead_id=lead_id, version=version)
+        return SubmissionResult(verdict=LeadVerdict.DUPLICATE, lead_id=lead_id, version=version)
     told = snapshot(row, candidate.lead)
     if candidate.before is None:
         uow.publish(tenant, LeadAccepted(**told), message.envelope)
     else:
         uow.publish(tenant, LeadUpdated(changed=_changed(candidate, key), **told), message.envelope)
-    return Submitted(
+    return SubmissionResult(
         verdict=candidate.verdict, lead_id=row["lead_id"], version=row["version"], warnings=candidate.lead.warnings
     )
 
 
-def _reject(uow: UnitOfWork, tenant: str, candidate: _Candidate, rejection: Rejection) -> Submitted:
+def _reject(uow: UnitOfWork, tenant: str, candidate: _Candidate, rejection: Rejection) -> SubmissionResult:
     message, before = candidate.message, candidate.before
     event = LeadRejected(
         submission_id=message.id, source_system=message.body.source_system, source_id=message.body.source_id,
@@ -344,10 +344,10 @@ def _reject(uow: UnitOfWork, tenant: str, candidate: _Candidate, rejection: Reje
         lead_id=before["lead_id"] if before else None, version=before["version"] if before else None,
     )  # fmt: skip
     uow.publish(tenant, event, message.envelope)
-    return Submitted(verdict=LeadVerdict.REJECTED, warnings=rejection.reasons)
+    return SubmissionResult(verdict=LeadVerdict.REJECTED, warnings=rejection.reasons)
 
 
-def _verdict_row(message: Submission, submitted: Submitted) -> tuple[Any, ...]:
+def _verdict_row(message: Submission, submitted: SubmissionResult) -> tuple[Any, ...]:
     reasons: list[Flaw] = submitted.warnings
     return (
         message.id, submitted.verdict.value, submitted.lead_id, submitted.version, message.envelope.correlation_id,
