@@ -36,8 +36,8 @@ log = get_logger("consumer")
 
 BATCH = 500
 _MOST_HELD_BYTES = 32 * 2**20
-_MOST_ASKED_BYTES = 2 * 2**20
-"""Asked for at least, for a message of 1 MiB has to fit."""
+_LEAST_ASKED_BYTES = 2 * 2**20
+"""A message of 1 MiB has to fit."""
 ACK_WAIT = timedelta(seconds=5)
 """How long the broker waits for an acknowledgement or a sign of life before it delivers a message again."""
 _IDLE_SECONDS = 2.0
@@ -199,7 +199,7 @@ class Consumer:
         """Take in what is there and wanted, as far as there is room."""
         room = min(wanted, most_held(self._durable.stream) - len(held))
         if room > 0 and held.size < _MOST_HELD_BYTES:
-            held.add(await pull.take(room, seconds, max(_MOST_HELD_BYTES - held.size, _MOST_ASKED_BYTES)))
+            held.add(await pull.take(room, seconds, max(_MOST_HELD_BYTES - held.size, _LEAST_ASKED_BYTES)))
 
     async def _unless_stopped(self, fetching: Coroutine[Any, Any, list[Msg]]) -> list[Msg]:
         """What is fetched, or nothing once `stop` was called: an idle replica leaves at once."""
@@ -249,7 +249,7 @@ class Consumer:
         async def tell() -> None:
             while True:
                 await asyncio.sleep(_SIGN_OF_LIFE_SECONDS)
-                for delivery in held:
+                for delivery in held:  # a copy: of what is acknowledged meanwhile no sign is to be given
                     if delivery in held:
                         await delivery.message.in_progress()
 

@@ -23,6 +23,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from apscheduler.util import undefined
 from uuid_utils.compat import uuid7
 
+from chassis import tenants
 from chassis.failures import describe, is_transient
 from chassis.logs import get_logger
 from chassis.unit_of_work import Database, UnitOfWork
@@ -52,6 +53,13 @@ class SomeTenantsFailedError(Exception):
     """A job could not do its work for every tenant; the log names each with its error."""
 
 
+async def every_tenant(database: Database, work: Callable[[str], Awaitable[Counts]]) -> Counts:
+    """`each_tenant` of those that the service knows."""
+    async with database.begin() as uow:
+        names = await tenants.all_tenants(uow)
+    return await each_tenant(names, work)
+
+
 async def each_tenant(names: Iterable[str], work: Callable[[str], Awaitable[Counts]]) -> Counts:
     """Do a job's work for one tenant after the other, whatever becomes of those before; returns what was done in all.
 
@@ -64,7 +72,7 @@ async def each_tenant(names: Iterable[str], work: Callable[[str], Awaitable[Coun
         try:
             counts.update(await work(tenant))
         except Exception as error:
-            log.error("a job could not do its work for a tenant", tenant=tenant, exc_info=error)
+            log.error("a job could not do its work for a tenant", tenant=tenant, error=describe(error), exc_info=error)
             failed += 1
     if failed:
         raise SomeTenantsFailedError(f"{failed} tenant{'s' * (failed > 1)} failed")

@@ -7,7 +7,7 @@ DEAD_LETTERED = Counter("leadloop_dead_lettered_total", "Messages buried as dead
 PUBLISHED = Counter("leadloop_events_published_total", "Events the relay published", ["service"])
 REQUESTS = Counter("leadloop_requests_total", "Requests answered", ["service", "type", "result"])
 BATCH_SECONDS = Histogram(
-    "leadloop_batch_seconds", "Seconds from a batch's fetch to its acknowledgement", ["service", "stream"]
+    "leadloop_batch_seconds", "Seconds from taking up a batch to its commit and acknowledgements", ["service", "stream"]
 )
 LAG = Gauge("leadloop_consumer_lag", "Messages a service has not yet handled", ["service", "stream"])
 OUTBOX_UNSENT = Gauge("leadloop_outbox_unsent", "Events waiting to be published", ["service"])

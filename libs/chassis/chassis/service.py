@@ -122,8 +122,8 @@ class Service:
         """Consume, relay, tick and watch from here on; the broker must be connected."""
         client = self.broker.connection
         await client.flush()  # from here on the broker knows that requests are answered here
-        outbox = Relay(self.database, outlet_address(self.name, self.settings))
-        self.database.after_publishing(outbox.wake)
+        relay = Relay(self.database, outlet_address(self.name, self.settings))
+        self.database.after_publishing(relay.wake)
         self._consumers = [
             Consumer(durable, client, self.database, self._processor) for durable in catalogue.durables_of(self.name)
         ]
@@ -133,7 +133,7 @@ class Service:
             for coroutine in (
                 health.Watchdog().run(),
                 health.exit_when_given_up(client),
-                outbox.run(),
+                relay.run(),
                 *(self._keep_working(worker) for worker in self._workers),
             )
         ]

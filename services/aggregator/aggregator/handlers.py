@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aggregator import domain, store
-from chassis import paging, tenants
-from chassis.jobs import Counts
+from chassis import paging
+from chassis.jobs import Counts, every_tenant
 from chassis.received import Received
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts import aggregator as messages
@@ -79,14 +79,17 @@ async def replay(uow: UnitOfWork, request: Received[messages.Replay]) -> message
 
 
 async def refresh_weekly(database: Database, _: datetime) -> Counts:
-    """The weekly job: recount every tenant's weeks that outcomes have touched."""
-    async with database.begin() as uow:
-        names = await tenants.all_tenants(uow)
-    weeks = 0
-    for tenant in names:
+    """The weekly job: recount every tenant's weeks that outcomes have touched.
+
+    Raises:
+        SomeTenantsFailedError: at the end, when all the others have been recounted.
+    """
+
+    async def refresh(tenant: str) -> Counts:
         async with database.begin(tenant) as uow:
-            weeks += await store.refresh_weekly(uow, tenant)
-    return {"tenants": len(names), "weeks": weeks}
+            return {"tenants": 1, "weeks": await store.refresh_weekly(uow, tenant)}
+
+    return {"tenants": 0, "weeks": 0} | await every_tenant(database, refresh)
 
 
 def _row(message: Received[Event]) -> tuple[str, Any, str, datetime, Any, str]:

@@ -1,13 +1,10 @@
 """What the notifier looks for by the clock."""
 
 import asyncio
-from collections import Counter
 from time import monotonic
 
-from chassis import tenants
 from chassis.caller import Caller
-from chassis.jobs import Counts
-from chassis.logs import get_logger
+from chassis.jobs import Counts, every_tenant
 from chassis.unit_of_work import Database
 from contracts.message import ProblemCode, ProblemError
 from contracts.notifier import AlertResolved
@@ -16,14 +13,8 @@ from notifier import store
 from notifier.domain import OUTCOME_MISSING, Missing, Step, step
 from notifier.raising import alert
 
-log = get_logger("jobs")
-
 _PATIENCE_SECONDS = 60.0
 """How long one run waits in all for an outcomes service that is away: when everything starts, it may come up last."""
-
-
-class SomeTenantsFailedError(Exception):
-    """A job could not do its work for every tenant; the log names each with its error."""
 
 
 async def find_missing_outcomes(database: Database, caller: Caller) -> Counts:
@@ -32,20 +23,12 @@ async def find_missing_outcomes(database: Database, caller: Caller) -> Counts:
     Raises:
         SomeTenantsFailedError: at the end, when all the others have been looked at.
     """
-    async with database.begin() as uow:
-        names = await tenants.all_tenants(uow)
-    counts = Counter(tenants=len(names))
     patient_until = monotonic() + _PATIENCE_SECONDS
-    for tenant in names:
-        try:
-            counts[await _look_at(database, caller, tenant, patient_until)] += 1
-        except Exception as error:
-            reason = error.problem.code if isinstance(error, ProblemError) else None
-            log.error("missing outcomes were not looked for", tenant=tenant, reason=reason, exc_info=error)
-            counts["failed"] += 1
-    if counts["failed"]:
-        raise SomeTenantsFailedError(f"{counts['failed']} of {len(names)} tenants failed")
-    return dict(counts)
+
+    async def look_at(tenant: str) -> Counts:
+        return {"tenants": 1, await _look_at(database, caller, tenant, patient_until): 1}
+
+    return {"tenants": 0} | await every_tenant(database, look_at)
 
 
 async def _look_at(database: Database, caller: Caller, tenant: str, patient_until: float) -> str:

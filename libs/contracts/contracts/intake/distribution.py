@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from contracts.intake.routing import KeyPattern, RuleName, SubVertical
-from contracts.intake.workspaces import Held
+from contracts.intake.workspaces import OnAbsence
 from contracts.message import Event, Kind, Reply, Request, Topic
 from contracts.values import Actor, Moment, Slug
 
@@ -213,7 +213,7 @@ class RemoveAgent(Request[AgentRemovalResult]):
 
     topic: ClassVar = Topic("intake", Kind.REQUEST, "remove_agent")
     user_id: Actor
-    held: Held | None = None
+    held: OnAbsence | None = None
     """What becomes of their leads; what the workspace's `on_absence` says, if empty."""
 
 

@@ -1,4 +1,4 @@
-"""Messages of intake: who is shown what is personal and why, and how a person is forgotten."""
+"""Messages of intake: who is shown what is personal and why, and the export of all that is known of a person."""
 
 from datetime import datetime
 from enum import StrEnum

@@ -32,7 +32,7 @@ class Pick(StrEnum):
     """Who would hold the least in proportion to capacity times weight."""
 
 
-class Held(StrEnum):
+class OnAbsence(StrEnum):
     """What becomes of the leads of an agent who is not there."""
 
     KEEP = "keep"
@@ -78,7 +78,7 @@ class WorkspaceConfiguration(BaseModel):
     """How long an owner has to contact a lead; without a limit, if empty."""
     max_reassignments: Annotated[int, Field(ge=0, le=100)] = 3
     """How often a lead that is not contacted in time goes to somebody else, before it waits for a person."""
-    on_absence: Held = Held.KEEP
+    on_absence: OnAbsence = OnAbsence.KEEP
     """What becomes of the leads of an agent who goes on time off, is switched off or removed."""
     ramp_hours: Annotated[float, Field(ge=0, le=1000)] = 8
     """Over how many hours an agent who returns from time off can take more, from what they held to their capacity."""

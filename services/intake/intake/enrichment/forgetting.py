@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from chassis import tenants
-from chassis.jobs import Counts, each_tenant
+from chassis.jobs import Counts, every_tenant
 from chassis.unit_of_work import Database, UnitOfWork
 from intake.enrichment import store_forgetting as store
 from intake.memory import store as memory
@@ -18,8 +18,6 @@ async def forget_old_runs(database: Database) -> Counts:
     Raises:
         SomeTenantsFailedError: at the end, when all the others have been looked at.
     """
-    async with database.begin() as uow:
-        names = await tenants.all_tenants(uow)
 
     async def forget(tenant: str) -> Counts:
         forgotten = 0
@@ -31,7 +29,7 @@ async def forget_old_runs(database: Database) -> Counts:
             if count < _BATCH:
                 return {"runs": forgotten}
 
-    return await each_tenant(names, forget)
+    return await every_tenant(database, forget)
 
 
 async def forget_person(uow: UnitOfWork, tenant: str, tokens: Sequence[str]) -> int:

@@ -40,8 +40,8 @@ class NormalLead:
     Attributes:
         name: PII, like the six that follow it.
         private_metadata: what may not appear in events in clear; the vault seals it.
+        clear_metadata: what may, and does.
         time_zone: the person's, IANA; none where it was not given and neither number nor place tells it for sure.
-        clear_metadata: what may.
         created_at: none where it was not given or not usable; the lead keeps the time that it has.
         warnings: what was dropped, and why.
         digest: 32 bytes; the same for the same submission, whenever it was received.

@@ -5,13 +5,14 @@ from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
+from chassis.consumer import most_held
 from chassis.received import Received
-from contracts.catalogue import OPERATOR
+from contracts.catalogue import COMMANDS, OPERATOR
 from contracts.message import Allowance
 from intake.limits.counters import Clock, Counters
 
-_REMEMBERED = 4096
-"""More submissions than the consumer holds at any time."""
+_REMEMBERED = 2 * most_held(COMMANDS)
+"""More submissions than the consumer holds at any time, all of which may be put back and tried again."""
 _SOURCES = 1000
 """How many sources of a tenant are counted each for itself within some minutes; what calls itself by ever new names is counted
 as one source beyond that."""

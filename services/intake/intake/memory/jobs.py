@@ -1,7 +1,6 @@
 """What the clock starts: what has expired is cleared away."""
 
-from chassis import tenants
-from chassis.jobs import Counts, each_tenant
+from chassis.jobs import Counts, every_tenant
 from chassis.unit_of_work import Database
 from intake.memory import store, store_actions
 
@@ -14,8 +13,6 @@ async def clear_expired(database: Database) -> Counts:
     Raises:
         SomeTenantsFailedError: at the end, when all the others have been cleared.
     """
-    async with database.begin() as uow:
-        names = await tenants.all_tenants(uow)
 
     async def clear(tenant: str) -> Counts:
         counts = {"values": 0, "fingerprints": 0}
@@ -28,4 +25,4 @@ async def clear_expired(database: Database) -> Counts:
             if max(values, fingerprints) < _BATCH:
                 return counts
 
-    return await each_tenant(names, clear)
+    return await every_tenant(database, clear)

@@ -8,8 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping
 
-from chassis import tenants
-from chassis.jobs import Counts, each_tenant
+from chassis.jobs import Counts, every_tenant
 from chassis.keys import TenantKey, TenantKeys
 from chassis.unit_of_work import Database, UnitOfWork
 from intake.people import store_review as store
@@ -54,8 +53,6 @@ async def compare_names(database: Database, keys: TenantKeys, _: datetime) -> Co
     Raises:
         SomeTenantsFailedError: at the end, when all the others have been looked at.
     """
-    async with database.begin() as uow:
-        names = await tenants.all_tenants(uow)
 
     async def compare(tenant: str) -> Counts:
         counts = {"compared": 0, "found": 0}
@@ -68,7 +65,7 @@ async def compare_names(database: Database, keys: TenantKeys, _: datetime) -> Co
                 break
         return counts
 
-    return await each_tenant(names, compare)
+    return await every_tenant(database, compare)
 
 
 async def compare_batch(uow: UnitOfWork, keys: TenantKeys, tenant: str) -> tuple[int, int]:
