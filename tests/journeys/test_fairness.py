@@ -93,9 +93,9 @@ async def test_nobody_waits_until_another_tenants_burst_of_five_thousand_is_hand
     assert BURST - 250 < source.parked < BURST
     print(f"alone: {alone}; beside the burst: {beside}")
     for before, after in ((alone.api, beside.api), (alone.bus, beside.bus)):
-        # This machine may run other tests besides. Whoever had to wait until 5,000 are handled would wait for seconds.
+        # This machine may run other tests besides, and 5,000 commands wait for its disk, in the same stream.
         assert at(after, 0.5) < 2 * at(before, 0.5) + 100
-        assert at(after, 0.99) < 2 * at(before, 0.99) + 2500
+        assert at(after, 0.99) < 2 * at(before, 0.99) + 1500
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """Submissions on their way in: what its source's limit allows goes on, the rest is parked or refused."""
 
+import asyncio
 from collections.abc import Sequence
 from math import ceil
 from typing import Any
@@ -10,6 +11,9 @@ from chassis.unit_of_work import UnitOfWork
 from contracts.message import Allowance, ProblemCode, ProblemError
 from intake.limits import store
 from intake.limits.limiter import Limiter, is_limited
+
+_AT_ONCE = 20
+"""Of how many sources the counters are asked at once: a batch of many waits for each of them else, and everybody with it."""
 
 RESEALED = ResealedColumn(
     "parked", "sealed", key={"source_system": "text", "seq": "bigint"}, context="parked/{message_id}"
@@ -42,9 +46,17 @@ class Admission:
             else:
                 name = self._limiter.counted_as(tenant, source)
                 counted.setdefault((tenant, name, limit), []).extend(by_source[tenant, source])
-        for (tenant, name, limit), messages in counted.items():
-            granted, _ = await self._limiter.take(tenant, name, [message.id for message in messages], limit)
-            parked += messages[granted:]
+        sources = list(counted.items())
+        for start in range(0, len(sources), _AT_ONCE):
+            some = sources[start : start + _AT_ONCE]
+            taken = await asyncio.gather(
+                *(
+                    self._limiter.take(tenant, name, [m.id for m in messages], limit)
+                    for (tenant, name, limit), messages in some
+                )
+            )
+            for (_, messages), (granted, _) in zip(some, taken, strict=True):
+                parked += messages[granted:]
         if not parked:
             return batch
         await store.park(uow, [await self._sealed(uow, message) for message in parked])
