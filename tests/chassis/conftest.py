@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import structlog
 
+from chassis import consumer
 from tests.chassis import ledger
 from tests.chassis.scene import Scene
 from tests.platform import Platform
@@ -36,3 +37,9 @@ async def scene(platform: Platform, tenant: str) -> AsyncIterator[Scene]:
     await scene.know()
     yield scene
     await scene.restore()
+
+
+@pytest.fixture
+def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that cannot be handled is given back at once, and so delivered again each time it is tried."""
+    monkeypatch.setattr(consumer, "_PATIENCE_SECONDS", 0.0)

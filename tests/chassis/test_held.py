@@ -58,6 +58,21 @@ def test_a_batch_has_as_many_of_one_tenant_as_of_another_who_has_more_waiting(wh
         held.done(batch)
 
 
+@given(whose, st.integers(1, 20), st.integers(0, 60), st.sampled_from(TENANTS), st.booleans())
+def test_what_comes_back_late_is_seen_to_belong_before_a_batch(
+    whose: list[str], limit: int, late: int, tenant: str, by_tenant: bool
+) -> None:
+    held = Held(by_tenant=by_tenant)
+    held.add([message(10 * number, each) for number, each in enumerate(whose, 1)])
+    batch = held.next(limit)
+    assert not held.precedes(batch)
+    held.add([message(10 * late + 5, tenant)])
+    own = [d.sequence for d in batch if d.wire.tenant == tenant or not by_tenant]
+    assert held.precedes(batch) == any(sequence > 10 * late + 5 for sequence in own)
+    held.put_back(batch)
+    assert len(held.next(100)) == len(held) == len(whose) + 1
+
+
 def test_with_more_tenants_than_fit_a_batch_each_has_its_turn_before_anybody_has_another() -> None:
     held = Held(by_tenant=True)
     held.add([message(number, f"tenant-{number % 10}") for number in range(1, 31)])

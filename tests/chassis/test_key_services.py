@@ -105,6 +105,7 @@ print([name for name in ("botocore", "hvac", "google.auth", "requests") if name 
     assert ran.stdout.strip() == "[]"
 
 
+@pytest.mark.usefixtures("no_patience")
 async def test_commands_wait_while_the_key_service_is_away_and_are_handled_afterwards(
     platform: Platform, scene: Scene, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -120,6 +120,7 @@ async def test_a_batch_survives_the_broker(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("crashed_before", [False, True])
+@pytest.mark.usefixtures("no_patience")
 async def test_however_often_the_keys_are_away_no_message_is_given_up(scene: Scene, crashed_before: bool) -> None:
     ids = await scene.give(submission(1, Mishap.NEEDS_A_KEY), submission(2))
     if crashed_before:  # then they are handled one by one
@@ -138,6 +139,7 @@ async def test_however_often_the_keys_are_away_no_message_is_given_up(scene: Sce
     await nothing_given_up(scene)
 
 
+@pytest.mark.usefixtures("no_patience")
 async def test_poison_waits_until_it_can_be_sealed(scene: Scene) -> None:
     await scene.give_raw(b"poison")
     await scene.give(submission(1))
@@ -181,6 +183,7 @@ async def test_a_tenants_spoilt_key_stops_nobody_else_and_its_messages_come_back
     assert await scene.letters() == []
 
 
+@pytest.mark.usefixtures("no_patience")
 async def test_while_the_key_service_has_another_key_work_waits(scene: Scene) -> None:
     async with scene.service().running():
         await scene.give(submission(1, Mishap.NEEDS_A_KEY))

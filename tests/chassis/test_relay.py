@@ -12,6 +12,7 @@ import httpx
 import pytest
 from nats.js.api import AckPolicy, ConsumerConfig
 
+from chassis import outbox
 from chassis.unit_of_work import Database
 from contracts.catalogue import EVENTS
 from contracts.intake.leads import LeadDuplicated
@@ -191,6 +192,25 @@ async def test_a_relay_holds_one_subscription_however_much_it_publishes(scene: S
             connections = (await client.get(f"{scene.platform.broker.monitor_url}/connz")).json()["connections"]
     of_the_relay = [c["subscriptions"] for c in connections if c.get("name") == "leadloop-intake-outbox"]
     assert of_the_relay == [1]
+
+
+async def test_places_of_events_that_are_gone_hold_up_nothing_and_are_swept(scene: Scene) -> None:
+    """As an event may be that was to be published again at the moment it was swept."""
+    await scene.select("insert into outbox_unsent select -n from generate_series(1, 1500) as n")
+    service = scene.service()
+    async with service.running():
+        ids = await write(scene, [event(1)], service.database)
+
+        async def there() -> bool:
+            return [id_ for id_, _ in await stream(scene)] == ids
+
+        await until(there, what="the event that is there")
+        status = await scene.ask(GetStatus(), of=ledger.NAME)
+        assert status.outbox_first_unsent is None
+        async with service.database.begin() as uow:
+            await outbox.sweep(uow.connection, 14)
+    assert await scene.select("select from outbox_unsent") == []
+    assert len(await scene.select("select from outbox where tenant = $1", scene.tenant)) == 1
 
 
 async def test_events_are_published_again_under_the_same_ids(scene: Scene) -> None:

@@ -59,6 +59,7 @@ async def test_a_command_that_overtakes_the_news_of_its_tenant_is_handled(newcom
     assert await newcomer.letters() == []
 
 
+@pytest.mark.usefixtures("no_patience")
 async def test_while_the_gateway_is_away_what_was_sent_to_an_unknown_tenant_waits(newcomer: Scene) -> None:
     async with newcomer.platform.running("gateway"):
         await newcomer.ask(CREATE)

@@ -1,9 +1,9 @@
-"""A durable consumer: pulls batches and handles each in one transaction, in the stream's order.
+"""A durable consumer: pulls batches and handles each in one transaction; events in the stream's order, commands in their tenant's.
 
 A batch is committed only when every message that the broker has delivered and not seen acknowledged is held here. Replicas
 therefore take turns, under the durable's advisory lock, and a dead replica's messages are handled before newer ones. A turn ends
-when nothing is left that was there. Its transactions are on the session that has the lock: losing it loses both together, so
-there is nothing to fence.
+when nothing is held. Its transactions are on the session that has the lock: losing it loses both together, so there is nothing to
+fence.
 
 The broker takes its time over deliveries and acknowledgements. While a batch is handled the next messages come in, and the
 acknowledgements of the last one are unconfirmed; it is committed when they are confirmed.
@@ -20,39 +20,39 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerInfo
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.failures import LostRaceError, describe, is_transient
-from chassis.held import Held
+from chassis.held import Delivery, Held
 from chassis.logs import get_logger
 from chassis.metrics import BATCH_SECONDS, LAG
 from chassis.processing import Processor
 from chassis.pull import Pull
-from chassis.unit_of_work import Database, UnitOfWork
+from chassis.unit_of_work import Database, UnitOfWork, lock, unlock
 from contracts.catalogue import Durable, Stream
 
 log = get_logger("consumer")
 
 BATCH = 500
-_MOST_HELD_BYTES = 32 * 2**20
-_LEAST_ASKED_BYTES = 2 * 2**20
-"""A message of 1 MiB has to fit."""
 ACK_WAIT = timedelta(seconds=5)
 """How long the broker waits for an acknowledgement or a sign of life before it delivers a message again."""
+_MOST_HELD_BYTES = 16 * 2**20
+_MOST_ASKED_BYTES = 4 * 2**20
+"""Asked for at once: what takes longer to arrive than the broker waits would be delivered for ever."""
+_LEAST_ASKED_BYTES = 2 * 2**20
+"""A message of 1 MiB has to fit."""
 _IDLE_SECONDS = 2.0
+_STANDBY_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 2.0
-_TURN_SECONDS = 10.0
-"""How long a turn takes in more while it goes on: another replica waits."""
+_PATIENCE_SECONDS = 3.0
+"""How long a replica tries a batch again by itself, before another may try."""
 _GATHER_SECONDS = 0.1
 _LINGER_SECONDS = 0.01
-"""How long, twice, a part-filled batch waits for company: a turn costs the same for one message as for many."""
+"""How long, twice, a part-filled batch waits for company: a transaction costs the same for one message as for many."""
 _ACK_SECONDS = 5.0
 _SIGN_OF_LIFE_SECONDS = ACK_WAIT.total_seconds() / 3
 _SUSPICIOUS_DELIVERIES = 4
 """A message delivered this often may be what takes the process down."""
-_LOCK = text("select pg_advisory_lock(hashtextextended(:name, 0))")
-_UNLOCK = text("select pg_advisory_unlock(hashtextextended(:name, 0))")
 
 
 class _PendingAcks:
@@ -81,7 +81,7 @@ class _PendingAcks:
 
 
 def most_held(stream: Stream) -> int:
-    """How many messages a replica holds at most: the batch under way, the next one, and of commands, which are taken in turns by
+    """How many messages a replica takes in at most. Of events, a batch and the next; of commands, which are taken in turns by
     tenant, one tenant's burst and whoever comes behind it."""
     return 12 * BATCH if stream.work_queue else 2 * BATCH
 
@@ -104,27 +104,20 @@ class Consumer:
         self._stopping = asyncio.Event()
         self._asked_at: float | None = None
         self._pending_acks = _PendingAcks()
+        self._pause = 0.1
 
     async def run(self) -> None:
-        """Pull and handle batches until `stop`; errors that pass are waited out."""
-        delay = 0.1
+        """Pull and handle batches until `stop`, whenever no other replica does; errors that pass are waited out."""
         pull: Pull | None = None
         while not self._stopping.is_set():
             try:
                 pull = pull or await Pull.open(self._client, self._durable)
                 async with self._database.session() as session:
-                    while not self._stopping.is_set():
+                    while await self._wait_for_turn(session):
                         await self._take_turn(session, pull)
-                        delay = 0.1
-            except Exception as error:
-                log.warning(
-                    "a batch was put back" if is_transient(error) else "the consumer failed",
-                    durable=self._durable.name, stream=self._durable.stream.name, error=describe(error),
-                    exc_info=None if is_transient(error) else error,
-                )  # fmt: skip
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), delay)
-                delay = min(delay * 2, _LONGEST_PAUSE_SECONDS)
+                        await unlock(session, self._lock)
+            except Exception as error:  # noqa: BLE001 - it is logged, and tried again
+                await self._wait_out(error, "the messages were given back")
         await self._pending_acks.confirmed()
         if pull is not None:
             await pull.close()
@@ -142,64 +135,101 @@ class Consumer:
         """Let the batch under way end, and take no other."""
         self._stopping.set()
 
+    async def _wait_for_turn(self, session: AsyncConnection) -> bool:
+        """Wait for the durable's lock; false when it is time to stop."""
+        while not self._stopping.is_set():
+            if await lock(session, self._lock, _STANDBY_SECONDS):
+                return True
+            self._asked_at = None
+        return False
+
+    @property
+    def _lock(self) -> str:
+        return f"{self._durable.stream.name}/{self._durable.name}"
+
     async def _take_turn(self, session: AsyncConnection, pull: Pull) -> None:
-        """Wait for the durable's lock, pull what is there, and handle it batch by batch until there is no more."""
+        """Handle what is there and what comes meanwhile, batch by batch; what is left by `stop` or an error is given back."""
         held = Held(by_tenant=self._durable.stream.work_queue)
-        async with self._locked(session):
-            try:
-                for message in pull.left_over():  # while another replica may have had its turn
-                    await message.nak()
+        owner = await _driver_of(session)
+        try:
+            for message in pull.left_over():  # while another replica may have had its turn
+                await message.nak()
+            async with self._kept_alive(held):
                 await self._fetch(pull, held)
                 if not held and not self._stopping.is_set():
                     await self.behind()
-                until = monotonic() + _TURN_SECONDS
-                async with self._kept_alive(held):
-                    while held and not self._stopping.is_set():
-                        await self._handle_batch(session, pull, held, until)
-            finally:
-                for delivery in held:
-                    await delivery.message.nak()
+                patience = monotonic() + _PATIENCE_SECONDS
+                while held and not self._stopping.is_set():
+                    if await _driver_of(session) is not owner:
+                        raise LostRaceError("the session was lost, and the lock with it")
+                    try:
+                        await self._handle_batch(session, pull, held)
+                    except Exception as error:
+                        if not is_transient(error) or session.invalidated or monotonic() > patience:
+                            raise
+                        await self._wait_out(error, "a batch was put back")
+                    else:
+                        self._pause, patience = 0.1, monotonic() + _PATIENCE_SECONDS
+        finally:
+            for delivery in held:
+                await delivery.message.nak()
 
-    async def _handle_batch(self, session: AsyncConnection, pull: Pull, held: Held, until: float) -> None:
-        """Handle a batch and commit, while `until` then the next messages come in; then acknowledge."""
+    async def _handle_batch(self, session: AsyncConnection, pull: Pull, held: Held) -> None:
+        """Handle a batch and commit, while the next messages come in; then acknowledge."""
         started = monotonic()
-        async with self._database.begin(session=session) as uow:
-            assumed, waiting = await self._gather_unacknowledged(uow, pull, held)
-            uow.now = datetime.now(UTC)  # waiting for messages was no part of the work
-            batch = held.next(BATCH)
-            suspicious = any(delivery.message.metadata.num_delivered >= _SUSPICIOUS_DELIVERIES for delivery in batch)
-            incoming = asyncio.create_task(self._take_in(pull, held, 0 if monotonic() > until else waiting))
-            try:
+        batch: list[Delivery] = []
+        incoming: asyncio.Task[None] | None = None
+        try:
+            async with self._database.begin(session=session) as uow:
+                assumed, waiting = await self._gather_unacknowledged(uow, pull, held)
+                uow.now = datetime.now(UTC)  # waiting for messages was no part of the work
+                # Where one acknowledgement stands for all before it, it must not be of a message delivered after what is still
+                # held, or the broker takes the next ones for outdated. So what was gathered is one batch.
+                batch = held.next(BATCH if self._durable.stream.work_queue else len(held))
+                suspicious = any(each.message.metadata.num_delivered >= _SUSPICIOUS_DELIVERIES for each in batch)
+                incoming = asyncio.create_task(self._take_in(pull, held, waiting))
                 await self._processor.handle(uow, [delivery.wire for delivery in batch], suspicious=suspicious)
-            finally:
-                await incoming
-            if assumed:
-                await self._pending_acks.confirmed()
-                if (await self._unacknowledged_elsewhere(held))[0]:
-                    raise LostRaceError("an older message may lie with another replica")
+                await asyncio.wait([incoming])
+                if held.precedes(batch):
+                    raise LostRaceError("an older message came back meanwhile")
+                if assumed:
+                    await self._pending_acks.confirmed()
+                    if (await self._unacknowledged_elsewhere(held))[0]:
+                        raise LostRaceError("an older message may lie with another replica")
+        except BaseException:
+            if incoming is not None:
+                incoming.cancel()
+                await asyncio.wait([incoming])
+            held.put_back(batch)
+            raise
         held.done(batch)
         # In order, so on a stream that keeps its messages the last acknowledgement stands for all before it.
         for delivery in batch[:-1] if self._durable.stream.work_queue else []:
             await delivery.message.ack()
         self._pending_acks = _PendingAcks([delivery.message for delivery in batch])
         BATCH_SECONDS.labels(self._database.service, self._durable.stream.name).observe(monotonic() - started)
+        incoming.result()
 
     async def _fetch(self, pull: Pull, held: Held) -> None:
         """Take in what is there, or the first that comes and what comes with it; nothing after two seconds, or on `stop`."""
         self._asked_at = self._asked_at or monotonic()
-        held.add(
-            await self._unless_stopped(pull.take(most_held(self._durable.stream), _IDLE_SECONDS, _MOST_HELD_BYTES))
-        )
+        held.add(await self._unless_stopped(pull.take(self._most_asked, _IDLE_SECONDS, _MOST_ASKED_BYTES)))
         if held and len(held) < BATCH:
             await asyncio.sleep(_LINGER_SECONDS)
             await self._take_in(pull, held, BATCH - len(held))
         self._asked_at = None
 
-    async def _take_in(self, pull: Pull, held: Held, wanted: int, seconds: float = _LINGER_SECONDS) -> None:
+    async def _take_in(self, pull: Pull, held: Held, wanted: int) -> None:
         """Take in what is there and wanted, as far as there is room."""
-        room = min(wanted, most_held(self._durable.stream) - len(held))
+        room = min(wanted, self._most_asked, most_held(self._durable.stream) - len(held))
         if room > 0 and held.size < _MOST_HELD_BYTES:
-            held.add(await pull.take(room, seconds, max(_MOST_HELD_BYTES - held.size, _LEAST_ASKED_BYTES)))
+            most_bytes = min(max(_MOST_HELD_BYTES - held.size, _LEAST_ASKED_BYTES), _MOST_ASKED_BYTES)
+            held.add(await pull.take(room, _LINGER_SECONDS, most_bytes))
+
+    @property
+    def _most_asked(self) -> int:
+        """How many messages are asked for at once."""
+        return 4 * BATCH if self._durable.stream.work_queue else BATCH
 
     async def _unless_stopped(self, fetching: Coroutine[Any, Any, list[Msg]]) -> list[Msg]:
         """What is fetched, or nothing once `stop` was called: an idle replica leaves at once."""
@@ -212,7 +242,7 @@ class Consumer:
             stop.cancel()
 
     async def _gather_unacknowledged(self, uow: UnitOfWork, pull: Pull, held: Held) -> tuple[int, int]:
-        """Take in what was delivered and is unacknowledged: what a dead peer left comes here in time.
+        """Take in what was delivered and is unacknowledged, however much: what a dead peer left comes here in time.
 
         Returns:
             How many of these are not held, on the assumption that they are the last batch's, whose acknowledgements
@@ -259,15 +289,25 @@ class Consumer:
         finally:
             telling.cancel()
 
-    @asynccontextmanager
-    async def _locked(self, session: AsyncConnection) -> AsyncIterator[None]:
-        """No other replica has its turn meanwhile. Whoever raises gives up the session, and the lock with it."""
-        name = {"name": f"{self._durable.stream.name}/{self._durable.name}"}
-        async with session.begin():
-            await session.execute(_LOCK, name)
-        yield
-        async with session.begin():
-            await session.execute(_UNLOCK, name)
+    async def _wait_out(self, error: Exception, what: str) -> None:
+        """Say what happened, and pause; the longer, the more often in a row."""
+        passing = is_transient(error)
+        log.warning(
+            what if passing else "the consumer failed", durable=self._durable.name, stream=self._durable.stream.name,
+            error=describe(error), exc_info=None if passing else error,
+        )  # fmt: skip
+        await self._sleep(self._pause)
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleep, or until `stop`."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+
+async def _driver_of(session: AsyncConnection) -> object:
+    """The connection itself, which is another one if the session was lost and has connected again."""
+    return (await session.get_raw_connection()).driver_connection
 
 
 def _lag(info: ConsumerInfo) -> int:

@@ -21,7 +21,8 @@ class Delivery(NamedTuple):
 class Held:
     """Messages, taken out in batches: in the stream's order, or `by_tenant`, in turns.
 
-    Taken in turns, one tenant's thousand messages hold up nobody who sends one; each tenant's own stay in the stream's order.
+    Taken in turns, as far as they are held, one tenant's thousand messages hold up nobody who sends one; each tenant's own stay in
+    the stream's order.
     """
 
     def __init__(self, *, by_tenant: bool) -> None:
@@ -45,10 +46,11 @@ class Held:
             sequence = message.metadata.sequence.stream
             subject, upstream = read_signed(message.subject)
             wire = Wire(subject, message.headers or {}, message.data, message.metadata.timestamp, upstream)
-            if sequence not in self._deliveries:
-                heappush(self._waiting.setdefault(wire.tenant if self._by_tenant else "", []), sequence)
+            known = sequence in self._deliveries
+            self._deliveries[sequence] = delivery = Delivery(sequence, message, wire)
+            if not known:
+                self._await(delivery)
                 self.size += len(message.data)
-            self._deliveries[sequence] = Delivery(sequence, message, wire)
 
     def next(self, limit: int) -> list[Delivery]:
         """The next batch, in the stream's order; it stays held until it is `done`."""
@@ -61,8 +63,25 @@ class Held:
                 self._waiting[tenant] = waiting
         return [self._deliveries[sequence] for sequence in sorted(sequences)]
 
+    def precedes(self, batch: Sequence[Delivery]) -> bool:
+        """Whether something that waits belongs before one of a batch that was taken out."""
+        last = {self._line(delivery): delivery.sequence for delivery in batch}
+        return any(line in last and waiting[0] < last[line] for line, waiting in self._waiting.items())
+
+    def put_back(self, batch: Sequence[Delivery]) -> None:
+        """Have a batch that was taken out wait again."""
+        for delivery in batch:
+            self._await(delivery)
+
     def done(self, batch: Sequence[Delivery]) -> None:
         """Hold a batch no longer."""
         for delivery in batch:
             del self._deliveries[delivery.sequence]
             self.size -= len(delivery.wire.body)
+
+    def _await(self, delivery: Delivery) -> None:
+        heappush(self._waiting.setdefault(self._line(delivery), []), delivery.sequence)
+
+    def _line(self, delivery: Delivery) -> str:
+        """In which line it waits."""
+        return delivery.wire.tenant if self._by_tenant else ""

@@ -25,7 +25,11 @@ _WRITE = text("""
 """)
 _UNSENT = text("""
     select seq, id, type, tenant, time, correlation_id, causation_id, traceparent, body from outbox
-    where seq = any(array(select seq from outbox_unsent where seq <> all(cast(:but as bigint[])) order by seq limit :limit))
+    where seq = any(array(
+        select seq from outbox_unsent
+        where seq <> all(cast(:but as bigint[])) and exists (select from outbox where outbox.seq = outbox_unsent.seq)
+        order by seq limit :limit
+    ))
     order by seq
 """)
 _SENT = text("delete from outbox_unsent where seq = any(cast(:seqs as bigint[]))")
@@ -33,13 +37,20 @@ _PARK = text("""
     with out as (delete from outbox_unsent where seq = :seq) update outbox set parked = :reason where seq = :seq
 """)
 _WAITING = text("""
-    select count(*) as unsent, (select time from outbox where seq = (select min(seq) from outbox_unsent)) as oldest from outbox_unsent
+    select count(*) as unsent, (select time from outbox join outbox_unsent using (seq) order by seq limit 1) as oldest
+    from outbox_unsent
 """)
-_SPAN = text("select (select max(seq) from outbox) as last, (select min(seq) from outbox_unsent) as first_unsent")
+_SPAN = text("""
+    select (select max(seq) from outbox) as last,
+           (select seq from outbox join outbox_unsent using (seq) order by seq limit 1) as first_unsent
+""")
 _AGAIN = text("""
     insert into outbox_unsent select seq from outbox where time >= :since and parked is null on conflict do nothing
 """)
 _SWEEP = text("""
+    with of_none as (
+        delete from outbox_unsent where not exists (select from outbox where outbox.seq = outbox_unsent.seq)
+    )
     delete from outbox where time < now() - make_interval(days => :days) and parked is null
     and not exists (select from outbox_unsent where outbox_unsent.seq = outbox.seq)
 """)

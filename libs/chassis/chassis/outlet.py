@@ -126,7 +126,7 @@ class Outlet:
 
 def _error(message: Msg) -> Exception | None:
     """What an acknowledgement says is wrong."""
-    if b'"error"' not in message.data and not message.headers:
+    if b'"stream"' in message.data and b'"error"' not in message.data and not message.headers:
         return None
     if message.headers and message.headers.get("Status") == "503":
         return nats.js.errors.NoStreamResponseError()

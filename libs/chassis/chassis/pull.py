@@ -75,12 +75,14 @@ class Pull:
         terms = {"batch": limit, "no_wait": True, "expires": int(seconds * _NANOSECONDS), "max_bytes": most_bytes}
         await self._client.publish(self._next, json.dumps(terms).encode(), reply=reply)
         messages: list[Msg] = []
+        clock = asyncio.get_running_loop().time
         try:
-            async with asyncio.timeout(seconds + _ANSWER_SECONDS):
+            async with asyncio.timeout(seconds + _ANSWER_SECONDS) as patience:
                 while len(messages) < limit:
                     message = await self._arrived.get()
                     if message.reply:
                         messages.append(message)
+                        patience.reschedule(clock() + _ANSWER_SECONDS)
                     elif message.subject == reply and _is_end(message):
                         break
         except BaseException:

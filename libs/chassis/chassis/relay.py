@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import outbox
@@ -18,14 +17,13 @@ from chassis.logs import get_logger
 from chassis.metrics import PUBLISHED
 from chassis.outbox import Unsent
 from chassis.outlet import Answer, Outgoing, Outlet, TooLargeError
-from chassis.unit_of_work import Database
+from chassis.unit_of_work import Database, lock
 
 log = get_logger("relay")
 
 _PIPELINE = 1000
 _POLL_SECONDS = 0.1
 _STANDBY_SECONDS = 0.5
-_TRY_LOCK = text("select pg_try_advisory_lock(hashtextextended(:name, 0))")
 
 
 class Relay:
@@ -48,22 +46,14 @@ class Relay:
         while True:
             try:
                 async with self._database.session() as session:
+                    while not await lock(session, f"{self._database.service}/relay", _STANDBY_SECONDS):
+                        log.debug("another replica relays")
                     await session.execution_options(isolation_level="AUTOCOMMIT")
-                    await self._lock(session)
                     async with Outlet.open(self._address) as outlet:
                         await self._relay(session, outlet)
             except Exception as error:
                 log.warning("the relay pauses", exc_info=None if is_transient(error) else error, error=describe(error))
                 await asyncio.sleep(_STANDBY_SECONDS)
-
-    async def _lock(self, session: AsyncConnection) -> None:
-        """Wait until no other replica relays."""
-        name = f"{self._database.service}/relay"
-        while True:
-            locked = await session.execute(_TRY_LOCK, {"name": name})
-            if locked.scalar_one():
-                return
-            await asyncio.sleep(_STANDBY_SECONDS)
 
     async def _relay(self, session: AsyncConnection, outlet: Outlet) -> None:
         rows: Sequence[Unsent] = []
@@ -88,7 +78,7 @@ class Relay:
     ) -> Exception | None:
         """Note what was published and what never can be, up to the first event that was refused for now.
 
-        What was stored behind that one is published again, for the order's sake, and known by its id.
+        What was stored behind that one already stays where it is: it is published again, and known by its id.
 
         Returns:
             What it was refused for.

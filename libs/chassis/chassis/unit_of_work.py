@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CursorResult, Executable, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from uuid_utils.compat import uuid7
 
@@ -24,6 +25,10 @@ _ACT_FOR = text("""
     ) as unknown
 """)
 
+_WAIT_AT_MOST = text("select set_config('lock_timeout', :milliseconds, true)")
+_LOCK = text("select pg_advisory_lock(hashtextextended(:name, 0))")
+_UNLOCK = text("select pg_advisory_unlock(hashtextextended(:name, 0))")
+_LOCK_NOT_AVAILABLE = "55P03"
 _read = lru_cache(maxsize=2048)(text)
 """A statement is read for its parameters once: the stores have some hundreds."""
 
@@ -133,8 +138,8 @@ class Database:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncConnection]:
-        """A connection of one's own, for locks that outlast a transaction: they end with the block, or when the database has
-        heard nothing for 15 s."""
+        """A connection of one's own, for locks that outlast a transaction (`lock`): they end with the block, or when the database
+        has heard nothing for 15 s between transactions."""
         async with self.engine.connect() as connection:
             try:
                 async with connection.begin():
@@ -158,6 +163,24 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+async def lock(session: AsyncConnection, name: str, seconds: float) -> bool:
+    """Take a lock until `unlock`, or the session's end; false if another session has it for so long."""
+    try:
+        async with session.begin():
+            await session.execute(_WAIT_AT_MOST, {"milliseconds": str(round(seconds * 1000))})
+            await session.execute(_LOCK, {"name": name})
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+            return False
+        raise
+    return True
+
+
+async def unlock(session: AsyncConnection, name: str) -> None:
+    async with session.begin():
+        await session.execute(_UNLOCK, {"name": name})
 
 
 @asynccontextmanager
