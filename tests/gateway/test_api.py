@@ -158,6 +158,10 @@ async def test_an_outcome_is_recorded_by_the_key_unless_it_says_by_whom(acme: Te
     await record(acme, lead, {"type": "appointment_set", "occurred_at": "2026-01-06T12:00:00Z"}, recorded_by="user:7")
     history = (await acme.client.get(acme.path(f"/leads/{lead['lead_id']}/outcomes"))).json()
     assert [outcome["recorded_by"] for outcome in history["outcomes"]] == [f"key:{acme.key_id}", "user:7"]
+    path = acme.path(f"/leads/{lead['lead_id']}/outcomes")
+    first = (await acme.client.get(path, params={"limit": 1})).json()
+    second = (await acme.client.get(path, params={"limit": 1, "cursor": first["next_cursor"]})).json()
+    assert (first["outcomes"] + second["outcomes"], second["next_cursor"]) == (history["outcomes"], None)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A campaign reaches the leads of its audience, those that come later included, each once; it can be paused."""
 
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -10,7 +11,9 @@ from contracts.outreach import (
     Audience,
     CampaignState,
     CreateCampaign,
+    LeadMessages,
     ListCampaigns,
+    MessageView,
     PauseCampaign,
     ResumeCampaign,
 )
@@ -132,3 +135,38 @@ async def test_a_campaign_of_a_tenant_that_does_not_exist_is_refused(platform: P
     async with platform.running("gateway", "outreach"):
         with pytest.raises(ProblemError, match="no such tenant"):
             await platform.caller.ask(f"missing-{uuid4().hex[:8]}", CreateCampaign(title="Hello"))
+
+
+async def test_the_messages_to_a_lead_are_listed_in_pages_each_once(platform: Platform, tenant: str) -> None:
+    known = lead()
+    async with outreach(platform, tenant):
+        await arrive(platform, tenant, [known])
+        for number in range(5):
+            await platform.caller.ask(tenant, CreateCampaign(title=str(number)))
+        async with platform.sql() as sql:  # two were queued at one moment
+            await sql.execute(
+                """update outreach.message set queued_at = (select min(queued_at) from outreach.message where tenant_id = $1)
+                   where tenant_id = $1 and message_id in
+                       (select message_id from outreach.message where tenant_id = $1 order by queued_at limit 2)""",
+                tenant,
+            )
+        queued = [row["message_id"] for row in sorted(await messages(platform, tenant), key=last_queued_first)]
+        for limit in (1, 2, 5):
+            listed: list[MessageView] = []
+            cursor = None
+            while True:
+                page = await platform.caller.ask(
+                    tenant, LeadMessages(lead_id=known.lead_id, limit=limit, cursor=cursor)
+                )
+                listed += page.messages
+                assert page.channels
+                if (cursor := page.next_cursor) is None:
+                    break
+            assert [message.message_id for message in listed] == queued
+        with pytest.raises(ProblemError) as refused:
+            await platform.caller.ask(tenant, LeadMessages(lead_id=known.lead_id, cursor="x"))
+        assert refused.value.problem.code is ProblemCode.INVALID
+
+
+def last_queued_first(row: dict[str, Any]) -> tuple[float, UUID]:
+    return -row["queued_at"].timestamp(), row["message_id"]

@@ -170,19 +170,47 @@ class OutcomeView(BaseModel):
     overridden: bool = False
 
 
+class WaitingOutcome(BaseModel):
+    """An outcome that is not recorded yet: it waits for the submission that its order names."""
+
+    verdict: OutcomeVerdict = OutcomeVerdict.WAITING
+    type: OutcomeType
+    occurred_at: datetime | None = None
+    """When it happened; the lead's `created_at`, if empty."""
+    ordered_at: datetime
+    """When the order to record it came."""
+    waits_until: datetime
+    """When it is refused, if the submission has not come by then."""
+    submission_id: UUID | None = None
+    """The submission that the order names."""
+    recorded_by: str
+    value: Decimal | None = None
+    currency: str | None = None
+    reason_code: str | None = None
+    notes: str | None = None
+    """Free text, opened for the caller."""
+    override_reason: str | None = None
+    """Why an admin wants it recorded although the sequence rules block it; opened for the caller."""
+
+
 class OutcomeHistoryView(Reply):
-    """What became of a lead."""
+    """What became of a lead; a page of it."""
 
     lead_id: UUID
     outcomes: list[OutcomeView]
     """By `occurred_at`, then as recorded."""
+    waiting: list[WaitingOutcome] = []
+    """What is to be recorded of it besides and still waits, in the order it came; on the first pages."""
+    next_cursor: str | None = None
 
 
 class OutcomeHistory(Request[OutcomeHistoryView]):
-    """A lead's outcomes in state order."""
+    """A lead's outcomes in state order, as many at a time as fit into a message."""
 
     topic: ClassVar = Topic("outcomes", Kind.REQUEST, "outcome_history")
     lead_id: UUID
+    limit: Annotated[int, Field(ge=1, le=500)] = 500
+    cursor: Annotated[str, Field(max_length=200)] | None = None
 
 
 class LeadStateView(Reply):

@@ -164,14 +164,17 @@ class LeadMessagesView(Reply):
     channels: list[Channel]
     """By which the lead can be reached."""
     messages: list[MessageView]
-    """Every one, of every campaign, the last queued first."""
+    """Those of every campaign, the last queued first."""
+    next_cursor: str | None = None
 
 
 class LeadMessages(Request[LeadMessagesView]):
-    """The messages to a lead, sent or not; none for a lead that outreach does not know."""
+    """The messages to a lead, sent or not, a page at a time; none for a lead that outreach does not know."""
 
     topic: ClassVar = Topic("outreach", Kind.REQUEST, "lead_messages")
     lead_id: UUID
+    limit: Annotated[int, Field(ge=1, le=500)] = 500
+    cursor: Annotated[str, Field(max_length=200)] | None = None
 
 
 class PauseCampaign(Request[CampaignView]):

@@ -4,13 +4,18 @@ The rules are the outcome-capture plan's ("Validation Rules", "Missing Outcome N
 lost after won contradicts as much as won after lost.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
+
+from pydantic import BaseModel
 
 from contracts.outcomes import LeadStateView, OutcomeVerdict, Refusal, SequenceWarning
 from contracts.taxonomy import STAGE_OF, OutcomeType, Tier, Timeline
+
+T = TypeVar("T", bound=BaseModel)
 
 CLOCK_SKEW = timedelta(minutes=5)
 """How far ahead of ours the clock of whoever reports an outcome may be."""
@@ -27,6 +32,47 @@ _CONTRADICTED = {
     OutcomeType.CLOSED_WON: (OutcomeType.CLOSED_LOST, Refusal.WON_AFTER_LOST),
     OutcomeType.CLOSED_LOST: (OutcomeType.CLOSED_WON, Refusal.LOST_AFTER_WON),
 }
+
+_ROOM = 900_000
+"""Bytes of JSON that a page of a history may hold; the broker takes 1 MiB with headers (``max_payload``), and one outcome has at
+most a few hundred thousand."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPlace:
+    """Behind what a page of a lead's history begins: what waits, by its order's position and its number in that, and then what
+    was recorded, by its sequence number."""
+
+    waiting: tuple[int, int] = (0, 0)
+    sequence: int | None = None
+
+    def __str__(self) -> str:
+        return str(self.sequence) if self.sequence else "waiting:{}:{}".format(*self.waiting)
+
+    @classmethod
+    def read(cls, cursor: str) -> "HistoryPlace":
+        """Raises ValueError where the text is none."""
+        if not cursor.startswith("waiting:"):
+            return cls(sequence=_number(cursor))
+        _, position, number = cursor.split(":")
+        return cls((_number(position), _number(number)))
+
+
+def fitting(found: Sequence[tuple[HistoryPlace, T]], most: int, room: int = _ROOM) -> Sequence[tuple[HistoryPlace, T]]:
+    """As many of these, from the first on, as a page holds: at least one, and at most `most`."""
+    used = 0
+    for number, (_, view) in enumerate(found[:most]):
+        used += len(view.model_dump_json().encode())
+        if number and used > room:
+            return found[:number]
+    return found[:most]
+
+
+def _number(text: str) -> int:
+    number = int(text)
+    if not 0 < number < 2**63:
+        raise ValueError("not a number that anything has")
+    return number
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from chassis import tenants
+from chassis import paging, tenants
 from chassis.jobs import Counts
 from chassis.keys import TenantKeys
 from chassis.received import Received
@@ -14,10 +14,9 @@ from contracts import outreach
 from contracts.intake import erasure, leads
 from contracts.message import ProblemCode, ProblemError
 from contracts.operations import PersonalDataDropped
-from contracts.taxonomy import STAGE_OF
 from contracts.values import LeadRef
-from outcomes import domain, recording, store, store_orders
-from outcomes.orders import Order, has_free_text, order_of, written_in
+from outcomes import domain, recording, store, store_orders, telling
+from outcomes.orders import Order, has_free_text, order_of
 from outcomes.source_ids import Naming
 
 _MISSING_SHOWN = 100
@@ -138,16 +137,11 @@ class Handlers:
     async def outcome_history(
         self, uow: UnitOfWork, request: Received[messages.OutcomeHistory]
     ) -> messages.OutcomeHistoryView:
-        lead_id = request.body.lead_id
-        await _must_know(uow, request)
-        rows = await store.outcomes_of(uow, request.tenant, lead_id)
-        key = await self._keys.of(uow, request.tenant) if any(row["sealed"] for row in rows) else None
-        views = []
-        for row in rows:
-            written = written_in(row["sealed"], row["outcome_id"], key) if key and row["sealed"] else {}
-            stage = STAGE_OF[row["type"]]
-            views.append(messages.OutcomeView.model_validate({**row, **written, "stage": stage}))
-        return messages.OutcomeHistoryView(lead_id=lead_id, outcomes=views)
+        begin = paging.after(request.body.cursor, domain.HistoryPlace.read) or domain.HistoryPlace()
+        page = await telling.page(uow, self._keys, request.tenant, request.body, begin)
+        if not page.waiting:  # an order may wait for a lead before that is heard of
+            await _must_know(uow, request)
+        return page
 
     async def _orders(self, uow: UnitOfWork, received: Sequence[Received[Any]]) -> list[Order]:
         """The orders the messages give, with the store locked; what is asked of others is asked before that."""

@@ -359,12 +359,18 @@ async def add_outcomes(uow: UnitOfWork, outcomes: Sequence[Mapping[str, Any]]) -
         await uow.execute(_ADD_OUTCOMES, **columns(outcomes, *_OUTCOME_TYPES, "warnings", "beyond_contacted"))
 
 
-async def outcomes_of(uow: UnitOfWork, tenant: str, lead_id: UUID) -> Sequence[RowMapping]:
-    """A lead's outcomes in state order: by when they happened, then as recorded."""
+async def outcomes_of(
+    uow: UnitOfWork, tenant: str, lead_id: UUID, after: int | None, limit: int
+) -> Sequence[RowMapping]:
+    """A lead's outcomes in state order, by when they happened, then as recorded, from behind the one of a sequence number."""
     rows = await uow.execute(
-        f"""select {_OUTCOME}, warnings from outcome where tenant_id = :tenant and lead_id = :lead_id
-            order by occurred_at, sequence""",
-        tenant=tenant, lead_id=lead_id,
+        f"""select {_OUTCOME}, warnings from outcome
+            where tenant_id = :tenant and lead_id = :lead_id and (
+                cast(:after as bigint) is null or (occurred_at, sequence) > (
+                    select occurred_at, sequence from outcome
+                    where tenant_id = :tenant and lead_id = :lead_id and sequence = cast(:after as bigint)))
+            order by occurred_at, sequence limit :limit""",
+        tenant=tenant, lead_id=lead_id, after=after, limit=limit,
     )  # fmt: skip
     return rows.mappings().all()
 

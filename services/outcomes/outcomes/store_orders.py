@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import CursorResult
+from sqlalchemy import CursorResult, RowMapping
 
 from chassis.keys import Resealed, TenantKey
 from chassis.unit_of_work import UnitOfWork
@@ -127,6 +127,23 @@ async def waiting_for(uow: UnitOfWork, leads: Iterable[tuple[str, LeadRef]]) -> 
         submissions=[lead.submission_id for _, lead in named],
     )
     return _orders(rows)
+
+
+async def waiting_entries(
+    uow: UnitOfWork, tenant: str, lead_id: UUID, after: tuple[int, int], limit: int
+) -> Sequence[RowMapping]:
+    """What waits to be recorded of a lead, entry by entry, in the order it came, from behind (position, number) of one."""
+    rows = await uow.execute(
+        """select position, number, cast(entry as text) as entry, submission_id, recorded_by, heard_at, waits_until
+           from waiting cross join lateral jsonb_array_elements(entries) with ordinality as one (entry, number)
+           where tenant_id = :tenant and (position, number) > (cast(:position as bigint), cast(:number as bigint))
+             and (lead_id = :lead_id
+                  or (lead_id is null and (source_system, source_id) in
+                      (select source_system, source_id from lead where tenant_id = :tenant and lead_id = :lead_id)))
+           order by position, number limit :limit""",
+        tenant=tenant, lead_id=lead_id, position=after[0], number=after[1], limit=limit,
+    )  # fmt: skip
+    return rows.mappings().all()
 
 
 async def overdue(uow: UnitOfWork, tenants: Sequence[str], by: datetime, limit: int) -> list[Order]:

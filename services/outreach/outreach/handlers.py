@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 from uuid_utils.compat import uuid7
 
+from chassis import paging
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts import outreach as messages
@@ -52,14 +53,15 @@ async def forget_leads(uow: UnitOfWork, received: Sequence[Received[LeadErased]]
 
 
 async def lead_messages(uow: UnitOfWork, request: Received[messages.LeadMessages]) -> messages.LeadMessagesView:
-    lead_id = request.body.lead_id
+    ask = request.body
+    after = paging.after(ask.cursor, UUID)
+    rows = await store.messages_to(uow, request.tenant, ask.lead_id, after, ask.limit + 1)
+    page = [messages.MessageView.model_validate(dict(row)) for row in rows[: ask.limit]]
     return messages.LeadMessagesView(
-        lead_id=lead_id,
-        channels=[Channel(name) for name in await store.channels_of(uow, request.tenant, lead_id)],
-        messages=[
-            messages.MessageView.model_validate(dict(row))
-            for row in await store.messages_to(uow, request.tenant, lead_id)
-        ],
+        lead_id=ask.lead_id,
+        channels=[Channel(name) for name in await store.channels_of(uow, request.tenant, ask.lead_id)],
+        messages=page,
+        next_cursor=str(page[-1].message_id) if len(rows) > ask.limit else None,
     )
 
 

@@ -148,15 +148,22 @@ async def channels_of(uow: UnitOfWork, tenant: str, lead_id: UUID) -> list[str]:
     return rows.scalar_one_or_none() or []
 
 
-async def messages_to(uow: UnitOfWork, tenant: str, lead_id: UUID) -> Sequence[RowMapping]:
-    """Every message to a lead, the last queued first."""
+async def messages_to(
+    uow: UnitOfWork, tenant: str, lead_id: UUID, after: UUID | None, limit: int
+) -> Sequence[RowMapping]:
+    """The messages to a lead, the last queued first, from behind one of them."""
     rows = await uow.execute(
         """select message.message_id, message.campaign_id, message.channel, queued_at, ended_at, reason,
                   case message.state when 'held' then 'queued' else message.state end as state,
                   message.state = 'held' as held
            from campaign join message using (tenant_id, campaign_id)
-           where tenant_id = :tenant and lead_id = :lead_id order by queued_at desc, message_id""",
-        tenant=tenant, lead_id=lead_id,
+           where tenant_id = :tenant and lead_id = :lead_id and (cast(:after as uuid) is null or exists (
+               select from message as last
+               where last.tenant_id = :tenant and last.lead_id = :lead_id and last.message_id = :after
+                 and (message.queued_at < last.queued_at
+                      or (message.queued_at = last.queued_at and message.message_id > last.message_id))))
+           order by queued_at desc, message_id limit :limit""",
+        tenant=tenant, lead_id=lead_id, after=after, limit=limit,
     )  # fmt: skip
     return rows.mappings().all()
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -19,7 +19,14 @@ from contracts.intake.erasure import (
 from contracts.intake.leads import LeadAccepted
 from contracts.intake.privacy import DERIVED_FROM_A_PERSON, ExportEntry, ExportKind, ExportLead, ExportPage, ListReveals
 from contracts.message import ProblemCode, ProblemError
-from contracts.outcomes import MissingOutcomes, Outcome, OutcomeHistory, RecordOutcomesNow
+from contracts.outcomes import (
+    GetRecordings,
+    MissingOutcomes,
+    Outcome,
+    OutcomeHistory,
+    RecordOutcome,
+    RecordOutcomesNow,
+)
 from contracts.outreach import CreateCampaign, LeadMessages, MessageView, PauseCampaign
 from contracts.taxonomy import Channel, OutcomeType
 from contracts.values import LeadRef
@@ -53,7 +60,7 @@ async def known_everywhere(vault: Vault, lead: UUID) -> None:
 
 
 async def record(vault: Vault, lead: UUID, *types: OutcomeType, **more: Any) -> None:
-    outcomes = [Outcome(type=type_, notes=NOTE, **more) for type_ in types]
+    outcomes = [Outcome(type=type_, **{"notes": NOTE, **more}) for type_ in types]
     await vault.ask("gateway", RecordOutcomesNow(lead=LeadRef(lead_id=lead), outcomes=outcomes, recorded_by="user:7"))
 
 
@@ -254,6 +261,53 @@ async def test_an_export_is_all_that_is_known_of_the_person_wherever_it_is_held(
     assert {(row.lead_id, row.service, *row.fields) for row in page.reveals} == {
         (lead, "operator", "export"), (other, "operator", "export"),
     }  # fmt: skip
+
+
+async def test_an_export_has_what_was_written_of_the_person_however_much_it_is(vault: Vault) -> None:
+    lead = await vault.new_lead("1")
+    await known_everywhere(vault, lead)
+    note = "n" * 20_000
+    for hour in range(60):
+        await record(
+            vault, lead, OutcomeType.CONTACTED, occurred_at=f"2026-01-05T{hour % 24:02}:{hour:02}:00Z", notes=note
+        )
+    for number in range(60):
+        campaign = await vault.ask("gateway", CreateCampaign(title=str(number), channel=Channel.EMAIL))
+        await vault.ask("gateway", PauseCampaign(campaign_id=campaign.campaign_id))
+    contents = [(entry.kind, entry.content) for entry in await export(vault, lead)]
+    outcomes = [content for kind, content in contents if kind is ExportKind.OUTCOME]
+    assert sorted(content["sequence"] for content in outcomes) == list(range(1, 61))
+    assert {content["notes"] for content in outcomes} == {note}
+    assert len({content["message_id"] for kind, content in contents if kind is ExportKind.MESSAGE}) == 60
+
+
+async def test_an_export_has_a_value_that_is_larger_than_a_page_in_parts(vault: Vault) -> None:
+    metadata = {"large": 'é"' * 215_000, "small": 1}
+    lead = await vault.new_lead("1", metadata=metadata)
+    await known_everywhere(vault, lead)
+    first, *parts = [entry.content for entry in await export(vault, lead) if entry.kind is ExportKind.LEAD]
+    assert (first["in_parts"], first["personal_name"]) == (["personal_metadata"], "Ada Example")
+    assert {(part["part_of"], part["parts"]) for part in parts} == {("personal_metadata", len(parts))}
+    assert [part["part"] for part in parts] == list(range(1, len(parts) + 1))
+    assert json.loads("".join(part["json"] for part in parts)) == metadata
+
+
+async def test_an_export_has_what_still_waits_to_be_recorded_of_the_person(vault: Vault) -> None:
+    lead = await vault.new_lead("1")
+    await known_everywhere(vault, lead)
+    order = RecordOutcome(
+        lead=LeadRef(lead_id=lead, submission_id=uuid4()),
+        outcome=Outcome(type=OutcomeType.CONTACTED, notes=NOTE),
+        recorded_by="user:7",
+    )
+    id_ = await vault.platform.publish("operator", vault.tenant, order)
+
+    async def waits() -> Any:
+        return (await vault.ask("operator", GetRecordings(command_ids=[id_]))).recordings
+
+    await until(waits, what="the order waiting")
+    (outcome,) = [entry.content for entry in await export(vault, lead) if entry.kind is ExportKind.OUTCOME]
+    assert (outcome["verdict"], outcome["notes"], outcome["recorded_by"]) == ("waiting", NOTE, "user:7")
 
 
 async def test_an_export_in_many_pages_is_the_same_export(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:

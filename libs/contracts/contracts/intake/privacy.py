@@ -225,7 +225,8 @@ class ExportEntry(BaseModel):
     lead_id: UUID
     """Of which of the person's leads."""
     content: Annotated[dict[str, Any], Field(examples=[{"personal_name": "Ada Example", "source_key": "open_house"}])]
-    """All that is known of it, as JSON."""
+    """All that is known of it, as JSON. A value that is too large for a page is named in `in_parts`, and follows in entries of the
+    same kind and lead: `json` of each with this `part_of`, put together in their order, is the value's JSON."""
 
 
 class ExportPage(Reply):

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeVar
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from contracts.intake.leads import GetLead
 from contracts.message import ProblemCode, ProblemError, Reply
@@ -30,6 +30,8 @@ from gateway.problems import RefusedError
 router = APIRouter(tags=["outcomes"])
 
 R = TypeVar("R", bound=Reply)
+Limit = Annotated[int, Query(ge=1, le=500)]
+Cursor = Annotated[str | None, Query(max_length=200)]
 _PAUSES: Final = (0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28)
 
 _ADVICE: Final = {
@@ -62,9 +64,11 @@ async def record_outcomes(principal: Admitted, batch: RecordOutcomesNow, respons
 
 
 @router.get("/leads/{lead_id}/outcomes")
-async def list_outcomes(principal: Admitted, lead_id: UUID) -> OutcomeHistoryView:
-    """A lead's outcomes by `occurred_at`, then as recorded."""
-    return await _ask_of_lead(principal, OutcomeHistory(lead_id=lead_id), lead_id)
+async def list_outcomes(
+    principal: Admitted, lead_id: UUID, limit: Limit = 500, cursor: Cursor = None
+) -> OutcomeHistoryView:
+    """A lead's outcomes by `occurred_at`, then as recorded, and before them what waits to be; a page at a time."""
+    return await _ask_of_lead(principal, OutcomeHistory(lead_id=lead_id, limit=limit, cursor=cursor), lead_id)
 
 
 @router.get("/leads/{lead_id}/state")

@@ -21,7 +21,7 @@ from intake.distribution import store as distribution
 from intake.enrichment.exporting import contacts_of
 from intake.leads import store as leads
 from intake.privacy import revealing, store_audit, store_export
-from intake.privacy.domain_export import ROOM, Place, shorten, size_of
+from intake.privacy.domain_export import AROUND, ROOM, Place, in_parts, size_of
 from intake.routing import store_decisions
 
 _CHUNK: Final = 50
@@ -52,9 +52,9 @@ class Exporter:
         place = begin or Place(lead_ids[0], ExportKind.LEAD)
         while True:
             chunk, behind = await self._sources[place.kind](place.lead_id, place.after)
-            for number, found in enumerate(chunk[place.skip :], place.skip):
-                content = shorten(to_jsonable_python(found))
-                used += size_of(content)
+            contents = [content for found in chunk for content in in_parts(to_jsonable_python(found))]
+            for number, content in enumerate(contents[place.skip :], place.skip):
+                used += size_of(content) + AROUND
                 if entries and used > ROOM:
                     return entries, Place(place.lead_id, place.kind, place.after, number)
                 entries.append(ExportEntry(kind=place.kind, lead_id=place.lead_id, content=content))
@@ -118,18 +118,20 @@ class Exporter:
         tokens = await store_export.tokens_of_person(self.uow, self.key.tenant, lead_id)
         return await contacts_of(self.uow, self.key, tokens) if tokens else [], ""
 
-    async def _outcomes(self, lead_id: UUID, _: str) -> Chunk:
+    async def _outcomes(self, lead_id: UUID, after: str) -> Chunk:
+        ask = OutcomeHistory(lead_id=lead_id, cursor=after or None, limit=_CHUNK)
         try:
-            history = await self.ask.ask(self.key.tenant, OutcomeHistory(lead_id=lead_id), cause=self.cause)
+            history = await self.ask.ask(self.key.tenant, ask, cause=self.cause)
         except ProblemError as error:
             if error.problem.code is ProblemCode.NOT_FOUND:  # outcomes has never heard of the lead
                 return [], ""
             raise
-        return history.outcomes, ""
+        return [*history.waiting, *history.outcomes], history.next_cursor or ""
 
-    async def _messages(self, lead_id: UUID, _: str) -> Chunk:
-        found = await self.ask.ask(self.key.tenant, LeadMessages(lead_id=lead_id), cause=self.cause)
-        return found.messages, ""
+    async def _messages(self, lead_id: UUID, after: str) -> Chunk:
+        ask = LeadMessages(lead_id=lead_id, cursor=after or None, limit=_CHUNK)
+        page = await self.ask.ask(self.key.tenant, ask, cause=self.cause)
+        return page.messages, page.next_cursor or ""
 
     async def _events(self, lead_id: UUID, after: str) -> Chunk:
         ask = ListEvents(lead_id=lead_id, cursor=after or None, limit=_CHUNK)

@@ -1,0 +1,48 @@
+"""What is told of a lead: what waits to be recorded of it, and what was recorded, a page at a time."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chassis.keys import TenantKey, TenantKeys
+from chassis.unit_of_work import UnitOfWork
+from contracts.outcomes import OutcomeHistory, OutcomeHistoryView, OutcomeView, WaitingOutcome
+from contracts.taxonomy import STAGE_OF
+from outcomes import store, store_orders
+from outcomes.domain import HistoryPlace, fitting
+from outcomes.orders import Entry, written_in
+
+
+async def page(
+    uow: UnitOfWork, keys: TenantKeys, tenant: str, ask: OutcomeHistory, begin: HistoryPlace
+) -> OutcomeHistoryView:
+    """The page that begins at a place.
+
+    What waits comes first: what is recorded while the pages are asked for is told twice then, and would be left out otherwise.
+    """
+    lead_id, most = ask.lead_id, ask.limit + 1
+    orders = [] if begin.sequence else await store_orders.waiting_entries(uow, tenant, lead_id, begin.waiting, most)
+    entries = [(row, Entry.model_validate_json(row["entry"])) for row in orders]
+    rows = await store.outcomes_of(uow, tenant, lead_id, begin.sequence, most - len(entries))
+    is_sealed = any(entry.sealed for _, entry in entries) or any(row["sealed"] for row in rows)
+    key = await keys.of(uow, tenant) if is_sealed else None
+    waiting = [(HistoryPlace((row["position"], row["number"])), _waiting(row, entry, key)) for row, entry in entries]
+    recorded = [(HistoryPlace(sequence=row["sequence"]), _recorded(row, key)) for row in rows]
+    found = [*waiting, *recorded]
+    shown = fitting(found, ask.limit)
+    return OutcomeHistoryView(
+        lead_id=lead_id,
+        outcomes=[view for _, view in shown if isinstance(view, OutcomeView)],
+        waiting=[view for _, view in shown if isinstance(view, WaitingOutcome)],
+        next_cursor=str(shown[-1][0]) if len(shown) < len(found) else None,
+    )
+
+
+def _waiting(row: Mapping[str, Any], entry: Entry, key: TenantKey | None) -> WaitingOutcome:
+    written = written_in(entry.sealed, entry.outcome_id, key) if key and entry.sealed else {}
+    ordered = {"ordered_at": row["heard_at"]}
+    return WaitingOutcome.model_validate({**entry.model_dump(), **row, **written, **ordered})
+
+
+def _recorded(row: Mapping[str, Any], key: TenantKey | None) -> OutcomeView:
+    written = written_in(row["sealed"], row["outcome_id"], key) if key and row["sealed"] else {}
+    return OutcomeView.model_validate({**row, **written, "stage": STAGE_OF[row["type"]]})
