@@ -7,7 +7,7 @@ import csv
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from pydantic_core import to_jsonable_python
 
 from chassis.caller import Caller
 from contracts.intake.erasure import EraseLead, ErasureCertificate, ErasureResult, GetErasureCertificate
-from contracts.intake.privacy import ExportLead, ListReveals, RevealView
+from contracts.intake.privacy import ExportEntry, ExportLead, ListReveals, RevealView
 from leadloop.app import Common, Tenant
 from leadloop.commands_tenants import check_known
 from leadloop.errors_file import harmless
@@ -50,12 +50,30 @@ async def export_lead(
             found["entries"] += page.entries
             if (cursor := page.next_cursor) is None:
                 break
+    found["entries"] = _whole(found["entries"])
     text = json.dumps(to_jsonable_python(found), indent=2, ensure_ascii=False)
     if out is None:
         return Answer(found, [text])
     _write(out, text)
     count = len(found["entries"])
     return Answer({"file": str(out), "entries": count}, [f"{count} entries, all that is known of the person, in {out}"])
+
+
+def _whole(entries: Iterable[ExportEntry]) -> list[ExportEntry]:
+    """The entries, with each value that follows in parts back in its place."""
+    whole: list[ExportEntry] = []
+    text = ""
+    for entry in entries:
+        match entry.content:
+            case {"part_of": str(name), "part": number, "parts": count, "json": str(piece)}:
+                text += piece
+                if number == count:
+                    whole[-1].content[name] = json.loads(text)
+                    text = ""
+            case content:
+                content.pop("in_parts", None)
+                whole.append(entry)
+    return whole
 
 
 def _write(path: Path, text: str) -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 from contracts.intake.leads import SubmitLeadNow
@@ -11,12 +12,13 @@ from contracts.intake.privacy import OnBehalfOf, RevealPii
 from contracts.taxonomy import Purpose, Role
 from tests.journeys.operating import Operator
 
+LARGE = {"text": "x" * 850_000}
 ADA = {"full_name": "Ada Example", "phone": "(614) 555-0142", "notes": "Two dogs."}
 
 
-async def submit(operator: Operator, tenant: str, source_id: str = "1") -> UUID:
+async def submit(operator: Operator, tenant: str, source_id: str = "1", **more: Any) -> UUID:
     async with operator.caller() as caller:
-        submitted = await caller.ask(tenant, SubmitLeadNow(source_system="web", source_id=source_id, **ADA))
+        submitted = await caller.ask(tenant, SubmitLeadNow(source_system="web", source_id=source_id, **ADA, **more))
     assert submitted.lead_id
     return submitted.lead_id
 
@@ -24,11 +26,11 @@ async def submit(operator: Operator, tenant: str, source_id: str = "1") -> UUID:
 async def test_all_that_is_known_of_a_person_is_written_into_a_file_of_its_owner_s(
     operator: Operator, known: str, tmp_path: Path
 ) -> None:
-    lead = str(await submit(operator, known))
+    lead = str(await submit(operator, known, metadata=LARGE))
     shown = await operator.ask("lead", "export", lead, "--tenant", known)
-    assert [entry["content"]["personal_name"] for entry in shown["entries"] if entry["kind"] == "lead"] == [
-        "Ada Example"
-    ]
+    (content,) = [entry["content"] for entry in shown["entries"] if entry["kind"] == "lead"]
+    assert (content["personal_name"], content["personal_metadata"]) == ("Ada Example", LARGE)
+    assert "in_parts" not in content
     out = tmp_path / "ada.json"
     said = await operator.say("lead", "export", lead, "--tenant", known, "--out", out)
     assert "Ada" not in said

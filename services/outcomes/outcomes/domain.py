@@ -33,9 +33,9 @@ _CONTRADICTED = {
     OutcomeType.CLOSED_LOST: (OutcomeType.CLOSED_WON, Refusal.LOST_AFTER_WON),
 }
 
-_ROOM = 900_000
-"""Bytes of JSON that a page of a history may hold; the broker takes 1 MiB with headers (``max_payload``), and one outcome has at
-most a few hundred thousand."""
+_ROOM = 700_000
+"""Bytes of JSON that a page of a history may hold, or one outcome beyond them, which has at most a few hundred thousand; the broker
+takes 1 MiB with headers (``max_payload``), and a page of an export somewhat less."""
 
 
 @dataclass(frozen=True, slots=True)

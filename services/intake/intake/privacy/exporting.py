@@ -52,9 +52,13 @@ class Exporter:
         place = begin or Place(lead_ids[0], ExportKind.LEAD)
         while True:
             chunk, behind = await self._sources[place.kind](place.lead_id, place.after)
+            begun = len(entries)
             contents = [content for found in chunk for content in in_parts(to_jsonable_python(found))]
             for number, content in enumerate(contents[place.skip :], place.skip):
                 used += size_of(content) + AROUND
+                if begun and used > ROOM:
+                    # Whole, the chunk fits into a page; counted in, what stops waiting meanwhile would be missing from it.
+                    return entries[:begun], place
                 if entries and used > ROOM:
                     return entries, Place(place.lead_id, place.kind, place.after, number)
                 entries.append(ExportEntry(kind=place.kind, lead_id=place.lead_id, content=content))
