@@ -3,6 +3,7 @@
 import asyncio
 import json
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -12,6 +13,7 @@ from chassis.caller import inbox_prefix
 from chassis.received import encode
 from contracts.gateway import TenantChanged, TenantSettings
 from contracts.intake.privacy import (
+    ExportLead,
     ListReveals,
     OnBehalfOf,
     PersonalField,
@@ -214,21 +216,48 @@ async def test_the_audit_is_listed_page_by_page_by_whom_of_whom_for_what_and_whe
     assert (await refused(vault.ask("gateway", ListReveals(cursor="x")))).problem.field == "cursor"
 
 
+async def limit(vault: Vault, **settings: int) -> None:
+    """Have intake know how many persons an hour the tenant allows."""
+    changed = TenantChanged(version=9, settings=TenantSettings(**settings), created_at="2026-01-05T00:00:00Z")
+    await vault.platform.publish("gateway", vault.tenant, changed)
+
+    async def known() -> bool:
+        rows = await vault.rows("select version from intake.tenant where tenant_id = $1")
+        return bool(rows[0]["version"] == 9)
+
+    await until(known, what="the new limit")
+
+
+async def two_persons(vault: Vault) -> list[UUID]:
+    return [await vault.new_lead(str(n), phone=f"(614) 555-01{n:02}", email=None, linkedin_url=None) for n in range(2)]
+
+
+async def test_a_service_by_itself_is_shown_so_many_persons_an_hour_and_no_more(vault: Vault) -> None:
+    first, second = await two_persons(vault)
+    await limit(vault, reveals_per_hour_of_services=1)
+    by_itself = {"sender": "outreach", "who": None, "purpose": Purpose.SEND_MESSAGE}
+    await vault.reveal(first, **by_itself)
+    error = await refused(vault.reveal(second, **by_itself))
+    assert (error.problem.code, error.problem.allowance and error.problem.allowance.limit) == ("unavailable", 1)
+    assert [row["lead_id"] for row in await audit(vault)] == [first]
+
+
+async def test_an_export_counts_as_a_reveal_of_one_person_and_is_limited_with_them(vault: Vault) -> None:
+    first, second = await two_persons(vault)
+    await limit(vault, reveals_per_hour=1)
+    await vault.reveal(first, sender="operator", who=None, purpose=Purpose.SUPPORT)
+    error = await refused(vault.ask("operator", ExportLead(lead_id=second)))
+    assert (error.problem.code, error.problem.allowance and error.problem.allowance.limit) == ("unavailable", 1)
+    assert [row["lead_id"] for row in await audit(vault)] == [first]
+
+
 async def test_bulk_reveal_is_limited_per_caller_and_told_once_and_alerts_once(
     vault: Vault, platform: Platform
 ) -> None:
     leads = [await vault.new_lead(str(n), phone=f"(614) 555-01{n:02}", email=None, linkedin_url=None) for n in range(5)]
     async with platform.running("notifier"):
         await platform.introduce(vault.tenant, "intake", "notifier")
-        settings = TenantSettings(reveals_per_hour=3)
-        tenant_changed = TenantChanged(version=9, settings=settings, created_at="2026-01-05T00:00:00Z")
-        await platform.publish("gateway", vault.tenant, tenant_changed)
-
-        async def known() -> bool:
-            rows = await vault.rows("select version from intake.tenant where tenant_id = $1")
-            return rows[0]["version"] == 9
-
-        await until(known, what="the new limit")
+        await limit(vault, reveals_per_hour=3)
         await vault.reveal(*leads[:3])
         await vault.reveal(*leads[:3])
         error = await refused(vault.reveal(*leads[2:4]))
