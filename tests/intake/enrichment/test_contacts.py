@@ -2,16 +2,21 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 
+from chassis.keys import TenantKeys, key_service
+from chassis.unit_of_work import Database
 from contracts.intake.enrichment import ListCompanies, ListRuns
 from contracts.intake.leads import ListLeads
 from contracts.intake.providers import HttpSettings
 from contracts.message import ProblemError
 from contracts.operations import RunJob
+from intake.enrichment import contents
 from tests.intake.enrichment.scene import Scene, answer
 from tests.intake.enrichment.web import Answer, Asked
+from tests.platform import Platform
 
 PERSONAL = ("canary", "@best.test", "@acme.test")
 
@@ -154,3 +159,25 @@ async def test_a_contact_that_is_rejected_stays_with_the_reason_and_can_be_submi
     assert (await scene.run(run.run_id)).submitted == 2
     verdicts = await scene.sql("select verdict from intake.submission where tenant_id = $1", scene.tenant)
     assert sorted(row["verdict"] for row in verdicts) == ["accepted", "accepted", "rejected"]
+
+
+async def test_the_same_company_person_and_question_of_two_tenants_leave_no_hash_in_common(
+    platform: Platform, tenant: str
+) -> None:
+    keys = TenantKeys(key_service(f"file://{platform.key_file}"))
+    database = Database("intake", platform.database_url("leadloop_intake"))
+    revision, left = uuid4(), []
+    try:
+        for each in (tenant, f"other-{tenant}"):
+            async with database.begin(each) as uow:
+                key = await keys.of(uow, each)
+            texts = ("acme.test", "ada canary/acme.test")
+            left.append(
+                {contents.identity(key, text) for text in texts}
+                | {contents.evidence(key, revision, text) for text in texts}
+            )
+    finally:
+        await database.close()
+    ours, theirs = left
+    assert len(ours) == len(theirs) == 4
+    assert not ours & theirs

@@ -123,6 +123,20 @@ async def test_what_one_tenant_did_is_not_recalled_for_another(running: Platform
     assert not (await check(running, other, ROOFERS)).similar_action_found
 
 
+async def test_the_same_request_of_two_tenants_leaves_no_hash_in_common(running: Platform, tenant: str) -> None:
+    other = f"other-{tenant}"
+    await running.introduce(other, "intake")
+    left = []
+    for each in (tenant, other):
+        await record(running, each, ROOFERS)
+        async with running.sql() as sql:
+            (row,) = await sql.fetch("select fingerprint, parts from intake.action where tenant_id = $1", each)
+        left.append({row["fingerprint"], *row["parts"]})
+    ours, theirs = left
+    assert len(ours) == len(theirs) > 2
+    assert not ours & theirs
+
+
 async def test_going_on_anyway_is_never_stopped_and_auditors_see_it(running: Platform, tenant: str) -> None:
     first = await record(running, tenant, ROOFERS)
     recall = await check(running, tenant, ROOFERS)
