@@ -247,7 +247,7 @@ class SubmitContacts(Request[ContactSubmissionResult]):
 
     Those who share an e-mail address, profile, or name and company with one submitted before are the same lead. What is personal
     about who became a lead is the vault's from then on. Who is rejected stays in the run, and can be submitted again once it was
-    resumed; but for persons who were erased, who are forgotten.
+    resumed, which a run that succeeded cannot be; but for persons who were erased, who are forgotten.
     """
 
     topic: ClassVar = Topic("intake", Kind.REQUEST, "submit_contacts")

@@ -2,7 +2,8 @@
 
 Whoever acts asks `check_action` first and shows the recall to whoever decides. Once it is decided, `record_action` under an id of
 the caller's own, with `proceeded_anyway` as the recall's `similar_action_found`; and `update_action` when it is known what came of it.
-Enrichment does so by itself for its runs; discovery and outreach do, by these requests, for what they do.
+There are kinds of actions for discovery, enrichment and outreach. Enrichment's runs ask and record by themselves, and nothing else
+does: of any other discovery, and of a campaign, whoever starts it asks.
 
 All of it is advice. Whoever cannot get it, because the answer is `unavailable` or does not come, goes on as if nothing
 similar had been done.
