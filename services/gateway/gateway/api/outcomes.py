@@ -7,6 +7,7 @@ from typing import Annotated, Final, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
 
 from contracts.intake.leads import GetLead
 from contracts.message import ProblemCode, ProblemError, Reply
@@ -30,8 +31,6 @@ from gateway.problems import RefusedError
 router = APIRouter(tags=["outcomes"])
 
 R = TypeVar("R", bound=Reply)
-Limit = Annotated[int, Query(ge=1, le=500)]
-Cursor = Annotated[str | None, Query(max_length=200)]
 _PAUSES: Final = (0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28)
 
 _ADVICE: Final = {
@@ -41,6 +40,15 @@ _ADVICE: Final = {
     Refusal.LEAD_REJECTED: "the lead was rejected when it was submitted; submit it again, corrected",
     Refusal.LEAD_UNKNOWN: "no such lead has come; submit it first",
 }
+
+
+class HistoryQuery(BaseModel):
+    """Which page of a lead's history is asked for."""
+
+    limit: Annotated[int, Field(ge=1, le=500)] = 500
+    """How many at most."""
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+    """The last page's `next_cursor`; the first page, if empty."""
 
 
 @router.post(
@@ -65,10 +73,10 @@ async def record_outcomes(principal: Admitted, batch: RecordOutcomesNow, respons
 
 @router.get("/leads/{lead_id}/outcomes")
 async def list_outcomes(
-    principal: Admitted, lead_id: UUID, limit: Limit = 500, cursor: Cursor = None
+    principal: Admitted, lead_id: UUID, query: Annotated[HistoryQuery, Query()]
 ) -> OutcomeHistoryView:
     """A lead's outcomes by `occurred_at`, then as recorded, and before them what waits to be; a page at a time."""
-    return await _ask_of_lead(principal, OutcomeHistory(lead_id=lead_id, limit=limit, cursor=cursor), lead_id)
+    return await _ask_of_lead(principal, OutcomeHistory(lead_id=lead_id, **query.model_dump()), lead_id)
 
 
 @router.get("/leads/{lead_id}/state")
