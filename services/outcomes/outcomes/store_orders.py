@@ -69,6 +69,18 @@ _WAITING_FOR = f"""
     ) as found
     order by position
 """
+_WAITING_ENTRIES = """
+    with found as (
+        select waiting.* from waiting where tenant_id = :tenant and lead_id = :lead_id
+        union all
+        select waiting.* from lead join waiting using (tenant_id, source_system, source_id)
+        where tenant_id = :tenant and lead.lead_id = :lead_id and waiting.lead_id is null
+    )
+    select position, number, cast(entry as text) as entry, submission_id, recorded_by, heard_at, waits_until
+    from found cross join lateral jsonb_array_elements(entries) with ordinality as one (entry, number)
+    where (position, number) > (cast(:position as bigint), cast(:number as bigint))
+    order by position, number limit :limit
+"""
 _OVERDUE = f"""
     select {_WAITING} from waiting
     where tenant_id = any(cast(:tenants as text[])) and waits_until <= :by order by position limit :limit
@@ -134,15 +146,8 @@ async def waiting_entries(
 ) -> Sequence[RowMapping]:
     """What waits to be recorded of a lead, entry by entry, in the order it came, from behind (position, number) of one."""
     rows = await uow.execute(
-        """select position, number, cast(entry as text) as entry, submission_id, recorded_by, heard_at, waits_until
-           from waiting cross join lateral jsonb_array_elements(entries) with ordinality as one (entry, number)
-           where tenant_id = :tenant and (position, number) > (cast(:position as bigint), cast(:number as bigint))
-             and (lead_id = :lead_id
-                  or (lead_id is null and (source_system, source_id) in
-                      (select source_system, source_id from lead where tenant_id = :tenant and lead_id = :lead_id)))
-           order by position, number limit :limit""",
-        tenant=tenant, lead_id=lead_id, position=after[0], number=after[1], limit=limit,
-    )  # fmt: skip
+        _WAITING_ENTRIES, tenant=tenant, lead_id=lead_id, position=after[0], number=after[1], limit=limit
+    )
     return rows.mappings().all()
 
 
