@@ -1,6 +1,7 @@
 """A lead that stands is worked on for those merged into it, and when they are parted each is worked on as before."""
 
 import asyncio
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -13,9 +14,11 @@ from contracts.intake.distribution import (
     LeadAssigned,
     LeadUnassigned,
     ReassignLead,
+    RemoveAgent,
     SetTimeOff,
 )
 from contracts.intake.people import MergeLeads
+from contracts.intake.workspaces import OnAbsence
 from contracts.message import ProblemCode, ProblemError
 from contracts.taxonomy import MergePolicy, OutcomeType
 from intake.distribution import succession
@@ -114,6 +117,52 @@ async def test_who_waited_longest_decides_the_place_in_the_queue(desk: Scene) ->
     assert set(await desk.owners()) == {stands, other}, "and the merged lead waits for nobody"
 
 
+@pytest.mark.parametrize("why", ["away", "removed", "full", "elsewhere"])
+async def test_whoever_cannot_be_given_work_does_not_go_on_with_the_lead_that_stands(desk: Scene, why: str) -> None:
+    await desk.publish(desk={**DESK, "on_absence": "keep"}, field={})
+    merged, *others = await desk.leads(3)
+    for lead in (merged, *others):
+        await assign(desk, lead, "bob")
+    match why:
+        case "away":
+            await desk.ask(SetTimeOff(user_id="bob", starts_at=desk.now))
+        case "removed":
+            await desk.ask(RemoveAgent(user_id="bob", held=OnAbsence.KEEP))
+        case "full":
+            await desk.agent("bob", 2)
+        case "elsewhere":
+            await desk.agent("bob", workspaces=["field"])
+    desk.told.clear()
+    (stands,) = await desk.leads(1)
+    await merge(desk, merged, stands)
+    assert desk.events(LeadAssigned) == []
+    assert await status(desk, merged) == (stands, "routed", None)
+    await desk.minute()
+    assert await status(desk, merged) == (stands, "assigned", "ann")
+
+
+async def test_whoever_is_full_goes_on_as_a_merge_gives_them_nothing_more(desk: Scene) -> None:
+    await desk.agent("bob", 3)
+    stands, merged, again, late, other = await desk.leads(5)
+    for lead in (merged, again, other):
+        await assign(desk, lead, "bob")
+    await merge(desk, merged, stands)
+    await merge(desk, again, stands)
+    await merge(desk, other, late)
+    assert await desk.owners() == {stands: "bob", late: "bob"}
+
+
+async def test_whoever_holds_too_much_goes_on_with_as_many_as_they_have_room_for(desk: Scene) -> None:
+    merged = await desk.leads(2)
+    for lead in merged:
+        await assign(desk, lead, "bob")
+    await desk.agent("bob", 1)
+    first, second = await desk.leads(2)
+    async with desk.unit() as uow:
+        await succession.merge(uow, desk.tenant, dict(zip(merged, (first, second), strict=True)))
+    assert list((await desk.owners()).values()) == ["bob"]
+
+
 async def test_a_closed_lead_is_open_again_when_an_open_one_is_merged_into_it(desk: Scene) -> None:
     stands, merged = await desk.leads(2)
     await assign(desk, stands, "ann")
@@ -182,12 +231,45 @@ async def test_a_merged_lead_can_be_given_to_nobody(desk: Scene) -> None:
         assert refused.value.problem.code is ProblemCode.CONFLICT
 
 
-async def test_who_is_away_or_full_when_it_is_parted_is_not_given_it_back(desk: Scene) -> None:
-    stands, merged = await desk.leads(2)
-    await assign(desk, merged, "bob")
-    await merge(desk, merged, stands)
-    await desk.ask(ReassignLead(lead_id=stands, user_id="ann", actor="user:1"))
+async def put_by_while_another_is_worked_on(scene: Scene) -> tuple[UUID, UUID]:
+    """A lead that Ann owns, and one of Bob's that is merged into it."""
+    stands, merged = await scene.leads(2)
+    await assign(scene, stands, "ann")
+    await assign(scene, merged, "bob")
+    await merge(scene, merged, stands)
+    return stands, merged
+
+
+async def test_who_is_away_when_a_lead_is_parted_is_not_given_it_back(desk: Scene) -> None:
+    stands, merged = await put_by_while_another_is_worked_on(desk)
     await desk.ask(SetTimeOff(user_id="bob", starts_at=desk.now))
+    await part(desk, merged, stands)
+    assert await desk.owners() == {stands: "ann"}
+    assert (await status(desk, merged))[1] == "routed"
+
+
+@pytest.mark.parametrize("hours", [None, {}], ids=["at work", "off hours"])
+async def test_who_is_full_when_a_lead_is_parted_is_not_given_it_back(desk: Scene, hours: dict[str, Any] | None) -> None:
+    stands, merged = await put_by_while_another_is_worked_on(desk)
+    (other,) = await desk.leads(1)
+    await assign(desk, other, "bob")
+    await desk.agent("bob", 1, working_hours=hours)
+    await part(desk, merged, stands)
+    assert await desk.owners() == {stands: "ann", other: "bob"}
+    assert (await status(desk, merged))[1] == "routed"
+
+
+async def test_who_has_room_for_one_lead_more_is_given_back_the_parted_one(desk: Scene) -> None:
+    stands, merged = await put_by_while_another_is_worked_on(desk)
+    await desk.agent("bob", 1)
+    await part(desk, merged, stands)
+    assert await desk.owners() == {stands: "ann", merged: "bob"}
+
+
+async def test_who_works_elsewhere_when_a_lead_is_parted_is_not_given_it_back(desk: Scene) -> None:
+    await desk.publish(desk=DESK, field={})
+    stands, merged = await put_by_while_another_is_worked_on(desk)
+    await desk.agent("bob", workspaces=["field"])
     await part(desk, merged, stands)
     assert await desk.owners() == {stands: "ann"}
     assert (await status(desk, merged))[1] == "routed"

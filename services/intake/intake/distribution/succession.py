@@ -11,11 +11,12 @@ from sqlalchemy import RowMapping
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.distribution import AssignedBy, EndReason, Standing
 from contracts.intake.routing import WorkStatus
+from contracts.intake.workspaces import WorkspaceConfiguration
 from intake import locks
 from intake.distribution import progress, store, store_agents, store_progress
 from intake.distribution.assigning import Assignment, give
 from intake.distribution.returning import release
-from intake.distribution.staffing import longest_ramp, standing, workspaces_of
+from intake.distribution.staffing import Workspaces, candidate, longest_ramp, workspaces_of
 from intake.routing import store as routing
 
 
@@ -23,7 +24,8 @@ async def merge(uow: UnitOfWork, tenant: str, merged: Mapping[UUID, UUID]) -> No
     """Have the work on leads that are merged go on with the lead that stands for each.
 
     Its place in the queue is the oldest of theirs. Its owner stays; if it has none, it goes to whoever has owned one of them the
-    longest. If it was closed and one of them is open, it is open again: the person has come back.
+    longest, or waits if they cannot be given work. If it was closed and one of them is open, it is open again: the person has
+    come back.
     """
     await locks.whose_work(uow, tenant)
     survivors = set(merged.values())
@@ -67,16 +69,8 @@ async def part(uow: UnitOfWork, tenant: str, parted: UUID, survivor: UUID, *, al
     if before is None or before["end_reason"] != EndReason.WITHDRAWN:
         return
     work = (await routing.lock_work(uow, tenant, [parted])).get(parted)
-    if work and work["status"] == WorkStatus.ROUTED and await _can_go_on(uow, tenant, before["user_id"]):
+    if work and work["status"] == WorkStatus.ROUTED:
         await _continue(uow, tenant, {parted: before}, {parted: before["version"]})
-
-
-async def _can_go_on(uow: UnitOfWork, tenant: str, user: str) -> bool:
-    """Whether an agent may be given back what they had: they are neither away nor full."""
-    workspaces = await workspaces_of(uow, tenant)
-    for agent in await store_agents.roster(uow, tenant, longest_ramp(workspaces), users=[user]):
-        return standing(agent, agent["capacity"], uow.now) in (Standing.AVAILABLE, Standing.OFF_HOURS)
-    return False
 
 
 def _heirs(
@@ -94,16 +88,40 @@ def _heirs(
 async def _continue(
     uow: UnitOfWork, tenant: str, ended: Mapping[UUID, RowMapping], versions: Mapping[UUID, int]
 ) -> None:
-    """Give leads to the owners that others, or they themselves, had before."""
+    """Give leads to the owners that others, or they themselves, had before, as far as these can go on; the rest wait."""
     if not ended:
         return
-    for lead, row in ended.items():
+    workspaces = await workspaces_of(uow, tenant)
+    continued = await _able(uow, tenant, workspaces, ended)
+    for lead, row in continued.items():
         await store.place(uow, tenant, lead, row["workspace"])
     assignments = [
         Assignment(
             lead, row["user_id"], row["workspace"], versions.get(lead, -1) + 2, AssignedBy.SYSTEM,
             {"user_id": row["user_id"], "continues": str(row["lead_id"])}, inherits=row,
         )
-        for lead, row in ended.items()
+        for lead, row in continued.items()
     ]  # fmt: skip
-    await give(uow, tenant, await workspaces_of(uow, tenant), assignments)
+    if assignments:
+        await give(uow, tenant, workspaces, assignments)
+
+
+async def _able(
+    uow: UnitOfWork, tenant: str, workspaces: Workspaces, ended: Mapping[UUID, RowMapping]
+) -> dict[UUID, RowMapping]:
+    """Those of these ownerships whose agents still work there, are not away, and have room; their hours keep nobody from it."""
+    users = sorted({row["user_id"] for row in ended.values()})
+    roster = await store_agents.roster(uow, tenant, longest_ramp(workspaces), users=users)
+    agents = {agent["user_id"]: agent for agent in roster}
+    held = {user: agent["held"] for user, agent in agents.items()}
+    able = {}
+    for lead, row in ended.items():
+        agent = agents.get(row["user_id"])
+        if agent is None or row["workspace"] not in agent["workspaces"]:
+            continue
+        seen = candidate(agent, workspaces.get(row["workspace"], WorkspaceConfiguration()), uow.now)
+        there = seen.standing in (Standing.AVAILABLE, Standing.OFF_HOURS)
+        if there and held[seen.user_id] < seen.capacity:
+            held[seen.user_id] += 1
+            able[lead] = row
+    return able
