@@ -1,6 +1,7 @@
 """A lead that stands is worked on for those merged into it, and when they are parted each is worked on as before."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -273,6 +274,23 @@ async def test_who_works_elsewhere_when_a_lead_is_parted_is_not_given_it_back(de
     await part(desk, merged, stands)
     assert await desk.owners() == {stands: "ann"}
     assert (await status(desk, merged))[1] == "routed"
+
+
+async def test_a_parted_lead_has_as_much_time_left_as_when_it_was_put_by(desk: Scene) -> None:
+    stands, merged = await desk.leads(2)
+    await assign(desk, stands, "ann")
+    await assign(desk, merged, "bob")
+    await desk.hear(desk.sent(stands))
+    desk.pass_time(minutes=5)
+    await merge(desk, merged, stands)
+    desk.pass_time(hours=2)
+    await part(desk, merged, stands)
+    assert desk.events(LeadAssigned)[-1].due_at == desk.now + timedelta(minutes=25)
+    desk.pass_time(minutes=24)
+    assert (await desk.minute())["overdue"] == 0
+    assert await desk.owners() == {stands: "ann", merged: "bob"}
+    desk.pass_time(minutes=1)
+    assert (await desk.minute())["overdue"] == 1
 
 
 async def test_a_lead_that_is_merged_while_rules_are_applied_for_the_first_time_is_put_to_work_by_nobody(

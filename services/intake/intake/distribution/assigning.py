@@ -53,8 +53,8 @@ class Assignment:
 
     Attributes:
         trace: what the choice was made by; of one made in a round, what is its own (`domain_round.explain`).
-        inherits: the ownership that goes on in this one, with its deadline and what came of it: that of a lead which was merged
-            into this one, or its own before it was merged.
+        inherits: the ownership that goes on in this one, with what was left of its time when it ended and what came of it: that
+            of a lead which was merged into this one, or its own before it was merged.
         newcomer: the lead's route, if it has not waited.
     """
 
@@ -212,7 +212,9 @@ def _decision(assignment: Assignment, before: RowMapping | None, grounds: str | 
 
 def _row(uow: UnitOfWork, configuration: WorkspaceConfiguration, assignment: Assignment) -> dict[str, Any]:
     minutes, before = configuration.sla_minutes, assignment.inherits
-    due_at = uow.now + timedelta(minutes=minutes) if minutes else None
+    time = timedelta(minutes=minutes) if minutes else None
+    if before:
+        time = before["due_at"] - before["ended_at"] if before["due_at"] else None
     return {
         "assignment_id": uuid7(),
         "lead_id": assignment.lead_id,
@@ -222,7 +224,7 @@ def _row(uow: UnitOfWork, configuration: WorkspaceConfiguration, assignment: Ass
         "assigned_at": uow.now,
         "assigned_by": assignment.assigned_by.value,
         "actor": assignment.actor,
-        "due_at": before["due_at"] if before else due_at,
+        "due_at": None if time is None else uow.now + time,
         "contacted_at": before["contacted_at"] if before else None,
         "inherited_from": before["lead_id"] if before and before["lead_id"] != assignment.lead_id else None,
     }
