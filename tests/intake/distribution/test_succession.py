@@ -1,7 +1,7 @@
 """A lead that stands is worked on for those merged into it, and when they are parted each is worked on as before."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -201,6 +201,21 @@ async def test_what_is_parted_is_worked_on_as_it_was(desk: Scene) -> None:
     assert (await status(desk, stands))[1] == "routed", "it waits as before"
 
 
+@pytest.mark.parametrize("workspace", ["field", None])
+async def test_the_other_one_waits_where_it_did_before_when_a_lead_is_parted_from_it(
+    desk: Scene, workspace: str | None
+) -> None:
+    await desk.publish(desk=DESK, field={})
+    (stands,), (merged,) = await desk.leads(1, workspace), await desk.leads(1)
+    await assign(desk, merged, "bob")
+    before = (await desk.work())[stands]
+    await merge(desk, merged, stands)
+    assert (await desk.work())[stands]["workspace"] == "desk"
+    await part(desk, merged, stands)
+    after = (await desk.work())[stands]
+    assert [after[name] for name in ("status", "workspace")] == [before[name] for name in ("status", "workspace")]
+
+
 async def test_a_lead_that_was_reopened_is_closed_again_when_it_is_parted(desk: Scene) -> None:
     stands, merged = await desk.leads(2)
     await assign(desk, stands, "ann")
@@ -250,7 +265,9 @@ async def test_who_is_away_when_a_lead_is_parted_is_not_given_it_back(desk: Scen
 
 
 @pytest.mark.parametrize("hours", [None, {}], ids=["at work", "off hours"])
-async def test_who_is_full_when_a_lead_is_parted_is_not_given_it_back(desk: Scene, hours: dict[str, Any] | None) -> None:
+async def test_who_is_full_when_a_lead_is_parted_is_not_given_it_back(
+    desk: Scene, hours: dict[str, Any] | None
+) -> None:
     stands, merged = await put_by_while_another_is_worked_on(desk)
     (other,) = await desk.leads(1)
     await assign(desk, other, "bob")
@@ -291,6 +308,40 @@ async def test_a_parted_lead_has_as_much_time_left_as_when_it_was_put_by(desk: S
     assert await desk.owners() == {stands: "ann", merged: "bob"}
     desk.pass_time(minutes=1)
     assert (await desk.minute())["overdue"] == 1
+
+
+async def waits_since(scene: Scene) -> dict[UUID, datetime]:
+    return {lead: row["waiting_since"] for lead, row in (await scene.work()).items()}
+
+
+async def test_leads_that_are_parted_have_the_places_in_the_queue_that_they_had(desk: Scene) -> None:
+    (first,) = await desk.leads(1)
+    desk.pass_time(hours=1)
+    (second,) = await desk.leads(1)
+    desk.pass_time(hours=1)
+    (stands,) = await desk.leads(1)
+    before = await waits_since(desk)
+    await merge(desk, first, second)
+    await merge(desk, second, stands)
+    assert (await waits_since(desk))[stands] == before[first]
+    await part(desk, second, stands)
+    assert await waits_since(desk) == {**before, second: before[first]}, "the first one is still merged into it"
+    await part(desk, first, second)
+    assert await waits_since(desk) == before
+
+
+async def test_parting_one_of_several_leaves_the_place_of_the_oldest_that_is_still_merged(desk: Scene) -> None:
+    merged = []
+    for _ in range(3):
+        merged += await desk.leads(1)
+        desk.pass_time(hours=1)
+    (stands,) = await desk.leads(1)
+    before = await waits_since(desk)
+    for lead in reversed(merged):
+        await merge(desk, lead, stands)
+    for lead, oldest in zip(merged, (*merged[1:], stands), strict=True):
+        await part(desk, lead, stands)
+        assert (await waits_since(desk))[stands] == before[oldest]
 
 
 async def test_a_lead_that_is_merged_while_rules_are_applied_for_the_first_time_is_put_to_work_by_nobody(

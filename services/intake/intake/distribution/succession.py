@@ -60,10 +60,11 @@ async def part(uow: UnitOfWork, tenant: str, parted: UUID, survivor: UUID, *, al
     heir = last.get(survivor)
     if heir and heir["ended_at"] is None and heir["inherited_from"] == parted:
         await release(uow, tenant, [survivor], EndReason.WITHDRAWN)
-        await routing.set_status(uow, tenant, [survivor], WorkStatus.ROUTED)
+        await routing.go_home(uow, tenant, survivor)
     if alone:
         await store_progress.take_back_reopening(uow, tenant, survivor)
     await routing.take_up(uow, tenant, parted)
+    await routing.go_back(uow, tenant, both)
     await progress.catch_up(uow, tenant, both)
     before = last.get(parted)
     if before is None or before["end_reason"] != EndReason.WITHDRAWN:
@@ -94,7 +95,7 @@ async def _continue(
     workspaces = await workspaces_of(uow, tenant)
     continued = await _able(uow, tenant, workspaces, ended)
     for lead, row in continued.items():
-        await store.place(uow, tenant, lead, row["workspace"])
+        await routing.go_on_in(uow, tenant, lead, row["workspace"])
     assignments = [
         Assignment(
             lead, row["user_id"], row["workspace"], versions.get(lead, -1) + 2, AssignedBy.SYSTEM,

@@ -44,7 +44,16 @@ _HAND_ON = """
     join work on work.tenant_id = :tenant and work.lead_id = given.other
     order by given.heir
     on conflict (tenant_id, lead_id) do update
-        set waiting_since = least(work.waiting_since, excluded.waiting_since), updated_at = excluded.updated_at
+        set waiting_since = least(work.waiting_since, excluded.waiting_since), updated_at = excluded.updated_at,
+            own_waiting_since = coalesce(work.own_waiting_since, work.waiting_since)
+"""
+_GO_BACK = """
+    update work set waiting_since = least(own_waiting_since, (
+        select min(coalesce(other.own_waiting_since, other.waiting_since))
+        from lead join work as other on other.tenant_id = :tenant and other.lead_id = lead.lead_id
+        where lead.tenant_id = :tenant and lead.merged_into = work.lead_id and other.status = 'merged'
+    ))
+    where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[])) and own_waiting_since is not null
 """
 
 
@@ -137,6 +146,25 @@ async def put_by(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> None:
     )  # fmt: skip
 
 
+async def go_on_in(uow: UnitOfWork, tenant: str, lead: UUID, workspace: str) -> None:
+    """Have a lead be worked on where one was that is merged into it, as long as its owner goes on with it."""
+    await uow.execute(
+        """update work set own_workspace = workspace, workspace = :workspace
+           where tenant_id = :tenant and lead_id = :lead""",
+        tenant=tenant, lead=lead, workspace=workspace,
+    )  # fmt: skip
+
+
+async def go_home(uow: UnitOfWork, tenant: str, lead: UUID) -> None:
+    """Have a lead that nobody goes on with (`go_on_in`) wait where it did before."""
+    await uow.execute(
+        """update work set workspace = own_workspace, updated_at = :now,
+               status = case when own_workspace is null then 'unrouted' else 'routed' end
+           where tenant_id = :tenant and lead_id = :lead""",
+        tenant=tenant, lead=lead, now=uow.now,
+    )  # fmt: skip
+
+
 async def take_up(uow: UnitOfWork, tenant: str, lead: UUID) -> None:
     """Have a lead that was parted from another wait where it did before it was merged."""
     await uow.execute(
@@ -144,6 +172,11 @@ async def take_up(uow: UnitOfWork, tenant: str, lead: UUID) -> None:
            where tenant_id = :tenant and lead_id = :lead and status = 'merged'""",
         tenant=tenant, lead=lead, now=uow.now,
     )  # fmt: skip
+
+
+async def go_back(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> None:
+    """Have leads of which others were parted wait since when they, and those that are still merged into them, did themselves."""
+    await uow.execute(_GO_BACK, tenant=tenant, leads=list(leads))
 
 
 async def drop_closed(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> None:
