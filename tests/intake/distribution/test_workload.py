@@ -44,6 +44,18 @@ async def test_fairness_is_live_and_in_proportion_to_capacity(scene: Scene) -> N
     assert (await scene.ask(GetWorkload(workspace="desk"))).fairness == 0.5
 
 
+@pytest.mark.parametrize("kind", ["round_robin", "load_balanced"])
+async def test_leads_are_given_out_in_proportion_to_weight_and_that_is_fair(scene: Scene, kind: str) -> None:
+    await scene.publish(desk={"chain": [{"kind": kind}]})
+    await scene.agent("light", 30, weight=1)
+    await scene.agent("heavy", 30, weight=3)
+    await scene.leads(20)
+    await scene.fill()
+    seen = await scene.ask(GetWorkload(workspace="desk"))
+    assert {agent.user_id: agent.active_leads for agent in seen.agents} == {"heavy": 15, "light": 5}
+    assert seen.fairness == 1.0
+
+
 async def test_a_workspace_that_does_not_exist_has_no_workload(scene: Scene) -> None:
     with pytest.raises(ProblemError):
         await scene.ask(GetWorkload(workspace="moon"))
