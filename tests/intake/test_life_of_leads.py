@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -40,6 +40,11 @@ LEADS = """
     from lead left join work on work.tenant_id = :tenant and work.lead_id = lead.lead_id
     where lead.tenant_id = :tenant
 """
+OVERDUE = """
+    select lead_id from assignment
+    where tenant_id = :tenant and ended_at is null and contacted_at is null and due_at <= :now
+"""
+SLA = timedelta(hours=1)
 
 
 def test_a_person_has_one_owner_at_most_and_nothing_is_lost_whatever_happens(platform: Platform) -> None:
@@ -65,6 +70,7 @@ class Life(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        self.passed = timedelta()
         self.closed: set[UUID] = set()
         self.erased: set[UUID] = set()
         self.leads: dict[UUID, Any] = {}
@@ -74,8 +80,9 @@ class Life(RuleBasedStateMachine):
         self.desk = Desk(self.installation, f"life-{uuid4().hex}")
         self.runner.run(self.desk.open(policy))
         self.scene = Scene(self.desk.database, self.desk.tenant)
+        self.desk.unit = self.scene.unit  # type: ignore[method-assign]
         rules = [{"name": "all", "workspace": "desk"}]
-        self.runner.run(self.scene.publish(rules, desk={"sla_minutes": 60}))
+        self.runner.run(self.scene.publish(rules, desk={"sla_minutes": SLA // timedelta(minutes=1)}))
         for agent in AGENTS:
             self.do(self.scene.agent(agent, 2))
 
@@ -84,9 +91,14 @@ class Life(RuleBasedStateMachine):
             self.runner.run(self.desk.close())
         self.runner.close()
 
+    @property
+    def now(self) -> datetime:
+        """The time, as all that is done has it."""
+        return datetime.now(UTC) + self.passed
+
     def do(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Do something, which may be refused, and look at everything; returns what came of it."""
-        self.scene.now = datetime.now(UTC)
+        self.scene.now = self.now
         try:
             done = self.runner.run(work)
         except ProblemError:
@@ -142,13 +154,20 @@ class Life(RuleBasedStateMachine):
         lead_id = self.one(data)
         self.closed.add(self.leads[lead_id]["merged_into"] or lead_id)
         if by_outcome:
-            self.do(self.scene.hear(self.scene.outcome(lead_id, OutcomeType.CLOSED_LOST, datetime.now(UTC))))
+            self.do(self.scene.hear(self.scene.outcome(lead_id, OutcomeType.CLOSED_LOST, self.now)))
         else:
             self.do(self.scene.ask(CompleteWork(lead_id=lead_id, actor="boss")))
 
     @rule()
     def a_minute_passes(self) -> None:
         self.do(self.scene.minute())
+
+    @rule()
+    def an_sla_passes(self) -> None:
+        self.passed += SLA
+        self.do(self.scene.minute())
+        overdue = self.runner.run(self.scene.rows(OVERDUE, now=self.scene.now))
+        assert overdue == [], "whoever contacts nobody in time keeps no lead"
 
     def one(self, data: st.DataObject) -> UUID:
         return data.draw(st.sampled_from(sorted(self.leads)))
