@@ -14,6 +14,7 @@ from intake.distribution import store, store_agents
 from intake.distribution.arriving import route
 from intake.distribution.assigning import Newcomer, give_out
 from intake.distribution.staffing import workspaces_of
+from intake.routing import store as routing
 from intake.routing.placing import Arrival
 from intake.routing.store import Placement
 from tests.intake.distribution.scene import BEGIN, Scene
@@ -80,7 +81,7 @@ async def newcomers(scene: Scene, count: int, limit: int = 500) -> tuple[list[UU
             for lead in leads
         ]
         await locks.distribution(uow, scene.tenant)
-        given = await give_out(uow, scene.tenant, await workspaces_of(uow, scene.tenant), limit, newcomers=arriving)
+        given, _ = await give_out(uow, scene.tenant, await workspaces_of(uow, scene.tenant), limit, newcomers=arriving)
     return leads, given
 
 
@@ -226,3 +227,47 @@ async def test_when_leads_come_what_waits_for_an_agent_of_its_place_is_not_gone_
     assert (await scene.owners(), asked) == ({lead: "a"}, [])
     await scene.fill()
     assert len(asked) == 1
+
+
+async def come(scene: Scene, count: int, geo: str) -> list[UUID]:
+    """Leads that rules send to where they belong at this moment."""
+    leads = await scene.leads(count, geo=geo)
+    async with scene.unit() as uow:
+        await routing.begin_anew(uow, scene.tenant, leads)
+        facts = {"geo_key": geo, "metadata": {}}
+        await route(uow, scene.tenant, [Arrival(lead, facts, scene.now) for lead in leads])
+    return leads
+
+
+async def test_why_nobody_can_be_given_a_lead_that_comes_is_kept_for_good(scene: Scene) -> None:
+    chain = [{"kind": "region"}, {"kind": "role", "role": "senior"}]
+    await scene.publish([{"name": "all", "workspace": "desk"}], desk={"chain": chain})
+    await scene.agent("elsewhere", regions=["*_oh"])
+    await scene.agent("full", 1, regions=["*_tx"])
+    await scene.agent("off", regions=["*_tx"], working_hours={})
+    first, second = await come(scene, 2, "austin_tx")
+    assert await scene.owners() == {first: "full"}
+    await scene.agent("full", 5, regions=["*_tx"])
+    assert await scene.owners() == {first: "full", second: "full"}
+    kept, assigned = await scene.traces(second)
+    assert (kept[0], assigned[0]) == ("routed", "assigned")
+    assert kept[1]["rules"] == {"all": None}
+    assert kept[1]["nobody_took_it"] == {
+        "steps": [
+            {"kind": "region", "other_region": ["elsewhere"]},
+            {"kind": "role", "role": "senior", "other_role": ["elsewhere", "full"]},
+        ],
+        "verdicts": {"off_hours": ["off"], "full": ["full"]},
+    }
+
+
+async def test_of_many_leads_that_nobody_can_be_given_what_their_reasons_have_in_common_is_kept_once(
+    scene: Scene,
+) -> None:
+    await scene.publish([{"name": "all", "workspace": "desk"}], desk={})
+    await scene.agent("off", working_hours={})
+    leads = await come(scene, 100, "austin_tx")
+    assert len(await scene.rows("select grounds_id from grounds where tenant_id = :tenant")) == 2, "a route and a round"
+    for lead in leads:
+        ((kind, trace),) = await scene.traces(lead)
+        assert (kind, trace["nobody_took_it"]["verdicts"]) == ("routed", {"off_hours": ["off"]})

@@ -125,6 +125,7 @@ async def test_a_lead_that_somebody_can_be_given_at_once_never_waits(team: Team)
     assert decision.trace["route"]["rules"] == {"all": None}
     (decision,) = (await team.ask(GetLeadDecisions(lead_id=second))).decisions
     assert (decision.kind, decision.trace["rules"]) == ("routed", {"all": None})
+    assert decision.trace["nobody_took_it"]["verdicts"] == {"full": ["ann"]}
     told = Desk(team.platform, team.tenant).told
     (assigned,) = await told("lead_assigned", 1)
     assert (assigned["lead_id"], assigned["rule"], assigned["routing_version"]) == (str(first), "all", 1)

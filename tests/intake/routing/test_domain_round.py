@@ -84,6 +84,18 @@ def test_the_reasons_of_every_choice_name_what_each_agent_held_at_its_turn(
             holds[choice.user_id] = holds.get(choice.user_id, 0) + 1
         else:
             assert not room or chains[workspace][-1].kind in (StepKind.REGION, StepKind.ROLE)
+            if not passed_over:
+                expected = {
+                    "eligible": {},
+                    "full": {u for u, c in there.items() if holds.get(u, 0) >= c.capacity},
+                    "passed_over": set(),
+                    "away": staff[workspace].keys() - there.keys(),
+                }
+                refusal = {"workspace": workspace, **distributors[workspace].refusal(place)}
+                made.append((refusal, expected))
+                assert all(room.keys() <= set(step.get(f"other_{step['kind']}", ())) for step in refusal["steps"]), (
+                    "whoever has room is considered by no step"
+                )
     grounds = orjson.loads(orjson.dumps(round_.grounds({name: d.grounds() for name, d in distributors.items()})))
     for trace, expected in made:
         reasons = explain(grounds, orjson.loads(orjson.dumps(trace)))

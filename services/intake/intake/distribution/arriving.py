@@ -35,13 +35,13 @@ async def route(uow: UnitOfWork, tenant: str, arrivals: Iterable[Arrival]) -> No
     # What changed waits already, or is to before others are given out: its place in the queue is an older one.
     placed = await settle(uow, tenant, [way for way in routes if way.arrival.changed], work)
     workspaces = {way.found.workspace for way in (*placed, *new) if way.found.workspace}
-    owned = await give_out(
+    owned, refusals = await give_out(
         uow, tenant, {name: rules.configuration.workspaces[name] for name in sorted(workspaces)},
         newcomers=[_newcomer(way) for way in new],
         causes={way.arrival.lead_id: way.arrival.cause for way in placed if way.arrival.cause}, by_place=bool(placed),
-    ) if workspaces else set()  # fmt: skip
+    ) if workspaces else (set(), {})  # fmt: skip
     rest = [way for way in routes if not way.arrival.changed and way.arrival.lead_id not in owned]
-    await settle(uow, tenant, rest, work)
+    await settle(uow, tenant, rest, work, refusals)
 
 
 async def route_by_hand(

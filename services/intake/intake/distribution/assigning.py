@@ -23,6 +23,7 @@ from intake.distribution.waiting import next_waiting
 from intake.routing import store as routing
 from intake.routing import store_decisions
 from intake.routing.domain_round import Round
+from intake.routing.placing import Refusal
 from intake.routing.store import Placement
 from intake.routing.store_decisions import Decision
 
@@ -91,7 +92,8 @@ async def fill(
     if not wanted:
         return set()
     await locks.distribution(uow, tenant)
-    return await give_out(uow, tenant, wanted, limit, left=left)
+    given, _ = await give_out(uow, tenant, wanted, limit, left=left)
+    return given
 
 
 async def give_out(
@@ -104,7 +106,7 @@ async def give_out(
     left: Mapping[UUID, RowMapping] | None = None,
     causes: Mapping[UUID, Envelope] | None = None,
     by_place: bool = True,
-) -> set[UUID]:
+) -> tuple[set[UUID], dict[UUID, Refusal]]:
     """As `fill`, of a tenant that is locked (`locks.distribution`): first what waits in these workspaces, then the newcomers to them.
 
     A newcomer who is given to somebody never waits; the others are the caller's to have wait.
@@ -113,6 +115,9 @@ async def give_out(
         causes: of those that wait, the message that changed them.
         by_place: whether leads are looked for of which only some agents take the place. That goes through all that wait, so it is
             for when there is more room than before, and not for when leads come.
+
+    Returns:
+        The leads that have an owner now; of the newcomers that nobody can be given, why.
     """
     left = left or {}
     open_ = {name: workspaces[name] for name in await store.busy(uow, tenant, workspaces)}
@@ -123,6 +128,7 @@ async def give_out(
         open_[name] = workspaces[name]
     round_, distributors = await distributors_of(uow, tenant, open_) if open_ else (Round({}), {})
     assignments: list[Assignment] = []
+    refused: dict[UUID, dict[str, Any]] = {}
     behind = None
     while busy and len(assignments) < limit:
         room = limit - len(assignments)
@@ -144,13 +150,16 @@ async def give_out(
         if choice := distributors[workspace].choose(newcomer.geo_key):
             by = _decided_by(workspaces[workspace], follows_another=False)
             assignments.append(Assignment(lead_id, choice.user_id, workspace, 1, by, choice.trace, newcomer=newcomer))
+        else:
+            refused[lead_id] = {"workspace": workspace, **distributors[workspace].refusal(newcomer.geo_key)}
+    if not assignments and not refused:
+        return set(), {}
+    grounds = orjson.dumps(round_.grounds({name: d.grounds() for name, d in distributors.items()})).decode()
     if assignments:
-        grounds = round_.grounds({name: distributor.grounds() for name, distributor in distributors.items()})
-        await give(
-            uow, tenant, workspaces, assignments, causes=causes, left=left, grounds=orjson.dumps(grounds).decode()
-        )
+        await give(uow, tenant, workspaces, assignments, causes=causes, left=left, grounds=grounds)
         await store.keep_rotations(uow, tenant, {name: d.standing for name, d in distributors.items() if d.standing})
-    return {assignment.lead_id for assignment in assignments}
+    refusals = {lead_id: Refusal(trace, grounds) for lead_id, trace in refused.items()}
+    return {assignment.lead_id for assignment in assignments}, refusals
 
 
 async def drain(database: Database, tenant: str) -> int:

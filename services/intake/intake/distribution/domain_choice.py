@@ -98,6 +98,10 @@ class Distributor:
                 return Choice(user, trace)
         return None
 
+    def refusal(self, geo_key: str | None) -> dict[str, Any]:
+        """Why no step has anybody for a lead of this place: what is its own; `domain_round.explain` adds what is not."""
+        return {"turn": len(self.round.given), "steps": self._steps_to(len(self.chain) - 1, geo_key)}
+
     def grounds(self) -> dict[str, Any]:
         """What its choices have in common: how much those who are there can hold, and why the others are not."""
         absent: dict[str, list[str]] = {}

@@ -43,7 +43,7 @@ class Round:
 
 
 def explain(grounds: Mapping[str, Any], trace: Mapping[str, Any]) -> dict[str, Any]:
-    """The whole reasons of one of a round's choices.
+    """The whole reasons of one of a round's choices, or why there was none.
 
     Parameters:
         trace: what is the choice's own: its `workspace`, `turn`, `steps` and who was `passed_over`.

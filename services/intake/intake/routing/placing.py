@@ -35,6 +35,19 @@ class Arrival:
     changed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why nobody can be given a lead.
+
+    Attributes:
+        trace: what is its own.
+        round: what the round of choices was made by, JSON (`domain_round`).
+    """
+
+    trace: dict[str, Any]
+    round: str
+
+
 async def apply(
     uow: UnitOfWork, tenant: str, rules: Rules, arrivals: Iterable[Arrival], work: Mapping[UUID, Mapping[str, Any]]
 ) -> dict[UUID, Route]:
@@ -68,14 +81,22 @@ def ways_of(rules: Rules, arrivals: Iterable[Arrival], work: Mapping[UUID, Mappi
 
 
 async def settle(
-    uow: UnitOfWork, tenant: str, ways: Sequence[Way], work: Mapping[UUID, Mapping[str, Any]]
+    uow: UnitOfWork,
+    tenant: str,
+    ways: Sequence[Way],
+    work: Mapping[UUID, Mapping[str, Any]],
+    refusals: Mapping[UUID, Refusal] | None = None,
 ) -> list[Way]:
-    """Have leads wait where the rules say, write down why and publish it; returns those that do."""
+    """Have leads wait where the rules say, write down why and publish it; returns those that do.
+
+    Args:
+        refusals: of those that somebody was looked for, why they wait all the same.
+    """
     if not ways:
         return []
     placed = await _place(uow, tenant, ways, work)
     decided = [way for way in ways if way.arrival.lead_id in placed]
-    await store_decisions.record(uow, tenant, [_decision(*way) for way in decided])
+    await store_decisions.record(uow, tenant, [_decision(*way, refusals or {}) for way in decided])
     for arrival, found in decided:
         uow.publish(tenant, _event(uow, arrival.lead_id, found), arrival.cause)
     return decided
@@ -123,8 +144,11 @@ def placement(arrival: Arrival, found: Route) -> Placement:
     )
 
 
-def _decision(arrival: Arrival, found: Route) -> Decision:
-    return Decision(arrival.lead_id, DecisionKind.ROUTED if found.rule else DecisionKind.UNROUTED, {}, found.decision)
+def _decision(arrival: Arrival, found: Route, refusals: Mapping[UUID, Refusal]) -> Decision:
+    kind, refusal = DecisionKind.ROUTED if found.rule else DecisionKind.UNROUTED, refusals.get(arrival.lead_id)
+    if refusal is None:
+        return Decision(arrival.lead_id, kind, {}, found.decision)
+    return Decision(arrival.lead_id, kind, refusal.trace, found.decision, refusal.round)
 
 
 def _event(uow: UnitOfWork, lead_id: UUID, found: Route) -> LeadRouted | LeadUnrouted:

@@ -39,7 +39,8 @@ class Decision:
     Attributes:
         trace: what is its own.
         route: what the rules decided by, JSON; kept once for all decisions that are recorded together and have it in common.
-        round: of an assignment, what the round of choices was made by, JSON (`domain_round`); kept once like a route.
+        round: what the round of choices was made by, JSON (`domain_round`); kept once like a route. Of an assignment, and of a
+            lead that waits because nobody could be given it.
     """
 
     lead_id: UUID
@@ -77,13 +78,19 @@ async def of_lead(uow: UnitOfWork, tenant: str, lead_id: UUID, before: UUID | No
 
 
 def _explained(row: RowMapping) -> dict[str, Any]:
-    """A decision's row with its whole trace, in which a newcomer's route is under `route`."""
+    """A decision's row with its whole trace.
+
+    A newcomer's route is in it under `route`; why nobody could be given one, beside its route, under `nobody_took_it`.
+    """
     decision = dict(row)
     route, round_ = decision.pop("route"), decision.pop("round")
-    if round_:
-        decision["trace"] = explain(round_, decision["trace"])
-    if route:
-        decision["trace"] = {**decision["trace"], "route": route} if round_ else route
+    reasons = explain(round_, decision["trace"]) if round_ else decision["trace"]
+    if round_ and decision["kind"] == DecisionKind.ROUTED:
+        decision["trace"] = {**route, "nobody_took_it": {name: reasons[name] for name in ("steps", "verdicts")}}
+    elif route:
+        decision["trace"] = {**reasons, "route": route} if round_ else route
+    else:
+        decision["trace"] = reasons
     return decision
 
 
