@@ -19,6 +19,8 @@ DUBLIN = Geo("dublin_oh", "OH", "US")
         "Dublin, Ohio 43017",
         "Dublin OH 43017-1234",
         "dublin oh 43017",
+        "Dublin, OH 43017 - 1234",
+        "Dublin, OH, 43017, 1234",
         "Dublin, OH, 43017, USA",
         "Dublin, OH 43017, United States of America",
         "Dublin Ohio",

@@ -24,7 +24,7 @@ from intake.leads.domain_words import read_intent, read_tier
 from tests.intake.leads.test_domain_lead import KEY, RECEIVED, submission
 
 PIECES = [
-    "Dublin", "OH", "ohio", "43017", "-1234", "New York", "Washington", "Georgia", "USA", "UK", "D.C.", "Port", "123 Main St",
+    "Dublin", "OH", "ohio", "43017", "-1234", "0042", "La", "New York", "Washington", "Georgia", "USA", "UK", "D.C.", "Port", "123 Main St",
     ", ", " - ", "/", " ", "_", "(", "\n", ".", "https://", "www.", "google", ".com", "?utm_source=", "&", "%20", "@", "+1",
     "614", "555-0134", "linkedin.com/in/", "%ud8", "x", "İ", "ß", "\ud800", "\udfff", "\x00", "東京", "Ａ", "٣", "$350k", "to",
 ]  # fmt: skip
@@ -71,6 +71,9 @@ def test_any_text_is_read_and_what_comes_out_is_read_as_itself(name: str) -> Non
     @example("linkedin.com/in/jane\ud800")
     @example("a@\udfff.com")
     @example("x" * 99 + ", ohio")
+    @example("Dublin, OH 43017 - 1234")
+    @example("Houston, TX 77001, 0042")
+    @example("Tom La, USA")
     def hold(typed: str) -> None:
         made = read(typed)
         assert made is None or read(str(made)) == made

@@ -59,7 +59,7 @@ def read_geo(text: str, region: str) -> Geo | None:
 
     Args:
         text: as typed; of a postal address, only the place: a house number with its street in front is left out, and so
-            are a ZIP code and the country behind a state of the USA.
+            are a ZIP code and the country behind a state of the USA. A key that was made of a place is read as itself.
         region: ISO 3166-1 alpha-2 of where the person or the tenant is. States of the USA are known by their names
             anywhere, by their two letters only where this is ``US``, for most are a country's as well.
 
@@ -69,6 +69,14 @@ def read_geo(text: str, region: str) -> Geo | None:
     >>> [read_geo(text, "US").key for text in ("Dublin, OH", "Dublin, Ohio 43017", "OH - Dublin", "Dublin, Ireland")]
     ['dublin_oh', 'dublin_oh', 'dublin_oh', 'dublin_ireland']
     """
+    geo = _read_once(text, region)
+    # What a key shows is a place's as well: a ZIP code in two parts is seen as one only in the key made of them.
+    while geo and not geo.state and (again := _read_once(geo.key, region)) and again.key != geo.key:
+        geo = again
+    return geo
+
+
+def _read_once(text: str, region: str) -> Geo | None:
     if len(text) > _PARSED_LENGTH and len(whole := key(text)) > _PARSED_LENGTH:
         return Geo(whole)
     parts = [part for piece in _SEPARATORS.split(text) if (part := _part(piece))]
