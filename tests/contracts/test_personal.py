@@ -118,6 +118,15 @@ def test_an_identifier_written_as_a_telephone_number_is_a_contact(before: str, n
         "06.12.34.56.78",
         "020-7946-0958",
         "＋1 614 555 0142",
+        "tel:6145550142",
+        "Tel 6145550142",
+        "phone=6145550142",
+        "sms:+16145550142",
+        "callto:6145550142",
+        "wa_16145550142",
+        "wa.me/16145550142",
+        "crm-whatsapp:+16145550142",
+        "whatsapp:6145550142",
     ],
 )
 def test_a_contact_is_known_as_an_identifier_however_it_is_written(identifier: str) -> None:
@@ -130,7 +139,21 @@ def test_a_record_s_number_is_no_contact(identifier: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "identifier", ["2024-000123", "00Q5f000003xYzABC", "12.34.567", "lead 7", "@web", "2024-05-12"]
+    "identifier",
+    [
+        "2024-000123",
+        "00Q5f000003xYzABC",
+        "12.34.567",
+        "lead 7",
+        "@web",
+        "2024-05-12",
+        "hotel_6145550142",
+        "iowa_16145550142",
+        "WA_1234567",
+        "tel:12",
+        "sms_20240512",
+        "tel:1234567890123456",
+    ],
 )
 def test_an_ordinary_identifier_is_no_contact(identifier: str) -> None:
     assert not is_contact(identifier)

@@ -37,8 +37,11 @@ _WRITTEN_AS_PHONE = re.compile(
     r"|(?<!\d)\d{3}([-. _/])\d{3}\1\d{4}(?!\d)"  # 614-555-0142
     r"|^(?=.*[\s/])\d(?:[\s/.-]*\d){6,}$"  # 020 7946 0958
     r"|^(?=(?:\D*\d){9})\d{2,4}([-.])\d{2,4}(?:\2\d{2,4})+$"  # 06.12.34.56.78, 020-7946-0958
+    r"|(?i:(?<![a-z\d])(?:callto|fax|msisdn|phone|sms|tel|telephone|whatsapp)[:=_./\s]+"
+    r"(?!20\d{6}(?!\d))\d{7,15}(?!\d))"  # tel:6145550142, but not sms_20240512, a day's
+    r"|(?i:(?<![a-z\d])wa(?:\.me)?[:=_/]+\d{10,15}(?!\d))"  # wa_16145550142; WA is Washington's code as well
 )
-"""Digits in the groups and signs by which a reader takes them for a telephone number, and no others."""
+"""Digits in the groups and signs, or behind the words, by which a reader takes them for a telephone number, and no others."""
 
 
 def looks_like_pii(text: str) -> bool:
