@@ -57,7 +57,10 @@ class Scene:
             HttpSettings(
                 url=f"{self.web.url}/companies", query={"industry": "{criteria.industry}", "state": "{criteria.state?}"},
                 results="data.items", price=cost,
-                fields={"name": "title", "domain": "web", "city": "place.city", "region": "place.state"},
+                fields={
+                    "name": "title", "domain": "web", "city": "place.city", "region": "place.state",
+                    "country": "place.country",
+                },
             ),
         )  # fmt: skip
         await self.set(
@@ -76,6 +79,13 @@ class Scene:
             ),
         )  # fmt: skip
         self.web.answering = answer
+
+    async def people_with_phones(self) -> None:
+        """Set all three, the one of people so that it tells their numbers."""
+        await self.three_providers()
+        fields = {"full_name": "name", "phone": "phone", "email": "mails.0.value"}
+        url = f"{self.web.url}/companies/{{company.domain}}/people"
+        await self.set("people", HttpSettings(url=url, results="people", fields=fields))
 
     async def start(self, **changes: Any) -> RunStartResult:
         order: dict[str, Any] = {
@@ -122,6 +132,19 @@ class Scene:
     async def sql(self, statement: str, *values: Any) -> Sequence[Any]:
         async with self.platform.sql() as sql:
             return await sql.fetch(statement, *values)
+
+
+LONDON = "+442079460958"
+
+
+async def london(asked: Asked) -> Answer:
+    """A company of London, and its one contact, with a number as it is dialled there."""
+    if asked.path == "/companies":
+        place = {"city": "London", "country": "United Kingdom"}
+        return Answer({"data": {"items": [{"title": "Acme Roofing", "web": "acme.test", "place": place}]}})
+    if asked.path.endswith("/people"):
+        return Answer({"people": [{"name": "Ada Canary", "phone": "020 7946 0958"}]})
+    return await answer(asked)
 
 
 async def answer(asked: Asked) -> Answer:

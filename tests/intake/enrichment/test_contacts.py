@@ -10,11 +10,12 @@ from chassis.keys import TenantKeys, key_service
 from chassis.unit_of_work import Database
 from contracts.intake.enrichment import ListCompanies, ListRuns
 from contracts.intake.leads import ListLeads
+from contracts.intake.people import FindLeads
 from contracts.intake.providers import HttpSettings
 from contracts.message import ProblemError
 from contracts.operations import RunJob
 from intake.enrichment import contents
-from tests.intake.enrichment.scene import Scene, answer
+from tests.intake.enrichment.scene import LONDON, Scene, answer, london
 from tests.intake.enrichment.web import Answer, Asked
 from tests.platform import Platform
 
@@ -181,3 +182,11 @@ async def test_the_same_company_person_and_question_of_two_tenants_leave_no_hash
     ours, theirs = left
     assert len(ours) == len(theirs) == 4
     assert not ours & theirs
+
+
+async def test_a_contact_is_read_as_one_of_the_company_s_country(scene: Scene) -> None:
+    await scene.people_with_phones()
+    scene.web.answering = london
+    await scene.submit((await scene.executed()).run_id)
+    (lead,) = (await scene.ask(FindLeads(phone=LONDON))).leads
+    assert (lead.attribution.geo_key, lead.time_zone, lead.warnings) == ("london", "Europe/London", [])

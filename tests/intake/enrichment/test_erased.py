@@ -13,9 +13,9 @@ from chassis.keys import TenantKeys, key_service
 from chassis.unit_of_work import Database
 from contracts.intake.erasure import EraseLead, GetErasureCertificate
 from contracts.intake.leads import SubmitLeadNow
-from contracts.intake.providers import HttpSettings, PatternSettings
+from contracts.intake.providers import PatternSettings
 from intake.enrichment import contents
-from tests.intake.enrichment.scene import PEOPLE, PROVIDERS, Scene, answer
+from tests.intake.enrichment.scene import LONDON, PEOPLE, PROVIDERS, Scene, answer, london
 from tests.intake.enrichment.web import Answer, Asked
 from tests.waiting import until
 
@@ -47,13 +47,6 @@ async def held(scene: Scene, database: Database) -> tuple[list[str], list[str]]:
         remembered = await uow.execute("select key, value from memory where tenant_id = :t", t=scene.tenant)
         answers = [json.dumps(contents.open_(key, bytes.fromhex(row.value["sealed"]), row.key)) for row in remembered]
     return sorted(contact["full_name"] for contact in contacts), sorted(answers)
-
-
-async def people_with_phones(scene: Scene) -> None:
-    await scene.three_providers()
-    fields = {"full_name": "name", "phone": "phone", "email": "mails.0.value"}
-    url = f"{scene.web.url}/companies/{{company.domain}}/people"
-    await scene.set("people", HttpSettings(url=url, results="people", fields=fields))
 
 
 def about_ada(answers: list[str]) -> list[str]:
@@ -90,7 +83,7 @@ async def test_whoever_is_erased_is_forgotten_in_every_run_and_in_what_is_rememb
 async def test_whoever_is_erased_while_a_provider_is_asked_about_them_does_not_come_back(
     scene: Scene, database: Database
 ) -> None:
-    await people_with_phones(scene)
+    await scene.people_with_phones()
     asked, go_on = asyncio.Event(), asyncio.Event()
 
     async def wait_for_it(asked_for: Asked) -> Answer:
@@ -120,7 +113,7 @@ async def test_whoever_is_erased_while_a_provider_is_asked_about_them_does_not_c
 async def test_whoever_was_erased_long_ago_is_neither_kept_nor_remembered_when_found_again(
     scene: Scene, database: Database
 ) -> None:
-    await people_with_phones(scene)
+    await scene.people_with_phones()
 
     async def also_ada(asked: Asked) -> Answer:
         return Answer({"people": ADA_BY_PHONE["acme.test"]}) if "acme.test" in asked.path else await answer(asked)
@@ -198,3 +191,12 @@ async def test_a_contact_that_is_rejected_because_its_person_was_erased_is_forgo
     assert names == []
     assert not about_ada(answers)
     assert (await scene.run(runs[1].run_id)).submitted == 0
+
+
+async def test_who_was_erased_is_known_by_a_number_of_the_company_s_country(scene: Scene, database: Database) -> None:
+    await erase(scene, phone=LONDON)
+    await scene.people_with_phones()
+    scene.web.answering = london
+    await scene.executed()
+    contacts, answers = await held(scene, database)
+    assert (contacts, about_ada(answers)) == ([], [])

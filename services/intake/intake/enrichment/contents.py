@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from chassis.keys import ResealedColumn, TenantKey
-from intake.leads.domain_phone import read_phone
+from intake.leads import domain_contact
+from intake.leads.domain_contact import read_contact
 
 RESEALED = (
     ResealedColumn("enrichment_run", "criteria", key={"run_id": "uuid"}, context="enrichment/criteria/{run_id}"),
@@ -40,24 +41,15 @@ def contact(run_id: UUID) -> str:
     return f"contact/{run_id}"
 
 
-def reached_by(fields: Mapping[str, Any], region: str) -> dict[str, str]:
-    """What a person is reached by, under the kind of its token.
+def reached_by(fields: Mapping[str, str], company: Mapping[str, Any], region: str) -> dict[str, str]:
+    """What a contact with these fields is reached by, under the kind of its token; read as intake reads the lead that it may become.
 
     Parameters:
-        region: how national telephone numbers are read.
+        region: how national telephone numbers are read where the company's country does not say it.
     """
-    phone = read_phone(fields["phone"], region) if "phone" in fields else None
-    values = {
-        "phone_token": phone.e164 if phone else None,
-        "email_token": fields.get("email"),
-        "linkedin_token": fields.get("linkedin_url"),
-    }
-    return {kind: value for kind, value in values.items() if value}
-
-
-def tokens(key: TenantKey, reached_by: Mapping[str, str]) -> list[str]:
-    """The tokens of what a person is reached by, whichever of them their lead has."""
-    return [token for kind, value in reached_by.items() for token in key.tokens(kind, value)]
+    country = {"country": company["country"]} if "country" in company else {}
+    read = read_contact({**fields, **country}, region, [])
+    return domain_contact.reached_by(read.phone.e164 if read.phone else None, read.email, read.linkedin_url)
 
 
 def identity(key: TenantKey, text: str) -> str:

@@ -22,6 +22,7 @@ from intake.enrichment.domain_template import Known
 from intake.enrichment.forgetting import forget_contacts
 from intake.enrichment.store_claims import Claim
 from intake.enrichment.store_work import NewItem
+from intake.people.tokens import every_token
 from intake.vault import suppression
 
 Results = Sequence[Mapping[str, Any]]
@@ -93,7 +94,7 @@ def _reached_by(work: Work, result: Mapping[str, Any]) -> dict[str, str]:
     if work.about_a_contact:
         address = read_address(result)
         return {"email_token": address[0]} if address else {}
-    return contents.reached_by(read_contact(result) or {}, work.region)
+    return contents.reached_by(read_contact(result) or {}, work.known["company"], work.region)
 
 
 async def _companies(uow: UnitOfWork, work: Work, results: Results, _: Sequence[str]) -> int | None:
@@ -114,7 +115,7 @@ async def _contacts(uow: UnitOfWork, work: Work, results: Results, evidence: Seq
                 NewItem(
                     contents.identity(work.key, contact_identity(contact, company)),
                     sealed=contents.seal(work.key, contact, contents.contact(work.claim.run_id)),
-                    tokens=contents.tokens(work.key, contents.reached_by(contact, work.region)),
+                    tokens=every_token(work.key, contents.reached_by(contact, work.known["company"], work.region)),
                     with_email="email" in contact,
                 )
             )
@@ -136,7 +137,7 @@ async def _address(uow: UnitOfWork, work: Work, results: Results, evidence: Sequ
     await store.keep_address(
         uow, work.claim, work.item["item"],
         contents.seal(work.key, contact, contents.contact(work.claim.run_id)),
-        contents.tokens(work.key, contents.reached_by(contact, work.region)),
+        every_token(work.key, contents.reached_by(contact, work.known["company"], work.region)),
         [*work.evidence, *evidence],
     )  # fmt: skip
     return 1

@@ -69,6 +69,7 @@ def _lead(row: RowMapping, contact: dict[str, Any], company: dict[str, str], run
         **{name: contact.get(name) for name in ("full_name", "phone", "email", "linkedin_url")},
         source=SOURCE,
         geo=place or None,
+        country=company.get("country"),
         metadata={name: value for name, value in about.items() if value is not None},
     )
 
