@@ -44,9 +44,12 @@ class Desk:
         self.keys = TenantKeys(key_service(f"file://{self.platform.key_file}"))
 
     async def open(self, policy: MergePolicy) -> None:
-        """Have the tenant so that every service hears of it, and intake knows it at once."""
+        await self.change(merge=policy)
+
+    async def change(self, **changes: Any) -> None:
+        """Have the tenant with these settings so that every service hears of it, and intake knows it at once."""
         self.version += 1
-        settings = TenantSettings(merge=policy)
+        settings = TenantSettings(**changes)
         news = TenantChanged(version=self.version, settings=settings, created_at=datetime.now(UTC))
         await self.platform.publish("gateway", self.tenant, news)
         async with self.database.begin() as uow:

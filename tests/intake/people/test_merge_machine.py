@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
+from contracts.gateway import TenantSettings
 from contracts.intake.leads import LeadAccepted, SubmitLead
 from contracts.message import ProblemError
 from contracts.taxonomy import MergePolicy
@@ -17,6 +18,7 @@ from tests.intake.people.desk import Desk, lead
 from tests.platform import Platform
 
 TOLD = ("lead_accepted", "lead_updated", "lead_merged", "lead_unmerged")
+ALLOWED = TenantSettings().metadata_allowed
 FIELDS = ("phone_token", "email_token", "geo_key", "intent", "tier")
 submissions = st.builds(
     lead,
@@ -131,7 +133,7 @@ class Merging(RuleBasedStateMachine):
                 root = merges[root]
             assert standing(rows, lead_id) == root, "a lead is merged into the one at the end of its merges"
         for lead_id in set(self.leads.values()) - set(merges):
-            row, told = rows[lead_id], snapshot(rows[lead_id])
+            row, told = rows[lead_id], snapshot(rows[lead_id], ALLOWED)
             order = [rows[UUID(id_)] for id_ in (row["combined"] or {"leads": []})["leads"]]
             others = {id_ for id_ in rows if id_ != lead_id and standing(rows, id_) == lead_id}
             assert {other["lead_id"] for other in order} == others
@@ -155,14 +157,14 @@ class Merging(RuleBasedStateMachine):
                 versions.setdefault(body["lead_id"], []).append(body["version"])
                 newest[body["lead_id"]] = body
         for lead_id, row in rows.items():
-            now = json.loads(LeadAccepted(**snapshot(row)).model_dump_json())
+            now = json.loads(LeadAccepted(**snapshot(row, ALLOWED)).model_dump_json())
             assert {name: newest[str(lead_id)][name] for name in now} == now
             assert versions[str(lead_id)] == sorted(set(versions[str(lead_id)])), "versions are told once, in order"
             assert versions[str(lead_id)][-1] == row["version"]
 
 
 def shown(row: Any) -> dict[str, Any]:
-    return {name: value for name, value in snapshot(row).items() if name != "version"}
+    return {name: value for name, value in snapshot(row, ALLOWED).items() if name != "version"}
 
 
 def standing(rows: Any, lead_id: UUID) -> UUID:

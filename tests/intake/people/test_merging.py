@@ -14,7 +14,7 @@ from contracts.intake.leads import GetLead, LeadView, ListLeads, SubmissionResul
 from contracts.intake.people import GetPerson, MergeLeads, UnmergeLead
 from contracts.message import ProblemCode, ProblemError
 from contracts.taxonomy import MergePolicy
-from intake.people import merging, store_merges
+from intake.people import handlers, merging, store_merges
 from tests.intake.people.desk import ACTOR, Desk, lead
 from tests.platform import Platform
 
@@ -302,8 +302,8 @@ async def test_a_lead_that_was_parted_is_kept_apart_from_all_that_it_was_merged_
     first, second, third = await ids(desk, *(lead(name, phone=PHONE) for name in "123"))
     await desk.unmerge(first)
     async with desk.unit() as uow:
-        _, survivor = await merging.unmerge(uow, desk.received(UnmergeLead(lead_id=first, actor=ACTOR)))
-    assert survivor["lead_id"] == third, "asked again: the one that stands, by way of another"
+        parted = await handlers.unmerge_lead(uow, desk.received(UnmergeLead(lead_id=first, actor=ACTOR)))
+    assert parted.survivor.lead_id == third, "asked again: the one that stands, by way of another"
     await desk.unmerge(second)
     await desk.submit(lead("1", phone=PHONE, geo="Dublin"))
     assert {row["merged_into"] for row in (await desk.rows()).values()} == {None}

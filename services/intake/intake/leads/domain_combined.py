@@ -3,7 +3,7 @@
 Nothing of a lead is overwritten. What it says for the others is stored beside it, and each row stays as its source left it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypedDict
 from uuid import UUID
@@ -60,6 +60,25 @@ def first_personal(leads: Iterable[tuple[UUID, Values]]) -> tuple[dict[str, Any]
 def order_of(lead_id: UUID, combined: Combined | None) -> list[UUID]:
     """A lead that stands and those merged into it, in the order in which they lend values."""
     return [lead_id, *(UUID(other) for other in combined["leads"])] if combined else [lead_id]
+
+
+def allowed_only(row: Mapping[str, Any], allowed: Collection[str]) -> dict[str, Any]:
+    """A lead's row without the metadata, its own and lent, that may not be told or shown.
+
+    Args:
+        allowed: what the tenant allows in clear today, which may be less than when the lead came.
+    """
+    combined: Combined | None = row["combined"]
+    if combined is not None:
+        fields = combined["fields"].items()
+        lent = {
+            field: value
+            for field, value in fields
+            if not field.startswith(METADATA) or field.removeprefix(METADATA) in allowed
+        }
+        combined = {**combined, "fields": lent}
+    metadata = {name: value for name, value in row["metadata"].items() if name in allowed}
+    return {**row, "metadata": metadata, "combined": combined}
 
 
 def effective(row: Mapping[str, Any]) -> dict[str, Any]:

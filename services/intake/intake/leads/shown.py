@@ -1,11 +1,11 @@
 """A lead as its events and its views show it: one that others are merged into with what they lend it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from contracts.intake.leads import LeadView
 from contracts.values import Attribution
-from intake.leads.domain_combined import effective
+from intake.leads.domain_combined import allowed_only, effective
 from intake.leads.domain_lead import NormalLead
 
 _COPIED = ("lead_id", "version", "submission_id", "source_system", "source_id", "person_id", "phone_token", "email_token",
@@ -13,19 +13,25 @@ _COPIED = ("lead_id", "version", "submission_id", "source_system", "source_id", 
 _VIEWED = tuple(name for name in LeadView.model_fields if name not in ("attribution", "has_phone", "has_email"))
 
 
-def snapshot(row: Mapping[str, Any], lead: NormalLead | None = None) -> dict[str, Any]:
-    """The fields of a lead's event, from its row; `lead` spares reading back what was just written as JSON."""
-    warnings, metadata = (lead.warnings, lead.clear_metadata) if lead else (row["warnings"], row["metadata"])
-    if row["combined"]:
-        row = effective({**row, "metadata": metadata})
-        own = {"metadata": row["metadata"], "provenance": row["provenance"], "attribution": _attribution(row)}
-    else:
-        own = {"metadata": metadata, "attribution": lead.attribution if lead else _attribution(row)}
-    return {**{name: row[name] for name in _COPIED}, **own, "warnings": warnings}
+def snapshot(row: Mapping[str, Any], allowed: Collection[str], lead: NormalLead | None = None) -> dict[str, Any]:
+    """The fields of a lead's event, from its row.
+
+    Args:
+        allowed: the metadata that the tenant allows in clear.
+        lead: what was just read of it and written, by the same settings; spares reading it back as JSON.
+    """
+    if lead:
+        row = {**row, "warnings": lead.warnings, "metadata": lead.clear_metadata}
+    if row["combined"] or not lead:
+        row = effective(allowed_only(row, allowed))
+    attribution = lead.attribution if lead and not row["combined"] else _attribution(row)
+    told = {name: row[name] for name in (*_COPIED, "warnings", "metadata")}
+    return {**told, "attribution": attribution, "provenance": row.get("provenance", {})}
 
 
-def view(row: Mapping[str, Any]) -> LeadView:
-    row = effective(row)
+def view(row: Mapping[str, Any], allowed: Collection[str]) -> LeadView:
+    """A lead as it is shown, with the metadata that the tenant allows in clear."""
+    row = effective(allowed_only(row, allowed))
     return LeadView(
         attribution=_attribution(row),
         has_phone=row["phone_token"] is not None,

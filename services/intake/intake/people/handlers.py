@@ -9,6 +9,7 @@ from chassis import paging, tenants
 from chassis.keys import TenantKeys
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
+from contracts.gateway import TenantSettings
 from contracts.intake import people as messages
 from contracts.intake.leads import Flaw, LeadPage, LeadView
 from contracts.message import ProblemCode, ProblemError
@@ -22,12 +23,14 @@ from intake.people.tokens import every_token
 
 
 async def merge_leads(uow: UnitOfWork, request: Received[messages.MergeLeads]) -> LeadView:
-    return view(await merging.merge(uow, request))
+    settings = await tenants.settings_of(uow, request.tenant)
+    return view(await merging.merge(uow, request, settings), settings.metadata_allowed)
 
 
 async def unmerge_lead(uow: UnitOfWork, request: Received[messages.UnmergeLead]) -> messages.UnmergeResult:
-    lead, survivor = await merging.unmerge(uow, request)
-    return messages.UnmergeResult(lead=view(lead), survivor=view(survivor))
+    settings = await tenants.settings_of(uow, request.tenant)
+    lead, survivor = (view(row, settings.metadata_allowed) for row in await merging.unmerge(uow, request, settings))
+    return messages.UnmergeResult(lead=lead, survivor=survivor)
 
 
 async def get_person(uow: UnitOfWork, request: Received[messages.GetPerson]) -> messages.PersonView:
@@ -44,7 +47,7 @@ async def get_person(uow: UnitOfWork, request: Received[messages.GetPerson]) -> 
     if not rows and before is None:
         text = "this tenant has no such person; where two were found to be one, ask by lead_id"
         raise ProblemError(ProblemCode.NOT_FOUND, text, "person_id")
-    page, cursor = _page(rows, ask.limit)
+    page, cursor = _page(rows, ask.limit, await tenants.settings_of(uow, request.tenant))
     return messages.PersonView(person_id=person, leads=page, next_cursor=cursor)
 
 
@@ -60,7 +63,7 @@ async def find_leads(keys: TenantKeys, uow: UnitOfWork, request: Received[messag
     values = reached_by(contact.phone.e164 if contact.phone else None, contact.email, contact.linkedin_url)
     tokens = every_token(await keys.of(uow, tenant), values)
     rows = await store.find_leads(uow, tenant, tokens, before, ask.limit + 1)
-    page, cursor = _page(rows, ask.limit)
+    page, cursor = _page(rows, ask.limit, settings)
     return LeadPage(leads=page, next_cursor=cursor)
 
 
@@ -81,9 +84,9 @@ async def dismiss_review(
     return messages.DismissResult(dismissed=await parting.keep_apart(uow, keys, request))
 
 
-def _page(rows: Sequence[RowMapping], limit: int) -> tuple[list[LeadView], str | None]:
+def _page(rows: Sequence[RowMapping], limit: int, settings: TenantSettings) -> tuple[list[LeadView], str | None]:
     """The leads of a page, and the cursor of the next one; `rows` has one more where there is one."""
-    page = [view(row) for row in rows[:limit]]
+    page = [view(row, settings.metadata_allowed) for row in rows[:limit]]
     return page, str(page[-1].lead_id) if len(rows) > limit else None
 
 

@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from chassis import tenants
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
+from contracts.gateway import TenantSettings
 from contracts.intake import people as messages
 from contracts.intake.leads import LeadUpdated
 from contracts.message import Envelope, Event, ProblemCode, ProblemError
@@ -59,7 +59,7 @@ class Followed:
 
 
 async def follow(
-    uow: UnitOfWork, tenant: str, policy: MergePolicy, written: Mapping[UUID, dict[str, Any]],
+    uow: UnitOfWork, tenant: str, settings: TenantSettings, written: Mapping[UUID, dict[str, Any]],
     causes: Mapping[UUID, Envelope],
 ) -> Followed:  # fmt: skip
     """Merge what the tenant's policy says is to be merged after leads were written, and renew what leads say for others.
@@ -75,6 +75,7 @@ async def follow(
     Raises:
         LostRaceError: another unit of work merged one of the leads at the same moment; try again.
     """
+    policy, allowed = settings.merge, settings.metadata_allowed
     concerned = {
         row["merged_into"] or lead_id for lead_id, row in written.items() if row["merged_into"] or row["combined"]
     }
@@ -108,16 +109,16 @@ async def follow(
             written[lead_id]["combined"] = None if state["merged_into"] else renewed[lead_id]
         if lead_id in gained:
             state["version"] += 1
-            told.append((_merged(state, gained[lead_id], f"policy:{policy}"), cause_of.get(lead_id)))
+            told.append((_merged(state, allowed, gained[lead_id], f"policy:{policy}"), cause_of.get(lead_id)))
         elif not _differs(state, row):
             continue
         elif lead_id not in written:
             state["version"] += 1
             if state["merged_into"]:
                 # Told before the lead that now stands for it, or somebody might be contacted by way of both.
-                uow.publish(tenant, _updated(state, ["merged_into"]), cause_of.get(into[lead_id]))
+                uow.publish(tenant, _updated(state, allowed, ["merged_into"]), cause_of.get(into[lead_id]))
             else:
-                told.append((_updated(state, _renewed(row, state)), cause_of.get(lead_id)))
+                told.append((_updated(state, allowed, _renewed(row, state)), cause_of.get(lead_id)))
         changes.append(state)
     await store.keep_state(uow, tenant, changes)
     if merges:
@@ -125,14 +126,14 @@ async def follow(
     return Followed(told, {row["lead_id"]: row for row in changes})
 
 
-async def merge(uow: UnitOfWork, request: Received[messages.MergeLeads]) -> Row:
+async def merge(uow: UnitOfWork, request: Received[messages.MergeLeads], settings: TenantSettings) -> Row:
     """Merge two leads because somebody says so; returns the survivor.
 
     Raises:
         ProblemError: there is no such lead, or the one to be merged is merged into a third.
     """
     tenant, ask = request.tenant, request.body
-    policy = (await tenants.settings_of(uow, tenant)).merge
+    policy, allowed = settings.merge, settings.metadata_allowed
     await locks.merges(uow, tenant)
     rows = await store.groups(uow, tenant, [ask.survivor_id, ask.merged_id])
     for name in ("survivor_id", "merged_id"):
@@ -153,22 +154,24 @@ async def merge(uow: UnitOfWork, request: Received[messages.MergeLeads]) -> Row:
     states = _next(rows, into, policy, uow.now)
     for lead_id, state in states.items():
         if lead_id != survivor:
-            uow.publish(tenant, _updated(state, ["merged_into"]), request.envelope)
-    uow.publish(tenant, _merged(states[survivor], [ask.merged_id], ask.actor), request.envelope)
+            uow.publish(tenant, _updated(state, allowed, ["merged_into"]), request.envelope)
+    uow.publish(tenant, _merged(states[survivor], allowed, [ask.merged_id], ask.actor), request.envelope)
     await store.keep_state(uow, tenant, list(states.values()))
     await succession.merge(uow, tenant, {ask.merged_id: survivor})
     await _route(uow, tenant, list(states.values()), request.envelope)
     return states[survivor]
 
 
-async def unmerge(uow: UnitOfWork, request: Received[messages.UnmergeLead]) -> tuple[Row, Row]:
+async def unmerge(
+    uow: UnitOfWork, request: Received[messages.UnmergeLead], settings: TenantSettings
+) -> tuple[Row, Row]:
     """Part a lead from the one it is merged into; returns both as they are then.
 
     Raises:
         ProblemError: there is no such lead, or it never was merged.
     """
     tenant, lead_id, actor = request.tenant, request.body.lead_id, request.body.actor
-    policy = (await tenants.settings_of(uow, tenant)).merge
+    policy, allowed = settings.merge, settings.metadata_allowed
     await locks.merges(uow, tenant)
     rows = await store.groups(uow, tenant, [lead_id])
     if lead_id not in rows:
@@ -189,13 +192,15 @@ async def unmerge(uow: UnitOfWork, request: Received[messages.UnmergeLead]) -> t
     await store_review.compare_again(uow, tenant, parted)
     into = {each: lead_id if each in parted else survivor for each in rows}
     states = _next(rows, into, policy, uow.now)
-    event = messages.LeadUnmerged(survivor_id=survivor, unmerged_by=actor, **snapshot(states[lead_id]))
+    event = messages.LeadUnmerged(survivor_id=survivor, unmerged_by=actor, **snapshot(states[lead_id], allowed))
     uow.publish(tenant, event, request.envelope)
     for each, state in states.items():
         if each == survivor:
-            uow.publish(tenant, _updated(state, ["merged_leads", *_renewed(rows[each], state)]), request.envelope)
+            uow.publish(
+                tenant, _updated(state, allowed, ["merged_leads", *_renewed(rows[each], state)]), request.envelope
+            )
         elif each != lead_id:
-            uow.publish(tenant, _updated(state, ["merged_into"]), request.envelope)
+            uow.publish(tenant, _updated(state, allowed, ["merged_into"]), request.envelope)
     await store.keep_state(uow, tenant, list(states.values()))
     await succession.part(uow, tenant, lead_id, survivor, alone=states[survivor]["combined"] is None)
     await _route(uow, tenant, list(states.values()), request.envelope)
@@ -261,12 +266,12 @@ def _groups(rows: Rows, into: Mapping[UUID, UUID]) -> list[Group]:
     ]
 
 
-def _merged(state: Row, merged: list[UUID], by: str) -> messages.LeadMerged:
-    return messages.LeadMerged(merged_lead_ids=merged, merged_by=by, **snapshot(state))
+def _merged(state: Row, allowed: Collection[str], merged: list[UUID], by: str) -> messages.LeadMerged:
+    return messages.LeadMerged(merged_lead_ids=merged, merged_by=by, **snapshot(state, allowed))
 
 
-def _updated(state: Row, changed: list[str]) -> LeadUpdated:
-    return LeadUpdated(changed=changed, **snapshot(state))
+def _updated(state: Row, allowed: Collection[str], changed: list[str]) -> LeadUpdated:
+    return LeadUpdated(changed=changed, **snapshot(state, allowed))
 
 
 def _renewed(row: Row, state: Row) -> list[str]:

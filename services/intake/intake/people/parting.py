@@ -4,6 +4,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from chassis import tenants
 from chassis.keys import TenantKeys
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
@@ -56,10 +57,11 @@ async def _part(
     """Make another person of some leads of one."""
     tenant, new = request.tenant, uuid7()
     key = await keys.of(uow, tenant)
+    allowed = (await tenants.settings_of(uow, tenant)).metadata_allowed
     await store.await_new_tokens(uow, tenant, [person])
     await store.move_tokens(uow, tenant, lead_ids, person, new)
     for row in await leads.give_to_person(uow, tenant, lead_ids, new):
-        uow.publish(tenant, LeadUpdated(changed=["person_id"], **snapshot(row)), request.envelope)
+        uow.publish(tenant, LeadUpdated(changed=["person_id"], **snapshot(row, allowed)), request.envelope)
     own = (await sealing.person_keys(uow, key, [new]))[new]
     sealed = [
         (row["lead_id"], new, sealing.seal(sealing.open_wrapped(row, key), row["lead_id"], tenant, own))

@@ -110,15 +110,15 @@ async def submit(
     await _refuse_erased(uow, key, candidates, strict)
     merged: dict[UUID, Mapping[str, Any]] = {}
     for wave in _waves(candidates):
-        await _take(uow, key, wave, strict)
+        await _take(uow, key, settings, wave, strict)
         written = {c.row["lead_id"]: c for c in wave if c.row}
         follows = await follow(
-            uow, key.tenant, settings.merge,
+            uow, key.tenant, settings,
             {lead_id: c.row for lead_id, c in written.items() if c.row},
             {lead_id: c.message.envelope for lead_id, c in written.items()},
         )  # fmt: skip
         for candidate in wave:
-            verdicts[candidate.message.id] = _publish(uow, key, candidate)
+            verdicts[candidate.message.id] = _publish(uow, key, settings, candidate)
         for event, cause in follows.told:
             uow.publish(key.tenant, event, cause)
         merged = {**{id_: row for id_, row in merged.items() if id_ not in written}, **follows.changed}
@@ -198,7 +198,9 @@ def _waves(candidates: Sequence[_Candidate]) -> Iterator[list[_Candidate]]:
         waiting = later
 
 
-async def _take(uow: UnitOfWork, key: TenantKey, wave: Sequence[_Candidate], strict: bool) -> None:
+async def _take(
+    uow: UnitOfWork, key: TenantKey, settings: TenantSettings, wave: Sequence[_Candidate], strict: bool
+) -> None:
     """Compare the candidates with what is there, link them to persons, and store what is new of them."""
     in_clear = [candidate.key_in_clear for candidate in wave if candidate.key_in_clear]
     found = await leads.find_leads(uow, key.tenant, [*(candidate.key for candidate in wave), *in_clear])
@@ -212,7 +214,7 @@ async def _take(uow: UnitOfWork, key: TenantKey, wave: Sequence[_Candidate], str
             changing.append(candidate)
     if not changing:
         return
-    persons = await _link(uow, key, changing)
+    persons = await _link(uow, key, settings, changing)
     keys = await sealing.person_keys(uow, key, persons)
     new, known, sealed = [], [], []
     for candidate, person in zip(changing, persons, strict=True):
@@ -261,7 +263,9 @@ def _comparable_digests(candidate: _Candidate, key: TenantKey) -> tuple[bytes, M
     return digests(candidate.message.body, key.token_keys[candidate.before["key_generation"]])
 
 
-async def _link(uow: UnitOfWork, key: TenantKey, changing: Sequence[_Candidate]) -> list[UUID]:
+async def _link(
+    uow: UnitOfWork, key: TenantKey, settings: TenantSettings, changing: Sequence[_Candidate]
+) -> list[UUID]:
     """The person of each candidate. Leads of persons found to be one change hands, and that is published."""
     claims = [Claim((*c.tokens.values(), *c.older_tokens), _person_before(c)) for c in changing]
     tokens = {token for claim in claims for token in claim.tokens}
@@ -276,7 +280,8 @@ async def _link(uow: UnitOfWork, key: TenantKey, changing: Sequence[_Candidate])
             if row["lead_id"] in own:
                 own[row["lead_id"]].before = row
             else:
-                uow.publish(key.tenant, LeadUpdated(changed=["person_id"], **snapshot(row)))
+                told = snapshot(row, settings.metadata_allowed)
+                uow.publish(key.tenant, LeadUpdated(changed=["person_id"], **told))
         await people.merge_persons(uow, key.tenant, linking.merged)
     return linking.persons
 
@@ -313,7 +318,7 @@ def _row(uow: UnitOfWork, candidate: _Candidate, person: UUID, key: TenantKey) -
     }
 
 
-def _publish(uow: UnitOfWork, key: TenantKey, candidate: _Candidate) -> SubmissionResult:
+def _publish(uow: UnitOfWork, key: TenantKey, settings: TenantSettings, candidate: _Candidate) -> SubmissionResult:
     """Publish what became of the submission; returns the verdict."""
     tenant, message, row = key.tenant, candidate.message, candidate.row
     if isinstance(candidate.lead, Rejection):
@@ -326,7 +331,7 @@ def _publish(uow: UnitOfWork, key: TenantKey, candidate: _Candidate) -> Submissi
         )  # fmt: skip
         uow.publish(tenant, event, message.envelope)
         return SubmissionResult(verdict=LeadVerdict.DUPLICATE, lead_id=lead_id, version=version)
-    told = snapshot(row, candidate.lead)
+    told = snapshot(row, settings.metadata_allowed, candidate.lead)
     if candidate.before is None:
         uow.publish(tenant, LeadAccepted(**told), message.envelope)
     else:
