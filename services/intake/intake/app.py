@@ -27,6 +27,7 @@ from intake.enrichment.providers import Providers
 from intake.enrichment.settings import ProviderSettings
 from intake.leads import aliases
 from intake.leads import handlers as leads
+from intake.leads.narrowing import Narrowing
 from intake.limits import admission
 from intake.limits.admission import Admission
 from intake.limits.counters import Clock, counters_in
@@ -142,6 +143,7 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
         jobs=[
             Job("compare_names", "*/5 * * * *", partial(compare_names, database, keys)),
             Job("clear_expired", "0 * * * *", lambda _: clear_expired(database)),
+            Job("seal_metadata", "20 * * * *", Narrowing(database, keys).run),
             Job("forget_enrichment", "10 * * * *", lambda _: forget_old_runs(database)),
             Job(catching_up.JOB, "* * * * *", applying.run),
             Job("distribute", "* * * * *", partial(distribute, database, lambda: service.behind(EVENTS))),

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -10,10 +12,15 @@ from contracts.intake.leads import GetLead, ListLeads
 from contracts.intake.people import FindLeads, GetPerson
 from contracts.message import Message
 from intake.leads import handlers as leads
+from intake.leads import narrowing
+from intake.leads.store import find_leads
 from intake.people import handlers as people
+from intake.vault import sealing
+from intake.vault import store as vault
 from tests.intake.people.desk import Desk, lead
 from tests.platform import Platform
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PHONE = "+16145550134"
 NICKNAME = {"nickname": "Jimbo", "utm_source": "letter"}
 CLEAR = {"utm_source": "letter"}
@@ -32,6 +39,12 @@ async def answer(desk: Desk, request: Message, *first: Any) -> str:
     }[type(request)]  # fmt: skip
     async with desk.unit() as uow:
         return (await handle(*first, uow, desk.received(request))).model_dump_json()
+
+
+async def sealed_metadata(desk: Desk, lead_id: UUID) -> Any:
+    async with desk.unit() as uow:
+        (row,) = await vault.sealed(uow, desk.tenant, [lead_id])
+        return sealing.open_wrapped(row, desk.key).get("metadata")
 
 
 async def told_since(desk: Desk, count: int) -> list[dict[str, Any]]:
@@ -74,3 +87,56 @@ async def test_a_merged_lead_lends_nothing_that_is_allowed_no_more(desk: Desk) -
     await desk.unmerge(other.lead_id)
     await desk.merge(other.lead_id, stands.lead_id)
     assert "Jimbo" not in json.dumps(await told_since(desk, before))
+
+
+async def test_what_is_allowed_no_more_goes_into_the_vault(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(narrowing, "_BATCH", 2)
+    await desk.change(metadata_allowed=["utm_source", "nickname"])
+    first, *_, stands = await desk.submit(
+        lead("1", phone=PHONE, metadata={**NICKNAME, "shoe_size": 40}), lead("2", full_name="A", metadata=CLEAR),
+        lead("3", full_name="B"), lead("4", full_name="C"),
+    )  # fmt: skip
+    assert first.lead_id and stands.lead_id
+    await desk.merge(stands.lead_id, first.lead_id)
+    job = narrowing.Narrowing(desk.database, desk.keys)
+    await job.run(NOW)
+    assert await sealed_metadata(desk, first.lead_id) == {"shoe_size": 40}, "what is allowed stays"
+    await desk.change()
+    told = len(await desk.told())
+    assert (await job.run(NOW))["leads"] >= 2
+    rows = await desk.rows()
+    assert [rows[id_]["metadata"] for id_ in sorted(rows)] == [CLEAR, CLEAR, {}, {}]
+    lent = {field for field in rows[stands.lead_id]["combined"]["fields"] if field.startswith("metadata.")}
+    assert lent == {"metadata.utm_source"}
+    assert await sealed_metadata(desk, first.lead_id) == {"shoe_size": 40, "nickname": "Jimbo"}
+    await job.run(NOW)
+    assert (await desk.rows(), len(await desk.told())) == (rows, told)
+
+
+async def test_a_lead_that_is_locked_has_its_metadata_sealed_the_next_time(desk: Desk) -> None:
+    await desk.change(metadata_allowed=["utm_source", "nickname"])
+    (first,) = await desk.submit(lead("1", phone=PHONE, metadata=NICKNAME))
+    await desk.change()
+    job = narrowing.Narrowing(desk.database, desk.keys)
+    async with desk.unit() as uow:
+        await find_leads(uow, desk.tenant, [("crm", "1")])
+        await job.run(NOW)
+    assert first.lead_id
+    assert await sealed_metadata(desk, first.lead_id) is None
+    await job.run(NOW)
+    assert await sealed_metadata(desk, first.lead_id) == {"nickname": "Jimbo"}
+
+
+async def test_leads_are_not_looked_through_when_nothing_can_be_there_to_seal(desk: Desk) -> None:
+    await desk.change(metadata_allowed=["utm_source", "nickname"])
+    job = narrowing.Narrowing(desk.database, desk.keys)
+    for _ in range(2):
+        await job.run(NOW)
+    await desk.submit(lead("1", phone=PHONE, metadata=NICKNAME))
+    async with desk.unit() as uow:
+        await uow.execute("""update lead set metadata = '{"other": 1}' where tenant_id = :tenant""", tenant=desk.tenant)
+    await job.run(NOW)
+    assert [row["metadata"] for row in (await desk.rows()).values()] == [{"other": 1}], "nobody can have written that"
+    await desk.change()
+    await job.run(NOW)
+    assert [row["metadata"] for row in (await desk.rows()).values()] == [{}]

@@ -112,6 +112,42 @@ async def give_to_person(uow: UnitOfWork, tenant: str, leads: Collection[UUID], 
     return list(rows.mappings())
 
 
+async def page_with_other_metadata(
+    uow: UnitOfWork, tenant: str, allowed: Collection[str], after: UUID, limit: int
+) -> list[tuple[UUID, bool]]:
+    """Leads behind one, in the order of their ids, each with whether it has, or lends, other metadata than that."""
+    rows = await uow.execute(
+        """select lead_id, metadata - cast(:allowed as text[]) <> '{}' or exists (
+                   select from jsonb_object_keys(combined -> 'fields') as lent (field)
+                   where starts_with(field, 'metadata.') and field <> all(cast(:lent as text[]))) as other
+           from lead where tenant_id = :tenant and lead_id > :after order by lead_id limit :limit""",
+        tenant=tenant, allowed=list(allowed), lent=[f"metadata.{name}" for name in allowed], after=after, limit=limit,
+    )  # fmt: skip
+    return [(row.lead_id, row.other) for row in rows]
+
+
+async def lock_free(uow: UnitOfWork, tenant: str, leads: Collection[UUID]) -> Sequence[RowMapping]:
+    """Those of these leads that no other unit of work has locked, locked until the unit ends."""
+    rows = await uow.execute(
+        f"""select {LEAD} from lead where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[]))
+            order by lead_id for update skip locked""",
+        tenant=tenant, leads=list(leads),
+    )  # fmt: skip
+    return rows.mappings().all()
+
+
+async def drop_metadata(
+    uow: UnitOfWork, tenant: str, leads: Collection[UUID], names: Collection[str], lent: Collection[str]
+) -> None:
+    """Take metadata of these names from leads, and the `lent` fields from what others lend them."""
+    await uow.execute(
+        """update lead set metadata = metadata - cast(:names as text[]),
+                           combined = jsonb_set(combined, '{fields}', (combined -> 'fields') - cast(:lent as text[]))
+           where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[]))""",
+        tenant=tenant, leads=list(leads), names=list(names), lent=list(lent),
+    )  # fmt: skip
+
+
 async def lead(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping | None:
     rows = await uow.execute(
         f"select {LEAD} from lead where tenant_id = :tenant and lead_id = :lead_id", tenant=tenant, lead_id=lead_id
