@@ -190,11 +190,11 @@ class LeadUpdated(LeadSnapshot):
 
     topic: ClassVar = Topic("intake", Kind.EVENT, "lead_updated")
     changed: list[str]
-    """The fields of the submission that differ; `person_id`, `merged_into` and `merged_leads` where intake changed those."""
+    """The fields of the submission that differ, or are read otherwise since the tenant's settings changed; `person_id`, `merged_into` and `merged_leads` where intake changed those."""
 
 
 class LeadDuplicated(Event):
-    """The source sent the same lead with the same values: nothing changed."""
+    """The source sent the same lead with the same values, and they are read as before: nothing changed."""
 
     topic: ClassVar = Topic("intake", Kind.EVENT, "lead_duplicated")
     lead_id: UUID

@@ -13,9 +13,9 @@ from contracts.taxonomy import MergePolicy
 from contracts.values import Attribution
 from intake.leads.domain_combined import METADATA, Combined, first_given
 
-_TOKENS: Final = ("phone_token", "email_token", "linkedin_token")
-_LENT: Final = (*_TOKENS, "time_zone", *Attribution.model_fields)
-_SUBMITTED_AS: Final = {
+TOKENS: Final = ("phone_token", "email_token", "linkedin_token")
+_LENT: Final = (*TOKENS, "time_zone", *Attribution.model_fields)
+SUBMITTED_AS: Final = {
     "phone_token": "phone", "email_token": "email", "linkedin_token": "linkedin_url", "source_key": "source",
     "geo_key": "geo", "price_band": "price", "budget_band": "budget",
 }  # fmt: skip
@@ -63,7 +63,7 @@ def changed_by(before: Combined | None, after: Combined | None) -> list[str]:
     """The fields of the submission whose value for a lead differs between two states of what is lent to it."""
     was, now = ({f: value for f, (value, _) in state["fields"].items()} if state else {} for state in (before, after))
     changed = {field for field in {*was, *now} if was.get(field) != now.get(field)}
-    return sorted({_SUBMITTED_AS.get(field, field).partition(".")[0] for field in changed})
+    return sorted({SUBMITTED_AS.get(field, field).partition(".")[0] for field in changed})
 
 
 def to_merge(

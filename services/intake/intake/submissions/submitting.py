@@ -37,6 +37,7 @@ from intake.leads.shown import snapshot
 from intake.people import review
 from intake.people import store as people
 from intake.people import store_merges as merges
+from intake.people.domain_merge import SUBMITTED_AS, TOKENS
 from intake.people.domain_person import Claim, link
 from intake.people.merging import follow
 from intake.people.tokens import tokens_of
@@ -240,10 +241,26 @@ def _named(candidate: _Candidate) -> review.Named:
 
 
 def _changed(candidate: _Candidate, key: TenantKey) -> list[str]:
-    """The fields of the submission that differ from those of the one before."""
+    """The fields of the submission that differ from those of the one before, or are read otherwise."""
     was = {name: bytes.fromhex(digest) for name, digest in candidate.before["field_digests"].items()}
     _, now = _comparable_digests(candidate, key)
-    return changed_fields(was, now)
+    changed = {*changed_fields(was, now), *_read_otherwise(candidate, key)}
+    return [field for field in LeadSubmission.model_fields if field in changed]
+
+
+def _read_otherwise(candidate: _Candidate, key: TenantKey) -> Iterator[str]:
+    """The fields of which something else is made than the lead has: the tenant's region or what it allows in clear may
+    have changed. Not its keys: a lead keeps those that it has."""
+    lead, before = candidate.lead, candidate.before
+    assert isinstance(lead, NormalLead)
+    reached = _reached_by(lead)
+    for column in TOKENS:
+        was, now = before[column], candidate.tokens.get(column)
+        # A token that was made before a rotation may be another than the value's own of today.
+        if was != now and not (was and now and was in key.tokens(column, reached[column])):
+            yield SUBMITTED_AS[column]
+    if lead.clear_metadata != before["metadata"]:
+        yield "metadata"
 
 
 def _verdict(candidate: _Candidate, key: TenantKey) -> LeadVerdict:
@@ -252,7 +269,8 @@ def _verdict(candidate: _Candidate, key: TenantKey) -> LeadVerdict:
     if candidate.before is None:
         return LeadVerdict.ACCEPTED
     digest, _ = _comparable_digests(candidate, key)
-    return LeadVerdict.DUPLICATE if candidate.before["digest"] == digest else LeadVerdict.UPDATED
+    is_same = candidate.before["digest"] == digest and not any(_read_otherwise(candidate, key))
+    return LeadVerdict.DUPLICATE if is_same else LeadVerdict.UPDATED
 
 
 def _comparable_digests(candidate: _Candidate, key: TenantKey) -> tuple[bytes, Mapping[str, bytes]]:
@@ -305,7 +323,7 @@ def _row(uow: UnitOfWork, candidate: _Candidate, person: UUID, key: TenantKey) -
         "digest": lead.digest,
         "field_digests": _json({name: digest.hex() for name, digest in lead.field_digests.items()}),
         "key_generation": key.generation,
-        **{column: candidate.tokens.get(column) for column in ("phone_token", "email_token", "linkedin_token")},
+        **{column: candidate.tokens.get(column) for column in TOKENS},
         **lead.attribution.__dict__,
         "time_zone": lead.time_zone,
         "created_at": lead.created_at or (before["created_at"] if before else candidate.message.wire.received),
