@@ -12,6 +12,7 @@ SCHEDULES = {
     "intake": {
         "compare_names": "*/5 * * * *",
         "clear_expired": "0 * * * *",
+        "seal_metadata": "20 * * * *",
         "forget_enrichment": "10 * * * *",
         "apply_routing": "* * * * *",
         "distribute": "* * * * *",

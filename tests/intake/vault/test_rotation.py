@@ -167,9 +167,10 @@ async def test_sealing_anew_goes_on_where_it_was_interrupted_and_its_progress_is
         await until(lambda: _resealed(vault, 4), what="the first batches being committed")
         assert seen.counts["left"] in (1, 3)
 
-        async def interrupted() -> bool:
-            return await sql.fetchval(
-                """select bool_or(pg_terminate_backend(pid)) from pg_stat_activity
+        async def interrupted() -> list[Any]:
+            # Asked outside of the transaction, which would see for its whole length who waited when it first asked.
+            return await vault.rows(
+                """select pg_terminate_backend(pid) from pg_stat_activity
                    where application_name = 'leadloop_intake' and wait_event_type = 'Lock'
                      and query like '%from person_key%'"""
             )
