@@ -44,11 +44,17 @@ async def test_two_replicas_share_the_work_and_keep_each_lead_s_outcomes_in_orde
     rounds: list[str] = []
     async with replica.running(), running.connect("operator") as client:
 
+        async def round_handled() -> bool:
+            return handled.total() >= len(leads) * len(rounds)
+
         async def both_had_a_turn() -> bool:
             rounds.append(f"{len(rounds):04}")
             for lead in leads:
                 message = order(of_source(lead.source_id), "contacted", idempotency_key=rounds[-1])
                 await client.publish(message.topic.subject(desk.tenant), encode(message))
+            await until(
+                round_handled, what="the round being handled"
+            )  # a turn lasts as long as there is something to do
             return len(rounds) >= 20 and min(handled["one"], handled["two"]) > 0
 
         await desk.hear(*leads[:20])
