@@ -42,6 +42,7 @@ async def test_two_replicas_take_turns_and_keep_the_order(scene: Scene) -> None:
                 scene.give(*[submission(n) for n in range(start, start + 25)]),
                 scene.give(*[change(n) for n in range(1000 + start, 1000 + start + 25)]),
             )
+            await scene.written(2 * (start + 25))  # a turn lasts as long as there is something to do
         lines = await scene.written(400)
     assert [n for n in lines if n < 1000] == list(range(200))
     assert [n for n in lines if n >= 1000] == list(range(1000, 1200))
