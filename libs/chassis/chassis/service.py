@@ -188,6 +188,7 @@ class Service:
         This is what ``python -m <service>`` does.
         """
         logs.configure(self.name, self.settings.log_level)
+        # A batch makes some hundred thousand objects and leaves hardly a cycle; what was loaded by now never goes.
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 20)
