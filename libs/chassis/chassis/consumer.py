@@ -42,7 +42,8 @@ _MOST_ASKED_BYTES = 4 * 2**20
 _LEAST_ASKED_BYTES = 2 * 2**20
 """A message of 1 MiB has to fit."""
 _IDLE_SECONDS = 2.0
-_STANDBY_SECONDS = 0.5
+_STANDBY_SECONDS = 60.0
+"""How long a turn is awaited in one go: the database logs each time it was in vain."""
 _LONGEST_PAUSE_SECONDS = 2.0
 _PATIENCE_SECONDS = 3.0
 """How long a replica tries a batch again by itself, before another may try."""
@@ -138,9 +139,20 @@ class Consumer:
     async def _wait_for_turn(self, session: AsyncConnection) -> bool:
         """Wait for the durable's lock; false when it is time to stop."""
         while not self._stopping.is_set():
-            if await lock(session, self._lock, _STANDBY_SECONDS):
+            waiting = asyncio.create_task(lock(session, self._lock, _STANDBY_SECONDS))
+            stop = asyncio.create_task(self._stopping.wait())
+            try:
+                await asyncio.wait((waiting, stop), timeout=0.5, return_when=asyncio.FIRST_COMPLETED)
+                if not waiting.done():
+                    self._asked_at = None  # another replica has its turn, and asks
+                    await asyncio.wait((waiting, stop), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                stop.cancel()
+                if not waiting.done():
+                    waiting.cancel()
+                    await asyncio.wait([waiting])
+            if not waiting.cancelled() and waiting.result():
                 return True
-            self._asked_at = None
         return False
 
     @property

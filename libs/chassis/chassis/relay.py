@@ -1,7 +1,8 @@
 """The outbox relay: publishes what units of work committed, in order, under the ids they were written with.
 
-One replica of a service relays at a time, under an advisory lock of its session. While the broker stores some events, the
-next are read and published. A broker that is away costs a row nothing: it is published when the broker is back. Only a row the broker can never take (too large) is parked.
+One replica of a service relays at a time, under an advisory lock of its session. While the broker stores some events, the next
+are read and published. A broker that is away costs a row nothing: it is published when the broker is back. Only a row the broker
+can never take (too large) is parked.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from chassis.logs import get_logger
 from chassis.metrics import PUBLISHED
 from chassis.outbox import Unsent
 from chassis.outlet import Answer, Outgoing, Outlet, TooLargeError
-from chassis.unit_of_work import Database, lock
+from chassis.unit_of_work import Database, try_lock
 
 log = get_logger("relay")
 
@@ -46,14 +47,20 @@ class Relay:
         while True:
             try:
                 async with self._database.session() as session:
-                    while not await lock(session, f"{self._database.service}/relay", _STANDBY_SECONDS):
-                        log.debug("another replica relays")
+                    await self._lock(session)
                     await session.execution_options(isolation_level="AUTOCOMMIT")
                     async with Outlet.open(self._address) as outlet:
                         await self._relay(session, outlet)
             except Exception as error:
                 log.warning("the relay pauses", exc_info=None if is_transient(error) else error, error=describe(error))
                 await asyncio.sleep(_STANDBY_SECONDS)
+
+    async def _lock(self, session: AsyncConnection) -> None:
+        """Wait until no other replica relays."""
+        while True:
+            if await try_lock(session, f"{self._database.service}/relay"):
+                return
+            await asyncio.sleep(_STANDBY_SECONDS)
 
     async def _relay(self, session: AsyncConnection, outlet: Outlet) -> None:
         rows: Sequence[Unsent] = []

@@ -28,6 +28,7 @@ _ACT_FOR = text("""
 _WAIT_AT_MOST = text("select set_config('lock_timeout', :milliseconds, true)")
 _LOCK = text("select pg_advisory_lock(hashtextextended(:name, 0))")
 _UNLOCK = text("select pg_advisory_unlock(hashtextextended(:name, 0))")
+_TRY_LOCK = text("select pg_try_advisory_lock(hashtextextended(:name, 0))")
 _LOCK_NOT_AVAILABLE = "55P03"
 _read = lru_cache(maxsize=2048)(text)
 """A statement is read for its parameters once: the stores have some hundreds."""
@@ -163,6 +164,12 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+async def try_lock(session: AsyncConnection, name: str) -> bool:
+    """Take a lock for as long as the session lasts; false if another session has it."""
+    async with session.begin():
+        return bool((await session.execute(_TRY_LOCK, {"name": name})).scalar_one())
 
 
 async def lock(session: AsyncConnection, name: str, seconds: float) -> bool:
