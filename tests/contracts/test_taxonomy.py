@@ -14,6 +14,8 @@ from contracts.taxonomy import KEY_LENGTH, STAGE_OF, Band, OutcomeType, Stage, b
 
 WORDS = {
     "Channel": "email linkedin sms phone",
+    "SendKind": "email connection_request linkedin_message sms",
+    "Fault": "recipient reputation policy transient",
     "Role": "viewer agent operator admin auditor superadmin",
     "Purpose": "work_lead send_message verify_identity subject_request fraud_check support",
     "MergePolicy": "keep_both into_oldest into_newest",
@@ -29,6 +31,7 @@ WORDS = {
         "campaign_paused campaign_resumed automation_throttled automation_resumed captcha_detected "
         "manual_action_required"
     ),
+    "ReplyClass": "interested not_interested out_of_office unsubscribe wrong_person auto_reply",
     "ActionType": "discovery enrichment outreach",
     "EntityType": "company individual",
     "ActionStatus": "completed partial no_action",

@@ -27,6 +27,28 @@ class Channel(StrEnum):
     PHONE = "phone"
 
 
+class SendKind(StrEnum):
+    """What kind of message leaves an account; each has a daily limit of its own (implementation tasklist, 8)."""
+
+    EMAIL = "email"
+    CONNECTION_REQUEST = "connection_request"
+    LINKEDIN_MESSAGE = "linkedin_message"
+    SMS = "sms"
+
+
+class Fault(StrEnum):
+    """Why a message was refused or came back: whose fault it is. Only the recipient's suppresses the person."""
+
+    RECIPIENT = "recipient"
+    """There is no such mailbox, profile or number."""
+    REPUTATION = "reputation"
+    """The sender, its domain or its network is not trusted: listed, throttled, or taken for spam."""
+    POLICY = "policy"
+    """The message breaks a rule of the recipient's system: its size, its content, its authentication."""
+    TRANSIENT = "transient"
+    """It may well be taken later: a full mailbox, greylisting, a system that is down."""
+
+
 class Role(StrEnum):
     """What a person may do in a tenant; a superadmin in every tenant."""
 
@@ -149,6 +171,18 @@ class OutreachEventType(StrEnum):
     AUTOMATION_RESUMED = "automation_resumed"
     CAPTCHA_DETECTED = "captcha_detected"
     MANUAL_ACTION_REQUIRED = "manual_action_required"
+
+
+class ReplyClass(StrEnum):
+    """What a reply says."""
+
+    INTERESTED = "interested"
+    NOT_INTERESTED = "not_interested"
+    OUT_OF_OFFICE = "out_of_office"
+    UNSUBSCRIBE = "unsubscribe"
+    WRONG_PERSON = "wrong_person"
+    AUTO_REPLY = "auto_reply"
+    """A machine's answer that says nothing of the person."""
 
 
 class ActionType(StrEnum):

@@ -1,0 +1,1 @@
+"""Those who carry messages: what is asked of them, and the ways to ask."""
