@@ -23,7 +23,7 @@ from contracts.intake.privacy import (
     RevealPii,
     RevealState,
 )
-from contracts.message import ProblemCode, ProblemError
+from contracts.message import Problem, ProblemCode, ProblemError
 from contracts.notifier import DismissAlert, ListAlerts
 from contracts.taxonomy import Purpose, Role
 from intake.privacy import store_audit
@@ -94,6 +94,20 @@ async def test_a_lead_that_is_not_there_and_another_tenant_s_look_the_same_and_l
     assert shown[2].state is RevealState.REVEALED
     assert [row["lead_id"] for row in await audit(vault)] == [ours]
     assert await audit(other) == []
+
+
+async def test_more_leads_than_can_be_asked_for_at_once_are_refused_and_nothing_is_shown(vault: Vault) -> None:
+    lead = await vault.new_lead()
+    most = [lead, *(UUID(int=n) for n in range(1, 100))]
+    assert len((await vault.reveal(*most)).leads) == 100
+    before = await audit(vault)
+    ask = RevealPii(lead_ids=most, purpose=Purpose.SUPPORT)
+    body = json.dumps({**ask.model_dump(mode="json"), "lead_ids": [*map(str, most), str(UUID(int=100))]})
+    subject = ask.topic.subject(vault.tenant)
+    answer = await vault.platform.operator.request(subject, body.encode(), timeout=30)
+    problem = Problem.model_validate_json(answer.data)
+    assert (problem.code, problem.field) == (ProblemCode.INVALID, "lead_ids")
+    assert await audit(vault) == before
 
 
 @pytest.mark.parametrize(
