@@ -16,7 +16,8 @@ from contracts.intake.erasure import (
     LeadErased,
     LiftSuppression,
 )
-from contracts.intake.leads import LeadAccepted
+from contracts.intake.leads import GetLead, LeadAccepted
+from contracts.intake.memory import RecordAction
 from contracts.intake.privacy import DERIVED_FROM_A_PERSON, ExportEntry, ExportKind, ExportLead, ExportPage, ListReveals
 from contracts.message import ProblemCode, ProblemError
 from contracts.outcomes import (
@@ -28,7 +29,7 @@ from contracts.outcomes import (
     RecordOutcomesNow,
 )
 from contracts.outreach import CreateCampaign, LeadMessages, MessageView, PauseCampaign
-from contracts.taxonomy import Channel, OutcomeType
+from contracts.taxonomy import ActionType, Channel, EntityType, OutcomeType
 from contracts.values import LeadRef
 from tests.intake.privacy.scene import ADA, ADMIN, AGENT, Vault
 from tests.platform import Platform
@@ -221,6 +222,16 @@ async def test_a_lead_that_a_service_has_never_heard_of_is_confirmed_too(vault: 
     await until(confirmed, what="the confirmations")
 
 
+async def act(vault: Vault, entity: UUID | None) -> UUID:
+    """Record that the person was written to; returns the action's id."""
+    order = RecordAction(
+        action_type=ActionType.OUTREACH, entity_type=EntityType.INDIVIDUAL, entity_id=entity,
+        request={"email": ADA["email"]}, actor="user:7",
+    )  # fmt: skip
+    id_: UUID = (await vault.ask("outreach", order)).action_id
+    return id_
+
+
 async def export(vault: Vault, lead: UUID, sender: str = "operator", **more: Any) -> list[ExportEntry]:
     entries: list[ExportEntry] = []
     cursor = None
@@ -240,6 +251,8 @@ async def test_an_export_is_all_that_is_known_of_the_person_wherever_it_is_held(
     await record(vault, lead, OutcomeType.CONTACTED)
     campaign = await vault.ask("gateway", CreateCampaign(title="Spring", channel=Channel.EMAIL))
     await vault.reveal(lead)
+    person = (await vault.ask("gateway", GetLead(lead_id=lead))).person_id
+    acted = [await act(vault, about) for about in (lead, other, person, UUID(int=1), None)]
     entries = await export(vault, lead)
     by_kind: dict[str, list[ExportEntry]] = {}
     for entry in entries:
@@ -254,6 +267,14 @@ async def test_an_export_is_all_that_is_known_of_the_person_wherever_it_is_held(
     (outcome,) = by_kind[ExportKind.OUTCOME]
     assert (outcome.content["notes"], outcome.content["recorded_by"]) == (NOTE, "user:7")
     assert {entry.content["campaign_id"] for entry in by_kind[ExportKind.MESSAGE]} == {str(campaign.campaign_id)}
+    actions = [
+        (entry.lead_id, entry.content["action_id"], entry.content["entity_id"], entry.content["actor"])
+        for entry in by_kind[ExportKind.ACTION]
+    ]
+    assert actions == [
+        (lead, str(acted[0]), str(lead), "user:7"), (lead, str(acted[2]), str(person), "user:7"),
+        (other, str(acted[1]), str(other), "user:7"),
+    ]  # fmt: skip
     types = {(entry.lead_id, entry.content["type"].split(".")[2]) for entry in by_kind[ExportKind.EVENT]}
     assert types >= {(lead, "lead_accepted"), (other, "lead_accepted"), (lead, "outcome_recorded")}
     assert "Bob" not in json.dumps([entry.content for entry in entries])

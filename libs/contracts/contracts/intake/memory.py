@@ -39,7 +39,9 @@ class _About(BaseModel):
     action_type: ActionType
     entity_type: EntityType
     entity_id: UUID | None = None
-    """Whom it is about, where the caller has an id; actions about two different ones are never similar."""
+    """Whom it is about, where the caller has an id: of an individual the lead's, best. Actions about two different ones are never
+    similar. By it an erasure finds the person's actions, and takes the hashes from them; without it they stay until they are
+    forgotten."""
     request: Annotated[dict[str, Any], Field(max_length=200, examples=[{"industry": "roofing", "state": "OH"}])]
     """What is asked for, as JSON: upper case, spaces around, order and empty values make no difference. Nothing of it is
     kept but keyed hashes."""
@@ -58,7 +60,7 @@ class ActionView(Reply):
     action_type: ActionType
     entity_type: EntityType
     entity_id: UUID | None = None
-    """Whom it was about, where the caller had an id."""
+    """Whom it was about, where the caller had an id; empty once that person was erased."""
     actor: str
     """Who took it: a user, key or service id, never a name."""
     status: ActionStatus

@@ -209,6 +209,8 @@ class ExportKind(StrEnum):
     """Why a lead went where it did, from intake."""
     CONTACT = "contact"
     """What enrichment found of the person, from intake; it stands with the oldest of the person's leads."""
+    ACTION = "action"
+    """An action about the person, from intake's memory of actions."""
     OUTCOME = "outcome"
     """What became of a lead, from outcomes."""
     MESSAGE = "message"

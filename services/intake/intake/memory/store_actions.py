@@ -1,6 +1,6 @@
 """Every query about actions and their fingerprints."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -89,6 +89,25 @@ _FORGET_EXPIRED = """
     where action.tenant_id = :tenant and action.action_id = expired.action_id
 """
 
+_OF_ENTITIES = f"""
+    select {_SEEN}, expires_at from action
+    where tenant_id = :tenant and entity_id = any(cast(:entities as uuid[]))
+      and (cast(:after as uuid) is null or action_id > :after)
+    order by action_id limit :limit
+"""
+_FORGET_ENTITIES = """
+    with about as (
+        select action_id, parts from action
+        where tenant_id = :tenant and entity_id = any(cast(:entities as uuid[]))
+        order by action_id for update
+    ), parted as (
+        delete from action_part using about, unnest(about.parts) as of (part)
+        where action_part.tenant_id = :tenant and action_part.part = of.part and action_part.action_id = about.action_id
+    )
+    update action set entity_id = null, fingerprint = null, parts = '{}' from about
+    where action.tenant_id = :tenant and action.action_id = about.action_id
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
@@ -161,6 +180,32 @@ async def page(
 async def forget_expired(uow: UnitOfWork, tenant: str, most: int) -> int:
     """Delete fingerprints whose time has come, of not more than `most` actions, which stay for auditors; returns how many."""
     return (await uow.execute(_FORGET_EXPIRED, tenant=tenant, now=uow.now, most=most)).rowcount
+
+
+async def of_entities(
+    uow: UnitOfWork, tenant: str, entities: Collection[UUID], after: UUID | None, limit: int
+) -> Sequence[RowMapping]:
+    """The actions about any of these, as auditors see them and until when they are remembered, from behind one of them."""
+    rows = await uow.execute(_OF_ENTITIES, tenant=tenant, entities=list(entities), after=after, limit=limit)
+    return rows.mappings().all()
+
+
+async def forget_entities(uow: UnitOfWork, tenant: str, entities: Collection[UUID]) -> int:
+    """Delete the fingerprints of the actions about any of these, and whom they were about; the rest stays for auditors.
+
+    Returns how many actions they are.
+    """
+    return (await uow.execute(_FORGET_ENTITIES, tenant=tenant, entities=list(entities))).rowcount
+
+
+async def is_erased(uow: UnitOfWork, tenant: str, entity_id: UUID) -> bool:
+    """Whether this is a lead, or a person, that was erased."""
+    rows = await uow.execute(
+        """select exists (select from lead where tenant_id = :tenant and lead_id = :entity and erased_at is not null)
+               or exists (select from lead where tenant_id = :tenant and person_id = :entity and erased_at is not null)""",
+        tenant=tenant, entity=entity_id,
+    )  # fmt: skip
+    return bool(rows.scalar_one())
 
 
 def _about(fingerprint: Fingerprint) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from contracts.outreach import LeadMessages
 from intake.distribution import store as distribution
 from intake.enrichment.exporting import contacts_of
 from intake.leads import store as leads
+from intake.memory import store_actions
 from intake.privacy import revealing, store_audit, store_export
 from intake.privacy.domain_export import AROUND, ROOM, Place, in_parts, size_of
 from intake.routing import store_decisions
@@ -78,6 +79,7 @@ class Exporter:
             ExportKind.WORK: self._work,
             ExportKind.DECISION: self._decisions,
             ExportKind.CONTACT: self._contacts,
+            ExportKind.ACTION: self._actions,
             ExportKind.OUTCOME: self._outcomes,
             ExportKind.MESSAGE: self._messages,
             ExportKind.EVENT: self._events,
@@ -121,6 +123,11 @@ class Exporter:
     async def _contacts(self, lead_id: UUID, _: str) -> Chunk:
         tokens = await store_export.tokens_of_person(self.uow, self.key.tenant, lead_id)
         return await contacts_of(self.uow, self.key, tokens) if tokens else [], ""
+
+    async def _actions(self, lead_id: UUID, after: str) -> Chunk:
+        ids = await store_export.ids_of(self.uow, self.key.tenant, [lead_id])
+        rows = await store_actions.of_entities(self.uow, self.key.tenant, ids, _id(after), _CHUNK)
+        return _chunk(rows, "action_id")
 
     async def _outcomes(self, lead_id: UUID, after: str) -> Chunk:
         ask = OutcomeHistory(lead_id=lead_id, cursor=after or None, limit=_CHUNK)

@@ -59,6 +59,26 @@ async def submissions(
     return rows.mappings().all()
 
 
+async def ids_of(uow: UnitOfWork, tenant: str, leads: Collection[UUID]) -> set[UUID]:
+    """Every id that somebody may know these leads by: their own, their submissions', their sources' where that is a UUID; and
+    their persons', each by the oldest of its leads."""
+    rows = await uow.execute(
+        """with own as (
+               select lead_id, person_id, source_id from lead
+               where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[]))
+           )
+           select cast(lead_id as text) as id from own
+           union select source_id from own
+           union select cast(submission_id as text) from submission
+                 where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[]))
+           union select cast(person_id as text) from own where not exists (
+               select from lead as older
+               where older.tenant_id = :tenant and older.person_id = own.person_id and older.lead_id < own.lead_id)""",
+        tenant=tenant, leads=list(leads),
+    )  # fmt: skip
+    return {found for id_ in rows.scalars() if (found := _uuid(id_))}
+
+
 async def tokens_of_person(uow: UnitOfWork, tenant: str, lead_id: UUID) -> Sequence[str]:
     """All tokens of a lead's person, those of former values included; none unless it is the oldest of the person's leads."""
     rows = await uow.execute(
@@ -69,3 +89,10 @@ async def tokens_of_person(uow: UnitOfWork, tenant: str, lead_id: UUID) -> Seque
         tenant=tenant, lead_id=lead_id,
     )  # fmt: skip
     return rows.scalars().all()
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
