@@ -17,9 +17,11 @@ from contracts.intake.erasure import (
     LiftSuppression,
 )
 from contracts.intake.leads import GetLead, GetSubmissions, LeadView
+from contracts.intake.memory import ActionView, CheckAction, ListActions, RecordAction
 from contracts.intake.privacy import OnBehalfOf, RevealState
 from contracts.intake.routing import GetLeadStatus, GetRouting, PublishRouting, RouteLead, SaveRoutingDraft
 from contracts.message import ProblemCode, ProblemError
+from contracts.operations import RunJob
 from contracts.taxonomy import Purpose, Role
 from intake.privacy.erasing import EMPTIED, KEPT, TABLES
 from tests.intake.privacy.scene import ADA, ADMIN, Vault
@@ -240,14 +242,113 @@ async def test_the_certificate_says_what_was_erased_by_whom_and_what_stays(vault
     erased = await erase(vault, lead, reason="consent_withdrawn")
     certificate: ErasureCertificate = await vault.ask("gateway", GetErasureCertificate(erasure_id=erased.erasure_id))
     counts = {"leads": 1, "sealed_records": 1, "keys": 1, "tokens": 3}
-    assert certificate.erased == {**counts, "assignments_ended": 0, "enrichment_contacts": 0}
+    assert certificate.erased == {**counts, "assignments_ended": 0, "enrichment_contacts": 0, "actions": 0}
     assert (certificate.actor, certificate.role, certificate.service) == ("user:1", "admin", "gateway")
     assert (certificate.reason, certificate.lead_ids) == ("consent_withdrawn", [lead])
     assert [one.service for one in certificate.confirmations] == ["outcomes", "outreach", "aggregator"]
     assert not certificate.complete, "nobody has confirmed it: none of them runs"
-    assert len(certificate.remains) == 7
+    assert len(certificate.remains) == 8
     with pytest.raises(ProblemError):
         await vault.ask("gateway", GetErasureCertificate(erasure_id=uuid4()))
+
+
+OUTREACH: dict[str, Any] = {"action_type": "outreach", "entity_type": "individual"}
+MAILED = {"email": "ada@example.com", "phone": "+16145550142"}
+
+
+async def act(vault: Vault, entity: UUID | None, request: dict[str, Any] = MAILED, actor: str = "user:7") -> ActionView:
+    order = RecordAction(**OUTREACH, entity_id=entity, request=request, actor=actor)
+    recorded: ActionView = await vault.ask("outreach", order)
+    return recorded
+
+
+async def recalled(vault: Vault, request: dict[str, Any] = MAILED, entity: UUID | None = None) -> bool:
+    recall = await vault.ask("outreach", CheckAction(**OUTREACH, entity_id=entity, request=request))
+    return bool(recall.similar_action_found)
+
+
+async def hashes(vault: Vault, *actions: UUID) -> list[Any]:
+    """Whom these actions are about, and what is left of their requests."""
+    rows = await vault.rows(
+        """select entity_id, fingerprint, parts, (select count(*) from intake.action_part
+                                                  where tenant_id = $1 and action_part.action_id = action.action_id)
+           from intake.action where tenant_id = $1 and action_id = any($2::uuid[])""",
+        list(actions),
+    )
+    assert len(rows) == len(actions)
+    return [tuple(row) for row in rows]
+
+
+async def test_what_was_done_about_the_person_is_recalled_no_more_and_leaves_no_hash(vault: Vault) -> None:
+    """Whoever had the key could try from whose e-mail and telephone they were made."""
+    of_source = uuid4()
+    lead = await vault.new_lead("1")
+    second = await vault.submit(str(of_source), **ADA)
+    stranger = await vault.new_lead("3", full_name="Bob", phone="(614) 555-0143", email=None, linkedin_url=None)
+    person = (await vault.ask("gateway", GetLead(lead_id=lead))).person_id
+    (submission,) = await vault.rows(
+        "select submission_id from intake.submission where tenant_id = $1 and lead_id = $2", second.lead_id
+    )
+    about = [lead, second.lead_id, person, submission["submission_id"], of_source]
+    actions = [await act(vault, entity, {**MAILED, "number": str(n)}) for n, entity in enumerate(about)]
+    other = await act(vault, stranger, {"phone": "+16145550143"})
+    old = (await act(vault, lead, {**MAILED, "old": "yes"})).action_id
+    await vault.rows("update intake.action set expires_at = now() where tenant_id = $1 and action_id = $2", old)
+    await vault.platform.caller.ask(vault.tenant, RunJob(job="clear_expired"), of="intake")
+    assert await hashes(vault, old) == [(lead, None, [], 0)], "forgotten before, but for whom it was about"
+    assert await recalled(vault, {**MAILED, "number": "0"}, lead)
+
+    erased = await erase(vault, lead)
+    for number, entity in enumerate(about):
+        assert not await recalled(vault, {**MAILED, "number": str(number)}, entity)
+        assert not await recalled(vault, {**MAILED, "number": str(number)})
+    assert await hashes(vault, old) == [(None, None, [], 0)]
+    gone = [action.action_id for action in actions]
+    assert await hashes(vault, *gone) == [(None, None, [], 0)] * 5
+    left = await vault.rows("select distinct action_id from intake.action_part where tenant_id = $1")
+    assert [row["action_id"] for row in left] == [other.action_id]
+    assert await recalled(vault, {"phone": "+16145550143"}, stranger), "somebody else"
+    certificate = await vault.ask("operator", GetErasureCertificate(erasure_id=erased.erasure_id))
+    assert certificate.erased["actions"] == 6
+    listed = {row.action_id: row for row in (await vault.ask("operator", ListActions())).actions}
+    assert {(listed[id_].actor, listed[id_].entity_id) for id_ in gone} == {("user:7", None)}, "who acted, for auditors"
+
+
+async def test_an_action_that_names_nobody_stays_until_it_is_forgotten_and_the_certificate_says_so(
+    vault: Vault,
+) -> None:
+    lead = await vault.new_lead()
+    await act(vault, None)
+    erased = await erase(vault, lead)
+    assert await recalled(vault), "nothing tells whom it was about"
+    certificate = await vault.ask("operator", GetErasureCertificate(erasure_id=erased.erasure_id))
+    assert certificate.erased["actions"] == 0
+    (said,) = [one for one in certificate.remains if "memory of actions" in one.what]
+    assert "without an id" in said.what
+    assert "memory_ttl_hours" in said.until
+
+
+async def test_an_action_about_an_erased_person_leaves_no_hash_either(vault: Vault) -> None:
+    lead = await vault.new_lead()
+    erased = await erase(vault, lead)
+    late = [await act(vault, entity) for entity in (lead, erased.person_id)]
+    assert [one.entity_id for one in late] == [None, None]
+    assert await hashes(vault, *(one.action_id for one in late)) == [(None, None, [], 0)] * 2
+    assert not await recalled(vault)
+    await vault.ask("operator", LiftSuppression(erasure_id=erased.erasure_id, reason="came_back"))
+    await vault.submit("1", **ADA)
+    await act(vault, lead)
+    assert await recalled(vault, entity=lead), "the person came back"
+
+
+async def test_an_action_that_is_being_recorded_is_erased_with_the_person(vault: Vault) -> None:
+    """Whoever comes first: no hash is left, and nothing tells whom it was about."""
+    for number in range(4):
+        phone = f"(614) 555-01{number:02}"
+        lead = await vault.new_lead(f"{number}", phone=phone, email=None, linkedin_url=None)
+        recording = [act(vault, lead, {"phone": phone, "time": str(n)}) for n in range(4)]
+        _, *recorded = await asyncio.gather(erase(vault, lead), *recording)
+        assert await hashes(vault, *(one.action_id for one in recorded)) == [(None, None, [], 0)] * 4
 
 
 async def test_work_on_an_erased_lead_is_closed_and_begins_anew_with_a_person_who_came_back(vault: Vault) -> None:
@@ -300,6 +401,6 @@ async def test_every_column_of_a_lead_and_every_table_with_a_person_in_it_has_it
     about = {
         row["table_name"]
         for row in rows
-        if row["column_name"] in ("lead_id", "person_id", "lead_ids", "survivor_id", "person", "key_id")
+        if row["column_name"] in ("lead_id", "person_id", "lead_ids", "survivor_id", "person", "key_id", "entity_id")
     }
     assert about == set(TABLES)

@@ -4,6 +4,7 @@ It is advice for whoever is about to act. A caller that cannot get it (the datab
 `unavailable`) acts as if nothing had been found.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from contracts.intake.memory import (
 )
 from contracts.message import Envelope, ProblemCode, ProblemError
 from contracts.taxonomy import ActionStatus
+from intake import locks
 from intake.memory import store_actions as store
 from intake.memory.domain_fingerprint import parts, recall_message, whole
 from intake.memory.store_actions import Fingerprint
@@ -63,8 +65,16 @@ async def check(uow: UnitOfWork, key: TenantKey, about: CheckAction | RecordActi
 
 
 async def record(uow: UnitOfWork, key: TenantKey, order: RecordAction, cause: Envelope | None = None) -> ActionView:
-    """Record an action; one that was recorded under its id before is returned as it stands."""
+    """Record an action; one that was recorded under its id before is returned as it stands.
+
+    Of one about an erased person nothing stays that would tell whom it was about.
+    """
     made = fingerprint(key, order)
+    if order.entity_id:
+        # Before the entity is looked up: it is erased either before, or after and together with what is recorded here.
+        await locks.linking(uow, key.tenant)
+        if await store.is_erased(uow, key.tenant, order.entity_id):
+            made = replace(made, entity_id=None, whole=None, parts=[])
     similar = await store.most_similar(uow, key.tenant, made) if order.proceeded_anyway else None
     action_id = order.action_id or uuid7()
     hours = (await tenants.settings_of(uow, key.tenant)).memory_ttl_hours

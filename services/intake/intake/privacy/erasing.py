@@ -17,9 +17,11 @@ from contracts.message import Envelope
 from intake import locks
 from intake.distribution import progress
 from intake.enrichment.forgetting import forget_person
+from intake.memory import store_actions
 from intake.people import merging
 from intake.people import store as people
 from intake.privacy import store_erasure as store
+from intake.privacy import store_export
 from intake.privacy.asking import Asker
 from intake.vault import suppression
 
@@ -63,6 +65,7 @@ TABLES: Final[Mapping[str, str]] = {
     "assignment": "ended; who owned the lead stays, by user ids",
     "progress": "stays: when the lead was first contacted and closed",
     "decision": "stays: why a lead went where it did, by keys and user ids",
+    "action": "stays, emptied of the hashes (those in action_part are deleted) and of whom it was about: who did what, and when",
     "reveal_audit": "stays: who was shown the person's values",
     "erasure": "stays: the certificate",
     "erasure_confirmation": "stays: the certificate",
@@ -104,6 +107,12 @@ _REMAINS: Final = [
         until="as long as the tenant remembers (memory_ttl_hours)",
     ),
     Remainder(
+        what="in the memory of actions: keyed hashes (HMAC) of what was asked for by actions that were recorded without an id of a lead, of "
+        "its submission or of the person, or under a former id of the person, if any are of this person",
+        why="hashes cannot be searched by person; they are compared with those of what is about to be asked, and tell nothing else",
+        until="as long as the tenant remembers (memory_ttl_hours)",
+    ),
+    Remainder(
         what="backups of the database made before",
         why="they hold the person's key, wrapped by the tenant's",
         until="the operator's backups are overwritten",
@@ -129,6 +138,7 @@ async def erase(uow: UnitOfWork, key: TenantKey, order: EraseLead, who: Asker, c
     tokens = await store.drop_tokens(uow, tenant, persons)
     await suppression.suppress(uow, key, erasure_id, tokens)
     found = await forget_person(uow, tenant, tokens)
+    actions = await store_actions.forget_entities(uow, tenant, persons | await store_export.ids_of(uow, tenant, ids))
     seals, keys = await store.shred(uow, tenant, persons, ids)
     counts = {
         "leads": len(ids),
@@ -136,6 +146,7 @@ async def erase(uow: UnitOfWork, key: TenantKey, order: EraseLead, who: Asker, c
         "keys": keys,
         "tokens": len(tokens),
         "enrichment_contacts": found,
+        "actions": actions,
     }
     await inbox.drop(uow, tenant, await store.submissions_of(uow, tenant, ids))
     await locks.whose_work(uow, tenant)
