@@ -23,6 +23,7 @@ from contracts.intake.routing import GetLeadStatus, GetRouting, PublishRouting, 
 from contracts.message import ProblemCode, ProblemError
 from contracts.operations import RunJob
 from contracts.taxonomy import Purpose, Role
+from intake.memory import recalling
 from intake.privacy.erasing import EMPTIED, KEPT, TABLES
 from tests.intake.privacy.scene import ADA, ADMIN, Vault
 from tests.platform import Platform
@@ -341,14 +342,25 @@ async def test_an_action_about_an_erased_person_leaves_no_hash_either(vault: Vau
     assert await recalled(vault, entity=lead), "the person came back"
 
 
-async def test_an_action_that_is_being_recorded_is_erased_with_the_person(vault: Vault) -> None:
-    """Whoever comes first: no hash is left, and nothing tells whom it was about."""
-    for number in range(4):
-        phone = f"(614) 555-01{number:02}"
-        lead = await vault.new_lead(f"{number}", phone=phone, email=None, linkedin_url=None)
-        recording = [act(vault, lead, {"phone": phone, "time": str(n)}) for n in range(4)]
-        _, *recorded = await asyncio.gather(erase(vault, lead), *recording)
-        assert await hashes(vault, *(one.action_id for one in recorded)) == [(None, None, [], 0)] * 4
+async def test_an_erasure_waits_for_an_action_that_is_being_recorded_and_takes_its_hashes_too(
+    vault: Vault, platform: Platform
+) -> None:
+    lead = await vault.new_lead()
+    settings = platform.settings("intake")
+    database = Database("intake", settings.database_url)
+    async with database.begin(vault.tenant) as uow:
+        key = await TenantKeys(key_service(settings.kms_uri)).of(uow, vault.tenant)
+        order = RecordAction(**OUTREACH, entity_id=lead, request=MAILED, actor="user:7")
+        recorded = await recalling.record(uow, key, order)
+        erasing = asyncio.create_task(erase(vault, lead))
+
+        async def waits() -> Any:
+            return await vault.rows("select from pg_locks where locktype = 'advisory' and not granted and $1 <> ''")
+
+        await until(waits, what="the erasure waiting")
+    await database.close()
+    assert not (await erasing).already
+    assert await hashes(vault, recorded.action_id) == [(None, None, [], 0)]
 
 
 async def test_work_on_an_erased_lead_is_closed_and_begins_anew_with_a_person_who_came_back(vault: Vault) -> None:
