@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from chassis.unit_of_work import Database
+from intake.memory import store_actions
 from intake.privacy import store_audit
 from intake.vault import store_suppression
 from tests.platform import Platform
@@ -16,6 +17,7 @@ LOOKUPS: dict[str, tuple[str, dict[str, Any]]] = {
     "vault_pkey": (store_audit._SEALED, {"leads": LEADS}),
     "lead_pkey": (store_audit._SEALED, {"leads": LEADS}),
     "person_key_pkey": (store_audit._SEALED, {"leads": LEADS}),
+    "action_entity": (store_actions._FORGET_ENTITIES, {"entities": LEADS}),
 }
 
 
@@ -43,6 +45,12 @@ async def test_a_lookup_goes_by_the_whole_key(platform: Platform, tenant: str, i
             "insert into intake.person_key select tenant_id, person_id, 'x' from intake.lead where tenant_id = $1",
             tenant,
         )
+        await sql.execute(
+            """insert into intake.action
+               select $1, gen_random_uuid(), 'outreach', 'individual', gen_random_uuid(), 'user:7', 'completed', false, null, 'x',
+                      '{x}', now(), now(), now() from generate_series(1, 20000)""",
+            tenant,
+        )  # fmt: skip
     database = Database("intake", platform.database_url("leadloop_intake"))
     try:
         async with database.begin(tenant) as uow:
@@ -57,6 +65,7 @@ async def test_a_lookup_goes_by_the_whole_key(platform: Platform, tenant: str, i
         "vault_pkey": "lead_id =",
         "lead_pkey": "lead_id =",
         "person_key_pkey": "key_id =",
+        "action_entity": "entity_id =",
     }
     assert "Index Cond" in lines[place + 1], plan
     assert key[index] in lines[place + 1], plan
