@@ -52,7 +52,7 @@ async def _work(database: Database, tenant: str) -> int:
     given = 0
     while True:
         async with database.begin(tenant) as uow:
-            batch = len(await fill(uow, tenant, ["desk"], BATCH))
+            batch = len((await fill(uow, tenant, ["desk"], BATCH))[0])
         given += batch
         if not batch:
             return given

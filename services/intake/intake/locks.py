@@ -59,8 +59,7 @@ async def distribution(uow: UnitOfWork, *tenants: str) -> None:
     """Let nobody else change who owns what of these tenants' leads, or how far they came.
 
     One lock for a tenant and not one for each workspace, because an agent's capacity is for all their workspaces. It is taken
-    before any row of `work` or `progress` that others can see, so that nobody waits in a circle. Who applies published rules to
-    the leads that were there holds rows of `work` only: those are passed over where leads are given out.
+    before any row of `work` or `progress` that others can see, so that nobody waits in a circle.
     """
     await _alone(uow, *(f"intake/distribution/{tenant}" for tenant in tenants))
 

@@ -20,6 +20,7 @@ from contracts.taxonomy import STAGE_OF, Channel, OutcomeType
 from contracts.values import Attribution
 from intake.distribution import handlers
 from intake.distribution.assigning import BATCH, fill
+from intake.distribution.catching_up import CatchingUp
 from intake.distribution.jobs import distribute, distribute_tenant
 from intake.distribution.progress import follow
 from intake.routing import store_decisions
@@ -110,7 +111,8 @@ class Scene:
 
     async def fill(self, *workspaces: str, limit: int = BATCH) -> set[UUID]:
         async with self.unit() as uow:
-            return await fill(uow, self.tenant, workspaces or None, limit)
+            given, _ = await fill(uow, self.tenant, workspaces or None, limit)
+            return given
 
     async def minute(self) -> dict[str, int]:
         """What the job of every minute does."""
@@ -123,6 +125,13 @@ class Scene:
             return behind
 
         return await distribute(_Timed(self), waiting, self.now)  # type: ignore[arg-type]
+
+    async def apply_routing(self) -> dict[str, int]:
+        """What the job does that applies what was published to the leads that were there."""
+        await self.rows(
+            "update routing_version set catching_up = 'all' where tenant_id = :tenant and status = 'published' returning 1"
+        )
+        return await CatchingUp(_Timed(self)).run(self.now)  # type: ignore[arg-type]
 
     async def hear(self, *events: Event) -> None:
         async with self.unit() as uow:

@@ -1,5 +1,6 @@
 """Giving out what waits: to whom, in which order, and what is written down and told."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -7,8 +8,9 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
-from contracts.intake.distribution import LeadAssigned
-from contracts.intake.routing import WorkStatus
+from contracts.intake.distribution import AssignLead, LeadAssigned, RemoveAgent, UnassignLead
+from contracts.intake.routing import RouteLead, WorkStatus
+from contracts.intake.workspaces import OnAbsence
 from intake import locks
 from intake.distribution import store, store_agents
 from intake.distribution.arriving import route
@@ -239,26 +241,113 @@ async def come(scene: Scene, count: int, geo: str) -> list[UUID]:
     return leads
 
 
-async def test_why_nobody_can_be_given_a_lead_that_comes_is_kept_for_good(scene: Scene) -> None:
-    chain = [{"kind": "region"}, {"kind": "role", "role": "senior"}]
-    await scene.publish([{"name": "all", "workspace": "desk"}], desk={"chain": chain})
+RULES = [{"name": "all", "workspace": "desk"}]
+CHAIN = {"chain": [{"kind": "region"}, {"kind": "role", "role": "senior"}]}
+AUSTIN = "austin_tx"
+
+
+async def by_arrival(scene: Scene) -> UUID:
+    (lead,) = await come(scene, 1, AUSTIN)
+    return lead
+
+
+async def by_change(scene: Scene) -> UUID:
+    (lead,) = await scene.leads(1, workspace=None, geo=AUSTIN)
+    async with scene.unit() as uow:
+        facts = {"geo_key": AUSTIN, "metadata": {}}
+        await route(uow, scene.tenant, [Arrival(lead, facts, scene.now, changed=True)])
+    return lead
+
+
+async def by_publication(scene: Scene) -> UUID:
+    (lead,) = await scene.leads(1, workspace=None, geo=AUSTIN)
+    await scene.publish(RULES, desk=CHAIN)
+    await scene.apply_routing()
+    return lead
+
+
+async def by_hand(scene: Scene) -> UUID:
+    (lead,) = await scene.leads(1, workspace=None, geo=AUSTIN)
+    await scene.ask(RouteLead(lead_id=lead, workspace="desk", actor="user:7"))
+    return lead
+
+
+async def by_being_put_back(scene: Scene) -> UUID:
+    lead = await by_arrival(scene)
+    await scene.ask(AssignLead(lead_id=lead, user_id="elsewhere", actor="user:7", override=True))
+    await scene.ask(UnassignLead(lead_id=lead, actor="user:7"))
+    return lead
+
+
+async def by_absence(scene: Scene) -> UUID:
+    lead = await by_arrival(scene)
+    await scene.agent("leaving")
+    await scene.ask(AssignLead(lead_id=lead, user_id="leaving", actor="user:7"))
+    await scene.ask(RemoveAgent(user_id="leaving", held=OnAbsence.RETURN_TO_QUEUE))
+    return lead
+
+
+async def by_a_missed_contact(scene: Scene) -> UUID:
+    lead = await by_arrival(scene)
+    await scene.publish(RULES, desk={**CHAIN, "sla_minutes": 15})
+    await scene.ask(AssignLead(lead_id=lead, user_id="elsewhere", actor="user:7", override=True))
+    scene.pass_time(minutes=16)
+    await scene.minute()
+    return lead
+
+
+WAYS = [
+    (by_arrival, "routed", {"rule": "all"}),
+    (by_change, "routed", {"rule": "all"}),
+    (by_publication, "routed", {"rule": "all"}),
+    (by_hand, "routed_by_hand", {"by": "user:7"}),
+    (by_being_put_back, "unassigned", {"user_id": "elsewhere", "reason": "unassigned"}),
+    (by_absence, "unassigned", {"user_id": "leaving", "reason": "absent"}),
+    (by_a_missed_contact, "unassigned", {"user_id": "elsewhere", "reason": "sla_missed"}),
+]  # fmt: skip
+"""How a lead comes to wait, by which decision, and what is told in it."""
+
+
+@pytest.mark.parametrize(("way", "kind", "told"), WAYS)
+async def test_why_nobody_can_be_given_a_lead_that_comes_to_wait_is_kept_for_good(
+    scene: Scene, way: Callable[[Scene], Awaitable[UUID]], kind: str, told: dict[str, Any]
+) -> None:
+    await scene.publish(RULES, desk=CHAIN)
     await scene.agent("elsewhere", regions=["*_oh"])
     await scene.agent("full", 1, regions=["*_tx"])
     await scene.agent("off", regions=["*_tx"], working_hours={})
-    first, second = await come(scene, 2, "austin_tx")
-    assert await scene.owners() == {first: "full"}
+    owned, waiting = await come(scene, 2, AUSTIN)
+    lead = await way(scene)
+    assert await scene.owners() == {owned: "full"}
+    assert len(await scene.traces(waiting)) == 1, "of what merely goes on waiting nothing is written"
     await scene.agent("full", 5, regions=["*_tx"])
-    assert await scene.owners() == {first: "full", second: "full"}
-    kept, assigned = await scene.traces(second)
-    assert (kept[0], assigned[0]) == ("routed", "assigned")
-    assert kept[1]["rules"] == {"all": None}
+    assert await scene.owners() == dict.fromkeys((owned, waiting, lead), "full")
+    *_, kept, assigned = await scene.traces(lead)
+    assert (kept[0], assigned[0]) == (kind, "assigned")
+    assert kept[1].items() >= {"workspace": "desk", **told}.items()
+    over = {"passed_over": ["elsewhere"]} if told.get("user_id") == "elsewhere" else {}
     assert kept[1]["nobody_took_it"] == {
         "steps": [
             {"kind": "region", "other_region": ["elsewhere"]},
             {"kind": "role", "role": "senior", "other_role": ["elsewhere", "full"]},
         ],
-        "verdicts": {"off_hours": ["off"], "full": ["full"]},
+        "verdicts": {"off_hours": ["off"], **over, "full": ["full"]},
     }
+
+
+@pytest.mark.parametrize(
+    ("way", "kind"), [(by_change, "routed"), (by_publication, "routed"), (by_hand, "routed_by_hand")]
+)
+async def test_what_has_a_lead_wait_that_somebody_is_given_at_once_stands_before_who_got_it(
+    scene: Scene, way: Callable[[Scene], Awaitable[UUID]], kind: str
+) -> None:
+    await scene.publish(RULES, desk=CHAIN)
+    await scene.agent("a", regions=["*_tx"])
+    lead = await way(scene)
+    assert await scene.owners() == {lead: "a"}
+    routed, assigned = await scene.traces(lead)
+    assert (routed[0], assigned[0]) == (kind, "assigned")
+    assert "nobody_took_it" not in routed[1]
 
 
 async def test_of_many_leads_that_nobody_can_be_given_what_their_reasons_have_in_common_is_kept_once(

@@ -5,9 +5,11 @@ from uuid import uuid4
 
 import pytest
 
+from chassis.jobs import Counts
 from contracts.intake import routing as messages
 from contracts.message import ProblemCode, ProblemError
 from contracts.operations import ListJobs, RunJob
+from intake.distribution import catching_up
 from intake.distribution.catching_up import JOB
 from tests.intake.routing.desk import ACTOR, Desk, rule
 from tests.waiting import until
@@ -156,7 +158,16 @@ async def test_a_publication_is_applied_in_batches_that_commit_and_list_jobs_sho
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("intake.distribution.catching_up._BATCH", 3)
-    leads = [await desk.submit(str(number), geo="Dublin, OH") for number in range(10)]
+    go_on, report = asyncio.Event(), catching_up.report
+
+    async def report_and_wait(counts: Counts) -> None:
+        await report(counts)
+        if counts["leads"] == 6:
+            await go_on.wait()
+
+    monkeypatch.setattr(catching_up, "report", report_and_wait)
+    for number in range(10):
+        await desk.submit(str(number), geo="Dublin, OH")
     draft = await desk.draft(OHIO)
 
     async def under_way() -> dict[str, int] | None:
@@ -164,21 +175,12 @@ async def test_a_publication_is_applied_in_batches_that_commit_and_list_jobs_sho
         running = [run.counts for run in listed.runs if (run.job, run.state) == (JOB, "running")]
         return next((counts for counts in running if counts.get("leads") == 6), None)
 
-    async with desk.platform.sql() as sql:
-        in_the_way = sql.transaction()
-        await in_the_way.start()
-        await sql.execute(
-            "insert into intake.work (tenant_id, lead_id, status, waiting_since) values ($1, $2, 'unrouted', now())",
-            desk.tenant, leads[7],
-        )  # fmt: skip
-        await desk.ask(messages.PublishRouting(version=draft.version, expected=None, actor=ACTOR))
-        assert (await until(under_way))["placed"] == 6
-        now = await desk.ask(messages.GetRouting())
-        assert (now.catching_up, now.caught_up, len(await desk.queue("ohio"))) == (True, 6, 6)
-        assert await desk.where(await desk.submit("new", geo="Dublin, OH")) == "ohio", (
-            "who comes meanwhile does not wait"
-        )
-        await in_the_way.rollback()
+    await desk.ask(messages.PublishRouting(version=draft.version, expected=None, actor=ACTOR))
+    assert (await until(under_way))["placed"] == 6
+    now = await desk.ask(messages.GetRouting())
+    assert (now.catching_up, now.caught_up, len(await desk.queue("ohio"))) == (True, 6, 6)
+    assert await desk.where(await desk.submit("new", geo="Dublin, OH")) == "ohio", "who comes meanwhile does not wait"
+    go_on.set()
     await desk.caught_up()
     assert (await desk.ask(messages.GetRouting())).caught_up == 11
     assert len(await desk.queue("ohio")) == 11

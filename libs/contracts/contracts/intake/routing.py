@@ -425,7 +425,7 @@ class DecisionView(BaseModel):
     ]  # fmt: skip
     """Of routing: `routing_version`, `workspace`, `sub_vertical`, `rule`, and in `rules` each rule that was looked at with the
     first field that did not match, null for the one that matched; `by`, where a person decided; in `nobody_took_it`, where a lead
-    that came began to wait because nobody could be given it, the `steps` and `verdicts` on the agents. Of an assignment: who got the
+    came to wait, or went back to waiting, because nobody could be given it, the `steps` and `verdicts` on the agents. Of an assignment: who got the
     lead, each step of the chain that was looked at, in `verdicts` who could not be given it by why, in `eligible` what each of the others
     held of how much; and in `route` what the routing was made by, where the lead never waited."""
 

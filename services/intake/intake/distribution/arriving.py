@@ -1,15 +1,17 @@
 """Leads come, change or are sent to a workspace by hand: they are routed, and given out at once as far as somebody is there."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 from uuid import UUID
 
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.routing import DecisionKind, LeadRouted, WorkStatus
 from intake import locks
-from intake.distribution.assigning import Newcomer, fill, give_out
-from intake.routing import store, store_decisions
+from intake.distribution import store_progress
+from intake.distribution.assigning import BATCH, Newcomer, fill, give_out
+from intake.routing import store
 from intake.routing.domain_rules import Rules
-from intake.routing.placing import Arrival, Way, placement, settle, ways_of
+from intake.routing.placing import Arrival, Way, placement, settle, ways_of, write_down
 from intake.routing.published import published
 from intake.routing.store import Placement
 from intake.routing.store_decisions import Decision
@@ -33,15 +35,41 @@ async def route(uow: UnitOfWork, tenant: str, arrivals: Iterable[Arrival]) -> No
     routes = ways_of(rules, given, work)
     new = [way for way in routes if way.found.rule and not way.arrival.changed]
     # What changed waits already, or is to before others are given out: its place in the queue is an older one.
-    placed = await settle(uow, tenant, [way for way in routes if way.arrival.changed], work)
+    placed, decisions = await settle(uow, tenant, [way for way in routes if way.arrival.changed], work)
     workspaces = {way.found.workspace for way in (*placed, *new) if way.found.workspace}
     owned, refusals = await give_out(
         uow, tenant, {name: rules.configuration.workspaces[name] for name in sorted(workspaces)},
-        newcomers=[_newcomer(way) for way in new],
+        newcomers=[_newcomer(way) for way in new], sought=[way.arrival.lead_id for way in placed],
         causes={way.arrival.lead_id: way.arrival.cause for way in placed if way.arrival.cause}, by_place=bool(placed),
     ) if workspaces else (set(), {})  # fmt: skip
     rest = [way for way in routes if not way.arrival.changed and way.arrival.lead_id not in owned]
-    await settle(uow, tenant, rest, work, refusals)
+    _, others = await settle(uow, tenant, rest, work)
+    await write_down(uow, tenant, [*decisions, *others], refusals)
+
+
+async def place_anew(
+    uow: UnitOfWork, tenant: str, rules: Rules, arrivals: Iterable[Arrival], work: Mapping[UUID, Mapping[str, Any]]
+) -> tuple[list[UUID], set[UUID]]:
+    """Have leads that were there before wait where the rules say, if that is news, and give out what waits there.
+
+    The tenant must be locked (`locks.distribution`). What waits for an agent of its place is not gone through.
+
+    Args:
+        work: the work on those of them that make some already, locked.
+
+    Returns:
+        The leads that were placed, and those that were given to somebody.
+    """
+    placed, decisions = await settle(uow, tenant, ways_of(rules, arrivals, work), work)
+    leads = [way.arrival.lead_id for way in placed]
+    await store_progress.close_unowned(uow, tenant, leads)
+    workspaces = {way.found.workspace for way in placed if way.found.workspace}
+    given, refusals = await give_out(
+        uow, tenant, {name: rules.configuration.workspaces[name] for name in sorted(workspaces)}, BATCH + len(leads),
+        sought=leads, by_place=False,
+    ) if workspaces else (set(), {})  # fmt: skip
+    await write_down(uow, tenant, decisions, refusals)
+    return leads, given
 
 
 async def route_by_hand(
@@ -53,13 +81,14 @@ async def route_by_hand(
     if not await store.place(uow, tenant, [sent]):
         return False
     trace = {"routing_version": rules.version, "workspace": workspace, "sub_vertical": sub_vertical, "by": actor}
-    await store_decisions.record(uow, tenant, [Decision(lead_id, DecisionKind.ROUTED_BY_HAND, trace)])
+    decision = Decision(lead_id, DecisionKind.ROUTED_BY_HAND, trace)
     event = LeadRouted(
         lead_id=lead_id, workspace=workspace, sub_vertical=sub_vertical, routing_version=rules.version,
         routed_by=actor, occurred_at=uow.now,
     )  # fmt: skip
     uow.publish(tenant, event)
-    await fill(uow, tenant, [workspace])
+    _, refusals = await fill(uow, tenant, [workspace], sought=[lead_id])
+    await write_down(uow, tenant, [decision], refusals)
     return True
 
 

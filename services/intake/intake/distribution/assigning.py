@@ -1,6 +1,6 @@
 """Giving waiting leads to agents: the one way of every assignment that no person makes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from contracts.intake.workspaces import WorkspaceConfiguration
 from contracts.message import Envelope
 from intake import locks
 from intake.distribution import store
+from intake.distribution.domain_choice import Distributor
 from intake.distribution.staffing import Workspaces, distributors_of, workspaces_of
 from intake.distribution.waiting import next_waiting
 from intake.routing import store as routing
@@ -76,24 +77,25 @@ async def fill(
     workspaces: Iterable[str] | None = None,
     limit: int = BATCH,
     *,
+    sought: Collection[UUID] = (),
     left: Mapping[UUID, RowMapping] | None = None,
-) -> set[UUID]:
+) -> tuple[set[UUID], dict[UUID, Refusal]]:
     """Give the leads that wait in these workspaces (in all, if none are named), oldest first, to agents who can be given work.
 
     Parameters:
         limit: how many, at most.
+        sought: leads that this unit of work has just had wait there, or put back.
         left: by lead, the ownership that has just ended and that a new one is to follow.
 
     Returns:
-        The leads that have an owner now.
+        The leads that have an owner now; of those sought that nobody can be given, why.
     """
     configured = await workspaces_of(uow, tenant)
     wanted = configured if workspaces is None else {n: configured[n] for n in workspaces if n in configured}
     if not wanted:
-        return set()
+        return set(), {}
     await locks.distribution(uow, tenant)
-    given, _ = await give_out(uow, tenant, wanted, limit, left=left)
-    return given
+    return await give_out(uow, tenant, wanted, limit, sought=sought, left=left)
 
 
 async def give_out(
@@ -103,6 +105,7 @@ async def give_out(
     limit: int = BATCH,
     *,
     newcomers: Sequence[Newcomer] = (),
+    sought: Collection[UUID] = (),
     left: Mapping[UUID, RowMapping] | None = None,
     causes: Mapping[UUID, Envelope] | None = None,
     by_place: bool = True,
@@ -112,12 +115,14 @@ async def give_out(
     A newcomer who is given to somebody never waits; the others are the caller's to have wait.
 
     Parameters:
+        sought: as in `fill`; somebody is looked for for each of them, wherever it is from.
         causes: of those that wait, the message that changed them.
         by_place: whether leads are looked for of which only some agents take the place. That goes through all that wait, so it is
             for when there is more room than before, and not for when leads come.
 
     Returns:
-        The leads that have an owner now; of the newcomers that nobody can be given, why.
+        The leads that have an owner now; of the newcomers and those sought that nobody can be given, why. Of what merely goes on
+        waiting nothing is said.
     """
     left = left or {}
     open_ = {name: workspaces[name] for name in await store.busy(uow, tenant, workspaces)}
@@ -134,16 +139,19 @@ async def give_out(
         room = limit - len(assignments)
         waiting = {name: distributors[name] for name in busy}
         page = await next_waiting(uow, tenant, waiting, behind, room, by_place=by_place)
-        for row in page:
-            workspace = row["workspace"]
-            if choice := distributors[workspace].choose(row["geo_key"], row["passed_over"]):
-                by = _decided_by(workspaces[workspace], row["lead_id"] in left)
-                assignments.append(
-                    Assignment(row["lead_id"], choice.user_id, workspace, row["version"] + 2, by, choice.trace)
-                )
+        assignments += [found for row in page if (found := _choose(distributors, workspaces, row, left))]
         if len(page) < room:
             break
         behind = page[-1]["waiting_since"], page[-1]["lead_id"]
+    asked = set(sought).difference(assignment.lead_id for assignment in assignments)
+    for row in await store.sought(uow, tenant, list(asked)) if busy and asked else []:
+        if len(assignments) == limit or row["workspace"] not in distributors:
+            continue
+        if found := _choose(distributors, workspaces, row, left):
+            assignments.append(found)
+        else:
+            refusal = distributors[row["workspace"]].refusal(row["geo_key"], row["passed_over"])
+            refused[row["lead_id"]] = {"workspace": row["workspace"], **refusal}
     for newcomer in newcomers[: limit - len(assignments)]:
         lead_id, workspace = newcomer.placement.lead_id, newcomer.placement.workspace
         assert workspace
@@ -167,10 +175,22 @@ async def drain(database: Database, tenant: str) -> int:
     given = 0
     while True:
         async with database.begin(tenant) as uow:
-            batch = len(await fill(uow, tenant))
+            batch = len((await fill(uow, tenant))[0])
         given += batch
         if batch < BATCH:
             return given
+
+
+def _choose(
+    distributors: Mapping[str, Distributor], workspaces: Workspaces, row: RowMapping, left: Collection[UUID]
+) -> Assignment | None:
+    """Who gets a lead that waits, if anybody."""
+    workspace = row["workspace"]
+    choice = distributors[workspace].choose(row["geo_key"], row["passed_over"])
+    if choice is None:
+        return None
+    by = _decided_by(workspaces[workspace], row["lead_id"] in left)
+    return Assignment(row["lead_id"], choice.user_id, workspace, row["version"] + 2, by, choice.trace)
 
 
 def _decided_by(configuration: WorkspaceConfiguration, follows_another: bool) -> AssignedBy:

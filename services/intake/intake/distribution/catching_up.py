@@ -14,11 +14,11 @@ from chassis import tenants
 from chassis.jobs import Counts, report
 from chassis.unit_of_work import Database, UnitOfWork
 from intake import locks
-from intake.distribution import store_progress
+from intake.distribution.arriving import place_anew
 from intake.distribution.assigning import drain
 from intake.distribution.progress import settle
 from intake.routing import store, store_versions
-from intake.routing.placing import Arrival, apply
+from intake.routing.placing import Arrival
 from intake.routing.published import ready
 
 JOB = "apply_routing"
@@ -70,16 +70,17 @@ class CatchingUp:
                 return False
             following = store.every_lead if version.catching_up == "all" else store.every_waiting_lead
             leads = await following(uow, tenant, version.caught_up_to, _BATCH)
-            placed = await self._apply(uow, tenant, version, leads)
+            placed, given = await self._apply(uow, tenant, version, leads)
             await store_versions.note_caught_up(uow, tenant, version.version, leads[-1] if leads else None, len(leads))
-        counts.update(leads=len(leads), placed=placed)
+        counts.update(leads=len(leads), placed=placed, assigned=given)
         return bool(leads)
 
-    async def _apply(self, uow: UnitOfWork, tenant: str, version: Any, leads: list[UUID]) -> int:
+    async def _apply(self, uow: UnitOfWork, tenant: str, version: Any, leads: list[UUID]) -> tuple[int, int]:
+        """How many of these leads were placed, and how many given to somebody: in one unit, which knows who could not be given."""
+        await locks.distribution(uow, tenant)
         # The work first: who changes a lead changes its work after it, so that what is read now is what is placed last.
         work = await store.lock_work(uow, tenant, leads)
         rules = await ready(uow, tenant, version.version, version.published_at)
         arrivals = [Arrival(row["lead_id"], row, row["arrived_at"]) for row in await store.facts_of(uow, tenant, leads)]
-        placed = await apply(uow, tenant, rules, arrivals, work)
-        await store_progress.close_unowned(uow, tenant, list(placed))
-        return len(placed)
+        placed, given = await place_anew(uow, tenant, rules, arrivals, work)
+        return len(placed), len(given)

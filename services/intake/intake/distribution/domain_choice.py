@@ -93,14 +93,13 @@ class Distributor:
             if eligible.shares:
                 user = self._pick(step, eligible)
                 trace = {"user_id": user, "turn": self.round.give(user), "steps": self._steps_to(number, geo_key)}
-                if over := [c.user_id for c in self._there if c.user_id in passed_over] if passed_over else []:
-                    trace[PASSED_OVER] = over
-                return Choice(user, trace)
+                return Choice(user, {**trace, **self._over(passed_over)})
         return None
 
-    def refusal(self, geo_key: str | None) -> dict[str, Any]:
+    def refusal(self, geo_key: str | None, passed_over: Collection[str] = ()) -> dict[str, Any]:
         """Why no step has anybody for a lead of this place: what is its own; `domain_round.explain` adds what is not."""
-        return {"turn": len(self.round.given), "steps": self._steps_to(len(self.chain) - 1, geo_key)}
+        steps = self._steps_to(len(self.chain) - 1, geo_key)
+        return {"turn": len(self.round.given), "steps": steps, **self._over(passed_over)}
 
     def grounds(self) -> dict[str, Any]:
         """What its choices have in common: how much those who are there can hold, and why the others are not."""
@@ -124,6 +123,10 @@ class Distributor:
         if not any(step.kind is StepKind.REGION for step in self.chain):
             return set()
         return {pattern for candidate in self._there if self._has_room(candidate) for pattern in candidate.regions}
+
+    def _over(self, passed_over: Collection[str]) -> dict[str, list[str]]:
+        over = [c.user_id for c in self._there if c.user_id in passed_over] if passed_over else []
+        return {PASSED_OVER: over} if over else {}
 
     def _has_room(self, candidate: Candidate) -> bool:
         return self.round.held[candidate.user_id] < candidate.capacity

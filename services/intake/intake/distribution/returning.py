@@ -1,6 +1,6 @@
 """Leads leave their owners: for good, or for somebody else."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import RowMapping
@@ -9,11 +9,11 @@ from chassis.unit_of_work import UnitOfWork
 from contracts.intake.distribution import EndReason, LeadUnassigned
 from contracts.intake.routing import DecisionKind, WorkStatus
 from intake.distribution import store
+from intake.distribution.arriving import place_anew
 from intake.distribution.assigning import BATCH, fill
 from intake.distribution.staffing import workspaces_of
 from intake.routing import store as routing
-from intake.routing import store_decisions
-from intake.routing.placing import Arrival, apply
+from intake.routing.placing import Arrival, Refusal, write_down
 from intake.routing.published import published
 from intake.routing.store_decisions import Decision
 
@@ -23,7 +23,7 @@ async def release(
 ) -> list[RowMapping]:
     """End the ownership of leads for good, and publish it; returns what ended. The status of the work is the caller's."""
     ended = await store.end(uow, tenant, leads, reason, actor)
-    await _leave(uow, tenant, ended)
+    await _leave(uow, tenant, ended, {})
     return ended
 
 
@@ -41,8 +41,10 @@ async def pass_on(
     await routing.set_status(uow, tenant, [row["lead_id"] for row in ended], WorkStatus.ROUTED)
     workspaces = await workspaces_of(uow, tenant)
     left = {row["lead_id"]: row for row in ended if row["workspace"] in workspaces}
-    given = await fill(uow, tenant, {row["workspace"] for row in left.values()}, max(BATCH, len(left)), left=left)
-    await _leave(uow, tenant, [row for row in ended if row["lead_id"] not in given])
+    given, refusals = await fill(
+        uow, tenant, {row["workspace"] for row in left.values()}, max(BATCH, len(left)), sought=left, left=left
+    )
+    await _leave(uow, tenant, [row for row in ended if row["lead_id"] not in given], refusals)
     if homeless := [row["lead_id"] for row in ended if row["lead_id"] not in left]:
         await _place_anew(uow, tenant, homeless)
     return ended
@@ -56,11 +58,10 @@ async def _place_anew(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> No
     work = await routing.lock_work(uow, tenant, leads)
     facts = await routing.facts_of(uow, tenant, leads)
     arrivals = [Arrival(row["lead_id"], row, uow.now, changed=True) for row in facts]
-    placed = await apply(uow, tenant, rules, arrivals, work)
-    await fill(uow, tenant, {found.workspace for found in placed.values() if found.workspace})
+    await place_anew(uow, tenant, rules, arrivals, work)
 
 
-async def _leave(uow: UnitOfWork, tenant: str, ended: Sequence[RowMapping]) -> None:
+async def _leave(uow: UnitOfWork, tenant: str, ended: Sequence[RowMapping], refusals: Mapping[UUID, Refusal]) -> None:
     """Write down and publish that leads have no owner any more."""
     decisions = []
     for row in ended:
@@ -76,4 +77,4 @@ async def _leave(uow: UnitOfWork, tenant: str, ended: Sequence[RowMapping]) -> N
             actor=row["ended_by"],
         )  # fmt: skip
         uow.publish(tenant, event)
-    await store_decisions.record(uow, tenant, decisions)
+    await write_down(uow, tenant, decisions, refusals)

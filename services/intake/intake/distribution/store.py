@@ -43,6 +43,19 @@ _WAITING = """
     order by waiting_since, lead_id
     limit :limit
 """
+_SOUGHT = """
+    select work.lead_id, work.workspace, coalesce(lead.geo_key, lead.combined #>> '{fields,geo_key,0}') as geo_key,
+           coalesce(before.passed_over, '{}') as passed_over, coalesce(before.version, -1) as version
+    from work join lead on lead.tenant_id = :tenant and lead.lead_id = work.lead_id
+    left join lateral (
+        select max(version) as version,
+               array_agg(user_id) filter (where end_reason in ('sla_missed', 'unassigned')) as passed_over
+        from assignment where tenant_id = :tenant and lead_id = work.lead_id
+    ) as before on true
+    where work.tenant_id = :tenant and work.lead_id = any(cast(:leads as uuid[])) and work.status = 'routed'
+          and work.kept_back is null
+    order by work.waiting_since, work.lead_id
+"""
 _ASSIGN = """
     insert into assignment (tenant_id, assignment_id, lead_id, user_id, workspace, version, assigned_at, assigned_by,
                             actor, due_at, contacted_at, inherited_from)
@@ -108,6 +121,12 @@ async def waiting(
         regional=[workspace for workspace, _ in regions], places=[place for _, place in regions],
         since=behind[0] if behind else None, after=behind[1] if behind else None, limit=limit,
     )  # fmt: skip
+    return list(rows.mappings())
+
+
+async def sought(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> list[RowMapping]:
+    """Those of these leads that can be given out, oldest first, as `waiting` has them; they are locked already."""
+    rows = await uow.execute(_SOUGHT, tenant=tenant, leads=list(leads))
     return list(rows.mappings())
 
 

@@ -1,7 +1,7 @@
 """Leads wait where the rules say: what these say of each, whether it is news, and what is written down and told of it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -48,18 +48,6 @@ class Refusal:
     round: str
 
 
-async def apply(
-    uow: UnitOfWork, tenant: str, rules: Rules, arrivals: Iterable[Arrival], work: Mapping[UUID, Mapping[str, Any]]
-) -> dict[UUID, Route]:
-    """Place each of these leads where the rules say, if that is new; returns where those went that were placed.
-
-    Args:
-        work: the work on those of them that make some already, locked.
-    """
-    placed = await settle(uow, tenant, ways_of(rules, arrivals, work), work)
-    return {way.arrival.lead_id: way.found for way in placed}
-
-
 class Way(NamedTuple):
     """What the rules say of a lead, where that is news."""
 
@@ -81,25 +69,33 @@ def ways_of(rules: Rules, arrivals: Iterable[Arrival], work: Mapping[UUID, Mappi
 
 
 async def settle(
-    uow: UnitOfWork,
-    tenant: str,
-    ways: Sequence[Way],
-    work: Mapping[UUID, Mapping[str, Any]],
-    refusals: Mapping[UUID, Refusal] | None = None,
-) -> list[Way]:
-    """Have leads wait where the rules say, write down why and publish it; returns those that do.
+    uow: UnitOfWork, tenant: str, ways: Sequence[Way], work: Mapping[UUID, Mapping[str, Any]]
+) -> tuple[list[Way], list[Decision]]:
+    """Have leads wait where the rules say, and publish it; returns those that do, and the decisions, to be written down.
 
     Args:
-        refusals: of those that somebody was looked for, why they wait all the same.
+        work: the work on those of them that make some already, locked.
     """
     if not ways:
-        return []
+        return [], []
     placed = await _place(uow, tenant, ways, work)
     decided = [way for way in ways if way.arrival.lead_id in placed]
-    await store_decisions.record(uow, tenant, [_decision(*way, refusals or {}) for way in decided])
     for arrival, found in decided:
         uow.publish(tenant, _event(uow, arrival.lead_id, found), arrival.cause)
-    return decided
+    return decided, [_decision(*way) for way in decided]
+
+
+async def write_down(
+    uow: UnitOfWork, tenant: str, decisions: Iterable[Decision], refusals: Mapping[UUID, Refusal]
+) -> None:
+    """Keep decisions by which leads wait, each with why nobody could be given the lead, where somebody was looked for."""
+    await store_decisions.record(uow, tenant, [_refused(each, refusals.get(each.lead_id)) for each in decisions])
+
+
+def _refused(decision: Decision, refusal: Refusal | None) -> Decision:
+    if refusal is None:
+        return decision
+    return replace(decision, trace={**decision.trace, **refusal.trace}, round=refusal.round)
 
 
 async def _place(
@@ -144,11 +140,9 @@ def placement(arrival: Arrival, found: Route) -> Placement:
     )
 
 
-def _decision(arrival: Arrival, found: Route, refusals: Mapping[UUID, Refusal]) -> Decision:
-    kind, refusal = DecisionKind.ROUTED if found.rule else DecisionKind.UNROUTED, refusals.get(arrival.lead_id)
-    if refusal is None:
-        return Decision(arrival.lead_id, kind, {}, found.decision)
-    return Decision(arrival.lead_id, kind, refusal.trace, found.decision, refusal.round)
+def _decision(arrival: Arrival, found: Route) -> Decision:
+    kind = DecisionKind.ROUTED if found.rule else DecisionKind.UNROUTED
+    return Decision(arrival.lead_id, kind, {}, found.decision)
 
 
 def _event(uow: UnitOfWork, lead_id: UUID, found: Route) -> LeadRouted | LeadUnrouted:

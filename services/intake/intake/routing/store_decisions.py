@@ -1,7 +1,7 @@
 """Every query about the decisions on leads, and about the manual queue, which shows the last of each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -41,6 +41,7 @@ class Decision:
         route: what the rules decided by, JSON; kept once for all decisions that are recorded together and have it in common.
         round: what the round of choices was made by, JSON (`domain_round`); kept once like a route. Of an assignment, and of a
             lead that waits because nobody could be given it.
+        decision_id: its place among the decisions about the lead is that of its making, whenever it is written down.
     """
 
     lead_id: UUID
@@ -48,6 +49,7 @@ class Decision:
     trace: dict[str, Any]
     route: str | None = None
     round: str | None = None
+    decision_id: UUID = field(default_factory=uuid7)
 
 
 async def record(uow: UnitOfWork, tenant: str, decisions: Sequence[Decision]) -> None:
@@ -58,7 +60,7 @@ async def record(uow: UnitOfWork, tenant: str, decisions: Sequence[Decision]) ->
     if grounds:
         await uow.execute(_KEEP_GROUNDS, tenant=tenant, ids=list(grounds.values()), contents=list(grounds))
     await uow.execute(
-        _RECORD, tenant=tenant, now=uow.now, leads=[d.lead_id for d in decisions], ids=[uuid7() for _ in decisions],
+        _RECORD, tenant=tenant, now=uow.now, leads=[d.lead_id for d in decisions], ids=[d.decision_id for d in decisions],
         kinds=[d.kind.value for d in decisions], traces=[orjson.dumps(d.trace).decode() for d in decisions],
         routes=[grounds[d.route] if d.route else None for d in decisions],
         rounds=[grounds[d.round] if d.round else None for d in decisions],
@@ -80,13 +82,15 @@ async def of_lead(uow: UnitOfWork, tenant: str, lead_id: UUID, before: UUID | No
 def _explained(row: RowMapping) -> dict[str, Any]:
     """A decision's row with its whole trace.
 
-    A newcomer's route is in it under `route`; why nobody could be given one, beside its route, under `nobody_took_it`.
+    A newcomer's route is in it under `route`; why nobody could be given a lead, beside what made it wait, under `nobody_took_it`.
     """
     decision = dict(row)
     route, round_ = decision.pop("route"), decision.pop("round")
     reasons = explain(round_, decision["trace"]) if round_ else decision["trace"]
-    if round_ and decision["kind"] == DecisionKind.ROUTED:
-        decision["trace"] = {**route, "nobody_took_it": {name: reasons[name] for name in ("steps", "verdicts")}}
+    if round_ and decision["kind"] != DecisionKind.ASSIGNED:
+        reasons.pop("eligible")
+        refusal = {name: reasons.pop(name) for name in ("steps", "verdicts")}
+        decision["trace"] = {**(route or reasons), "nobody_took_it": refusal}
     elif route:
         decision["trace"] = {**reasons, "route": route} if round_ else route
     else:
