@@ -3,6 +3,7 @@
 import asyncio
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from contracts.intake import routing as messages
@@ -194,13 +195,26 @@ async def test_the_manual_queue_is_paged_oldest_first_with_how_long_each_waits(d
     assert all(0 <= waiting.waiting_seconds < 60 for waiting in found)
 
 
-async def test_no_decision_about_a_lead_can_be_changed_or_deleted(desk: Desk) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update intake.decision set kind = 'routed' where tenant_id = $1",
+        "delete from intake.decision where tenant_id = $1",
+        "update intake.grounds set content = '{}' where tenant_id = $1",
+        "delete from intake.grounds where tenant_id = $1",
+        "truncate intake.decision",
+        "truncate intake.grounds",
+    ],
+)
+async def test_no_decision_about_a_lead_nor_its_grounds_can_be_changed_or_deleted(desk: Desk, change: str) -> None:
     await desk.publish(OHIO)
-    await desk.submit("1", geo="Rome")
+    lead = await desk.submit("1", geo="Rome")
+    before = await desk.decisions(lead)
+    assert before[0].trace["rules"]
     async with desk.platform.sql() as sql:
-        for change in ("update intake.decision set kind = 'routed'", "delete from intake.decision"):
-            with pytest.raises(Exception, match="append-only"):
-                await sql.execute(f"{change} where tenant_id = $1", desk.tenant)
+        with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
+            await sql.execute(change, *[desk.tenant] * change.count("$1"))
+    assert await desk.decisions(lead) == before
 
 
 async def test_decisions_are_paged_newest_first(desk: Desk) -> None:
