@@ -44,6 +44,19 @@ async def test_the_excess_is_parked_and_released_oldest_first_as_the_limit_allow
         assert await scene.parked() == {}
 
 
+async def test_what_is_parked_is_acknowledged_and_not_delivered_again(scene: Scene) -> None:
+    async with scene.platform.upstream(scene.tenant) as upstream, scene.nobody_releases("web"):
+        await send(upstream, scene.tenant, map(lead, range(25)))
+        await scene.until_parked(web=15)
+
+        async def acknowledged() -> bool:
+            info = await scene.platform.operator.jetstream().consumer_info("COMMANDS", "intake")
+            return (info.num_pending, info.num_ack_pending, info.num_redelivered) == (0, 0, 0)
+
+        await until(acknowledged, what="nothing waiting for an acknowledgement")
+        assert await scene.parked() == {"web": 15}
+
+
 async def test_what_comes_while_some_are_parked_waits_behind_them(scene: Scene) -> None:
     async with scene.platform.upstream(scene.tenant) as upstream:
         await send(upstream, scene.tenant, map(lead, range(12)))
