@@ -22,6 +22,7 @@ from contracts.intake.leads import (
 )
 from contracts.message import ProblemCode, ProblemError
 from contracts.operations import RotateKeys
+from intake.leads import source_ids
 from tests.platform import Platform
 from tests.waiting import until
 
@@ -247,12 +248,26 @@ async def test_a_strict_submission_is_refused_naming_the_field_and_not_the_value
 
 
 async def test_the_same_lead_submitted_by_twenty_callers_at_once_is_accepted_once(
-    running: Platform, tenant: str
+    running: Platform, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """At two replicas, since one answers four at once at most: the first wait until there are five."""
+    inside, five, hide = 0, asyncio.Event(), source_ids.hide
+
+    async def together(*arguments: Any) -> Any:
+        nonlocal inside
+        inside += 1
+        if inside == 5:
+            five.set()
+        await asyncio.wait_for(five.wait(), 15)
+        return await hide(*arguments)
+
+    monkeypatch.setattr(source_ids, "hide", together)
     request = SubmitLeadNow(source_system="web", source_id="1", full_name="Jane Roe", email="jane@example.com")
-    replies = await asyncio.gather(*(running.caller.ask(tenant, request, seconds=20) for _ in range(20)))
+    async with running.running("intake", gateway=True):
+        replies = await asyncio.gather(*(running.caller.ask(tenant, request, seconds=30) for _ in range(20)))
     assert sorted(reply.verdict for reply in replies) == ["accepted"] + ["duplicate"] * 19
-    assert len({reply.lead_id for reply in replies}) == 1
+    (lead_id,) = {reply.lead_id for reply in replies}
+    assert [lead.lead_id for lead in (await running.caller.ask(tenant, ListLeads())).leads] == [lead_id]
 
 
 async def test_two_tenants_may_send_under_the_same_message_id(running: Platform, tenant: str) -> None:
