@@ -1,5 +1,6 @@
 """Giving out what waits: to whom, in which order, and what is written down and told."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -8,7 +9,9 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
+from chassis.keys import FileKeyService, TenantKeys
 from contracts.intake.distribution import AssignLead, LeadAssigned, RemoveAgent, UnassignLead
+from contracts.intake.leads import SubmitLead
 from contracts.intake.routing import RouteLead, WorkStatus
 from contracts.intake.workspaces import OnAbsence
 from intake import locks
@@ -19,7 +22,9 @@ from intake.distribution.staffing import workspaces_of
 from intake.routing import store as routing
 from intake.routing.placing import Arrival
 from intake.routing.store import Placement
+from intake.submissions.submitting import submit
 from tests.intake.distribution.scene import BEGIN, Scene
+from tests.platform import Platform
 
 ROUND_ROBIN = {"chain": [{"kind": "round_robin"}]}
 
@@ -360,3 +365,43 @@ async def test_of_many_leads_that_nobody_can_be_given_what_their_reasons_have_in
     for lead in leads:
         ((kind, trace),) = await scene.traces(lead)
         assert (kind, trace["nobody_took_it"]["verdicts"]) == ("routed", {"off_hours": ["off"]})
+
+
+async def test_a_batch_of_newcomers_takes_the_same_number_of_statements_however_many_they_are(
+    scene: Scene, platform: Platform
+) -> None:
+    """From storing them to giving them out."""
+    await scene.publish(RULES, desk={**ROUND_ROBIN, "sla_minutes": 15})
+    await hire(scene, "a", 10_000)
+    await hire(scene, "b", 10_000)
+    keys = TenantKeys(FileKeyService(platform.key_file))
+
+    async def statements(count: int) -> Counter[str]:
+        submissions = [
+            scene.received(
+                SubmitLead(
+                    source_system="web",
+                    source_id=str(uuid7()),
+                    full_name="Jane",
+                    email=f"{uuid7()}@example.com",
+                    geo="Austin, TX",
+                )
+            )
+            for _ in range(count)
+        ]
+        told = len(scene.events(LeadAssigned))
+        issued: Counter[str] = Counter()
+        async with scene.unit() as uow:
+            key, execute = await keys.of(uow, scene.tenant), uow.execute
+
+            async def counted(statement: str, *arguments: Any, **parameters: Any) -> Any:
+                issued[statement] += 1
+                return await execute(statement, *arguments, **parameters)
+
+            uow.execute = counted  # type: ignore[method-assign]
+            await submit(uow, key, submissions, strict=False)
+        assert len(scene.events(LeadAssigned)) - told == count
+        return issued
+
+    await statements(1)  # what is remembered of the rules is remembered now
+    assert await statements(500) == await statements(1)
