@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from contracts.outcomes import MissingOutcomes
-from contracts.outreach import MessageSent
+from contracts.outreach.sending import MessageSent
 from tests.outcomes.desk import Desk, accepted, of_source, order, updated
 from tests.platform import Platform
 

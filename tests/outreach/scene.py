@@ -1,10 +1,10 @@
-"""What the tests of outreach are made of: leads that arrive, a provider that waits to be told, and a look inside."""
+"""What the tests of outreach are made of: leads that arrive, accounts, a provider that waits to be told, and a look inside."""
 
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,11 +13,28 @@ from uuid_utils.compat import uuid7
 from chassis.received import encode
 from contracts.intake.leads import LeadAccepted, LeadUpdated
 from contracts.message import Envelope
+from contracts.outreach.accounts import AccountSettings, AccountView, SetAccount
+from contracts.outreach.campaigns import (
+    BusinessHours,
+    CampaignSettings,
+    CampaignView,
+    CreateCampaign,
+    ListCampaigns,
+    Step,
+)
+from contracts.taxonomy import Channel, SendKind
 from contracts.values import Attribution
 from outreach.app import build
-from outreach.provider import Outgoing, Provider
+from outreach.providers.protocol import Outgoing, Provider, Receipt
 from tests.platform import Platform
 from tests.waiting import until
+
+ALWAYS = BusinessHours(opens=time.min, closes=time.max, weekdays=frozenset(range(1, 8)), holidays="none")
+UNLIMITED = {
+    Channel.EMAIL: {SendKind.EMAIL: 100_000},
+    Channel.LINKEDIN: {SendKind.CONNECTION_REQUEST: 100_000, SendKind.LINKEDIN_MESSAGE: 100_000},
+    Channel.SMS: {SendKind.SMS: 100_000},
+}
 
 
 class Gate:
@@ -34,10 +51,14 @@ class Gate:
     def open(self) -> None:
         self._opened.set()
 
-    async def send(self, message: Outgoing) -> None:
+    async def send(self, message: Outgoing) -> Receipt:
         if message.tenant == self._tenant:
             self.handed.append(message.message_id)
             await self._opened.wait()
+        return Receipt()
+
+    async def close(self) -> None:
+        pass
 
 
 @asynccontextmanager
@@ -50,6 +71,26 @@ async def outreach(platform: Platform, tenant: str, *providers: Provider) -> Asy
         yield
 
 
+async def account(
+    platform: Platform, tenant: str, channel: Channel = Channel.EMAIL, **settings: Any
+) -> AccountView:
+    """An account that sends as much as it likes, as fast as it likes, but for what is said."""
+    given = {"daily_limits": UNLIMITED[channel], "least_gap_minutes": 0, "most_gap_minutes": 0, **settings}
+    order = SetAccount(
+        title="Sales", channel=channel, address="sales@example.com", settings=AccountSettings.model_validate(given)
+    )
+    return await platform.caller.ask(tenant, order)
+
+
+async def campaign(
+    platform: Platform, tenant: str, *steps: Step, settings: dict[str, Any] | None = None, **about: Any
+) -> CampaignView:
+    """A campaign that sends around the clock without a cap, but for what is said."""
+    how = CampaignSettings.model_validate({"hours": ALWAYS, "daily_cap": 100_000, **(settings or {})})
+    order = CreateCampaign(title="Hello", steps=steps or (Step(),), settings=how, **about)
+    return await platform.caller.ask(tenant, order)
+
+
 def lead(
     lead_id: UUID | None = None,
     *,
@@ -57,23 +98,29 @@ def lead(
     email: bool = True,
     phone: bool = False,
     linkedin: bool = False,
-    **attribution: str,
+    person_id: UUID | None = None,
+    email_token: str | None = None,
+    changed: Sequence[str] = ("tier",),
+    **about: Any,
 ) -> LeadAccepted | LeadUpdated:
-    """A lead as intake tells of it: accepted in version 1, updated in any other."""
+    """A lead as intake tells of it: accepted in version 1, updated in any other; of a person of its own, but for what is said."""
+    lead_id = lead_id or uuid4()
+    told = {name: about.pop(name) for name in ("time_zone", "merged_into", "metadata") if name in about}
     fields: dict[str, Any] = {
-        "lead_id": lead_id or uuid4(),
+        "lead_id": lead_id,
         "version": version,
         "submission_id": uuid4(),
         "source_system": "crm",
         "source_id": uuid4().hex,
-        "person_id": uuid4(),
-        "attribution": Attribution(**attribution),
-        "email_token": "an-email-token" if email else None,
-        "phone_token": "a-phone-token" if phone else None,
-        "linkedin_token": "a-linkedin-token" if linkedin else None,
+        "person_id": person_id or lead_id,
+        "attribution": Attribution(**about),
+        "email_token": (email_token or f"email-{lead_id}") if email else None,
+        "phone_token": f"phone-{lead_id}" if phone else None,
+        "linkedin_token": f"linkedin-{lead_id}" if linkedin else None,
         "created_at": datetime.now(UTC),
+        **told,
     }  # fmt: skip
-    return LeadAccepted(**fields) if version == 1 else LeadUpdated(**fields, changed=["tier"])
+    return LeadAccepted(**fields) if version == 1 else LeadUpdated(**fields, changed=list(changed))
 
 
 async def arrive(platform: Platform, tenant: str, leads: Sequence[LeadAccepted | LeadUpdated]) -> None:
@@ -93,13 +140,23 @@ async def arrive(platform: Platform, tenant: str, leads: Sequence[LeadAccepted |
     await until(handled, what="outreach has handled the leads")
 
 
+async def settled(platform: Platform, tenant: str) -> CampaignView | None:
+    """The tenant's only campaign, once it has nothing left to send and its audience is enrolled."""
+    (campaign,) = (await platform.caller.ask(tenant, ListCampaigns())).campaigns
+    async with platform.sql() as sql:
+        enrolling = await sql.fetchval(
+            "select exists (select from outreach.campaign where tenant_id = $1 and enrolled_through is not null)", tenant
+        )
+    return None if campaign.queued or enrolling else campaign
+
+
 async def messages(platform: Platform, tenant: str) -> list[dict[str, Any]]:
     """The tenant's messages as they stand in the queue, each with how often the sandbox was handed it."""
     async with platform.sql() as sql:
         rows = await sql.fetch(
             """select message.*, coalesce(deliveries, 0) as deliveries
-               from outreach.message left join outreach.sandbox_delivery using (tenant_id, message_id)
-               where tenant_id = $1 order by queued_at, message.lead_id""",
+               from outreach.send_queue as message left join outreach.sandbox_delivery using (tenant_id, message_id)
+               where tenant_id = $1 order by queued_at, step, message.lead_id""",
             tenant,
         )
     return [dict(row) for row in rows]
@@ -121,10 +178,19 @@ async def events(platform: Platform, tenant: str, name: str) -> list[dict[str, A
     return [{**json.loads(row["body"]), "correlation_id": row["correlation_id"]} for row in rows]
 
 
+async def changes(platform: Platform, message_id: UUID) -> list[str]:
+    """The states that a message has been in."""
+    async with platform.sql() as sql:
+        rows = await sql.fetch(
+            "select state from outreach.message_event where message_id = $1 order by event_id", message_id
+        )
+    return [row["state"] for row in rows]
+
+
 async def expire_leases(platform: Platform, tenant: str) -> None:
-    """Let time pass: the lease of everything that is reserved or being sent has run out."""
+    """Let time pass: the lease of everything that is claimed or being sent has run out."""
     async with platform.sql() as sql:
         await sql.execute(
-            "update outreach.message set lease_until = now() - interval '1 s' where tenant_id = $1 and token is not null",
+            "update outreach.send_queue set lease_until = now() - interval '1 s' where tenant_id = $1 and token is not null",
             tenant,
         )

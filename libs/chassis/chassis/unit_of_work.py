@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Executable, text
+from sqlalchemy import CursorResult, Executable, RowMapping, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from uuid_utils.compat import uuid7
@@ -32,6 +32,10 @@ _TRY_LOCK = text("select pg_try_advisory_lock(hashtextextended(:name, 0))")
 _LOCK_NOT_AVAILABLE = "55P03"
 _read = lru_cache(maxsize=2048)(text)
 """A statement is read for its parameters once: the stores have some hundreds."""
+
+
+Row = RowMapping | Mapping[str, Any]
+"""Values by their columns' names, as a query finds them or a statement takes them."""
 
 
 class UnitOfWork:
@@ -196,6 +200,6 @@ async def _transaction(session: AsyncConnection) -> AsyncIterator[AsyncConnectio
         yield session
 
 
-def columns(rows: Sequence[Mapping[str, Any]], *names: str) -> dict[str, list[Any]]:
+def columns(rows: Sequence[Row], *names: str) -> dict[str, list[Any]]:
     """Rows turned into one list per column, as ``unnest`` takes them."""
     return {name: [row[name] for row in rows] for name in names}

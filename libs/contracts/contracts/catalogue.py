@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from contracts import aggregator, gateway, notifier, operations, outcomes, outreach
+from contracts import aggregator, gateway, notifier, operations, outcomes
 from contracts.intake import (
     aliases,
     distribution,
@@ -24,6 +24,8 @@ from contracts.intake import (
     routing,
 )
 from contracts.message import Kind, Message, Topic
+from contracts.outreach import accounts, campaigns, sending
+from contracts.outreach import people as contacts
 
 SERVICES: Final = ("gateway", "intake", "outcomes", "outreach", "aggregator", "notifier")
 OPERATOR: Final = "operator"
@@ -167,17 +169,44 @@ _DECLARED: Final = (
     _order(outcomes.CountRecordings, UPSTREAM),
     _event(outcomes.OutcomeRecorded, "intake"),
     _event(outcomes.OutcomeRefused),
-    _order(outreach.CreateCampaign, "gateway"),
-    _order(outreach.ListCampaigns, "gateway"),
-    _order(outreach.PauseCampaign, "gateway"),
-    _order(outreach.ResumeCampaign, "gateway"),
-    _order(outreach.LeadMessages, "gateway", "intake"),
-    _event(outreach.CampaignCreated),
-    _event(outreach.CampaignPaused),
-    _event(outreach.CampaignResumed),
-    _event(outreach.MessageQueued),
-    _event(outreach.MessageSent, "intake", "outcomes"),
-    _event(outreach.MessageFailed),
+    _order(accounts.SetAccount, "gateway"),
+    _order(accounts.ListAccounts, "gateway"),
+    _order(accounts.PauseAccount, "gateway"),
+    _order(accounts.ResumeAccount, "gateway"),
+    _order(accounts.RemoveAccount, "gateway"),
+    _event(accounts.SendingLimitSet),
+    _event(accounts.AutomationThrottled),
+    _event(accounts.AutomationResumed),
+    _event(accounts.CaptchaDetected),
+    _order(campaigns.CreateCampaign, "gateway"),
+    _order(campaigns.ListCampaigns, "gateway"),
+    _order(campaigns.GetCampaign, "gateway"),
+    _order(campaigns.PauseCampaign, "gateway"),
+    _order(campaigns.ResumeCampaign, "gateway"),
+    _order(campaigns.ArchiveCampaign, "gateway"),
+    _event(campaigns.CampaignCreated),
+    _event(campaigns.CampaignPaused),
+    _event(campaigns.CampaignResumed),
+    _event(campaigns.CampaignCompleted),
+    _event(campaigns.EnrollmentStarted),
+    _event(campaigns.EnrollmentEnded),
+    _order(sending.LeadMessages, "gateway", "intake"),
+    _order(sending.ExplainMessage, "gateway"),
+    _order(sending.MessageHistory, "gateway"),
+    _order(sending.SkipMessage, "gateway"),
+    _order(sending.SettleMessage, "gateway"),
+    _event(sending.MessageQueued),
+    _event(sending.MessageSent, "intake", "outcomes"),
+    _event(sending.MessageFailed),
+    _event(sending.MessageSkipped),
+    _event(sending.MessageUnknown),
+    _event(sending.FollowupScheduled),
+    _event(sending.FollowupSent),
+    _order(contacts.Suppress, "gateway"),
+    _order(contacts.LiftSuppression, "gateway"),
+    _order(contacts.ListSuppressions, "gateway"),
+    _order(contacts.GetContact, "gateway"),
+    _event(contacts.Unsubscribed),
     _order(aggregator.WinRates, "gateway"),
     _order(aggregator.WeeklyWinRates, "gateway"),
     _order(aggregator.ListEvents, "gateway", "intake"),

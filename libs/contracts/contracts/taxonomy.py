@@ -36,6 +36,14 @@ class SendKind(StrEnum):
     SMS = "sms"
 
 
+CHANNEL_OF: dict[SendKind, Channel] = {
+    SendKind.EMAIL: Channel.EMAIL,
+    SendKind.CONNECTION_REQUEST: Channel.LINKEDIN,
+    SendKind.LINKEDIN_MESSAGE: Channel.LINKEDIN,
+    SendKind.SMS: Channel.SMS,
+}
+
+
 class Fault(StrEnum):
     """Why a message was refused or came back: whose fault it is. Only the recipient's suppresses the person."""
 

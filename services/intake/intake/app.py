@@ -8,7 +8,7 @@ from chassis.keys import TenantKeys, key_service
 from chassis.service import Service
 from chassis.settings import Settings
 from chassis.unit_of_work import Database
-from contracts import outcomes, outreach
+from contracts import outcomes
 from contracts.catalogue import EVENTS
 from contracts.intake import aliases as alias_messages
 from contracts.intake import distribution, enrichment, erasure, limits, memory, providers, routing
@@ -73,7 +73,7 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
         consumes={
             messages.SubmitLead: submissions.submit_leads,
             outcomes.OutcomeRecorded: progress.follow,
-            outreach.MessageSent: progress.follow,
+            sending.MessageSent: progress.follow,
             PersonalDataDropped: confirm_drop,
         },
         answers={

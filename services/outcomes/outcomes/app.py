@@ -8,7 +8,7 @@ from chassis.service import Service
 from chassis.settings import Settings
 from chassis.unit_of_work import Database
 from contracts import outcomes as messages
-from contracts import outreach
+from contracts.outreach import sending
 from contracts.catalogue import EVENTS
 from contracts.intake import erasure, leads, people
 from outcomes import handlers
@@ -44,7 +44,7 @@ def build(settings: Settings) -> Service:
             leads.LeadRejected: asking.follow_leads,
             people.LeadMerged: asking.follow_leads,
             people.LeadUnmerged: asking.follow_leads,
-            outreach.MessageSent: asking.follow_leads,
+            sending.MessageSent: asking.follow_leads,
         },
         answers={
             messages.RecordOutcomesNow: asking.record_now,

@@ -10,7 +10,7 @@ from chassis.keys import TenantKeys
 from chassis.received import Received
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts import outcomes as messages
-from contracts import outreach
+from contracts.outreach import sending
 from contracts.intake import erasure, leads
 from contracts.message import ProblemCode, ProblemError
 from contracts.operations import PersonalDataDropped
@@ -23,7 +23,7 @@ _MISSING_SHOWN = 100
 _BATCH = 500
 
 
-LeadNews = leads.LeadSnapshot | leads.LeadDuplicated | leads.LeadRejected | outreach.MessageSent
+LeadNews = leads.LeadSnapshot | leads.LeadDuplicated | leads.LeadRejected | sending.MessageSent
 """What other services tell of leads."""
 
 
@@ -93,7 +93,7 @@ class Handlers:
         versions, unchanged, rejections, sends, named = [], [], [], [], []
         for message in received:
             body = message.body
-            if isinstance(body, outreach.MessageSent):
+            if isinstance(body, sending.MessageSent):
                 sends.append({"tenant_id": message.tenant, "lead_id": body.lead_id, "active_at": body.occurred_at})
                 continue
             if isinstance(body, leads.LeadSnapshot):

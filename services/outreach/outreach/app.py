@@ -1,41 +1,84 @@
 """Outreach: campaigns, the messages they put into the send queue, and the worker that sends them at most once."""
 
+from functools import partial
+from random import Random
+
+from sqlalchemy import RowMapping
+
+from chassis.jobs import Job
 from chassis.service import Service
 from chassis.settings import Settings
 from chassis.unit_of_work import Database
-from contracts import outreach as messages
 from contracts.intake.erasure import LeadErased
 from contracts.intake.leads import LeadAccepted, LeadUpdated
 from contracts.intake.people import LeadMerged, LeadUnmerged
-from outreach import handlers
-from outreach.provider import Provider
-from outreach.sandbox import Sandbox
-from outreach.sender import Sender
+from contracts.outreach import accounts as account_messages
+from contracts.outreach import campaigns as campaign_messages
+from contracts.outreach import people as people_messages
+from contracts.outreach import sending as messages
+from outreach.accounts import handlers as accounts
+from outreach.campaigns import handlers as campaigns
+from outreach.leads import handlers as leads
+from outreach.people import handlers as people
+from outreach.providers.protocol import Provider
+from outreach.providers.sandbox import Sandbox
+from outreach.sending import handlers as sending
+from outreach.sending.composing import Composer
+from outreach.sending.sender import Worker
+from outreach.sending.upkeep import Upkeep, look_after_accounts
 
 
-def build(settings: Settings, provider: Provider | None = None) -> Service:
-    """The service; it sends by way of `provider`, or into the sandbox where none is given."""
+def build(settings: Settings, provider: Provider | None = None, chance: Random | None = None) -> Service:
+    """The service; it sends by way of `provider`, or as each account says where none is given.
+
+    Parameters:
+        chance: draws the gaps between an account's messages.
+    """
     database = Database("outreach", settings.database_url)
-    sender = Sender(database, provider or Sandbox(database))
-    # Whatever makes a message due publishes an event: it was queued, or its campaign resumed.
-    database.after_publishing(sender.wake)
-    return Service(
+    sandbox = Sandbox(database)
+
+    def provider_of(row: RowMapping) -> Provider:
+        return provider or sandbox
+
+    composer = Composer(lambda tenant, request: service.caller.ask(tenant, request, seconds=15))
+    worker, upkeep = Worker(database, provider_of, composer, chance), Upkeep(database)
+    # Whatever makes a message due, or a campaign begin, publishes an event.
+    database.after_publishing(worker.wake)
+    database.after_publishing(upkeep.wake)
+    service = Service(
         "outreach",
         settings,
         database=database,
         consumes={
-            LeadAccepted: handlers.keep_leads,
-            LeadUpdated: handlers.keep_leads,
-            LeadMerged: handlers.keep_leads,
-            LeadUnmerged: handlers.keep_leads,
-            LeadErased: handlers.forget_leads,
+            LeadAccepted: leads.keep_leads,
+            LeadUpdated: leads.keep_leads,
+            LeadMerged: leads.keep_leads,
+            LeadUnmerged: leads.keep_leads,
+            LeadErased: leads.forget_leads,
         },
         answers={
-            messages.CreateCampaign: handlers.create_campaign,
-            messages.ListCampaigns: handlers.list_campaigns,
-            messages.PauseCampaign: handlers.pause_campaign,
-            messages.ResumeCampaign: handlers.resume_campaign,
-            messages.LeadMessages: handlers.lead_messages,
+            account_messages.SetAccount: accounts.set_account,
+            account_messages.ListAccounts: accounts.list_accounts,
+            account_messages.PauseAccount: accounts.pause_account,
+            account_messages.ResumeAccount: accounts.resume_account,
+            account_messages.RemoveAccount: accounts.remove_account,
+            campaign_messages.CreateCampaign: campaigns.create_campaign,
+            campaign_messages.ListCampaigns: campaigns.list_campaigns,
+            campaign_messages.GetCampaign: campaigns.get_campaign,
+            campaign_messages.PauseCampaign: campaigns.pause_campaign,
+            campaign_messages.ResumeCampaign: campaigns.resume_campaign,
+            campaign_messages.ArchiveCampaign: campaigns.archive_campaign,
+            messages.LeadMessages: sending.lead_messages,
+            messages.ExplainMessage: sending.explain_message,
+            messages.MessageHistory: sending.message_history,
+            messages.SkipMessage: sending.skip_message,
+            messages.SettleMessage: sending.settle_message,
+            people_messages.Suppress: people.suppress,
+            people_messages.LiftSuppression: people.lift_suppression,
+            people_messages.ListSuppressions: people.list_suppressions,
+            people_messages.GetContact: people.get_contact,
         },
-        workers=[sender.run],
+        jobs=[Job("look_after_accounts", "* * * * *", partial(look_after_accounts, database))],
+        workers=[worker.run, upkeep.run],
     )
+    return service

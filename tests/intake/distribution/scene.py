@@ -15,7 +15,7 @@ from chassis.unit_of_work import Database, UnitOfWork
 from contracts.intake import distribution as messages
 from contracts.message import Envelope, Event, Message
 from contracts.outcomes import OutcomeRecorded
-from contracts.outreach import MessageSent
+from contracts.outreach.sending import MessageSent
 from contracts.taxonomy import STAGE_OF, Channel, OutcomeType
 from contracts.values import Attribution
 from intake.distribution import handlers

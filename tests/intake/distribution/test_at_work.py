@@ -31,7 +31,7 @@ from contracts.intake.routing import (
 from contracts.message import PLATFORM, ProblemCode, ProblemError
 from contracts.operations import RunJob
 from contracts.outcomes import OutcomeRecorded
-from contracts.outreach import MessageSent
+from contracts.outreach.sending import MessageSent
 from contracts.taxonomy import STAGE_OF, Channel, OutcomeType
 from contracts.values import Attribution
 from tests.intake.routing.desk import Desk

@@ -5,7 +5,14 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from contracts.outreach import CampaignList, CampaignView, CreateCampaign, ListCampaigns, PauseCampaign, ResumeCampaign
+from contracts.outreach.campaigns import (
+    CampaignList,
+    CampaignView,
+    CreateCampaign,
+    ListCampaigns,
+    PauseCampaign,
+    ResumeCampaign,
+)
 from gateway.gate import Admitted
 
 router = APIRouter(tags=["campaigns"])

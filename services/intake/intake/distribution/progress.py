@@ -16,7 +16,7 @@ from chassis.unit_of_work import Database, UnitOfWork
 from contracts.intake.distribution import EndReason
 from contracts.intake.routing import WorkStatus
 from contracts.outcomes import OutcomeRecorded
-from contracts.outreach import MessageSent
+from contracts.outreach.sending import MessageSent
 from contracts.taxonomy import Stage
 from intake import locks
 from intake.distribution import store_progress

@@ -16,7 +16,7 @@ from contracts.aggregator import ListEvents
 from contracts.intake.privacy import ExportEntry, ExportKind
 from contracts.message import Envelope, ProblemCode, ProblemError
 from contracts.outcomes import OutcomeHistory
-from contracts.outreach import LeadMessages
+from contracts.outreach.sending import LeadMessages
 from intake.distribution import store as distribution
 from intake.enrichment.exporting import contacts_of
 from intake.leads import store as leads

@@ -1,0 +1,1 @@
+"""Messages of outreach, a module for each subject."""

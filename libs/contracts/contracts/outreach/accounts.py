@@ -1,0 +1,215 @@
+"""Messages of outreach: the accounts that messages leave from."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated, ClassVar, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from contracts.message import Event, Kind, Reply, Request, Topic
+from contracts.taxonomy import CHANNEL_OF, Channel, SendKind
+from contracts.values import NO_NUL, Actor, Slug
+
+DAILY_LIMITS: Final = {
+    SendKind.EMAIL: 100,
+    SendKind.CONNECTION_REQUEST: 20,
+    SendKind.LINKEDIN_MESSAGE: 40,
+    SendKind.SMS: 100,
+}
+"""Messages a day and account, where no other limit is set (implementation tasklist, 8)."""
+
+
+class AccountState(StrEnum):
+    """Whether an account sends, as far as people decide it."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    REMOVED = "removed"
+
+
+class Transport(StrEnum):
+    """By what an account's messages leave."""
+
+    SANDBOX = "sandbox"
+    """Nobody is contacted: it keeps a record of what it was handed, and refuses some of it."""
+
+
+class WarmUp(BaseModel):
+    """A new account's ramp: so many messages a day at first, and so many more each day, up to the daily limit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    began: date
+    """Its first day, by the account's clock."""
+    first_day: Annotated[int, Field(ge=1, le=1000)] = 5
+    more_each_day: Annotated[int, Field(ge=1, le=1000)] = 3
+
+
+class AccountSettings(BaseModel):
+    """How an account sends."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    time_zone: str = "UTC"
+    """IANA name; where the account's day begins, and its hours where the recipient's are not known."""
+    rotation_set: Slug = "default"
+    """Which campaigns it sends for: those with the same."""
+    daily_limits: Annotated[
+        dict[SendKind, Annotated[int, Field(ge=0, le=1_000_000)]], Field(examples=[{"email": 60}])
+    ] = {}
+    """Messages a day by kind, where they are not the usual ones."""
+    least_gap_minutes: Annotated[float, Field(ge=0, le=1440)] = 6
+    most_gap_minutes: Annotated[float, Field(ge=0, le=1440)] = 16
+    """How long after a message the next one leaves, at random between the two (implementation tasklist, 8)."""
+    warm_up: WarmUp | None = None
+    """The ramp of a new account; none, if empty."""
+
+    def daily_limit(self, kind: SendKind) -> int:
+        return self.daily_limits.get(kind, DAILY_LIMITS[kind])
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_time_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("not an IANA time zone; write one like Europe/Berlin") from None
+        return name
+
+    @model_validator(mode="after")
+    def _least_is_not_more_than_most(self) -> "AccountSettings":
+        if self.least_gap_minutes > self.most_gap_minutes:
+            raise ValueError("least_gap_minutes is more than most_gap_minutes")
+        return self
+
+
+class AccountView(Reply):
+    """An account as it is now."""
+
+    account_id: UUID
+    title: str
+    channel: Channel
+    transport: Transport
+    state: AccountState
+    settings: AccountSettings
+    health: Annotated[float, Field(ge=0, le=100)]
+    """0 to 100; below 30 it sends nothing."""
+    blocked: bool
+    """Whether its health keeps it from sending."""
+    throttled_until: datetime | None = None
+    """Until when its provider wants it to send nothing."""
+    wants_a_person: bool = False
+    """Whether its provider wants to see a person before it sends anything more: resume it when it has."""
+    sent_today: dict[SendKind, int]
+    """What has left it since its day began, or may have, by kind."""
+    next_at: datetime | None = None
+    """Before when nothing leaves it, because of the gap."""
+    created_at: datetime
+
+
+class SetAccount(Request[AccountView]):
+    """Add an account, or change the one with this id; what is left out stays, or has its usual value."""
+
+    topic: ClassVar = Topic("outreach", Kind.REQUEST, "set_account")
+    account_id: UUID | None = None
+    """Which one; a new one, if empty."""
+    title: Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL, examples=["Sales 1"])] | None = None
+    """How people call it."""
+    channel: Channel | None = None
+    """What it reaches people by; a new one's must be given, and it never changes."""
+    address: Annotated[str, Field(min_length=1, max_length=320, pattern=NO_NUL, examples=["ada@example.com"])] | None = None
+    """The mailbox, the profile or the number its messages come from; never told in an event."""
+    sender_name: Annotated[str, Field(max_length=100, pattern=r"^[^\x00\r\n]*$", examples=["Ada of Example"])] | None = None
+    """What is shown beside the address."""
+    transport: Transport = Transport.SANDBOX
+    settings: AccountSettings | None = None
+    actor: Actor | None = None
+
+    @model_validator(mode="after")
+    def _limits_are_of_its_channel(self) -> "SetAccount":
+        if self.account_id is None and (self.channel is None or self.title is None or self.address is None):
+            raise ValueError("a new account needs title, channel and address")
+        if self.channel and self.settings:
+            others = [kind.value for kind in self.settings.daily_limits if CHANNEL_OF[kind] is not self.channel]
+            if others:
+                raise ValueError(f"an account of channel {self.channel} sends no {', '.join(others)}")
+        return self
+
+
+class AccountList(Reply):
+    """Accounts of a tenant."""
+
+    accounts: list[AccountView]
+    next_cursor: str | None = None
+
+
+class ListAccounts(Request[AccountList]):
+    """The accounts of a tenant in the order they were added, a page at a time."""
+
+    topic: ClassVar = Topic("outreach", Kind.REQUEST, "list_accounts")
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+
+
+class _OfAccount(Request[AccountView]):
+    account_id: UUID
+    actor: Actor | None = None
+    """Who asks for it."""
+
+
+class PauseAccount(_OfAccount):
+    """Have an account send nothing until it is resumed."""
+
+    topic: ClassVar = Topic("outreach", Kind.REQUEST, "pause_account")
+
+
+class ResumeAccount(_OfAccount):
+    """Let an account send that was paused, or that its provider wanted a person for."""
+
+    topic: ClassVar = Topic("outreach", Kind.REQUEST, "resume_account")
+
+
+class RemoveAccount(_OfAccount):
+    """Have an account send nothing any more; what waits for it leaves by another of its rotation set."""
+
+    topic: ClassVar = Topic("outreach", Kind.REQUEST, "remove_account")
+
+
+class _AccountEvent(Event):
+    account_id: UUID
+    occurred_at: datetime
+
+
+class SendingLimitSet(_AccountEvent):
+    """How much an account may send a day was set."""
+
+    topic: ClassVar = Topic("outreach", Kind.EVENT, "sending_limit_set")
+    channel: Channel
+    daily_limits: dict[SendKind, int]
+    """By each kind it can send."""
+    actor: Actor | None = None
+
+
+class AutomationThrottled(_AccountEvent):
+    """An account stopped sending because its provider, its health or a guard wants it to."""
+
+    topic: ClassVar = Topic("outreach", Kind.EVENT, "automation_throttled")
+    reason: Slug
+    until: datetime | None = None
+    """When it goes on by itself; empty where it does not."""
+
+
+class AutomationResumed(_AccountEvent):
+    """An account that had stopped sends again."""
+
+    topic: ClassVar = Topic("outreach", Kind.EVENT, "automation_resumed")
+    actor: Actor | None = None
+    """Who had it go on; empty where it did by itself."""
+
+
+class CaptchaDetected(_AccountEvent):
+    """A provider wanted to see a person before an account sends anything more."""
+
+    topic: ClassVar = Topic("outreach", Kind.EVENT, "captcha_detected")

@@ -1,0 +1,267 @@
+"""Messages of outreach: campaigns, their steps, and who is enrolled in them."""
+
+from datetime import datetime, time
+from enum import StrEnum
+from typing import Annotated, ClassVar, Final
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from contracts.message import Event, Kind, Reply, Request, Topic
+from contracts.taxonomy import Channel, Intent, SendKind, Tier
+from contracts.values import NO_NUL, Actor, Key, Slug
+
+MOST_STEPS: Final = 20
+
+
+class CampaignState(StrEnum):
+    """Whether a campaign sends."""
+
+    DRAFT = "draft"
+    """Not yet."""
+    RUNNING = "running"
+    PAUSED = "paused"
+    ARCHIVED = "archived"
+    """Never again."""
+
+
+class AudienceView(BaseModel):
+    """Which leads are meant: those that match everything given."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source_key: Key | None = None
+    geo_key: Key | None = None
+    intent: Intent | None = None
+    tier: Tier | None = None
+
+
+class Audience(AudienceView):
+    """An audience as it is ordered: a misspelt condition is refused, or it would reach everybody."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Variant(BaseModel):
+    """A template that some of a step's messages are written by."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    template_id: UUID
+    weight: Annotated[int, Field(ge=1, le=100)] = 1
+    """How many of the messages, in proportion to the other variants'."""
+
+
+class Step(BaseModel):
+    """One message of a campaign's sequence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: SendKind = SendKind.EMAIL
+    delay_days: Annotated[int, Field(ge=0, le=365)] = 0
+    """How many days after the message before it was sent; of the first, after the enrollment."""
+    condition: Audience = Audience()
+    """Whom it is for, as the lead is when the message is due; others go on with the next step."""
+    variants: Annotated[tuple[Variant, ...], Field(max_length=10)] = ()
+    """The templates it is written by; one is chosen for each enrollment."""
+
+
+class BusinessHours(BaseModel):
+    """When messages leave, by the clock of the recipient, or of the account where the recipient's time zone is not known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    opens: time = time(9)
+    """The first moment at which one may leave."""
+    closes: time = time(18)
+    """The first at which none may any more; 23:59:59.999999 is the end of the day."""
+    weekdays: Annotated[frozenset[Annotated[int, Field(ge=1, le=7)]], Field(min_length=1)] = frozenset({1, 2, 3, 4, 5})
+    """ISO 8601: 1 is Monday."""
+    holidays: Annotated[str, Field(pattern=r"^(?:[A-Z]{2}|none)$", examples=["US"])] | None = None
+    """Whose public holidays are kept, ISO 3166-1 alpha-2, or ``none``; the tenant's region's, if empty."""
+
+    @model_validator(mode="after")
+    def _opens_before_it_closes(self) -> "BusinessHours":
+        if self.opens.tzinfo or self.closes.tzinfo:
+            raise ValueError("hours are those of the recipient's own clock: leave out the time zone")
+        if self.opens >= self.closes:
+            raise ValueError("closes must be later than opens")
+        return self
+
+
+class CampaignSettings(BaseModel):
+    """How a campaign sends."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    offer: Key | None = None
+    """What it offers."""
+    rotation_set: Slug = "default"
+    """The accounts it sends from."""
+    daily_cap: Annotated[int, Field(ge=1, le=100_000)] = 38
+    """How many of its messages leave one account a day, at most (implementation tasklist, 8)."""
+    hours: BusinessHours = BusinessHours()
+    stop_for_company: bool = False
+    """Whether one person's reply stops the sequence of everybody whose lead is of the same company."""
+
+
+class _CampaignEvent(Event):
+    campaign_id: UUID
+    occurred_at: datetime
+
+
+class CampaignCreated(_CampaignEvent):
+    """A campaign was made."""
+
+    topic: ClassVar = Topic("outreach", Kind.EVENT, "campaign_created")
+    channel: Channel
+    """That of its first step."""
+    offer: Key | None = None
+
+
+class CampaignPaused(_CampaignEvent):
+    """A campaign stopped sending until it is resumed."""
+
+    topic: ClassVar = Topic("outreach", Kind.EVENT, "campaign_paused")
+    actor: Actor | None = None
+
+
+class CampaignResumed(_CampaignEvent):
+    """A paused campaign sends again."""
+
+    topic: ClassVar = Topic("outreach", Kind.EVENT, "campaign_resumed")
+    actor: Actor | None = None
+
+
+class CampaignCompleted(_CampaignEvent):
+    """A campaign will send nothing any more: it was archived."""
+
+    topic: ClassVar = Topic("outreach", Kind.EVENT, "campaign_completed")
+    actor: Actor | None = None
+
+
+class EnrollmentEnd(StrEnum):
+    """Why a sequence is over for a lead."""
+
+    COMPLETED = "completed"
+    """Its last message was sent."""
+    REPLIED = "replied"
+    UNSUBSCRIBED = "unsubscribed"
+    SUPPRESSED = "suppressed"
+    DO_NOT_CONTACT = "do_not_contact"
+    ERASED = "erased"
+    FAILED = "failed"
+    """A message could not be sent."""
+    SAME_PERSON = "same_person"
+    """The person is, or was, in the campaign by way of another lead."""
+    ARCHIVED = "archived"
+    """The campaign was archived."""
+
+
+class _EnrollmentEvent(_CampaignEvent):
+    enrollment_id: UUID
+    lead_id: UUID
+
+
+class EnrollmentStarted(_EnrollmentEvent):
+    """A lead joined a campaign's audience, and is to be sent its steps."""
+
+    topic: ClassVar = Topic("outreach", Kind.EVENT, "enrollment_started")
+
+
+class EnrollmentEnded(_EnrollmentEvent):
+    """A lead is sent nothing more of a campaign."""
+
+    topic: ClassVar = Topic("outreach", Kind.EVENT, "enrollment_ended")
+    reason: EnrollmentEnd
+
+
+class CampaignView(Reply):
+    """A campaign, and how far it has come."""
+
+    campaign_id: UUID
+    title: str
+    state: CampaignState
+    audience: AudienceView
+    steps: list[Step]
+    settings: CampaignSettings
+    created_at: datetime
+    enrolled: int
+    """Leads that are in its sequence now."""
+    queued: int
+    """Messages that are still to be sent."""
+    in_flight: int
+    """Of those, the ones that a provider is being handed: pausing does not call them back."""
+    sent: int
+    """Messages the provider took."""
+    failed: int
+    """Messages that will not be sent."""
+    skipped: int
+    """Messages that were not meant for their lead any more when they were due."""
+    unknown: int
+    """Messages of which nobody heard whether they were sent; none is sent again by itself."""
+
+
+class CreateCampaign(Request[CampaignView]):
+    """Make a campaign: each lead of the audience, present and future, is sent its steps."""
+
+    topic: ClassVar = Topic("outreach", Kind.REQUEST, "create_campaign")
+    title: Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
+    audience: Audience = Audience()
+    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=MOST_STEPS)] = (Step(),)
+    settings: CampaignSettings = CampaignSettings()
+    start: bool = True
+    """Whether it sends at once; otherwise it is a draft until it is resumed."""
+
+    @field_validator("steps")
+    @classmethod
+    def _a_connection_is_asked_for_once(cls, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        if sum(step.kind is SendKind.CONNECTION_REQUEST for step in steps) > 1:
+            raise ValueError("one step can ask for a connection, the others need another kind")
+        return steps
+
+
+class CampaignList(Reply):
+    """Campaigns of a tenant."""
+
+    campaigns: list[CampaignView]
+    next_cursor: str | None = None
+
+
+class ListCampaigns(Request[CampaignList]):
+    """The campaigns of a tenant, newest first, a page at a time."""
+
+    topic: ClassVar = Topic("outreach", Kind.REQUEST, "list_campaigns")
+    limit: Annotated[int, Field(ge=1, le=100)] = 50
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+
+
+class _OfCampaign(Request[CampaignView]):
+    campaign_id: UUID
+    actor: Actor | None = None
+    """Who asks for it."""
+
+
+class GetCampaign(Request[CampaignView]):
+    """A campaign."""
+
+    topic: ClassVar = Topic("outreach", Kind.REQUEST, "get_campaign")
+    campaign_id: UUID
+
+
+class PauseCampaign(_OfCampaign):
+    """Stop sending until the campaign is resumed: none of its messages begins to leave from the reply on."""
+
+    topic: ClassVar = Topic("outreach", Kind.REQUEST, "pause_campaign")
+
+
+class ResumeCampaign(_OfCampaign):
+    """Let a paused campaign, or a draft, send."""
+
+    topic: ClassVar = Topic("outreach", Kind.REQUEST, "resume_campaign")
+
+
+class ArchiveCampaign(_OfCampaign):
+    """End a campaign for good: what is queued is not sent, and its leads are free for others as the 60-day rule says."""
+
+    topic: ClassVar = Topic("outreach", Kind.REQUEST, "archive_campaign")

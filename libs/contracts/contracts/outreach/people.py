@@ -1,0 +1,131 @@
+"""Messages of outreach: who may not be contacted, and since when somebody was not."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from contracts.message import Event, Kind, Reply, Request, Topic
+from contracts.taxonomy import Channel
+from contracts.values import Actor, Moment
+
+
+class SuppressionReason(StrEnum):
+    """Why somebody is not to be contacted."""
+
+    UNSUBSCRIBED = "unsubscribed"
+    COMPLAINT = "complaint"
+    """They reported a message as spam; it never ends."""
+    BOUNCE = "bounce"
+    """Their address does not exist."""
+    DO_NOT_CONTACT = "do_not_contact"
+    """Somebody of the tenant's decided so."""
+    REQUEST = "request"
+    """They asked for it otherwise."""
+
+
+class SuppressionView(Reply):
+    """An entry of the suppression ledger. None is ever deleted; one that was lifted stays."""
+
+    suppression_id: UUID
+    lead_id: UUID | None = None
+    """By way of which lead it was made; it holds for everybody with one of that lead's addresses."""
+    reason: SuppressionReason
+    channel: Channel | None = None
+    """Which channel must not be used; none may, if empty."""
+    campaign_id: UUID | None = None
+    """Which campaign must not send; none may, if empty."""
+    created_at: datetime
+    actor: Actor | None = None
+    expires_at: datetime | None = None
+    lifted_at: datetime | None = None
+    lifted_by: Actor | None = None
+
+
+class Suppress(Request[SuppressionView]):
+    """Have a lead's person not be contacted, by whatever lead, from the reply on."""
+
+    topic: ClassVar = Topic("outreach", Kind.REQUEST, "suppress")
+    lead_id: UUID
+    reason: SuppressionReason = SuppressionReason.DO_NOT_CONTACT
+    channel: Channel | None = None
+    campaign_id: UUID | None = None
+    expires_at: Moment | None = None
+    """When it ends by itself; a complaint's never does."""
+    actor: Actor | None = None
+
+
+class LiftSuppression(Request[SuppressionView]):
+    """End an entry of the suppression ledger; a complaint's is refused."""
+
+    topic: ClassVar = Topic("outreach", Kind.REQUEST, "lift_suppression")
+    suppression_id: UUID
+    actor: Actor | None = None
+
+
+class SuppressionList(Reply):
+    """Entries of the suppression ledger."""
+
+    suppressions: list[SuppressionView]
+    next_cursor: str | None = None
+
+
+class ListSuppressions(Request[SuppressionList]):
+    """The suppression ledger, newest first, a page at a time; with `lead_id` what holds for that lead."""
+
+    topic: ClassVar = Topic("outreach", Kind.REQUEST, "list_suppressions")
+    lead_id: UUID | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+
+
+class ContactStatus(StrEnum):
+    """How a person stands with all campaigns together."""
+
+    NEW = "new"
+    """Never contacted."""
+    IN_SEQUENCE = "in_sequence"
+    """A campaign holds them."""
+    RESTING = "resting"
+    """Contacted less than 60 days ago."""
+    CONTACTED = "contacted"
+    """Contacted, longer ago."""
+    SUPPRESSED = "suppressed"
+    ERASED = "erased"
+
+
+class Contact(BaseModel):
+    """A person as far as contacting them goes."""
+
+    lead_id: UUID
+    channels: list[Channel]
+    status: ContactStatus
+    last_contacted: datetime | None = None
+    eligible_for_outreach: bool
+    """Whether a campaign that does not hold them could contact them now."""
+    eligible_from: datetime | None = None
+    """When it could; empty where it can, or where that has no date."""
+
+
+class ContactView(Contact, Reply):
+    """A person as far as contacting them goes."""
+
+
+class GetContact(Request[ContactView]):
+    """How a lead's person stands with all campaigns together."""
+
+    topic: ClassVar = Topic("outreach", Kind.REQUEST, "get_contact")
+    lead_id: UUID
+
+
+class Unsubscribed(Event):
+    """A person does not want to be contacted any more."""
+
+    topic: ClassVar = Topic("outreach", Kind.EVENT, "unsubscribed")
+    lead_id: UUID
+    campaign_id: UUID | None = None
+    message_id: UUID | None = None
+    """The message they answered, where it is known."""
+    occurred_at: datetime

@@ -1,0 +1,157 @@
+"""Accounts are added, changed, paused and resumed."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+from uuid_utils.compat import uuid7
+
+from chassis import paging
+from chassis.received import Received
+from chassis.unit_of_work import UnitOfWork
+from contracts.message import ProblemCode, ProblemError
+from contracts.outreach import accounts as messages
+from contracts.outreach.accounts import AccountSettings, AccountState, AccountView
+from contracts.taxonomy import CHANNEL_OF, Channel, SendKind
+from outreach import locks
+from outreach.accounts import store
+from outreach.sending import store_entries, store_queue
+from outreach.sending.domain_gates import FOREVER
+from outreach.sending.facts import Accounts
+from outreach.sending.queueing import sender_of
+
+_GIVEN_AT_ONCE = 1000
+
+
+async def set_account(uow: UnitOfWork, request: Received[messages.SetAccount]) -> AccountView:
+    tenant, ask = request.tenant, request.body
+    given = {
+        "title": ask.title, "address": ask.address, "sender_name": ask.sender_name, "transport": ask.transport.value,
+        "settings": ask.settings.model_dump_json() if ask.settings else None,
+    }  # fmt: skip
+    if ask.account_id is None:
+        account_id = uuid7()
+        settings = ask.settings or AccountSettings()
+        assert ask.channel
+        await store.insert(
+            uow, tenant,
+            {**given, "account_id": account_id, "channel": ask.channel.value, "settings": settings.model_dump_json()},
+        )  # fmt: skip
+    else:
+        account_id = ask.account_id
+        before = await _known(uow, tenant, account_id)
+        if ask.channel and ask.channel != before["channel"]:
+            raise ProblemError(
+                ProblemCode.CONFLICT, "an account's channel never changes: add another account", "channel"
+            )
+        _expect_limits_of(Channel(before["channel"]), ask.settings)
+        await store.change(uow, tenant, account_id, {**given, "account_id": account_id})
+    view = await _view(uow, tenant, account_id)
+    if ask.settings or ask.account_id is None:
+        limits = {kind: view.settings.daily_limit(kind) for kind in SendKind if CHANNEL_OF[kind] is view.channel}
+        event = messages.SendingLimitSet(
+            account_id=account_id, channel=view.channel, daily_limits=limits, actor=ask.actor, occurred_at=uow.now
+        )
+        uow.publish(tenant, event, request.envelope)
+    await store_queue.wake_lanes(uow, tenant, account=account_id)
+    await give_accounts(uow, tenant)
+    return view
+
+
+async def list_accounts(uow: UnitOfWork, request: Received[messages.ListAccounts]) -> messages.AccountList:
+    ask = request.body
+    rows = await store.page(uow, request.tenant, paging.after(ask.cursor, UUID), ask.limit + 1)
+    views = await _views(uow, rows[: ask.limit])
+    cursor = str(views[-1].account_id) if len(rows) > ask.limit else None
+    return messages.AccountList(accounts=views, next_cursor=cursor)
+
+
+async def pause_account(uow: UnitOfWork, request: Received[messages.PauseAccount]) -> AccountView:
+    """Nothing begins to leave it from the reply on."""
+    await locks.stop_messages(uow, [request.tenant])
+    await _known(uow, request.tenant, request.body.account_id)
+    await store.set_state(uow, request.tenant, request.body.account_id, AccountState.PAUSED)
+    return await _view(uow, request.tenant, request.body.account_id)
+
+
+async def resume_account(uow: UnitOfWork, request: Received[messages.ResumeAccount]) -> AccountView:
+    tenant, account_id = request.tenant, request.body.account_id
+    await _known(uow, tenant, account_id)
+    resumed = await store.set_state(uow, tenant, account_id, AccountState.ACTIVE)
+    if await store.let_go_on(uow, tenant, account_id):
+        event = messages.AutomationResumed(account_id=account_id, actor=request.body.actor, occurred_at=uow.now)
+        uow.publish(tenant, event, request.envelope)
+        resumed = True
+    if resumed:
+        await store_queue.wake_lanes(uow, tenant, account=account_id)
+    return await _view(uow, tenant, account_id)
+
+
+async def remove_account(uow: UnitOfWork, request: Received[messages.RemoveAccount]) -> AccountView:
+    """What waits for it leaves by another account, if there is one."""
+    tenant, account_id = request.tenant, request.body.account_id
+    await locks.stop_messages(uow, [tenant])
+    await _known(uow, tenant, account_id)
+    await store.set_state(uow, tenant, account_id, AccountState.REMOVED)
+    await store_entries.take_account(uow, tenant, account_id)
+    await give_accounts(uow, tenant)
+    return await _view(uow, tenant, account_id)
+
+
+async def give_accounts(uow: UnitOfWork, tenant: str) -> int:
+    """Give messages that have no account one that can send them; returns how many got one."""
+    senders = await store_entries.senders(uow, [tenant])
+    found: dict[UUID, UUID] = {}
+    for message_id, kind, rotation_set, person in await store_entries.without_account(uow, tenant, _GIVEN_AT_ONCE):
+        able = senders.get((tenant, CHANNEL_OF[kind], rotation_set), [])
+        if account := sender_of(able, None, person):
+            found[message_id] = account
+    if found:
+        await store_entries.give_account(uow, tenant, found)
+    return len(found)
+
+
+def _expect_limits_of(channel: Channel, settings: AccountSettings | None) -> None:
+    others = [kind.value for kind in settings.daily_limits if CHANNEL_OF[kind] is not channel] if settings else []
+    if others:
+        raise ProblemError(
+            ProblemCode.INVALID,
+            f"an account of channel {channel} sends no {', '.join(others)}",
+            "settings.daily_limits",
+        )
+
+
+async def _known(uow: UnitOfWork, tenant: str, account_id: UUID) -> RowMapping:
+    row = await store.one(uow, tenant, account_id, lock=True)
+    if row is None:
+        raise ProblemError(
+            ProblemCode.NOT_FOUND, "this tenant has no such account; list_accounts shows those it has", "account_id"
+        )
+    return row
+
+
+async def _view(uow: UnitOfWork, tenant: str, account_id: UUID) -> AccountView:
+    row = await store.one(uow, tenant, account_id)
+    assert row
+    return (await _views(uow, [row]))[0]
+
+
+async def _views(uow: UnitOfWork, rows: Sequence[RowMapping]) -> list[AccountView]:
+    accounts = await Accounts.read(uow, rows)
+    views = []
+    for row in rows:
+        facts, spent = accounts.facts(row["account_id"]), accounts.spent(row["account_id"])
+        assert facts and spent
+        channel, until = Channel(row["channel"]), facts.throttled_until
+        views.append(
+            AccountView(
+                account_id=row["account_id"], title=row["title"], channel=channel, transport=row["transport"],
+                state=facts.state, settings=facts.settings, health=row["health"], blocked=facts.blocked,
+                throttled_until=until if until and FOREVER > until > uow.now else None,
+                wants_a_person=until == FOREVER,
+                sent_today={kind: spent.by_kind.get(kind, 0) for kind in SendKind if CHANNEL_OF[kind] is channel},
+                next_at=facts.next_at if facts.next_at and facts.next_at > uow.now else None,
+                created_at=row["created_at"],
+            )
+        )  # fmt: skip
+    return views

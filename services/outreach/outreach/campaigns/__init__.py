@@ -1,0 +1,1 @@
+"""Campaigns, and who is enrolled in them."""

@@ -1,0 +1,111 @@
+"""Campaigns are made, paused, resumed and archived."""
+
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+from uuid_utils.compat import uuid7
+
+from chassis import paging
+from chassis.received import Received
+from chassis.unit_of_work import UnitOfWork
+from contracts.message import ProblemCode, ProblemError
+from contracts.outreach import campaigns as messages
+from contracts.outreach.campaigns import AudienceView, CampaignState, CampaignView
+from contracts.taxonomy import CHANNEL_OF
+from outreach import locks
+from outreach.campaigns import store
+from outreach.sending import store_queue
+from outreach.sending.facts import campaign_settings, steps_of
+
+
+async def create_campaign(uow: UnitOfWork, request: Received[messages.CreateCampaign]) -> CampaignView:
+    """Its audience is enrolled batch by batch after the reply."""
+    tenant, order, campaign_id = request.tenant, request.body, uuid7()
+    await locks.campaign_begins(uow, tenant)
+    await store.insert(uow, tenant, campaign_id, order)
+    event = messages.CampaignCreated(
+        campaign_id=campaign_id,
+        channel=CHANNEL_OF[order.steps[0].kind],
+        offer=order.settings.offer,
+        occurred_at=uow.now,
+    )
+    uow.publish(tenant, event, request.envelope)
+    return await _campaign(uow, tenant, campaign_id)
+
+
+async def list_campaigns(uow: UnitOfWork, request: Received[messages.ListCampaigns]) -> messages.CampaignList:
+    ask = request.body
+    rows = await store.page(uow, request.tenant, paging.after(ask.cursor, UUID), ask.limit + 1)
+    views = [_view(row) for row in rows[: ask.limit]]
+    cursor = str(views[-1].campaign_id) if len(rows) > ask.limit else None
+    return messages.CampaignList(campaigns=views, next_cursor=cursor)
+
+
+async def get_campaign(uow: UnitOfWork, request: Received[messages.GetCampaign]) -> CampaignView:
+    return await _campaign(uow, request.tenant, request.body.campaign_id)
+
+
+async def pause_campaign(uow: UnitOfWork, request: Received[messages.PauseCampaign]) -> CampaignView:
+    """None of its messages begins to leave from the reply on; what is in flight may still arrive."""
+    tenant, ask = request.tenant, request.body
+    await locks.stop_messages(uow, [tenant])
+    if await _state(uow, tenant, ask.campaign_id) is CampaignState.RUNNING:
+        await store.set_state(uow, tenant, ask.campaign_id, CampaignState.PAUSED)
+        event = messages.CampaignPaused(campaign_id=ask.campaign_id, actor=ask.actor, occurred_at=uow.now)
+        uow.publish(tenant, event, request.envelope)
+    return await _campaign(uow, tenant, ask.campaign_id)
+
+
+async def resume_campaign(uow: UnitOfWork, request: Received[messages.ResumeCampaign]) -> CampaignView:
+    """A draft begins: its audience is enrolled after the reply."""
+    tenant, ask = request.tenant, request.body
+    state = await _state(uow, tenant, ask.campaign_id)
+    if state in (CampaignState.PAUSED, CampaignState.DRAFT):
+        begins = state is CampaignState.DRAFT
+        if begins:
+            await locks.campaign_begins(uow, tenant)
+        await store.set_state(uow, tenant, ask.campaign_id, CampaignState.RUNNING, enrol=begins)
+        await store_queue.wake_lanes(uow, tenant, campaign=ask.campaign_id)
+        event = messages.CampaignResumed(campaign_id=ask.campaign_id, actor=ask.actor, occurred_at=uow.now)
+        uow.publish(tenant, event, request.envelope)
+    return await _campaign(uow, tenant, ask.campaign_id)
+
+
+async def archive_campaign(uow: UnitOfWork, request: Received[messages.ArchiveCampaign]) -> CampaignView:
+    """Its sequences end batch by batch after the reply; none of its messages begins to leave from the reply on."""
+    tenant, ask = request.tenant, request.body
+    await locks.stop_messages(uow, [tenant])
+    if await _state(uow, tenant, ask.campaign_id) is not CampaignState.ARCHIVED:
+        await store.set_state(uow, tenant, ask.campaign_id, CampaignState.ARCHIVED)
+        event = messages.CampaignCompleted(campaign_id=ask.campaign_id, actor=ask.actor, occurred_at=uow.now)
+        uow.publish(tenant, event, request.envelope)
+    return await _campaign(uow, tenant, ask.campaign_id)
+
+
+async def _state(uow: UnitOfWork, tenant: str, campaign_id: UUID) -> CampaignState:
+    state = await store.state_of(uow, tenant, campaign_id)
+    if state is None:
+        raise _no_such_campaign()
+    return state
+
+
+async def _campaign(uow: UnitOfWork, tenant: str, campaign_id: UUID) -> CampaignView:
+    row = await store.one(uow, tenant, campaign_id)
+    if row is None:
+        raise _no_such_campaign()
+    return _view(row)
+
+
+def _no_such_campaign() -> ProblemError:
+    return ProblemError(
+        ProblemCode.NOT_FOUND, "this tenant has no such campaign; list_campaigns shows those it has", "campaign_id"
+    )
+
+
+def _view(row: RowMapping) -> CampaignView:
+    names = ("campaign_id", "title", "state", "created_at", "enrolled", "queued", "in_flight", "sent", "failed", "skipped",
+             "unknown")  # fmt: skip
+    return CampaignView(
+        **{name: row[name] for name in names}, audience=AudienceView.model_validate(dict(row)),
+        steps=steps_of(row["steps"]), settings=campaign_settings(row["settings_text"]),
+    )  # fmt: skip

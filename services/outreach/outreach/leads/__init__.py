@@ -1,0 +1,1 @@
+"""Leads as far as contacting them goes."""

@@ -1,0 +1,51 @@
+"""What outreach does when it hears of leads."""
+
+from collections.abc import Sequence
+
+from chassis.received import Received
+from chassis.unit_of_work import UnitOfWork
+from contracts.intake.erasure import LeadErased
+from contracts.operations import PersonalDataDropped
+from contracts.outreach.campaigns import EnrollmentEnd
+from outreach import locks
+from outreach.campaigns.enrolling import enrol
+from outreach.leads import domain_lead, store
+from outreach.people import store as people
+from outreach.sending import store_enrollments, store_merged
+from outreach.sending.queueing import stop
+
+
+async def keep_leads(uow: UnitOfWork, received: Sequence[Received[domain_lead.Lead]]) -> None:
+    """Keep a copy of each lead, and enroll it in every campaign whose audience it has joined.
+
+    One that is merged into another is contacted by way of that one only.
+    """
+    newest = domain_lead.newest((message.tenant, message.body, message.envelope) for message in received)
+    causes = {(tenant, lead.lead_id): envelope for tenant, lead, envelope in newest}
+    tenants = {tenant for tenant, _, _ in newest}
+    await locks.leads_arrive(uow, tenants)
+    merging = {tenant for tenant, lead, _ in newest if domain_lead.told_otherwise(lead)}
+    if merging:
+        await locks.stop_messages(uow, merging)
+    kept = await store.keep(uow, [(tenant, lead) for tenant, lead, _ in newest])
+    if concerned := [
+        (t, lead.lead_id) for t, lead, _ in newest if domain_lead.told_otherwise(lead) and not lead.merged_into
+    ]:
+        await store_merged.look_again(uow, concerned)
+    await enrol(uow, kept, causes)
+
+
+async def forget_leads(uow: UnitOfWork, received: Sequence[Received[LeadErased]]) -> None:
+    """Nobody can be reached any more by way of an erased lead, and no message to it is begun."""
+    tenants = {message.tenant for message in received}
+    await locks.leads_arrive(uow, tenants)
+    await locks.stop_messages(uow, tenants)
+    for message in received:
+        tenant, erased = message.tenant, message.body
+        before = await store.forget(uow, tenant, erased.lead_id, erased.version)
+        sequences = await store_enrollments.going_on(uow, tenant, erased.lead_id)
+        stopped = await stop(uow, tenant, sequences, EnrollmentEnd.ERASED, cause=message.envelope)
+        await people.forget_names(uow, tenant, before["names"])
+        dropped = {"contact_channels": len(before["channels"]), "queued_messages": stopped}
+        answer = PersonalDataDropped(erasure_id=erased.erasure_id, lead_id=erased.lead_id, dropped=dropped)
+        uow.publish(tenant, answer, message.envelope)

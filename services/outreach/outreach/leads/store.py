@@ -1,0 +1,66 @@
+"""Every query about outreach's copies of leads."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import orjson
+from sqlalchemy import RowMapping
+
+from chassis.unit_of_work import UnitOfWork
+from outreach.leads.domain_lead import Lead, channels, names
+
+_KEEP = """
+    insert into lead (tenant_id, lead_id, version, names, channels, time_zone, attribution, metadata, merged_into, erased)
+    select tenant_id, lead_id, version, string_to_array(names, ','), string_to_array(channels, ','), time_zone,
+           attribution, metadata, merged_into, false
+    from unnest(cast(:tenants as text[]), cast(:leads as uuid[]), cast(:versions as integer[]), cast(:names as text[]),
+                cast(:channels as text[]), cast(:zones as text[]), cast(:attributions as jsonb[]),
+                cast(:metadata as jsonb[]), cast(:merged_into as uuid[]))
+         as given (tenant_id, lead_id, version, names, channels, time_zone, attribution, metadata, merged_into)
+    on conflict (tenant_id, lead_id) do update
+        set version = excluded.version, names = excluded.names, channels = excluded.channels,
+            time_zone = excluded.time_zone, attribution = excluded.attribution, metadata = excluded.metadata,
+            merged_into = excluded.merged_into
+        where lead.version < excluded.version and not lead.erased
+    returning tenant_id, lead_id
+"""
+
+
+async def keep(uow: UnitOfWork, leads: Sequence[tuple[str, Lead]]) -> list[tuple[str, UUID]]:
+    """Keep each (tenant, lead) of which the version is new; returns those that are."""
+    rows = await uow.execute(
+        _KEEP,
+        tenants=[tenant for tenant, _ in leads],
+        leads=[lead.lead_id for _, lead in leads],
+        versions=[lead.version for _, lead in leads],
+        names=[",".join(names(lead)) for _, lead in leads],
+        channels=[",".join(channels(lead)) for _, lead in leads],
+        zones=[lead.time_zone for _, lead in leads],
+        attributions=[lead.attribution.model_dump_json(exclude_none=True) for _, lead in leads],
+        metadata=[orjson.dumps(lead.metadata).decode() for _, lead in leads],
+        merged_into=[lead.merged_into for _, lead in leads],
+    )
+    return [(row.tenant_id, row.lead_id) for row in rows]
+
+
+async def forget(uow: UnitOfWork, tenant: str, lead_id: UUID, version: int) -> RowMapping:
+    """Keep of a lead nothing but that it is erased; returns the `names` and `channels` it had."""
+    before = await one(uow, tenant, lead_id)
+    await uow.execute(
+        """insert into lead (tenant_id, lead_id, version, names, channels, attribution, metadata, erased)
+           values (:tenant, :lead_id, :version, '{}', '{}', '{}', '{}', true)
+           on conflict (tenant_id, lead_id) do update
+               set version = greatest(lead.version, excluded.version), names = '{}', channels = '{}', time_zone = null,
+                   attribution = '{}', metadata = '{}', merged_into = null, erased = true""",
+        tenant=tenant, lead_id=lead_id, version=version,
+    )  # fmt: skip
+    return before or (await one(uow, tenant, lead_id))  # type: ignore[return-value]
+
+
+async def one(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping | None:
+    """A lead: its `names`, its `channels`, and whether it is `erased`."""
+    rows = await uow.execute(
+        "select lead_id, names, channels, erased from lead where tenant_id = :tenant and lead_id = :lead_id",
+        tenant=tenant, lead_id=lead_id,
+    )  # fmt: skip
+    return rows.mappings().first()

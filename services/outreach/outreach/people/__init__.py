@@ -1,0 +1,1 @@
+"""Who may not be contacted, and who is held by which campaign."""

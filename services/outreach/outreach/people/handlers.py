@@ -1,0 +1,108 @@
+"""Who may not be contacted: the suppression ledger; and how somebody stands with all campaigns together."""
+
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+
+from chassis import paging
+from chassis.received import Received
+from chassis.unit_of_work import UnitOfWork
+from contracts.message import ProblemCode, ProblemError
+from contracts.outreach import people as messages
+from contracts.outreach.campaigns import EnrollmentEnd
+from contracts.outreach.people import ContactStatus, ContactView, SuppressionReason, SuppressionView
+from contracts.taxonomy import Channel
+from outreach import locks
+from outreach.leads import store as leads
+from outreach.people import store
+from outreach.sending import store_enrollments
+from outreach.sending.domain_gates import REST
+from outreach.sending.queueing import stop
+
+_ENDS = {
+    SuppressionReason.UNSUBSCRIBED: EnrollmentEnd.UNSUBSCRIBED,
+    SuppressionReason.DO_NOT_CONTACT: EnrollmentEnd.DO_NOT_CONTACT,
+    SuppressionReason.REQUEST: EnrollmentEnd.DO_NOT_CONTACT,
+}
+
+
+async def suppress(uow: UnitOfWork, request: Received[messages.Suppress]) -> SuppressionView:
+    """Whoever holds the person, by whatever lead, stops at once, where the entry is about everything and has no end."""
+    tenant, ask = request.tenant, request.body
+    await locks.stop_messages(uow, [tenant])
+    lead = await _lead(uow, tenant, ask.lead_id)
+    if ask.reason is SuppressionReason.COMPLAINT and ask.expires_at:
+        raise ProblemError(ProblemCode.INVALID, "a complaint never expires: leave out expires_at", "expires_at")
+    entry = ask.model_dump(include={"lead_id", "reason", "channel", "campaign_id", "actor", "expires_at"})
+    id_ = await store.suppress(uow, tenant, lead["names"], entry)
+    if ask.reason is SuppressionReason.UNSUBSCRIBED:
+        event = messages.Unsubscribed(lead_id=ask.lead_id, campaign_id=ask.campaign_id, occurred_at=uow.now)
+        uow.publish(tenant, event, request.envelope)
+    if ask.channel is None and ask.campaign_id is None and ask.expires_at is None:
+        held = await store_enrollments.going_on_of_persons(uow, tenant, lead["names"])
+        mine = await store_enrollments.going_on(uow, tenant, ask.lead_id)
+        reason = _ENDS.get(ask.reason, EnrollmentEnd.SUPPRESSED)
+        await stop(uow, tenant, list({*held, *mine}), reason, cause=request.envelope, actor=ask.actor)
+    return await _entry(uow, tenant, id_)
+
+
+async def lift_suppression(uow: UnitOfWork, request: Received[messages.LiftSuppression]) -> SuppressionView:
+    tenant, ask = request.tenant, request.body
+    entry = await _entry(uow, tenant, ask.suppression_id)
+    if entry.reason is SuppressionReason.COMPLAINT:
+        raise ProblemError(ProblemCode.CONFLICT, "a complaint never expires, and cannot be lifted", "suppression_id")
+    await store.lift(uow, tenant, ask.suppression_id, ask.actor)
+    return await _entry(uow, tenant, ask.suppression_id)
+
+
+async def list_suppressions(uow: UnitOfWork, request: Received[messages.ListSuppressions]) -> messages.SuppressionList:
+    ask = request.body
+    names = (await _lead(uow, request.tenant, ask.lead_id))["names"] if ask.lead_id else None
+    rows = await store.ledger(uow, request.tenant, names, paging.after(ask.cursor, UUID), ask.limit + 1)
+    views = [SuppressionView.model_validate(dict(row)) for row in rows[: ask.limit]]
+    cursor = str(views[-1].suppression_id) if len(rows) > ask.limit else None
+    return messages.SuppressionList(suppressions=views, next_cursor=cursor)
+
+
+async def get_contact(uow: UnitOfWork, request: Received[messages.GetContact]) -> ContactView:
+    """Computed from who holds the person and from the ledger whenever it is asked, so that it cannot drift."""
+    tenant, lead_id = request.tenant, request.body.lead_id
+    lead = await _lead(uow, tenant, lead_id)
+    holds = await store.holds(uow, tenant, lead["names"])
+    last = max((hold["last_sent_at"] for hold in holds if hold["last_sent_at"]), default=None)
+    suppressed = await store.in_force(uow, tenant, lead["names"], uow.now)
+    eligible_from = last + REST if last and last + REST > uow.now else None
+    if lead["erased"]:
+        status = ContactStatus.ERASED
+    elif suppressed:
+        status = ContactStatus.SUPPRESSED
+        ends = [row["expires_at"] for row in suppressed]
+        eligible_from = None if None in ends else max([*ends, *([eligible_from] if eligible_from else [])])
+    elif any(hold["lasts"] for hold in holds):
+        status, eligible_from = ContactStatus.IN_SEQUENCE, None
+    elif eligible_from:
+        status = ContactStatus.RESTING
+    else:
+        status = ContactStatus.CONTACTED if last else ContactStatus.NEW
+    return ContactView(
+        lead_id=lead_id, channels=[Channel(name) for name in lead["channels"]], status=status, last_contacted=last,
+        eligible_for_outreach=status in (ContactStatus.NEW, ContactStatus.CONTACTED), eligible_from=eligible_from,
+    )  # fmt: skip
+
+
+async def _lead(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping:
+    lead = await leads.one(uow, tenant, lead_id)
+    if lead is None:
+        raise ProblemError(ProblemCode.NOT_FOUND, "outreach knows no such lead of this tenant", "lead_id")
+    return lead
+
+
+async def _entry(uow: UnitOfWork, tenant: str, id_: UUID) -> SuppressionView:
+    row = await store.entry(uow, tenant, id_)
+    if row is None:
+        raise ProblemError(
+            ProblemCode.NOT_FOUND,
+            "the suppression ledger has no such entry; list_suppressions shows it",
+            "suppression_id",
+        )
+    return SuppressionView.model_validate(dict(row))

@@ -1,0 +1,32 @@
+"""A provider that contacts nobody: it keeps a record of what it was handed, and refuses a fixed share of it."""
+
+from uuid import UUID
+
+from chassis.unit_of_work import Database
+from contracts.taxonomy import Fault
+from outreach.providers import store_sandbox
+from outreach.providers.protocol import Outgoing, Receipt, RefusedError
+
+_ONE_REFUSED_IN = 20
+
+
+def refusal(message_id: UUID) -> str | None:
+    """Why the sandbox refuses a message: one in twenty, always the same ones."""
+    return None if message_id.int % _ONE_REFUSED_IN else "mailbox_unknown"
+
+
+class Sandbox:
+    """Takes messages into the table ``sandbox_delivery``, in a transaction of its own as a carrier outside would."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def send(self, message: Outgoing) -> Receipt:
+        if reason := refusal(message.message_id):
+            raise RefusedError(reason, Fault.RECIPIENT)
+        async with self._database.begin(message.tenant) as uow:
+            await store_sandbox.deliver(uow, message)
+        return Receipt()
+
+    async def close(self) -> None:
+        """It has no connections of its own."""

@@ -1,0 +1,158 @@
+"""What may leave is claimed: every gate is asked, and what one of them keeps is put off to when it may open."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+from uuid_utils.compat import uuid7
+
+from chassis.unit_of_work import UnitOfWork
+from contracts.outreach.sending import Gate
+from outreach.sending import store_queue
+from outreach.sending.domain_gates import (
+    GATES_OF_THE_LANE,
+    GATES_OF_THE_MESSAGE,
+    REST,
+    AccountFacts,
+    Facts,
+    ask,
+    binding,
+    earliest,
+)
+from outreach.sending.facts import Accounts, facts_of
+from outreach.sending.going_on import skip
+
+LEASE = timedelta(seconds=60)
+"""How long a claim holds, and how long after the hand-over began a result is waited for."""
+LOOKED_AT = 64
+"""Lanes looked at in one unit of work, at most."""
+_LEAST_PER_LANE = 4
+"""Messages looked at of each lane, at least: behind one that a gate keeps there may be one that can leave."""
+LATER = timedelta(days=1)
+"""When is looked again at a message of which a gate has no date."""
+_ASKED_AGAIN = {Gate.SIXTY_DAYS}
+"""Gates without a date that nobody tells of when they open: the daily refresh of who may be contacted (tasklist, 2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """Messages that a worker may hand over now, under its token, once each has been looked at again."""
+
+    token: UUID
+    messages: Sequence[RowMapping] = ()
+    looked_at: int = 0
+    """How many lanes were looked at."""
+
+
+@dataclass(slots=True)
+class _Sorted:
+    """What is to be done with the candidates."""
+
+    claimed: list[RowMapping] = field(default_factory=list)
+    kept: list[tuple[RowMapping, datetime | None, str]] = field(default_factory=list)
+    skipped: list[tuple[RowMapping, str]] = field(default_factory=list)
+    wanting: list[RowMapping] = field(default_factory=list)
+    """Those claimed whose sequences do not hold their persons yet."""
+
+
+async def claim(uow: UnitOfWork, tenants: Sequence[str], most: int, chance: Random) -> Claimed:
+    """Claim messages of these tenants, of every account as many as may leave it now."""
+    lanes = await store_queue.ready_lanes(uow, tenants, LOOKED_AT)
+    token = uuid7()
+    if not lanes:
+        return Claimed(token)
+    accounts = await Accounts.read(uow, lanes)
+    per_lane = max(_LEAST_PER_LANE, most // len(lanes))
+    rows = await store_queue.candidates(uow, [(lane, per_lane) for lane in lanes])
+    of_lane: dict[tuple[Any, ...], list[RowMapping]] = {}
+    for row in rows:
+        of_lane.setdefault(_lane(row), []).append(row)
+    done = _Sorted()
+    rests: list[tuple[RowMapping, datetime | None]] = []
+    next_at: dict[UUID, datetime] = {}
+    for lane in lanes:
+        floor = _sort(uow, of_lane.get(_lane(lane), []), accounts, done, most, chance, next_at)
+        rests.append((lane, floor))
+    await _reserve(uow, done)
+    if done.claimed:
+        await store_queue.claim(uow, done.claimed, token, LEASE)
+        await store_queue.note(uow, done.claimed, "claimed", [None] * len(done.claimed))
+    if done.kept:
+        await store_queue.put_off(uow, done.kept)
+    if done.skipped:
+        await skip(uow, done.skipped)
+    tenant_of = {lane["account_id"]: lane["tenant_id"] for lane in lanes}
+    if next_at:
+        await store_queue.mind_gap(uow, tenant_of, next_at)
+    await store_queue.rest_lanes(uow, rests)
+    return Claimed(token, done.claimed, len(lanes))
+
+
+def _sort(
+    uow: UnitOfWork,
+    rows: Sequence[RowMapping],
+    accounts: Accounts,
+    done: _Sorted,
+    most: int,
+    chance: Random,
+    next_at: dict[UUID, datetime],
+) -> datetime | None:
+    """Sort a lane's candidates; returns before when the lane need not be looked at again, if nothing is due earlier, none if it
+    is to rest until it is woken."""
+    for row in rows:
+        facts = facts_of(row, accounts)
+        own = binding(ask(facts, uow.now, GATES_OF_THE_MESSAGE), uow.now)
+        if own is not None:
+            if own.final:
+                done.skipped.append((row, own.gate.value))
+            else:
+                opens = earliest(facts, uow.now, GATES_OF_THE_MESSAGE)
+                if opens is None and own.gate in _ASKED_AGAIN:
+                    opens = uow.now + LATER
+                done.kept.append((row, opens, own.gate.value))
+            continue
+        shared = binding(ask(facts, uow.now, GATES_OF_THE_LANE), uow.now)
+        if shared is not None:
+            return shared.opens_at
+        if len(done.claimed) >= most:
+            return uow.now
+        done.claimed.append(row)
+        if not row["holds"]:
+            done.wanting.append(row)
+        _leave(uow, facts, accounts, chance, next_at)
+    return uow.now
+
+
+def _leave(uow: UnitOfWork, facts: Facts, accounts: Accounts, chance: Random, next_at: dict[UUID, datetime]) -> None:
+    """Count a message as having left its account, and draw the gap behind it."""
+    account, spent = facts.account, facts.spent
+    assert account and spent
+    spent.add(facts.kind, facts.campaign.campaign_id)
+    if gap := draw_gap(account, chance):
+        next_at[account.account_id] = uow.now + gap
+        accounts.waits_until(account.account_id, uow.now + gap)
+
+
+def draw_gap(account: AccountFacts, chance: Random) -> timedelta:
+    """How long after a message the next one leaves the account."""
+    least, most = account.settings.least_gap_minutes, account.settings.most_gap_minutes
+    return timedelta(minutes=chance.uniform(least, most))
+
+
+async def _reserve(uow: UnitOfWork, done: _Sorted) -> None:
+    """Have the sequences of what is claimed hold their persons; what cannot is not claimed."""
+    if not done.wanting:
+        return
+    wanted = [(row["tenant_id"], row["enrollment_id"], row["names"]) for row in done.wanting]
+    held = await store_queue.take_holds(uow, wanted, REST)
+    late = {row["message_id"] for row in done.wanting if row["enrollment_id"] not in held}
+    done.kept += [(r, uow.now + LATER, Gate.SIXTY_DAYS.value) for r in done.claimed if r["message_id"] in late]
+    done.claimed = [row for row in done.claimed if row["message_id"] not in late]
+
+
+def _lane(row: RowMapping) -> tuple[Any, ...]:
+    return row["tenant_id"], row["account_id"], row["campaign_id"], row["kind"]

@@ -1,0 +1,51 @@
+"""When a message may leave by somebody's clock. Pure."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import holidays
+
+from contracts.outreach.campaigns import BusinessHours
+
+_LOOKED_AHEAD = 366
+"""Days; whose every day of a year is a holiday never opens."""
+
+
+def opening(hours: BusinessHours, zone: ZoneInfo, region: str, at: datetime) -> datetime | None:
+    """The first moment from `at` on that lies within the hours; none if there is none within a year.
+
+    Hours are a clock's: on the day that loses or gains an hour they are as long as the clock makes them.
+
+    Parameters:
+        zone: whose clock.
+        region: whose holidays are kept, unless the hours name others (ISO 3166-1 alpha-2); of one that is not known, none are.
+    """
+    off = hours.holidays or region
+    day = at.astimezone(zone).date()
+    for _ in range(_LOOKED_AHEAD):
+        if day.isoweekday() in hours.weekdays and not is_holiday(off, day):
+            closes = _closing(hours, day, zone)
+            if at < closes:
+                return max(at, datetime.combine(day, hours.opens, zone).astimezone(UTC))
+        day += timedelta(days=1)
+    return None
+
+
+def _closing(hours: BusinessHours, day: date, zone: ZoneInfo) -> datetime:
+    if hours.closes == time.max:
+        return datetime.combine(day + timedelta(days=1), time.min, zone).astimezone(UTC)
+    return datetime.combine(day, hours.closes, zone).astimezone(UTC)
+
+
+def is_holiday(region: str, day: date) -> bool:
+    """Whether it is a public holiday everywhere in the region."""
+    return day in _holidays(region, day.year)
+
+
+@lru_cache(maxsize=256)
+def _holidays(region: str, year: int) -> frozenset[date]:
+    try:
+        return frozenset(holidays.country_holidays(region, years=year))
+    except NotImplementedError:
+        return frozenset()

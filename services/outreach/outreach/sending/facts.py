@@ -1,0 +1,141 @@
+"""What the gates look at, read from the database."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+
+from chassis.unit_of_work import Row, UnitOfWork
+from contracts.outreach.accounts import AccountSettings, AccountState
+from contracts.outreach.campaigns import AudienceView, CampaignSettings, CampaignState, Step
+from contracts.outreach.people import SuppressionReason
+from contracts.taxonomy import Channel, SendKind
+from outreach.sending import store_queue
+from outreach.sending.domain_gates import FOREVER, AccountFacts, CampaignFacts, Facts, Held, Spent, Suppressed
+
+
+class Accounts:
+    """Accounts, with what has left each of them on its day; counted on with `Spent.add`."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        self._facts: dict[UUID, AccountFacts] = {}
+        self._spent: dict[UUID, Spent] = {}
+
+    @classmethod
+    async def read(cls, uow: UnitOfWork, rows: Iterable[Row]) -> "Accounts":
+        """Those of rows with `tenant_id`, `account_id` and `account_…` columns, some of which may have no account."""
+        accounts = cls(uow.now)
+        tenants = {}
+        for row in rows:
+            if row["account_id"] and row["account_id"] not in accounts._facts:
+                accounts._facts[row["account_id"]] = account_of(row)
+                tenants[row["account_id"]] = row["tenant_id"]
+        days = {id_: facts.day_of(uow.now) for id_, facts in accounts._facts.items()}
+        accounts._spent = {id_: Spent(day) for id_, day in days.items()}
+        begins = {id_: facts.start_of_day(days[id_]) for id_, facts in accounts._facts.items()}
+        for row in await store_queue.spent(uow, tenants, begins) if begins else ():
+            accounts._spent[row["account_id"]].add(SendKind(row["kind"]), row["campaign_id"], row["messages"])
+        return accounts
+
+    def facts(self, account_id: UUID | None) -> AccountFacts | None:
+        return self._facts[account_id] if account_id else None
+
+    def spent(self, account_id: UUID | None) -> Spent | None:
+        return self._spent[account_id] if account_id else None
+
+    def waits_until(self, account_id: UUID, next_at: datetime) -> None:
+        """A message leaves the account, and the next one not before that."""
+        facts = self._facts[account_id]
+        self._facts[account_id] = AccountFacts(
+            account_id, facts.state, facts.settings, facts.blocked, facts.throttled_until, next_at
+        )
+
+
+def account_of(row: Row) -> AccountFacts:
+    until = row["account_throttled_until"]  # without a time zone the driver's own word for infinity
+    return AccountFacts(
+        account_id=row["account_id"],
+        state=AccountState(row["account_state"]),
+        settings=account_settings(row["account_settings"]),
+        blocked=row["account_blocked"],
+        throttled_until=FOREVER if until and until.tzinfo is None else until,
+        next_at=row["account_next_at"],
+    )
+
+
+def campaign_of(row: Row) -> CampaignFacts:
+    settings = campaign_settings(row["campaign_settings"])
+    return CampaignFacts(
+        row["campaign_id"], CampaignState(row["campaign_state"]), settings.daily_cap, settings.hours, row["region"]
+    )
+
+
+def facts_of(row: RowMapping, accounts: Accounts) -> Facts:
+    """Of a message's row (`store_queue`); one that is claimed is not counted as having left its account."""
+    spent = accounts.spent(row["account_id"])
+    is_claimed = row["state"] in ("claimed", "sending")
+    kind = SendKind(row["kind"])
+    if is_claimed and spent and row["spent_at"]:
+        account = accounts.facts(row["account_id"])
+        assert account
+        if account.day_of(row["spent_at"]) == spent.day:
+            spent = Spent(spent.day, dict(spent.by_kind), dict(spent.by_campaign))
+            spent.add(kind, row["campaign_id"], -1)
+    return Facts(
+        kind=kind,
+        enrollment_id=row["enrollment_id"],
+        campaign=campaign_of(row),
+        account=accounts.facts(row["account_id"]),
+        spent=spent,
+        channels=frozenset(row["channels"]),
+        attribution=row["attribution"],
+        condition=_condition(row["condition"]),
+        time_zone=row["time_zone"],
+        merged=row["merged"],
+        erased=row["erased"],
+        replied_at=row["replied_at"],
+        paused_until=row["paused_until"],
+        held=[_held(each) for each in row["held"] or ()],
+        suppressed=[_suppressed(each) for each in row["suppressed"] or ()],
+        is_claimed=is_claimed,
+    )
+
+
+@lru_cache(maxsize=10_000)
+def account_settings(text: str) -> AccountSettings:
+    return AccountSettings.model_validate_json(text)
+
+
+@lru_cache(maxsize=1_000)
+def campaign_settings(text: str) -> CampaignSettings:
+    return CampaignSettings.model_validate_json(text)
+
+
+def steps_of(given: Sequence[Any]) -> list[Step]:
+    return [Step.model_validate(step) for step in given]
+
+
+@lru_cache(maxsize=1_000)
+def _condition(text: str) -> AudienceView:
+    return AudienceView.model_validate_json(text)
+
+
+def _held(given: Row) -> Held:
+    enrollment = given["enrollment_id"]
+    return Held(UUID(enrollment) if enrollment else None, given["lasts"], _moment(given["last_sent_at"]))
+
+
+def _suppressed(given: Row) -> Suppressed:
+    channel, campaign = given["channel"], given["campaign_id"]
+    return Suppressed(
+        SuppressionReason(given["reason"]), Channel(channel) if channel else None, UUID(campaign) if campaign else None,
+        _moment(given["expires_at"]),
+    )  # fmt: skip
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None

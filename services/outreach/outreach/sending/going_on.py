@@ -1,0 +1,86 @@
+"""A message of a sequence is over: what comes next."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from chassis.unit_of_work import Row, UnitOfWork
+from contracts.message import Envelope
+from contracts.outreach.campaigns import CampaignState, EnrollmentEnd
+from contracts.outreach.sending import Gate, MessageSkipped
+from contracts.taxonomy import CHANNEL_OF, SendKind
+from outreach.sending import store_going_on, store_queue
+from outreach.sending.facts import campaign_settings, steps_of
+from outreach.sending.queueing import Entry, about_message, end_enrollments, enqueue
+
+_ENDS = {
+    Gate.ERASED: EnrollmentEnd.ERASED,
+    Gate.SUPPRESSION: EnrollmentEnd.SUPPRESSED,
+    Gate.UNSUBSCRIBED: EnrollmentEnd.UNSUBSCRIBED,
+    Gate.DO_NOT_CONTACT: EnrollmentEnd.DO_NOT_CONTACT,
+    Gate.REPLIED: EnrollmentEnd.REPLIED,
+    Gate.CAMPAIGN_RUNNING: EnrollmentEnd.ARCHIVED,
+}
+"""How a sequence ends where a gate will never open; behind any other gate it goes on with its next step."""
+
+
+async def skip(
+    uow: UnitOfWork,
+    skipped: Sequence[tuple[RowMapping, str]],
+    *,
+    actor: str | None = None,
+    cause: Envelope | None = None,
+) -> None:
+    """Messages are not sent because of what a gate says for good, or somebody."""
+    rows = [
+        {
+            **_key(row),
+            "token": row["token"],
+            "state": "skipped",
+            "reason": reason,
+            "fault": None,
+            "provider_reference": None,
+        }
+        for row, reason in skipped
+    ]
+    ended = {row["message_id"]: row for row in await store_queue.end(uow, rows)}
+    over = [(ended[row["message_id"]], reason) for row, reason in skipped if row["message_id"] in ended]
+    if not over:
+        return
+    await store_queue.note(uow, [row for row, _ in over], "skipped", [reason for _, reason in over])
+    for row, reason in over:
+        event = MessageSkipped(**about_message(row), reason=reason, actor=actor, occurred_at=uow.now)
+        uow.publish(row["tenant_id"], event, cause)
+    stopped = [(row, _ENDS[Gate(reason)]) for row, reason in over if reason in _ENDS]
+    await end_enrollments(uow, [(row["tenant_id"], row["enrollment_id"], end) for row, end in stopped], cause)
+    await follow_up(uow, [row for row, reason in over if reason not in _ENDS], cause)
+
+
+async def follow_up(uow: UnitOfWork, over: Sequence[Row], cause: Envelope | None = None) -> None:
+    """Put the next message of each of these messages' sequences into the queue; where there is none, it is complete."""
+    if not over:
+        return
+    following, complete = [], []
+    for row in await store_going_on.sequences(uow, over):
+        steps = steps_of(row["steps"])
+        if row["step"] >= len(steps) or row["campaign_state"] == CampaignState.ARCHIVED:
+            complete.append((row["tenant_id"], row["enrollment_id"], EnrollmentEnd.COMPLETED))
+            continue
+        step = steps[row["step"]]
+        same = CHANNEL_OF[step.kind] is CHANNEL_OF[SendKind(row["kind"])]
+        following.append(
+            Entry(
+                tenant=row["tenant_id"], enrollment_id=row["enrollment_id"], campaign_id=row["campaign_id"],
+                lead_id=row["lead_id"], step=row["step"] + 1, kind=step.kind,
+                rotation_set=campaign_settings(row["settings"]).rotation_set, person=row["person"],
+                due_at=uow.now + timedelta(days=step.delay_days), account_id=row["account_id"] if same else None, cause=cause,
+            )
+        )  # fmt: skip
+    await enqueue(uow, following)
+    await end_enrollments(uow, complete, cause)
+
+
+def _key(row: Row) -> dict[str, Any]:
+    return {"tenant_id": row["tenant_id"], "message_id": row["message_id"]}

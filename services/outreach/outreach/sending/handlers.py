@@ -1,0 +1,111 @@
+"""What is asked about messages, and said of them."""
+
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+
+from chassis import paging
+from chassis.received import Received
+from chassis.unit_of_work import Row, UnitOfWork
+from contracts.message import ProblemCode, ProblemError
+from contracts.outreach import sending as messages
+from contracts.outreach.sending import Explanation, MessageView, SendState, Verdict
+from contracts.taxonomy import Channel
+from outreach.leads import store as leads
+from outreach.sending import store_messages, store_queue
+from outreach.sending.domain_gates import ask, binding, earliest
+from outreach.sending.facts import Accounts, facts_of
+from outreach.sending.going_on import skip
+from outreach.sending.leaving import put_back
+from outreach.sending.recording import Result, record
+
+_OVER = (SendState.SENT, SendState.FAILED, SendState.SKIPPED, SendState.UNKNOWN)
+_BY_HAND = "by_hand"
+
+
+async def lead_messages(uow: UnitOfWork, request: Received[messages.LeadMessages]) -> messages.LeadMessagesView:
+    tenant, query = request.tenant, request.body
+    after = paging.after(query.cursor, UUID)
+    rows = await store_messages.to_lead(uow, tenant, query.lead_id, after, query.limit + 1)
+    lead = await leads.one(uow, tenant, query.lead_id)
+    page = [_view(row) for row in rows[: query.limit]]
+    return messages.LeadMessagesView(
+        lead_id=query.lead_id, channels=[Channel(name) for name in lead["channels"]] if lead else [], messages=page,
+        next_cursor=str(page[-1].message_id) if len(rows) > query.limit else None,
+    )  # fmt: skip
+
+
+async def explain_message(uow: UnitOfWork, request: Received[messages.ExplainMessage]) -> Explanation:
+    """Every gate is asked as it is when the message is claimed; nothing is changed by asking."""
+    row = await _message(uow, request.tenant, request.body.message_id)
+    if row["state"] in _OVER:
+        return Explanation(message=_view(row), verdicts=[])
+    facts = facts_of(row, await Accounts.read(uow, [row]))
+    # A message is not looked at before it is due.
+    due = row["due_at"].tzinfo and max(row["due_at"], uow.now) if row["waiting_for"] is None else uow.now
+    answers = ask(facts, uow.now)
+    kept = binding(answers, uow.now)
+    return Explanation(
+        message=_view(row),
+        verdicts=[
+            Verdict(
+                gate=a.gate, passes=a.passes(uow.now), why=a.why, final=a.final,
+                opens_at=None if a.passes(uow.now) else a.opens_at,
+            )
+            for a in answers
+        ],
+        binding=kept.gate if kept else None,
+        earliest=earliest(facts, due or uow.now),
+    )  # fmt: skip
+
+
+async def message_history(uow: UnitOfWork, request: Received[messages.MessageHistory]) -> messages.MessageHistoryView:
+    row = await _message(uow, request.tenant, request.body.message_id)
+    changes = await store_messages.changes(uow, request.tenant, request.body.message_id)
+    return messages.MessageHistoryView(
+        message=_view(row), changes=[messages.MessageChange.model_validate(dict(change)) for change in changes]
+    )
+
+
+async def skip_message(uow: UnitOfWork, request: Received[messages.SkipMessage]) -> MessageView:
+    row = await _message(uow, request.tenant, request.body.message_id)
+    if row["state"] not in (SendState.QUEUED, SendState.CLAIMED):
+        raise ProblemError(
+            ProblemCode.CONFLICT, f"the message is {row['state']}: only one that has not begun to leave can be skipped",
+            "message_id",
+        )  # fmt: skip
+    await skip(uow, [(row, _BY_HAND)], actor=request.body.actor, cause=request.envelope)
+    return _view(await _message(uow, request.tenant, request.body.message_id))
+
+
+async def settle_message(uow: UnitOfWork, request: Received[messages.SettleMessage]) -> MessageView:
+    tenant, decided = request.tenant, request.body
+    row = await _message(uow, tenant, decided.message_id)
+    if row["state"] != SendState.UNKNOWN:
+        raise ProblemError(
+            ProblemCode.CONFLICT, f"the message is {row['state']}: only of an unknown one it is asked what became of it",
+            "message_id",
+        )  # fmt: skip
+    if decided.outcome == "send_again":
+        await put_back(uow, [(row, uow.now, _BY_HAND)])
+    else:
+        reason = _BY_HAND if decided.outcome == "failed" else None
+        await record(uow, [Result(tenant, row["message_id"], row["token"], SendState(decided.outcome), reason)])
+    return _view(await _message(uow, tenant, decided.message_id))
+
+
+async def _message(uow: UnitOfWork, tenant: str, message_id: UUID) -> RowMapping:
+    row = await store_queue.one(uow, tenant, message_id)
+    if row is None:
+        raise ProblemError(ProblemCode.NOT_FOUND, "this tenant has no such message", "message_id")
+    return row
+
+
+def _view(row: Row) -> MessageView:
+    names = ("message_id", "campaign_id", "step", "kind", "account_id", "state", "queued_at", "ended_at", "reason")
+    waits = row["state"] == SendState.QUEUED and row["due_at"].tzinfo is not None
+    gates = {gate.value for gate in messages.Gate}
+    return MessageView(
+        **{name: row[name] for name in names}, due_at=row["due_at"] if waits else None,
+        waiting_for=row["waiting_for"] if row["waiting_for"] in gates else None,
+    )  # fmt: skip

@@ -1,0 +1,69 @@
+"""The last look before a message is handed over: all gates are asked again, and what passes is committed as leaving."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+
+from chassis.unit_of_work import UnitOfWork
+from contracts.outreach.sending import Gate
+from outreach import locks
+from outreach.sending import store_queue
+from outreach.sending.claiming import LATER, LEASE
+from outreach.sending.domain_gates import GATES_OF_THE_MESSAGE, ask, binding, earliest
+from outreach.sending.facts import Accounts, facts_of
+from outreach.sending.going_on import skip
+
+
+async def begin(uow: UnitOfWork, messages: Mapping[UUID, tuple[str, UUID]]) -> dict[UUID, RowMapping]:
+    """Of messages that are claimed, with their tenants and tokens, those that may be handed over once this has committed.
+
+    What stops a message waits until then (`locks`); the others are put off, or skipped.
+    """
+    await locks.messages_leave(uow, {tenant for tenant, _ in messages.values()})
+    rows = await store_queue.claimed(uow, messages)
+    accounts = await Accounts.read(uow, rows.values())
+    leaving, kept, skipped = [], [], []
+    for row in rows.values():
+        facts = facts_of(row, accounts)
+        closed = binding(ask(facts, uow.now), uow.now)
+        if closed is None:
+            leaving.append(row)
+        elif closed.final:
+            skipped.append((row, closed.gate.value))
+        else:
+            # What keeps its whole lane is seen there; the message itself is due.
+            opens = earliest(facts, uow.now, GATES_OF_THE_MESSAGE)
+            if opens is None and closed.gate is Gate.SIXTY_DAYS:
+                opens = uow.now + LATER
+            kept.append((row, opens, closed.gate.value))
+    if leaving:
+        await store_queue.begin(uow, leaving, [reference(row["message_id"]) for row in leaving], LEASE)
+        await store_queue.note(uow, leaving, "sending", [None] * len(leaving))
+    if kept:
+        await put_back(uow, kept)
+    if skipped:
+        await skip(uow, skipped)
+    return {row["message_id"]: row for row in leaving}
+
+
+async def put_back(
+    uow: UnitOfWork, kept: Sequence[tuple[RowMapping, datetime | None, str]], *, tried: bool = False
+) -> None:
+    """Have messages that were claimed, or surely not sent, wait in the queue again."""
+    await store_queue.put_off(uow, kept, tried=tried)
+    await store_queue.note(uow, [row for row, _, _ in kept], "queued", [reason for _, _, reason in kept])
+    await store_queue.wake_for(uow, [(row, due) for row, due, _ in kept])
+
+
+async def give_back(uow: UnitOfWork, rows: Sequence[RowMapping], token: UUID) -> None:
+    """Have messages that were claimed, and that their worker does not hand over, wait in the queue again."""
+    claimed = await store_queue.claimed(uow, {row["message_id"]: (row["tenant_id"], token) for row in rows})
+    if claimed:
+        await put_back(uow, [(row, uow.now, "given_back") for row in claimed.values()])
+
+
+def reference(message_id: UUID) -> str:
+    """What a message is known by wherever it goes, as a Message-ID (RFC 5322, 3.6.4)."""
+    return f"<{message_id}@leadloop>"

@@ -1,0 +1,141 @@
+"""What became of messages that were handed over."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+
+from chassis.unit_of_work import UnitOfWork
+from contracts.outreach.accounts import AutomationThrottled, CaptchaDetected
+from contracts.outreach.campaigns import EnrollmentEnd
+from contracts.outreach.people import SuppressionReason
+from contracts.outreach.sending import FollowupSent, MessageFailed, MessageSent, MessageUnknown, SendState
+from contracts.taxonomy import Fault
+from outreach.accounts import store as accounts
+from outreach.people import store as people
+from outreach.sending import store_enrollments, store_going_on, store_queue
+from outreach.sending.going_on import follow_up
+from outreach.sending.leaving import put_back
+from outreach.sending.queueing import about_message, end_enrollments
+
+MOST_TRIES = 8
+"""How often a message that was surely not sent is tried, at most."""
+_PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360, 720))
+"""How long after a try that came to nothing the next one is, where the provider does not say."""
+_THROTTLED = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a message.
+
+    Attributes:
+        state: sent, failed, unknown; or queued where it was surely not sent and may be tried again.
+        reason: why it failed, or was not sent.
+        fault: whose fault that is.
+        again_after: seconds after which it may be tried again, if the provider said so.
+        throttled: whether its account is to send nothing until then.
+        wants_a_person: whether its account is to send nothing until a person has been there (a captcha).
+    """
+
+    tenant: str
+    message_id: UUID
+    token: UUID
+    state: SendState
+    reason: str | None = None
+    fault: Fault | None = None
+    provider_reference: str | None = None
+    again_after: float | None = None
+    throttled: bool = False
+    wants_a_person: bool = False
+
+
+async def record(uow: UnitOfWork, results: Sequence[Result]) -> None:
+    """Record what became of messages, publish it, and go on with their sequences."""
+    await _over(uow, [result for result in results if result.state is not SendState.QUEUED])
+    await _not_sent(uow, [result for result in results if result.state is SendState.QUEUED])
+
+
+async def _over(uow: UnitOfWork, results: Sequence[Result]) -> None:
+    given = {result.message_id: result for result in results}
+    rows = await store_queue.end(uow, [_end(result) for result in results]) if results else []
+    for state in (SendState.SENT, SendState.FAILED, SendState.UNKNOWN):
+        of_state = [row for row in rows if row["state"] == state]
+        if of_state:
+            await store_queue.note(uow, of_state, state.value, [row["reason"] for row in of_state])
+    for row in rows:
+        _publish(uow, row, given[row["message_id"]])
+    if left := [row for row in rows if row["state"] in (SendState.SENT, SendState.UNKNOWN)]:
+        await store_enrollments.contacted(uow, left)
+    if sent := [row for row in rows if row["state"] == SendState.SENT]:
+        await store_going_on.keep_history(uow, sent)
+        await follow_up(uow, sent)
+    failed = [row for row in rows if row["state"] == SendState.FAILED]
+    for row in failed:
+        if row["fault"] == Fault.RECIPIENT:
+            await people.suppress_recipient(
+                uow, row["tenant_id"], row["lead_id"], row["kind"], SuppressionReason.BOUNCE
+            )
+    ends = [(row["tenant_id"], row["enrollment_id"], EnrollmentEnd.FAILED) for row in failed]
+    await end_enrollments(uow, ends)
+
+
+async def _not_sent(uow: UnitOfWork, results: Sequence[Result]) -> None:
+    """Try again later what was surely not sent; what was tried too often fails."""
+    if not results:
+        return
+    given = {result.message_id: result for result in results}
+    rows = await store_queue.sending(uow, {r.message_id: (r.tenant, r.token) for r in results})
+    again: list[tuple[RowMapping, datetime | None, str]] = []
+    failed = []
+    for row in rows:
+        result = given[row["message_id"]]
+        if row["tries"] + 1 >= MOST_TRIES:
+            failed.append(Result(result.tenant, result.message_id, result.token, SendState.FAILED, result.reason))
+            continue
+        pause = _PAUSES[min(row["tries"], len(_PAUSES) - 1)]
+        if result.again_after is not None:
+            pause = max(pause, timedelta(seconds=result.again_after))
+        again.append((row, uow.now + pause, result.reason or "not_sent"))
+        if result.throttled or result.wants_a_person:
+            await _throttle(uow, row, result)
+    if again:
+        await put_back(uow, again, tried=True)
+    await _over(uow, failed)
+
+
+async def _throttle(uow: UnitOfWork, row: RowMapping, result: Result) -> None:
+    """Have an account send nothing as its provider wants."""
+    tenant, account = row["tenant_id"], row["account_id"]
+    until = (
+        None if result.wants_a_person else uow.now + timedelta(seconds=result.again_after or _THROTTLED.total_seconds())
+    )
+    if not await accounts.throttle(uow, tenant, account, until):
+        return
+    if result.wants_a_person:
+        uow.publish(tenant, CaptchaDetected(account_id=account, occurred_at=uow.now))
+    reason = result.reason or "throttled"
+    uow.publish(tenant, AutomationThrottled(account_id=account, reason=reason, until=until, occurred_at=uow.now))
+
+
+def _end(result: Result) -> dict[str, Any]:
+    return {
+        "tenant_id": result.tenant, "message_id": result.message_id, "token": result.token, "state": result.state.value,
+        "reason": result.reason, "fault": result.fault.value if result.fault else None,
+        "provider_reference": result.provider_reference,
+    }  # fmt: skip
+
+
+def _publish(uow: UnitOfWork, row: RowMapping, result: Result) -> None:
+    about = {**about_message(row), "occurred_at": uow.now}
+    if row["state"] == SendState.SENT:
+        uow.publish(row["tenant_id"], MessageSent(**about))
+        if row["step"] > 1:
+            uow.publish(row["tenant_id"], FollowupSent(**about))
+    elif row["state"] == SendState.UNKNOWN:
+        uow.publish(row["tenant_id"], MessageUnknown(**about))
+    else:
+        uow.publish(row["tenant_id"], MessageFailed(**about, reason=row["reason"], fault=result.fault))

@@ -1,0 +1,197 @@
+"""The worker that sends what may leave, at most once whatever dies.
+
+A message goes queued → claimed → sending → sent, failed or unknown. A batch is claimed first (a token and a lease), so that
+workers share the queue. What is personal is revealed by intake then, and kept nowhere. Each message becomes ``sending``
+right before it is handed over, in a commit that asks every gate again and only under its token. A claim that runs out is
+anybody's again, for nothing of it was handed over. A *sending* that runs out becomes ``unknown``, and nobody sends it again by
+itself: the provider may have taken it.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from random import Random
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+
+from chassis import tenants
+from chassis.failures import describe, is_transient
+from chassis.logs import get_logger
+from chassis.unit_of_work import Database
+from contracts.outreach.sending import SendState
+from contracts.taxonomy import SendKind
+from outreach.providers.protocol import (
+    CaptchaError,
+    LaterError,
+    NotSentError,
+    Outgoing,
+    Provider,
+    RefusedError,
+    Sender,
+)
+from outreach.sending import leaving, recording
+from outreach.sending.claiming import LEASE, Claimed, claim
+from outreach.sending.coalescing import Coalescing
+from outreach.sending.composing import Composer
+from outreach.sending.recording import Result
+
+log = get_logger("sender")
+
+IN_HAND = 400
+"""Messages that one worker has claimed, at most."""
+AT_ONCE = 64
+"""Of those, the ones that providers are being handed, at most."""
+BATCH = 100
+"""Messages claimed at once: as many as intake reveals at once."""
+_PROVIDER_SECONDS = 20.0
+"""How long a provider may take; shorter than the lease, or living workers' messages would become unknown."""
+_POLL_SECONDS = 0.5
+"""How soon is seen what has become due, or what another replica queued; this replica's own is seen at once."""
+
+ProviderOf = Callable[[RowMapping], Provider]
+"""Who carries a message, by its row with its account's."""
+
+
+class Worker:
+    """Runs until it is cancelled; `wake` tells it that something may be due.
+
+    Parameters:
+        provider_of: who carries the messages of an account.
+        chance: draws the gaps.
+    """
+
+    def __init__(
+        self, database: Database, provider_of: ProviderOf, composer: Composer, chance: Random | None = None
+    ) -> None:
+        self._database = database
+        self._provider_of = provider_of
+        self._composer = composer
+        self._chance = chance or Random()
+        self._woken = asyncio.Event()
+        self._stopping = False
+        self._at_once = asyncio.Semaphore(AT_ONCE)
+        self._begin = Coalescing(self._begin_all, AT_ONCE)
+        self._record = Coalescing(self._record_all, AT_ONCE)
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Claim and send, again and again; when it is cancelled what is being handed over comes to its end first."""
+        tasks: set[asyncio.Task[int]] = set()
+        self._stopping = False
+        try:
+            while True:
+                self._woken.clear()
+                batch = await self._claim() if len(tasks) * BATCH < IN_HAND else None
+                if batch and batch.messages:
+                    tasks.add(asyncio.create_task(self._send_batch(batch)))
+                elif tasks and batch is None:
+                    _, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                elif not (batch and batch.looked_at):
+                    # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the wake-up.
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(_POLL_SECONDS):
+                            await self._woken.wait()
+                tasks = {task for task in tasks if not task.done()}
+        finally:
+            self._stopping = True
+            while tasks:
+                with suppress(asyncio.CancelledError):  # whoever stops a service asks again and again
+                    _, tasks = await asyncio.wait(tasks)
+
+    async def _claim(self) -> Claimed:
+        async with self._database.begin() as uow:
+            names = await tenants.all_tenants(uow)
+            await uow.act_for(names)
+            return await claim(uow, names, BATCH, self._chance)
+
+    async def _send_batch(self, batch: Claimed) -> int:
+        """Reveal what is personal, and send; what cannot be sent now waits in the queue again."""
+        by_tenant: dict[str, list[RowMapping]] = {}
+        for row in batch.messages:
+            by_tenant.setdefault(row["tenant_id"], []).append(row)
+        for tenant, rows in by_tenant.items():
+            try:
+                letters = await self._composer.compose(tenant, rows)
+                ready = [(row, letters[row["message_id"]]) for row in rows if row["message_id"] in letters]
+                sent = await asyncio.gather(*(self._send(row, letter, batch.token) for row, letter in ready))
+                waiting = [row for row in rows if row["message_id"] not in letters]
+                waiting += [row for (row, _), began in zip(ready, sent, strict=True) if not began and self._stopping]
+                await self._give_back(tenant, waiting, batch.token)
+            except Exception as error:
+                log.warning(
+                    "messages wait", tenant=tenant, error=describe(error),
+                    exc_info=None if is_transient(error) else error,
+                )  # fmt: skip
+        return len(batch.messages)
+
+    async def _give_back(self, tenant: str, rows: Sequence[RowMapping], token: UUID) -> None:
+        if rows:
+            async with self._database.begin(tenant) as uow:
+                await leaving.give_back(uow, rows, token)
+
+    async def _send(self, row: RowMapping, letter: Any, token: UUID) -> bool:
+        """Hand a message over if it may leave; whether it was."""
+        async with self._at_once:
+            if self._stopping:
+                return False
+            begun = await self._begin((row["tenant_id"], row["message_id"], token))
+            if begun is None:
+                return False
+            await self._record(await self._hand_over(begun, letter, token))
+            return True
+
+    async def _hand_over(self, row: RowMapping, letter: Any, token: UUID) -> Result:
+        about: dict[str, Any] = {"tenant": row["tenant_id"], "message_id": row["message_id"], "token": token}
+        message = Outgoing(
+            tenant=row["tenant_id"], message_id=row["message_id"], campaign_id=row["campaign_id"],
+            lead_id=row["lead_id"], kind=SendKind(row["kind"]),
+            sender=Sender(row["account_id"], row["account_address"], row["sender_name"]), address=letter.address,
+            body=letter.body, subject=letter.subject, reference=leaving.reference(row["message_id"]),
+            follows=letter.follows, unsubscribe_url=letter.unsubscribe_url,
+        )  # fmt: skip
+        try:
+            async with asyncio.timeout(_PROVIDER_SECONDS):
+                receipt = await self._provider_of(row).send(message)
+        except RefusedError as refused:
+            return Result(**about, state=SendState.FAILED, reason=refused.reason, fault=refused.fault)
+        except CaptchaError as wanted:
+            return Result(**about, state=SendState.QUEUED, reason=wanted.reason, wants_a_person=True)
+        except LaterError as later:
+            return Result(
+                **about,
+                state=SendState.QUEUED,
+                reason=later.reason,
+                again_after=later.seconds,
+                throttled=later.throttled,
+            )
+        except NotSentError as error:
+            return Result(**about, state=SendState.QUEUED, reason=error.reason)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody knows whether the message was sent
+            log.warning(
+                "nobody knows whether a message was sent", error=describe(error), message_id=str(row["message_id"])
+            )
+            return Result(**about, state=SendState.UNKNOWN)
+        return Result(**about, state=SendState.SENT, provider_reference=receipt.provider_reference)
+
+    async def _begin_all(self, given: Sequence[tuple[str, UUID, UUID]]) -> list[RowMapping | None]:
+        async with self._database.begin(*{tenant for tenant, _, _ in given}) as uow:
+            begun = await leaving.begin(uow, {message: (tenant, token) for tenant, message, token in given})
+        return [begun.get(message) for _, message, _ in given]
+
+    async def _record_all(self, results: Sequence[Result]) -> list[None]:
+        """Only this process knows, so it outwaits the database."""
+        deadline = monotonic() + LEASE.total_seconds()
+        while True:
+            try:
+                async with self._database.begin(*{result.tenant for result in results}) as uow:
+                    await recording.record(uow, results)
+                return [None] * len(results)
+            except Exception as error:
+                if not is_transient(error) or monotonic() > deadline:
+                    raise
+                await asyncio.sleep(1)

@@ -1,0 +1,104 @@
+"""Every query that puts messages into the send queue."""
+
+from collections.abc import Collection, Mapping, Sequence
+from uuid import UUID
+
+from chassis.unit_of_work import Row, UnitOfWork, columns
+from contracts.taxonomy import CHANNEL_OF, Channel, SendKind
+
+_INSERT = """
+    insert into send_queue (tenant_id, message_id, enrollment_id, campaign_id, lead_id, step, kind, account_id, state,
+                            queued_at, due_at, variant)
+    select tenant_id, message_id, enrollment_id, campaign_id, lead_id, step, kind, account_id, 'queued', :now, due_at, variant
+    from unnest(cast(:tenant_id as text[]), cast(:message_id as uuid[]), cast(:enrollment_id as uuid[]),
+                cast(:campaign_id as uuid[]), cast(:lead_id as uuid[]), cast(:step as integer[]), cast(:kind as text[]),
+                cast(:account_id as uuid[]), cast(:due_at as timestamptz[]), cast(:variant as uuid[]))
+         as given (tenant_id, message_id, enrollment_id, campaign_id, lead_id, step, kind, account_id, due_at, variant)
+"""
+_COLUMNS = (
+    "tenant_id", "message_id", "enrollment_id", "campaign_id", "lead_id", "step", "kind", "account_id", "due_at", "variant"
+)  # fmt: skip
+_LANES = """
+    insert into lane (tenant_id, account_id, campaign_id, kind, ready_at)
+    select tenant_id, account_id, campaign_id, kind, min(due_at)
+    from unnest(cast(:tenant_id as text[]), cast(:account_id as uuid[]), cast(:campaign_id as uuid[]),
+                cast(:kind as text[]), cast(:due_at as timestamptz[]))
+         as given (tenant_id, account_id, campaign_id, kind, due_at)
+    where account_id is not null
+    group by tenant_id, account_id, campaign_id, kind
+    order by tenant_id, account_id, campaign_id, kind
+    on conflict (tenant_id, account_id, campaign_id, kind) do update set ready_at = least(lane.ready_at, excluded.ready_at)
+"""
+
+
+async def senders(uow: UnitOfWork, tenants: Collection[str]) -> dict[tuple[str, Channel, str], list[UUID]]:
+    """The accounts that messages can leave from, by (tenant, channel, rotation set), in the order they were added; of those
+    whose health is too low only where there is no other."""
+    rows = await uow.execute(
+        """select tenant_id, channel, settings ->> 'rotation_set' as rotation_set,
+                  coalesce(array_agg(account_id order by account_id) filter (where not blocked),
+                           array_agg(account_id order by account_id)) as accounts
+           from account where tenant_id = any (cast(:tenants as text[])) and state <> 'removed'
+           group by tenant_id, channel, settings ->> 'rotation_set'""",
+        tenants=list(tenants),
+    )  # fmt: skip
+    return {(row.tenant_id, Channel(row.channel), row.rotation_set): row.accounts for row in rows}
+
+
+async def last_senders(uow: UnitOfWork, leads: Sequence[tuple[str, UUID]]) -> dict[tuple[str, UUID, Channel], UUID]:
+    """By (tenant, lead, channel) the account that the last message to it left from, or is to."""
+    if not leads:
+        return {}
+    rows = await uow.execute(
+        """select distinct on (message.tenant_id, message.lead_id, kind) message.tenant_id, message.lead_id, kind, account_id
+           from unnest(cast(:tenants as text[]), cast(:leads as uuid[])) as given (tenant_id, lead_id)
+           join send_queue as message using (tenant_id, lead_id)
+           where account_id is not null
+           order by message.tenant_id, message.lead_id, kind, queued_at desc""",
+        tenants=[tenant for tenant, _ in leads], leads=[lead for _, lead in leads],
+    )  # fmt: skip
+    return {(row.tenant_id, row.lead_id, CHANNEL_OF[SendKind(row.kind)]): row.account_id for row in rows}
+
+
+async def insert(uow: UnitOfWork, rows: Sequence[Row]) -> None:
+    await uow.execute(_INSERT, now=uow.now, **columns(rows, *_COLUMNS))
+
+
+async def make_lanes(uow: UnitOfWork, rows: Sequence[Row]) -> None:
+    """Have these messages be looked at when they are due."""
+    await uow.execute(_LANES, **columns(rows, "tenant_id", "account_id", "campaign_id", "kind", "due_at"))
+
+
+async def without_account(uow: UnitOfWork, tenant: str, limit: int) -> list[tuple[UUID, SendKind, str, str]]:
+    """Messages that there was no account for: their ids, kinds, rotation sets, and one of their persons' names."""
+    rows = await uow.execute(
+        """select message_id, kind, coalesce(campaign.settings ->> 'rotation_set', 'default') as rotation_set,
+                  coalesce(lead.names[1], '') as person
+           from send_queue as message
+           join campaign on campaign.tenant_id = :tenant and campaign.campaign_id = message.campaign_id
+           join lead on lead.tenant_id = :tenant and lead.lead_id = message.lead_id
+           where message.tenant_id = :tenant and message.account_id is null and message.state = 'queued'
+           limit :limit for update of message skip locked""",
+        tenant=tenant, limit=limit,
+    )  # fmt: skip
+    return [(row.message_id, SendKind(row.kind), row.rotation_set, row.person) for row in rows]
+
+
+async def give_account(uow: UnitOfWork, tenant: str, accounts: Mapping[UUID, UUID]) -> None:
+    """Have messages leave from these accounts, as soon as they may."""
+    rows = await uow.execute(
+        """update send_queue set account_id = given.account, due_at = least(due_at, :now)
+           from unnest(cast(:messages as uuid[]), cast(:accounts as uuid[])) as given (message, account)
+           where tenant_id = :tenant and message_id = given.message
+           returning tenant_id, account_id, campaign_id, kind, due_at""",
+        tenant=tenant, messages=list(accounts), accounts=list(accounts.values()), now=uow.now,
+    )  # fmt: skip
+    await make_lanes(uow, list(rows.mappings()))
+
+
+async def take_account(uow: UnitOfWork, tenant: str, account: UUID) -> None:
+    """Have what waits for an account leave by another."""
+    await uow.execute(
+        "update send_queue set account_id = null where tenant_id = :tenant and account_id = :account and state = 'queued'",
+        tenant=tenant, account=account,
+    )  # fmt: skip

@@ -1,0 +1,338 @@
+"""Every query that looks for what may leave, and takes it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+from uuid_utils.compat import uuid7
+
+from chassis.unit_of_work import Row, UnitOfWork, columns
+
+_ACCOUNT = """account.settings::text as account_settings, account.state as account_state,
+    account.blocked as account_blocked, account.next_at as account_next_at,
+    account.throttled_until as account_throttled_until"""
+_CAMPAIGN = """campaign.settings::text as campaign_settings, campaign.state as campaign_state,
+    coalesce(tenant.settings ->> 'region', 'US') as region"""
+_SENDER = "account.address as account_address, account.sender_name, account.transport"
+_FACTS = f"""
+    message.*, enrollment.holds, enrollment.replied_at, enrollment.paused_until, lead.names, lead.channels, lead.attribution,
+    lead.time_zone, lead.erased, lead.merged_into is not null as merged, {_CAMPAIGN},
+    coalesce(campaign.steps -> (message.step - 1) ->> 'condition', '{{}}') as condition, (
+        select jsonb_agg(jsonb_build_object('enrollment_id', enrollment_id, 'lasts', lasts, 'last_sent_at', last_sent_at))
+        from hold where hold.tenant_id = message.tenant_id and hold.name = any (lead.names)
+    ) as held, (
+        select jsonb_agg(jsonb_build_object(
+            'reason', reason, 'channel', channel, 'campaign_id', campaign_id, 'expires_at', expires_at))
+        from suppression
+        where suppression.tenant_id = message.tenant_id and lifted_at is null and suppression.names && lead.names
+    ) as suppressed
+"""
+_AROUND = """
+    join enrollment on enrollment.tenant_id = message.tenant_id and enrollment.enrollment_id = message.enrollment_id
+    join campaign on campaign.tenant_id = message.tenant_id and campaign.campaign_id = message.campaign_id
+    join lead on lead.tenant_id = message.tenant_id and lead.lead_id = message.lead_id
+    join tenant on tenant.tenant_id = message.tenant_id
+"""
+_LANES = f"""
+    select lane.*, {_ACCOUNT}, {_CAMPAIGN}
+    from lane
+    join account on account.tenant_id = lane.tenant_id and account.account_id = lane.account_id
+    join campaign on campaign.tenant_id = lane.tenant_id and campaign.campaign_id = lane.campaign_id
+    join tenant on tenant.tenant_id = lane.tenant_id
+    where lane.tenant_id = any (cast(:tenants as text[])) and lane.ready_at <= :now
+    order by lane.ready_at limit :limit
+    for update of lane, account skip locked
+"""
+_CANDIDATES = f"""
+    select {_FACTS}, {_SENDER}
+    from unnest(cast(:tenants as text[]), cast(:accounts as uuid[]), cast(:campaigns as uuid[]), cast(:kinds as text[]),
+                cast(:limits as integer[])) as lane (tenant_id, account_id, campaign_id, kind, most)
+    cross join lateral (
+        select * from send_queue
+        where tenant_id = lane.tenant_id and account_id = lane.account_id and campaign_id = lane.campaign_id
+              and kind = lane.kind and state = 'queued' and due_at <= :now
+        order by due_at, message_id limit lane.most for update skip locked
+    ) as message
+    {_AROUND}
+    join account on account.tenant_id = message.tenant_id and account.account_id = message.account_id
+    order by message.due_at, message.message_id
+"""
+_OF_TOKENS = f"""
+    select {_FACTS}, {_ACCOUNT}, {_SENDER}
+    from send_queue as message {_AROUND}
+    join account on account.tenant_id = message.tenant_id and account.account_id = message.account_id
+    where message.tenant_id = any (cast(:tenants as text[])) and message.message_id = any (cast(:messages as uuid[]))
+          and message.state = 'claimed' and message.token = any (cast(:tokens as uuid[]))
+    for update of message
+"""
+_ONE = f"""
+    select {_FACTS}, {_ACCOUNT}
+    from send_queue as message {_AROUND}
+    left join account on account.tenant_id = message.tenant_id and account.account_id = message.account_id
+    where message.tenant_id = :tenant and message.message_id = :message
+"""
+_SPENT = """
+    select account_id, campaign_id, kind, count(*) as messages
+    from unnest(cast(:tenants as text[]), cast(:accounts as uuid[]), cast(:begins as timestamptz[]))
+         as day (tenant, account, begins)
+    join send_queue on tenant_id = day.tenant and account_id = day.account and spent_at >= day.begins
+    group by account_id, campaign_id, kind
+"""
+_TAKE = """
+    insert into hold (tenant_id, name, enrollment_id, lasts)
+    select given.tenant_id, name, enrollment_id, true
+    from (
+        select distinct on (tenant_id, name) tenant_id, name, enrollment_id
+        from unnest(cast(:tenants as text[]), cast(:names as text[]), cast(:enrollments as uuid[]))
+             with ordinality as given (tenant_id, name, enrollment_id, number)
+        order by tenant_id, name, number
+    ) as given
+    order by tenant_id, name
+    on conflict (tenant_id, name) do update
+        set enrollment_id = excluded.enrollment_id, lasts = true
+        where hold.enrollment_id = excluded.enrollment_id
+              or not hold.lasts and (hold.last_sent_at is null or hold.last_sent_at <= cast(:rested as timestamptz))
+    returning enrollment_id
+"""
+
+
+async def ready_lanes(uow: UnitOfWork, tenants: Sequence[str], limit: int) -> list[RowMapping]:
+    """Lanes that have to be looked at, with their accounts and campaigns; those of other workers are left to them."""
+    rows = await uow.execute(_LANES, tenants=list(tenants), now=uow.now, limit=limit)
+    return list(rows.mappings())
+
+
+async def candidates(uow: UnitOfWork, lanes: Sequence[tuple[Row, int]]) -> list[RowMapping]:
+    """What is due in these lanes, so many of each at most, the oldest first, with what the gates look at."""
+    given = columns([lane for lane, _ in lanes], "tenant_id", "account_id", "campaign_id", "kind")
+    rows = await uow.execute(
+        _CANDIDATES, now=uow.now, tenants=given["tenant_id"], accounts=given["account_id"],
+        campaigns=given["campaign_id"], kinds=given["kind"], limits=[most for _, most in lanes],
+    )  # fmt: skip
+    return list(rows.mappings())
+
+
+async def claimed(uow: UnitOfWork, messages: Mapping[UUID, tuple[str, UUID]]) -> dict[UUID, RowMapping]:
+    """Of messages with their tenants and tokens those that are still claimed under them, with what the gates look at."""
+    rows = await uow.execute(
+        _OF_TOKENS, tenants=list({tenant for tenant, _ in messages.values()}), messages=list(messages),
+        tokens=list({token for _, token in messages.values()}),
+    )  # fmt: skip
+    return {row["message_id"]: row for row in rows.mappings() if messages[row["message_id"]][1] == row["token"]}
+
+
+async def one(uow: UnitOfWork, tenant: str, message_id: UUID) -> RowMapping | None:
+    """A message with what the gates look at."""
+    return (await uow.execute(_ONE, tenant=tenant, message=message_id)).mappings().first()
+
+
+async def spent(uow: UnitOfWork, tenants: Mapping[UUID, str], begins: Mapping[UUID, datetime]) -> Sequence[RowMapping]:
+    """How many `messages` have left accounts, or may have, since their days began, by campaign and kind."""
+    rows = await uow.execute(
+        _SPENT, tenants=[tenants[id_] for id_ in begins], accounts=list(begins), begins=list(begins.values())
+    )
+    return rows.mappings().all()
+
+
+async def take_holds(
+    uow: UnitOfWork, enrollments: Sequence[tuple[str, UUID, Sequence[str]]], rest: timedelta
+) -> set[UUID]:
+    """Have (tenant, enrollment, the person's names) hold their persons by all names, or by none; returns those that do.
+
+    A person is free whom no sequence holds and to whom nothing was sent for `rest`. Of two that want the same one at once, the
+    first given has them.
+    """
+    given = [(tenant, name, enrollment) for tenant, enrollment, names in enrollments for name in names]
+    rows = await uow.execute(
+        _TAKE, tenants=[tenant for tenant, _, _ in given], names=[name for _, name, _ in given],
+        enrollments=[enrollment for _, _, enrollment in given], rested=uow.now - rest,
+    )  # fmt: skip
+    got: dict[UUID, int] = {}
+    for enrollment in rows.scalars():
+        got[enrollment] = got.get(enrollment, 0) + 1
+    whole = {enrollment for _, enrollment, names in enrollments if got.get(enrollment) == len(set(names))}
+    tenants = [tenant for tenant, enrollment, _ in enrollments]
+    if partly := [enrollment for enrollment in got if enrollment not in whole]:
+        await uow.execute(
+            """delete from hold where tenant_id = any (cast(:tenants as text[]))
+                 and enrollment_id = any (cast(:enrollments as uuid[]))""",
+            tenants=list(set(tenants)), enrollments=partly,
+        )  # fmt: skip
+    if whole:
+        await uow.execute(
+            """update enrollment set holds = true where tenant_id = any (cast(:tenants as text[]))
+                 and enrollment_id = any (cast(:enrollments as uuid[])) and not holds""",
+            tenants=list(set(tenants)), enrollments=list(whole),
+        )  # fmt: skip
+    return whole
+
+
+async def claim(uow: UnitOfWork, messages: Sequence[RowMapping], token: UUID, lease: timedelta) -> None:
+    """Messages are a worker's until its lease runs out, and count as having left their accounts today."""
+    await uow.execute(
+        """update send_queue
+           set state = 'claimed', token = :token, lease_until = :until, spent_at = :now, waiting_for = null
+           from unnest(cast(:tenants as text[]), cast(:messages as uuid[])) as given (tenant, message)
+           where tenant_id = given.tenant and message_id = given.message""",
+        **_keys(messages), token=token, until=uow.now + lease, now=uow.now,
+    )  # fmt: skip
+
+
+async def put_off(
+    uow: UnitOfWork, messages: Sequence[tuple[RowMapping, datetime | None, str]], *, tried: bool = False
+) -> None:
+    """Have messages that did not leave wait until then, or for something that has no date, because of a gate or a reason."""
+    await uow.execute(
+        """update send_queue
+           set state = 'queued', token = null, lease_until = null, spent_at = null, due_at = given.due_at,
+               waiting_for = given.waiting_for, tries = tries + :tries
+           from unnest(cast(:tenants as text[]), cast(:messages as uuid[]), cast(:due as timestamptz[]),
+                       cast(:gates as text[])) as given (tenant, message, due_at, waiting_for)
+           where tenant_id = given.tenant and message_id = given.message""",
+        **_keys([message for message, _, _ in messages]), due=[due or _INFINITY for _, due, _ in messages],
+        gates=[gate for _, _, gate in messages], tries=int(tried),
+    )  # fmt: skip
+
+
+async def rest_lanes(uow: UnitOfWork, lanes: Sequence[tuple[Row, datetime | None]]) -> None:
+    """Have lanes be looked at when their next message is due, and not before then; where that has no date, when they are woken."""
+    given = columns([lane for lane, _ in lanes], "tenant_id", "account_id", "campaign_id", "kind")
+    await uow.execute(
+        """update lane set ready_at = greatest(given.floor, coalesce((
+               select min(due_at) from send_queue as message
+               where message.tenant_id = lane.tenant_id and message.account_id = lane.account_id
+                     and message.campaign_id = lane.campaign_id and message.kind = lane.kind and message.state = 'queued'
+           ), 'infinity'))
+           from unnest(cast(:tenants as text[]), cast(:accounts as uuid[]), cast(:campaigns as uuid[]),
+                       cast(:kinds as text[]), cast(:floors as timestamptz[]))
+                as given (tenant, account, campaign, kind, floor)
+           where lane.tenant_id = given.tenant and lane.account_id = given.account
+                 and lane.campaign_id = given.campaign and lane.kind = given.kind""",
+        tenants=given["tenant_id"], accounts=given["account_id"], campaigns=given["campaign_id"], kinds=given["kind"],
+        floors=[floor or _INFINITY for _, floor in lanes],
+    )  # fmt: skip
+
+
+async def wake_lanes(
+    uow: UnitOfWork, tenant: str, *, campaign: UUID | None = None, account: UUID | None = None
+) -> None:
+    """Have the lanes of a campaign or an account be looked at now."""
+    await uow.execute(
+        """update lane set ready_at = :now where tenant_id = :tenant and ready_at > :now
+             and (cast(:campaign as uuid) is null or campaign_id = :campaign)
+             and (cast(:account as uuid) is null or account_id = :account)""",
+        tenant=tenant, campaign=campaign, account=account, now=uow.now,
+    )  # fmt: skip
+
+
+async def wake_for(uow: UnitOfWork, messages: Sequence[tuple[Row, datetime | None]]) -> None:
+    """Have the lanes of messages that were put back be looked at when these are due, at the latest."""
+    given = columns([message for message, _ in messages], "tenant_id", "account_id", "campaign_id", "kind")
+    await uow.execute(
+        """update lane set ready_at = least(ready_at, given.due_at)
+           from (select tenant, account, campaign, kind, min(due_at) as due_at
+                 from unnest(cast(:tenants as text[]), cast(:accounts as uuid[]), cast(:campaigns as uuid[]),
+                             cast(:kinds as text[]), cast(:due as timestamptz[]))
+                      as given (tenant, account, campaign, kind, due_at)
+                 group by tenant, account, campaign, kind) as given
+           where lane.tenant_id = given.tenant and lane.account_id = given.account
+                 and lane.campaign_id = given.campaign and lane.kind = given.kind""",
+        tenants=given["tenant_id"], accounts=given["account_id"], campaigns=given["campaign_id"], kinds=given["kind"],
+        due=[due or _INFINITY for _, due in messages],
+    )  # fmt: skip
+
+
+async def mind_gap(uow: UnitOfWork, tenants: Mapping[UUID, str], next_at: Mapping[UUID, datetime]) -> None:
+    """Have nothing leave these accounts before then."""
+    await uow.execute(
+        """update account set next_at = given.next_at
+           from unnest(cast(:tenants as text[]), cast(:accounts as uuid[]), cast(:next as timestamptz[]))
+                as given (tenant, account, next_at)
+           where tenant_id = given.tenant and account_id = given.account""",
+        tenants=[tenants[id_] for id_ in next_at], accounts=list(next_at), next=list(next_at.values()),
+    )  # fmt: skip
+
+
+async def begin(uow: UnitOfWork, messages: Sequence[RowMapping], references: Sequence[str], lease: timedelta) -> None:
+    """Messages are handed over from this commit on."""
+    await uow.execute(
+        """update send_queue set state = 'sending', lease_until = :until, reference = given.reference
+           from unnest(cast(:tenants as text[]), cast(:messages as uuid[]), cast(:references as text[]))
+                as given (tenant, message, reference)
+           where tenant_id = given.tenant and message_id = given.message""",
+        **_keys(messages), references=list(references), until=uow.now + lease,
+    )  # fmt: skip
+
+
+async def expired(uow: UnitOfWork, tenants: Collection[str], limit: int) -> list[RowMapping]:
+    """Messages whose worker was not heard of again."""
+    rows = await uow.execute(
+        """select * from send_queue
+           where tenant_id = any (cast(:tenants as text[])) and state in ('claimed', 'sending') and lease_until < :now
+           order by lease_until limit :limit for update skip locked""",
+        tenants=list(tenants), now=uow.now, limit=limit,
+    )  # fmt: skip
+    return list(rows.mappings())
+
+
+async def sending(uow: UnitOfWork, messages: Mapping[UUID, tuple[str, UUID]]) -> list[RowMapping]:
+    """Of messages with their tenants and tokens those that are still being handed over, or unknown, under them."""
+    rows = await uow.execute(
+        """select message.* from unnest(cast(:tenants as text[]), cast(:messages as uuid[]), cast(:tokens as uuid[]))
+                as given (tenant_id, message_id, token)
+           join send_queue as message using (tenant_id, message_id, token)
+           where state in ('sending', 'unknown') for update of message""",
+        tenants=[tenant for tenant, _ in messages.values()], messages=list(messages),
+        tokens=[token for _, token in messages.values()],
+    )  # fmt: skip
+    return list(rows.mappings())
+
+
+async def end(uow: UnitOfWork, ends: Sequence[Row]) -> list[RowMapping]:
+    """Messages are over: `tenant_id`, `message_id`, the `token` under which they are, `state`, `reason`, `fault`,
+    `provider_reference`; returns those that were, which they are not under another token or once they are over.
+
+    An unknown message still carries the token of its last sending: a result that comes late settles it.
+    """
+    given = columns(ends, "tenant_id", "message_id", "token", "state", "reason", "fault", "provider_reference")
+    rows = await uow.execute(
+        """update send_queue as message
+           set state = given.state, reason = given.reason, fault = given.fault, lease_until = null, ended_at = :now,
+               provider_reference = coalesce(given.provider_reference, message.provider_reference), waiting_for = null,
+               spent_at = case when given.state in ('sent', 'unknown') then message.spent_at end
+           from unnest(cast(:tenants as text[]), cast(:messages as uuid[]), cast(:tokens as uuid[]), cast(:states as text[]),
+                       cast(:reasons as text[]), cast(:faults as text[]), cast(:provider_references as text[]))
+                as given (tenant_id, message_id, token, state, reason, fault, provider_reference)
+           where message.tenant_id = given.tenant_id and message.message_id = given.message_id
+                 and message.token is not distinct from given.token
+                 and message.state in ('queued', 'claimed', 'sending', 'unknown') and message.state <> given.state
+           returning message.*""",
+        now=uow.now, tenants=given["tenant_id"], messages=given["message_id"], tokens=given["token"],
+        states=given["state"], reasons=given["reason"], faults=given["fault"],
+        provider_references=given["provider_reference"],
+    )  # fmt: skip
+    return list(rows.mappings())
+
+
+async def note(uow: UnitOfWork, messages: Sequence[Row], state: str, reasons: Sequence[str | None]) -> None:
+    """Keep for good that messages are in a state now, and why."""
+    given = columns(messages, "tenant_id", "message_id", "account_id")
+    await uow.execute(
+        """insert into message_event (tenant_id, message_id, event_id, state, at, reason, account_id)
+           select tenant_id, message_id, event_id, :state, :now, reason, account_id
+           from unnest(cast(:tenants as text[]), cast(:messages as uuid[]), cast(:events as uuid[]),
+                       cast(:reasons as text[]), cast(:accounts as uuid[]))
+                as given (tenant_id, message_id, event_id, reason, account_id)""",
+        state=state, now=uow.now, tenants=given["tenant_id"], messages=given["message_id"],
+        events=[uuid7() for _ in messages], reasons=list(reasons), accounts=given["account_id"],
+    )  # fmt: skip
+
+
+_INFINITY = datetime.max  # noqa: DTZ901 - what the driver takes for infinity
+
+
+def _keys(messages: Sequence[Row]) -> dict[str, list[Any]]:
+    given = columns(messages, "tenant_id", "message_id")
+    return {"tenants": given["tenant_id"], "messages": given["message_id"]}

@@ -1,0 +1,73 @@
+"""What has to be done beside sending: audiences are enrolled, and what a worker that died had in hand is taken from it."""
+
+import asyncio
+from contextlib import suppress
+from datetime import datetime
+
+from chassis import tenants
+from chassis.jobs import Counts, every_tenant
+from chassis.logs import get_logger
+from chassis.unit_of_work import Database
+from contracts.outreach.accounts import AutomationResumed
+from contracts.outreach.sending import SendState
+from outreach.accounts import store as accounts
+from outreach.accounts.handlers import give_accounts
+from outreach.campaigns.enrolling import enrol_audiences
+from outreach.sending import store_queue
+from outreach.sending.leaving import put_back
+from outreach.sending.recording import Result, record
+
+log = get_logger("upkeep")
+
+_POLL_SECONDS = 1.0
+_AT_ONCE = 200
+
+
+class Upkeep:
+    """Runs until it is cancelled; `wake` tells it that a campaign may have begun."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    async def run(self) -> None:
+        while True:
+            self._woken.clear()
+            if await self.give_up_expired() + await enrol_audiences(self._database):
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_POLL_SECONDS):
+                    await self._woken.wait()
+
+    async def give_up_expired(self) -> int:
+        """What was claimed is anybody's again; of what was being handed over nobody knows whether it was sent."""
+        async with self._database.begin() as uow:
+            names = await tenants.all_tenants(uow)
+            await uow.act_for(names)
+            rows = await store_queue.expired(uow, names, _AT_ONCE)
+            if claimed := [row for row in rows if row["state"] == SendState.CLAIMED]:
+                await put_back(uow, [(row, uow.now, "worker_died") for row in claimed])
+            lost = [row for row in rows if row["state"] == SendState.SENDING]
+            await record(
+                uow, [Result(r["tenant_id"], r["message_id"], r["token"], SendState.UNKNOWN) for r in lost]
+            )  # fmt: skip
+        if lost:
+            log.warning("nobody knows whether messages were sent: their worker died", count=len(lost))
+        return len(rows)
+
+
+async def look_after_accounts(database: Database, slot: datetime) -> Counts:
+    """Give messages without an account one, and tell of accounts whose throttling has ended by itself."""
+
+    async def of_tenant(tenant: str) -> Counts:
+        async with database.begin(tenant) as uow:
+            given = await give_accounts(uow, tenant)
+            resumed = await accounts.no_longer_throttled(uow, tenant)
+            for account_id in resumed:
+                uow.publish(tenant, AutomationResumed(account_id=account_id, occurred_at=uow.now))
+        return {"messages": given, "resumed": len(resumed)}
+
+    return await every_tenant(database, of_tenant)

@@ -1,0 +1,271 @@
+"""Each gate by its boundary, and all together: what keeps a message, and until when."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.outreach.accounts import AccountSettings, AccountState, WarmUp
+from contracts.outreach.campaigns import AudienceView, BusinessHours, CampaignState
+from contracts.outreach.people import SuppressionReason
+from contracts.outreach.sending import Gate
+from contracts.taxonomy import Channel, SendKind
+from outreach.sending import domain_gates as gates
+from outreach.sending.domain_gates import (
+    FOREVER,
+    GATES,
+    REST,
+    AccountFacts,
+    CampaignFacts,
+    Facts,
+    Held,
+    Spent,
+    Suppressed,
+    ask,
+    binding,
+    earliest,
+)
+
+NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)  # a Monday
+TODAY = NOW.date()
+CAMPAIGN, MINE, OTHER = UUID(int=1), UUID(int=2), UUID(int=3)
+ACCOUNT = AccountFacts(UUID(int=4), AccountState.ACTIVE, AccountSettings())
+RUNNING = CampaignFacts(CAMPAIGN, CampaignState.RUNNING, 38, BusinessHours(holidays="none"), "US")
+
+
+def spent(day: date = TODAY, *, kind: int = 0, campaign: int = 0) -> Spent:
+    return Spent(day, {SendKind.EMAIL: kind}, {CAMPAIGN: campaign})
+
+
+FREE = Facts(
+    kind=SendKind.EMAIL, enrollment_id=MINE, campaign=RUNNING, account=ACCOUNT, spent=spent(),
+    channels=frozenset({"email"}), attribution={"tier": "A"}, condition=AudienceView(),
+)  # fmt: skip
+
+
+def account(**about: Any) -> AccountFacts:
+    return replace(ACCOUNT, **about)
+
+
+def kept(facts: Facts, at: datetime = NOW) -> tuple[Gate, bool] | None:
+    answer = binding(ask(facts, at), at)
+    return (answer.gate, answer.final) if answer else None
+
+
+def test_a_message_that_nothing_keeps_may_leave() -> None:
+    assert kept(FREE) is None
+    assert earliest(FREE, NOW) == NOW
+    assert {answer.gate for answer in ask(FREE, NOW)} == set(Gate)
+
+
+@pytest.mark.parametrize("state", [CampaignState.DRAFT, CampaignState.PAUSED])
+def test_of_a_campaign_that_does_not_run_nothing_leaves(state: CampaignState) -> None:
+    facts = replace(FREE, campaign=replace(RUNNING, state=state))
+    assert kept(facts) == (Gate.CAMPAIGN_RUNNING, False)
+    assert earliest(facts, NOW) is None
+
+
+def test_of_an_archived_campaign_nothing_ever_leaves() -> None:
+    assert kept(replace(FREE, campaign=replace(RUNNING, state=CampaignState.ARCHIVED))) == (Gate.CAMPAIGN_RUNNING, True)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        replace(FREE, account=None, spent=None),
+        replace(FREE, account=account(state=AccountState.PAUSED)),
+        replace(FREE, account=account(state=AccountState.REMOVED)),
+        replace(FREE, account=account(blocked=True)),
+        replace(FREE, account=account(throttled_until=FOREVER)),
+    ],
+    ids=["none", "paused", "removed", "unhealthy", "wants a person"],
+)
+def test_without_a_well_account_nothing_leaves(facts: Facts) -> None:
+    assert kept(facts) == (Gate.ACCOUNT_HEALTHY, False)
+    assert earliest(facts, NOW) is None
+
+
+def test_a_throttled_account_sends_again_when_its_provider_said() -> None:
+    facts = replace(FREE, account=account(throttled_until=NOW + timedelta(hours=1)))
+    assert kept(facts) == (Gate.ACCOUNT_HEALTHY, False)
+    assert earliest(facts, NOW) == NOW + timedelta(hours=1)
+    assert kept(facts, NOW + timedelta(hours=1)) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "campaign", "passes"),
+    [(99, 0, True), (100, 0, False), (0, 37, True), (0, 38, False)],
+    ids=["the 100th of an account", "the 101st", "the 38th of a campaign", "the 39th"],
+)
+def test_so_many_leave_an_account_a_day(kind: int, campaign: int, passes: bool) -> None:
+    facts = replace(FREE, spent=spent(kind=kind, campaign=campaign))
+    assert (kept(facts) is None) == passes
+    if not passes:
+        assert kept(facts) == (Gate.ACCOUNT_CAPACITY, False)
+        assert earliest(facts, NOW) == datetime(2026, 12, 1, 9, tzinfo=UTC)
+
+
+def test_the_account_s_day_begins_by_its_own_clock() -> None:
+    auckland = AccountSettings(time_zone="Pacific/Auckland")
+    day = date(2026, 12, 1)  # it is one in the morning there
+    facts = replace(FREE, account=account(settings=auckland), spent=spent(day, kind=100), time_zone="UTC")
+    capacity = gates.account_capacity(facts, NOW)
+    assert capacity.opens_at == datetime(2026, 12, 1, 11, tzinfo=UTC)
+    assert gates.account_capacity(replace(facts, spent=spent(TODAY, kind=100)), NOW).opens_at == NOW
+
+
+def test_each_kind_has_a_limit_of_its_own() -> None:
+    asked = replace(FREE, kind=SendKind.CONNECTION_REQUEST, channels=frozenset({"linkedin"}))
+    full = Spent(TODAY, {SendKind.CONNECTION_REQUEST: 20}, {})
+    assert kept(replace(asked, spent=full)) == (Gate.ACCOUNT_CAPACITY, False)
+    assert kept(replace(asked, kind=SendKind.LINKEDIN_MESSAGE, spent=full)) is None
+    assert kept(replace(asked, spent=Spent(TODAY, {SendKind.CONNECTION_REQUEST: 19}, {}))) is None
+
+
+def test_a_limit_of_none_has_no_date() -> None:
+    nothing = AccountSettings(daily_limits={SendKind.EMAIL: 0})
+    assert earliest(replace(FREE, account=account(settings=nothing)), NOW) is None
+
+
+def test_a_new_account_sends_little_at_first() -> None:
+    ramp = AccountSettings(warm_up=WarmUp(began=TODAY, first_day=5, more_each_day=3))
+    warming = account(settings=ramp)
+    assert kept(replace(FREE, account=warming, spent=spent(kind=4))) is None
+    assert kept(replace(FREE, account=warming, spent=spent(kind=5))) == (Gate.ACCOUNT_CAPACITY, False)
+    assert [warming.limit(SendKind.EMAIL, TODAY + timedelta(days=n)) for n in (-1, 0, 1, 31, 32, 99)] == [
+        0, 5, 8, 98, 100, 100,
+    ]  # fmt: skip
+    early = account(settings=AccountSettings(warm_up=WarmUp(began=date(2026, 12, 7))))
+    assert earliest(replace(FREE, account=early), NOW) == datetime(2026, 12, 7, 9, tzinfo=UTC)
+
+
+def test_the_next_message_waits_for_the_gap_and_one_that_is_claimed_has_waited() -> None:
+    facts = replace(FREE, account=account(next_at=NOW + timedelta(minutes=6)))
+    assert kept(facts) == (Gate.RANDOM_GAP, False)
+    assert kept(facts, NOW + timedelta(minutes=6)) is None
+    assert kept(replace(facts, is_claimed=True)) is None
+
+
+def test_hours_are_the_recipient_s_else_the_account_s() -> None:
+    tokyo = replace(FREE, time_zone="Asia/Tokyo")  # nine in the evening there
+    assert kept(tokyo) == (Gate.BUSINESS_HOURS, False)
+    assert earliest(tokyo, NOW) == datetime(2026, 12, 1, 0, tzinfo=UTC)
+    there = account(settings=AccountSettings(time_zone="Asia/Tokyo"))
+    assert kept(replace(FREE, account=there)) == (Gate.BUSINESS_HOURS, False)
+    assert kept(replace(FREE, account=there, time_zone="Europe/London")) is None
+
+
+@pytest.mark.parametrize(
+    ("ago", "passes"),
+    [(REST, True), (REST - timedelta(microseconds=1), False), (timedelta(0), False)],
+    ids=["exactly 60 days", "a moment less", "just now"],
+)
+def test_sixty_days_after_anything_else(ago: timedelta, passes: bool) -> None:
+    facts = replace(FREE, held=[Held(OTHER, False, NOW - ago)])
+    assert (kept(facts) is None) == passes
+    assert gates.sixty_days(facts, NOW).opens_at == (NOW if passes else NOW - ago + REST)
+
+
+def test_its_own_sequence_is_exempt_from_the_sixty_days_and_who_holds_the_person_keeps_all_others() -> None:
+    assert kept(replace(FREE, held=[Held(MINE, True, NOW)])) is None
+    assert kept(replace(FREE, held=[Held(MINE, True, NOW), Held(OTHER, True, None)])) == (Gate.SIXTY_DAYS, False)
+    assert earliest(replace(FREE, held=[Held(OTHER, True, None)]), NOW) is None
+    assert kept(replace(FREE, held=[Held(None, False, NOW - timedelta(days=1))])) == (Gate.SIXTY_DAYS, False)
+
+
+@pytest.mark.parametrize(
+    ("reason", "gate"),
+    [
+        (SuppressionReason.COMPLAINT, Gate.SUPPRESSION),
+        (SuppressionReason.BOUNCE, Gate.SUPPRESSION),
+        (SuppressionReason.UNSUBSCRIBED, Gate.UNSUBSCRIBED),
+        (SuppressionReason.DO_NOT_CONTACT, Gate.DO_NOT_CONTACT),
+        (SuppressionReason.REQUEST, Gate.DO_NOT_CONTACT),
+    ],
+)
+def test_who_is_suppressed_is_not_contacted(reason: SuppressionReason, gate: Gate) -> None:
+    assert kept(replace(FREE, suppressed=[Suppressed(reason)])) == (gate, True)
+
+
+def test_a_suppression_holds_for_what_it_says_and_as_long() -> None:
+    reason = SuppressionReason.DO_NOT_CONTACT
+    assert kept(replace(FREE, suppressed=[Suppressed(reason, Channel.SMS)])) is None
+    assert kept(replace(FREE, suppressed=[Suppressed(reason, Channel.EMAIL)])) == (Gate.DO_NOT_CONTACT, True)
+    assert kept(replace(FREE, suppressed=[Suppressed(reason, campaign_id=uuid4())])) is None
+    assert kept(replace(FREE, suppressed=[Suppressed(reason, campaign_id=CAMPAIGN)])) == (Gate.DO_NOT_CONTACT, True)
+    until = NOW + timedelta(hours=1)
+    passing = replace(FREE, suppressed=[Suppressed(reason, expires_at=until)])
+    assert kept(passing) == (Gate.DO_NOT_CONTACT, False)
+    assert kept(passing, until) is None
+    assert earliest(passing, NOW) == until
+
+
+def test_who_was_erased_or_has_replied_is_never_contacted() -> None:
+    assert kept(replace(FREE, erased=True, channels=frozenset())) == (Gate.ERASED, True)
+    assert kept(replace(FREE, replied_at=NOW)) == (Gate.REPLIED, True)
+
+
+def test_who_is_out_of_office_is_contacted_when_they_are_back() -> None:
+    away = replace(FREE, paused_until=NOW + timedelta(days=3))
+    assert kept(away) == (Gate.REPLIED, False)
+    assert earliest(away, NOW) == NOW + timedelta(days=3)
+
+
+def test_a_merged_lead_waits_and_one_that_the_step_is_not_for_is_skipped() -> None:
+    assert kept(replace(FREE, merged=True)) == (Gate.MERGED, False)
+    assert kept(replace(FREE, channels=frozenset({"sms"}))) == (Gate.CONDITION, True)
+    assert kept(replace(FREE, condition=AudienceView(tier="B"))) == (Gate.CONDITION, True)
+    assert kept(replace(FREE, condition=AudienceView(tier="A"))) is None
+
+
+def test_what_keeps_for_good_binds_before_what_has_no_date_and_that_before_the_longest() -> None:
+    waiting = replace(FREE, account=account(next_at=NOW + timedelta(minutes=6)), time_zone="Asia/Tokyo")
+    assert kept(waiting) == (Gate.BUSINESS_HOURS, False)
+    paused = replace(waiting, campaign=replace(RUNNING, state=CampaignState.PAUSED))
+    assert kept(paused) == (Gate.CAMPAIGN_RUNNING, False)
+    assert kept(replace(paused, replied_at=NOW)) == (Gate.REPLIED, True)
+
+
+def test_the_earliest_moment_is_one_at_which_all_open() -> None:
+    # The gap ends when it is evening, the next morning is a Saturday, and the account is throttled over Monday's opening.
+    friday = datetime(2026, 12, 4, 17, 58, tzinfo=UTC)
+    facts = replace(
+        FREE, account=account(next_at=friday + timedelta(minutes=6), throttled_until=datetime(2026, 12, 7, 11, tzinfo=UTC))
+    )
+    assert earliest(facts, friday) == datetime(2026, 12, 7, 11, tzinfo=UTC)
+
+
+moments = st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
+
+
+@given(
+    st.builds(
+        replace,
+        st.just(FREE),
+        account=st.builds(
+            account, next_at=st.none() | moments, throttled_until=st.none() | moments,
+            settings=st.sampled_from(["UTC", "America/New_York", "Asia/Kathmandu"]).map(lambda z: AccountSettings(time_zone=z)),
+        ),
+        spent=st.builds(spent, st.just(TODAY), kind=st.integers(95, 105), campaign=st.integers(30, 40)),
+        time_zone=st.none() | st.sampled_from(["Asia/Tokyo", "Europe/Berlin"]),
+        paused_until=st.none() | moments,
+        held=st.lists(st.builds(Held, st.just(OTHER), st.just(False), moments), max_size=3),
+    )
+)  # fmt: skip
+def test_at_the_earliest_moment_every_gate_passes_and_a_moment_before_one_did_not(facts: Facts) -> None:
+    opens = earliest(facts, NOW)
+    assert opens is not None
+    assert all(answer.passes(opens) for answer in ask(facts, opens))
+    if opens > NOW:
+        assert kept(facts, opens - timedelta(microseconds=1)) is not None
+
+
+def test_hours_of_the_whole_week_leave_only_the_other_gates() -> None:
+    around = BusinessHours(opens=time.min, closes=time.max, weekdays=frozenset(range(1, 8)), holidays="none")
+    night = datetime(2026, 12, 6, 3, tzinfo=UTC)
+    assert kept(replace(FREE, campaign=replace(RUNNING, hours=around)), night) is None
+    assert len(GATES) == len(Gate)
