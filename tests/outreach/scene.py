@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,14 +13,14 @@ from uuid_utils.compat import uuid7
 from chassis.received import encode
 from contracts.intake.leads import LeadAccepted, LeadUpdated
 from contracts.message import Envelope
-from contracts.outreach.accounts import AccountSettings, AccountView, SetAccount
+from contracts.outreach.accounts import AccountView, NewAccountSettings, SetAccount
 from contracts.outreach.campaigns import (
-    BusinessHours,
-    CampaignSettings,
     CampaignView,
     CreateCampaign,
     ListCampaigns,
-    Step,
+    NewBusinessHours,
+    NewCampaignSettings,
+    NewStep,
 )
 from contracts.taxonomy import Channel, SendKind
 from contracts.values import Attribution
@@ -29,7 +29,7 @@ from outreach.providers.protocol import Outgoing, Provider, Receipt
 from tests.platform import Platform
 from tests.waiting import until
 
-ALWAYS = BusinessHours(opens=time.min, closes=time.max, weekdays=frozenset(range(1, 8)), holidays="none")
+ALWAYS = NewBusinessHours(opens="00:00", closes="24:00", weekdays=frozenset(range(1, 8)), holidays="none")
 UNLIMITED = {
     Channel.EMAIL: {SendKind.EMAIL: 100_000},
     Channel.LINKEDIN: {SendKind.CONNECTION_REQUEST: 100_000, SendKind.LINKEDIN_MESSAGE: 100_000},
@@ -71,23 +71,21 @@ async def outreach(platform: Platform, tenant: str, *providers: Provider) -> Asy
         yield
 
 
-async def account(
-    platform: Platform, tenant: str, channel: Channel = Channel.EMAIL, **settings: Any
-) -> AccountView:
+async def account(platform: Platform, tenant: str, channel: Channel = Channel.EMAIL, **settings: Any) -> AccountView:
     """An account that sends as much as it likes, as fast as it likes, but for what is said."""
     given = {"daily_limits": UNLIMITED[channel], "least_gap_minutes": 0, "most_gap_minutes": 0, **settings}
     order = SetAccount(
-        title="Sales", channel=channel, address="sales@example.com", settings=AccountSettings.model_validate(given)
+        title="Sales", channel=channel, address="sales@example.com", settings=NewAccountSettings.model_validate(given)
     )
     return await platform.caller.ask(tenant, order)
 
 
 async def campaign(
-    platform: Platform, tenant: str, *steps: Step, settings: dict[str, Any] | None = None, **about: Any
+    platform: Platform, tenant: str, *steps: NewStep, settings: dict[str, Any] | None = None, **about: Any
 ) -> CampaignView:
     """A campaign that sends around the clock without a cap, but for what is said."""
-    how = CampaignSettings.model_validate({"hours": ALWAYS, "daily_cap": 100_000, **(settings or {})})
-    order = CreateCampaign(title="Hello", steps=steps or (Step(),), settings=how, **about)
+    how = NewCampaignSettings.model_validate({"hours": ALWAYS, "daily_cap": 100_000, **(settings or {})})
+    order = CreateCampaign(title="Hello", steps=steps or (NewStep(),), settings=how, **about)
     return await platform.caller.ask(tenant, order)
 
 
@@ -145,7 +143,8 @@ async def settled(platform: Platform, tenant: str) -> CampaignView | None:
     (campaign,) = (await platform.caller.ask(tenant, ListCampaigns())).campaigns
     async with platform.sql() as sql:
         enrolling = await sql.fetchval(
-            "select exists (select from outreach.campaign where tenant_id = $1 and enrolled_through is not null)", tenant
+            "select exists (select from outreach.campaign where tenant_id = $1 and enrolled_through is not null)",
+            tenant,
         )
     return None if campaign.queued or enrolling else campaign
 

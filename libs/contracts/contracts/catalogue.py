@@ -203,7 +203,7 @@ _DECLARED: Final = (
     _event(sending.FollowupScheduled),
     _event(sending.FollowupSent),
     _order(contacts.Suppress, "gateway"),
-    _order(contacts.LiftSuppression, "gateway"),
+    _order(contacts.Unsuppress, "gateway"),
     _order(contacts.ListSuppressions, "gateway"),
     _order(contacts.GetContact, "gateway"),
     _event(contacts.Unsubscribed),

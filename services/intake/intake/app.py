@@ -16,6 +16,7 @@ from contracts.intake import leads as messages
 from contracts.intake import people as people_messages
 from contracts.intake import privacy as privacy_messages
 from contracts.operations import PersonalDataDropped
+from contracts.outreach import sending
 from intake.distribution import catching_up, progress
 from intake.distribution import handlers as distributor
 from intake.distribution.jobs import distribute

@@ -8,9 +8,9 @@ from chassis.service import Service
 from chassis.settings import Settings
 from chassis.unit_of_work import Database
 from contracts import outcomes as messages
-from contracts.outreach import sending
 from contracts.catalogue import EVENTS
 from contracts.intake import erasure, leads, people
+from contracts.outreach import sending
 from outcomes import handlers
 from outcomes.handlers import Handlers
 from outcomes.source_ids import Naming

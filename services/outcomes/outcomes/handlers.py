@@ -10,10 +10,10 @@ from chassis.keys import TenantKeys
 from chassis.received import Received
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts import outcomes as messages
-from contracts.outreach import sending
 from contracts.intake import erasure, leads
 from contracts.message import ProblemCode, ProblemError
 from contracts.operations import PersonalDataDropped
+from contracts.outreach import sending
 from contracts.values import LeadRef
 from outcomes import domain, recording, store, store_orders, telling
 from outcomes.orders import Order, has_free_text, order_of

@@ -74,7 +74,7 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
             messages.SkipMessage: sending.skip_message,
             messages.SettleMessage: sending.settle_message,
             people_messages.Suppress: people.suppress,
-            people_messages.LiftSuppression: people.lift_suppression,
+            people_messages.Unsuppress: people.unsuppress,
             people_messages.ListSuppressions: people.list_suppressions,
             people_messages.GetContact: people.get_contact,
         },

@@ -28,10 +28,12 @@ from contracts.outcomes import (
     RecordOutcome,
     RecordOutcomesNow,
 )
-from contracts.outreach import CreateCampaign, LeadMessages, MessageView, PauseCampaign
-from contracts.taxonomy import ActionType, Channel, EntityType, OutcomeType
+from contracts.outreach.campaigns import CreateCampaign, NewStep
+from contracts.outreach.sending import LeadMessages, MessageView
+from contracts.taxonomy import ActionType, Channel, EntityType, OutcomeType, SendKind
 from contracts.values import LeadRef
 from tests.intake.privacy.scene import ADA, ADMIN, AGENT, Vault
+from tests.outreach.scene import account, campaign
 from tests.platform import Platform
 from tests.waiting import until
 
@@ -95,22 +97,16 @@ async def test_everybody_drops_what_they_hold_and_the_numbers_stay(vault: Vault)
     await record(vault, lead, OutcomeType.CONTACTED, OutcomeType.CLOSED_WON)
     await record(vault, stranger, OutcomeType.CONTACTED)
     before = await win_rates(vault, events=2)
-    campaign = await vault.ask("gateway", CreateCampaign(title="Spring", channel=Channel.EMAIL))
-    await vault.ask("gateway", PauseCampaign(campaign_id=campaign.campaign_id))
-    sent = await vault.ask("gateway", CreateCampaign(title="Autumn", channel=Channel.SMS))
+    await account(vault.platform, vault.tenant, Channel.SMS)
+    sent = await campaign(vault.platform, vault.tenant, NewStep(kind=SendKind.SMS))
 
     async def ended() -> list[MessageView]:
         found = (await vault.ask("gateway", LeadMessages(lead_id=lead))).messages
         return [m for m in found if m.campaign_id == sent.campaign_id and m.ended_at]
 
     (sent_before,) = await until(ended, what="the message sent, or refused by the sandbox")
-    async with vault.platform.sql() as sql:  # one that was not begun
-        await sql.execute(
-            """update outreach.message set state = 'queued', token = null, lease_until = null, ended_at = null,
-                      reason = null
-               where tenant_id = $1 and campaign_id = $2""",
-            vault.tenant, campaign.campaign_id,
-        )  # fmt: skip
+    waiting = await campaign(vault.platform, vault.tenant)  # there is no account for it
+    await until(lambda: messages_to(vault, lead, 2), what="another is queued")
     tokens = [row["token"] for row in await vault.rows("select token from intake.person_token where tenant_id = $1")]
     ours = [row["token"] for row in await vault.rows(
         """select token from intake.person_token join intake.lead using (tenant_id, person_id)
@@ -130,8 +126,8 @@ async def test_everybody_drops_what_they_hold_and_the_numbers_stay(vault: Vault)
     messages = await vault.ask("gateway", LeadMessages(lead_id=lead))
     assert messages.channels == []
     assert await ended() == [sent_before], "what was sent stays"
-    (given_up,) = [m for m in messages.messages if m.campaign_id == campaign.campaign_id]
-    assert (given_up.state, given_up.reason) == ("failed", "lead_erased")
+    (given_up,) = [m for m in messages.messages if m.campaign_id == waiting.campaign_id]
+    assert (given_up.state, given_up.reason) == ("skipped", "erased")
     stored = {e.type.split(".")[2]: e.body for e in (await vault.ask("gateway", ListEvents(lead_id=lead))).events}
     assert not stored["lead_accepted"].keys() & set(DERIVED_FROM_A_PERSON)
     assert stored["lead_accepted"]["attribution"]["source_key"] == "open_house"
@@ -143,6 +139,10 @@ async def test_everybody_drops_what_they_hold_and_the_numbers_stay(vault: Vault)
     assert await win_rates(vault, events=2) == before
     await record(vault, lead, OutcomeType.INVALID)
     assert [one.notes for one in (await vault.ask("gateway", OutcomeHistory(lead_id=lead))).outcomes] == [None] * 3
+
+
+async def messages_to(vault: Vault, lead: UUID, number: int) -> bool:
+    return len((await vault.ask("gateway", LeadMessages(lead_id=lead))).messages) == number
 
 
 async def holding(vault: Vault, service: str, tokens: list[str]) -> list[str]:
@@ -249,7 +249,8 @@ async def test_an_export_is_all_that_is_known_of_the_person_wherever_it_is_held(
     for known in (lead, other):
         await known_everywhere(vault, known)
     await record(vault, lead, OutcomeType.CONTACTED)
-    campaign = await vault.ask("gateway", CreateCampaign(title="Spring", channel=Channel.EMAIL))
+    spring = await vault.ask("gateway", CreateCampaign(title="Spring"))
+    await until(lambda: messages_to(vault, lead, 1), what="a message is queued")
     await vault.reveal(lead)
     person = (await vault.ask("gateway", GetLead(lead_id=lead))).person_id
     acted = [await act(vault, about) for about in (lead, other, person, UUID(int=1), None)]
@@ -266,7 +267,7 @@ async def test_an_export_is_all_that_is_known_of_the_person_wherever_it_is_held(
     assert "user:7" in {entry.content["actor"] for entry in by_kind[ExportKind.REVEAL]}
     (outcome,) = by_kind[ExportKind.OUTCOME]
     assert (outcome.content["notes"], outcome.content["recorded_by"]) == (NOTE, "user:7")
-    assert {entry.content["campaign_id"] for entry in by_kind[ExportKind.MESSAGE]} == {str(campaign.campaign_id)}
+    assert {entry.content["campaign_id"] for entry in by_kind[ExportKind.MESSAGE]} == {str(spring.campaign_id)}
     actions = [
         (entry.lead_id, entry.content["action_id"], entry.content["entity_id"], entry.content["actor"])
         for entry in by_kind[ExportKind.ACTION]
@@ -293,8 +294,8 @@ async def test_an_export_has_what_was_written_of_the_person_however_much_it_is(v
             vault, lead, OutcomeType.CONTACTED, occurred_at=f"2026-01-05T{hour % 24:02}:{hour:02}:00Z", notes=note
         )
     for number in range(60):
-        campaign = await vault.ask("gateway", CreateCampaign(title=str(number), channel=Channel.EMAIL))
-        await vault.ask("gateway", PauseCampaign(campaign_id=campaign.campaign_id))
+        await vault.ask("gateway", CreateCampaign(title=str(number)))
+    await until(lambda: messages_to(vault, lead, 60), what="a message of each campaign is queued")
     contents = [(entry.kind, entry.content) for entry in await export(vault, lead)]
     outcomes = [content for kind, content in contents if kind is ExportKind.OUTCOME]
     assert sorted(content["sequence"] for content in outcomes) == list(range(1, 61))

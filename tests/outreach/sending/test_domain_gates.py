@@ -1,7 +1,7 @@
 """Each gate by its boundary, and all together: what keeps a message, and until when."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -234,7 +234,8 @@ def test_the_earliest_moment_is_one_at_which_all_open() -> None:
     # The gap ends when it is evening, the next morning is a Saturday, and the account is throttled over Monday's opening.
     friday = datetime(2026, 12, 4, 17, 58, tzinfo=UTC)
     facts = replace(
-        FREE, account=account(next_at=friday + timedelta(minutes=6), throttled_until=datetime(2026, 12, 7, 11, tzinfo=UTC))
+        FREE,
+        account=account(next_at=friday + timedelta(minutes=6), throttled_until=datetime(2026, 12, 7, 11, tzinfo=UTC)),
     )
     assert earliest(facts, friday) == datetime(2026, 12, 7, 11, tzinfo=UTC)
 
@@ -265,7 +266,7 @@ def test_at_the_earliest_moment_every_gate_passes_and_a_moment_before_one_did_no
 
 
 def test_hours_of_the_whole_week_leave_only_the_other_gates() -> None:
-    around = BusinessHours(opens=time.min, closes=time.max, weekdays=frozenset(range(1, 8)), holidays="none")
+    around = BusinessHours(opens="00:00", closes="24:00", weekdays=frozenset(range(1, 8)), holidays="none")
     night = datetime(2026, 12, 6, 3, tzinfo=UTC)
     assert kept(replace(FREE, campaign=replace(RUNNING, hours=around)), night) is None
     assert len(GATES) == len(Gate)

@@ -115,9 +115,7 @@ async def test_nothing_is_handed_over_once_a_campaign_is_paused(platform: Platfo
         assert len(gate.handed) == len(set(gate.handed)) == await count(platform, tenant, "sent") == MANY
 
 
-async def a_worker_dies(
-    platform: Platform, database: Database, tenant: str
-) -> tuple[UUID, UUID, UUID]:
+async def a_worker_dies(platform: Platform, database: Database, tenant: str) -> tuple[UUID, UUID, UUID]:
     """The message it had begun to send, the one it had only claimed, and its token."""
     idle = Gate(tenant)
     async with outreach(platform, tenant, idle):

@@ -39,18 +39,26 @@ class Transport(StrEnum):
 class WarmUp(BaseModel):
     """A new account's ramp: so many messages a day at first, and so many more each day, up to the daily limit."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
 
-    began: date
+    began: Annotated[date, Field(examples=["2026-12-01"])]
     """Its first day, by the account's clock."""
     first_day: Annotated[int, Field(ge=1, le=1000)] = 5
+    """How many messages may leave on it."""
     more_each_day: Annotated[int, Field(ge=1, le=1000)] = 3
+    """How many more on each day after."""
+
+
+class NewWarmUp(WarmUp):
+    """A ramp as it is ordered: a misspelt field is refused."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class AccountSettings(BaseModel):
     """How an account sends."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
 
     time_zone: str = "UTC"
     """IANA name; where the account's day begins, and its hours where the recipient's are not known."""
@@ -61,8 +69,9 @@ class AccountSettings(BaseModel):
     ] = {}
     """Messages a day by kind, where they are not the usual ones."""
     least_gap_minutes: Annotated[float, Field(ge=0, le=1440)] = 6
+    """How long after a message the next one leaves, at least (implementation tasklist, 8)."""
     most_gap_minutes: Annotated[float, Field(ge=0, le=1440)] = 16
-    """How long after a message the next one leaves, at random between the two (implementation tasklist, 8)."""
+    """How long at most; each time at random between the two."""
     warm_up: WarmUp | None = None
     """The ramp of a new account; none, if empty."""
 
@@ -85,6 +94,14 @@ class AccountSettings(BaseModel):
         return self
 
 
+class NewAccountSettings(AccountSettings):
+    """How an account is ordered to send: a misspelt field is refused, or it would stay at its usual value."""
+
+    model_config = ConfigDict(extra="forbid")
+    warm_up: NewWarmUp | None = None
+    """The ramp of a new account; none, if empty."""
+
+
 class AccountView(Reply):
     """An account as it is now."""
 
@@ -94,6 +111,7 @@ class AccountView(Reply):
     transport: Transport
     state: AccountState
     settings: AccountSettings
+    """How it sends."""
     health: Annotated[float, Field(ge=0, le=100)]
     """0 to 100; below 30 it sends nothing."""
     blocked: bool
@@ -119,12 +137,17 @@ class SetAccount(Request[AccountView]):
     """How people call it."""
     channel: Channel | None = None
     """What it reaches people by; a new one's must be given, and it never changes."""
-    address: Annotated[str, Field(min_length=1, max_length=320, pattern=NO_NUL, examples=["ada@example.com"])] | None = None
+    address: (
+        Annotated[str, Field(min_length=1, max_length=320, pattern=NO_NUL, examples=["ada@example.com"])] | None
+    ) = None
     """The mailbox, the profile or the number its messages come from; never told in an event."""
-    sender_name: Annotated[str, Field(max_length=100, pattern=r"^[^\x00\r\n]*$", examples=["Ada of Example"])] | None = None
+    sender_name: (
+        Annotated[str, Field(max_length=100, pattern=r"^[^\x00\r\n]*$", examples=["Ada of Example"])] | None
+    ) = None
     """What is shown beside the address."""
     transport: Transport = Transport.SANDBOX
-    settings: AccountSettings | None = None
+    settings: NewAccountSettings | None = None
+    """How it is to send; a new one as usual, if empty."""
     actor: Actor | None = None
 
     @model_validator(mode="after")
@@ -142,6 +165,7 @@ class AccountList(Reply):
     """Accounts of a tenant."""
 
     accounts: list[AccountView]
+    """Without those that were removed."""
     next_cursor: str | None = None
 
 
@@ -197,6 +221,7 @@ class AutomationThrottled(_AccountEvent):
 
     topic: ClassVar = Topic("outreach", Kind.EVENT, "automation_throttled")
     reason: Slug
+    """Why, as a word for programs."""
     until: datetime | None = None
     """When it goes on by itself; empty where it does not."""
 

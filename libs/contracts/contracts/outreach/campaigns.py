@@ -1,6 +1,6 @@
 """Messages of outreach: campaigns, their steps, and who is enrolled in them."""
 
-from datetime import datetime, time
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar, Final
 from uuid import UUID
@@ -45,36 +45,52 @@ class Audience(AudienceView):
 class Variant(BaseModel):
     """A template that some of a step's messages are written by."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
 
     template_id: UUID
     weight: Annotated[int, Field(ge=1, le=100)] = 1
     """How many of the messages, in proportion to the other variants'."""
 
 
+class NewVariant(Variant):
+    """A variant as it is ordered: a misspelt field is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 class Step(BaseModel):
     """One message of a campaign's sequence."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
 
     kind: SendKind = SendKind.EMAIL
     delay_days: Annotated[int, Field(ge=0, le=365)] = 0
     """How many days after the message before it was sent; of the first, after the enrollment."""
-    condition: Audience = Audience()
+    condition: AudienceView = AudienceView()
     """Whom it is for, as the lead is when the message is due; others go on with the next step."""
     variants: Annotated[tuple[Variant, ...], Field(max_length=10)] = ()
+    """The templates it is written by; one is chosen for each enrollment."""
+
+
+class NewStep(Step):
+    """A step as it is ordered: a misspelt field is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+    condition: Audience = Audience()
+    """Whom it is for, as the lead is when the message is due; others go on with the next step."""
+    variants: Annotated[tuple[NewVariant, ...], Field(max_length=10)] = ()
     """The templates it is written by; one is chosen for each enrollment."""
 
 
 class BusinessHours(BaseModel):
     """When messages leave, by the clock of the recipient, or of the account where the recipient's time zone is not known."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
 
-    opens: time = time(9)
+    opens: Annotated[str, Field(pattern=r"^(?:[01]\d|2[0-3]):[0-5]\d$", examples=["09:00"])] = "09:00"
     """The first moment at which one may leave."""
-    closes: time = time(18)
-    """The first at which none may any more; 23:59:59.999999 is the end of the day."""
+    closes: Annotated[str, Field(pattern=r"^(?:(?:[01]\d|2[0-3]):[0-5]\d|24:00)$", examples=["18:00"])] = "18:00"
+    """The first at which none may any more."""
     weekdays: Annotated[frozenset[Annotated[int, Field(ge=1, le=7)]], Field(min_length=1)] = frozenset({1, 2, 3, 4, 5})
     """ISO 8601: 1 is Monday."""
     holidays: Annotated[str, Field(pattern=r"^(?:[A-Z]{2}|none)$", examples=["US"])] | None = None
@@ -82,17 +98,21 @@ class BusinessHours(BaseModel):
 
     @model_validator(mode="after")
     def _opens_before_it_closes(self) -> "BusinessHours":
-        if self.opens.tzinfo or self.closes.tzinfo:
-            raise ValueError("hours are those of the recipient's own clock: leave out the time zone")
         if self.opens >= self.closes:
             raise ValueError("closes must be later than opens")
         return self
 
 
+class NewBusinessHours(BusinessHours):
+    """Hours as they are ordered: a misspelt field is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 class CampaignSettings(BaseModel):
     """How a campaign sends."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
 
     offer: Key | None = None
     """What it offers."""
@@ -101,8 +121,17 @@ class CampaignSettings(BaseModel):
     daily_cap: Annotated[int, Field(ge=1, le=100_000)] = 38
     """How many of its messages leave one account a day, at most (implementation tasklist, 8)."""
     hours: BusinessHours = BusinessHours()
+    """When its messages leave."""
     stop_for_company: bool = False
     """Whether one person's reply stops the sequence of everybody whose lead is of the same company."""
+
+
+class NewCampaignSettings(CampaignSettings):
+    """How a campaign is ordered to send: a misspelt field is refused, or it would stay at its usual value."""
+
+    model_config = ConfigDict(extra="forbid")
+    hours: NewBusinessHours = NewBusinessHours()
+    """When its messages leave."""
 
 
 class _CampaignEvent(Event):
@@ -117,6 +146,7 @@ class CampaignCreated(_CampaignEvent):
     channel: Channel
     """That of its first step."""
     offer: Key | None = None
+    """What it offers."""
 
 
 class CampaignPaused(_CampaignEvent):
@@ -174,6 +204,7 @@ class EnrollmentEnded(_EnrollmentEvent):
 
     topic: ClassVar = Topic("outreach", Kind.EVENT, "enrollment_ended")
     reason: EnrollmentEnd
+    """Why."""
 
 
 class CampaignView(Reply):
@@ -184,7 +215,9 @@ class CampaignView(Reply):
     state: CampaignState
     audience: AudienceView
     steps: list[Step]
+    """Its sequence."""
     settings: CampaignSettings
+    """How it sends."""
     created_at: datetime
     enrolled: int
     """Leads that are in its sequence now."""
@@ -208,14 +241,16 @@ class CreateCampaign(Request[CampaignView]):
     topic: ClassVar = Topic("outreach", Kind.REQUEST, "create_campaign")
     title: Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
     audience: Audience = Audience()
-    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=MOST_STEPS)] = (Step(),)
-    settings: CampaignSettings = CampaignSettings()
+    steps: Annotated[tuple[NewStep, ...], Field(min_length=1, max_length=MOST_STEPS)] = (NewStep(),)
+    """Its sequence."""
+    settings: NewCampaignSettings = NewCampaignSettings()
+    """How it is to send."""
     start: bool = True
     """Whether it sends at once; otherwise it is a draft until it is resumed."""
 
     @field_validator("steps")
     @classmethod
-    def _a_connection_is_asked_for_once(cls, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    def _a_connection_is_asked_for_once(cls, steps: tuple[NewStep, ...]) -> tuple[NewStep, ...]:
         if sum(step.kind is SendKind.CONNECTION_REQUEST for step in steps) > 1:
             raise ValueError("one step can ask for a connection, the others need another kind")
         return steps
@@ -225,6 +260,7 @@ class CampaignList(Reply):
     """Campaigns of a tenant."""
 
     campaigns: list[CampaignView]
+    """Those of the page."""
     next_cursor: str | None = None
 
 

@@ -33,6 +33,7 @@ class SuppressionView(Reply):
     lead_id: UUID | None = None
     """By way of which lead it was made; it holds for everybody with one of that lead's addresses."""
     reason: SuppressionReason
+    """Why."""
     channel: Channel | None = None
     """Which channel must not be used; none may, if empty."""
     campaign_id: UUID | None = None
@@ -41,7 +42,9 @@ class SuppressionView(Reply):
     actor: Actor | None = None
     expires_at: datetime | None = None
     lifted_at: datetime | None = None
+    """When somebody ended it."""
     lifted_by: Actor | None = None
+    """Who did."""
 
 
 class Suppress(Request[SuppressionView]):
@@ -50,17 +53,20 @@ class Suppress(Request[SuppressionView]):
     topic: ClassVar = Topic("outreach", Kind.REQUEST, "suppress")
     lead_id: UUID
     reason: SuppressionReason = SuppressionReason.DO_NOT_CONTACT
+    """Why."""
     channel: Channel | None = None
+    """Which channel is not to be used; none, if empty."""
     campaign_id: UUID | None = None
+    """Which campaign is not to send; none, if empty."""
     expires_at: Moment | None = None
     """When it ends by itself; a complaint's never does."""
     actor: Actor | None = None
 
 
-class LiftSuppression(Request[SuppressionView]):
+class Unsuppress(Request[SuppressionView]):
     """End an entry of the suppression ledger; a complaint's is refused."""
 
-    topic: ClassVar = Topic("outreach", Kind.REQUEST, "lift_suppression")
+    topic: ClassVar = Topic("outreach", Kind.REQUEST, "unsuppress")
     suppression_id: UUID
     actor: Actor | None = None
 
@@ -69,6 +75,7 @@ class SuppressionList(Reply):
     """Entries of the suppression ledger."""
 
     suppressions: list[SuppressionView]
+    """Those of the page."""
     next_cursor: str | None = None
 
 
@@ -102,7 +109,9 @@ class Contact(BaseModel):
     lead_id: UUID
     channels: list[Channel]
     status: ContactStatus
+    """How they stand."""
     last_contacted: datetime | None = None
+    """When anything was sent to them last, or may have been."""
     eligible_for_outreach: bool
     """Whether a campaign that does not hold them could contact them now."""
     eligible_from: datetime | None = None

@@ -167,7 +167,9 @@ class Verdict(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     gate: Gate
+    """Which."""
     passes: bool
+    """Whether it lets the message pass."""
     why: str
     """In plain words."""
     opens_at: datetime | None = None
@@ -180,6 +182,7 @@ class Explanation(Reply):
     """Why a message has not left, or may."""
 
     message: MessageView
+    """As it stands."""
     verdicts: list[Verdict]
     """Every gate's, as of now; of a message that is over, none."""
     binding: Gate | None = None
@@ -199,8 +202,11 @@ class MessageChange(BaseModel):
     """A change of a message's state."""
 
     state: SendState
+    """Which it came into."""
     at: datetime
+    """When."""
     reason: str | None = None
+    """Why, as a word for programs."""
     account_id: UUID | None = None
 
 
@@ -208,7 +214,9 @@ class MessageHistoryView(Reply):
     """All that happened to a message, in its order."""
 
     message: MessageView
+    """As it stands."""
     changes: list[MessageChange]
+    """The states it has been in, with when it came into each."""
 
 
 class MessageHistory(Request[MessageHistoryView]):
@@ -232,4 +240,5 @@ class SettleMessage(Request[MessageView]):
     topic: ClassVar = Topic("outreach", Kind.REQUEST, "settle_message")
     message_id: UUID
     outcome: Literal["sent", "failed", "send_again"]
+    """What became of it; ``send_again`` puts it back into the queue, and the person may get it twice."""
     actor: Actor | None = None

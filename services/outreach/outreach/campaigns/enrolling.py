@@ -14,7 +14,7 @@ from outreach.campaigns import store
 from outreach.sending import store_queue
 from outreach.sending.domain_gates import REST
 from outreach.sending.facts import campaign_settings
-from outreach.sending.queueing import Entry, end_enrollments, enqueue, stop
+from outreach.sending.queueing import Entry, enqueue, stop
 
 BATCH = 500
 
@@ -30,8 +30,7 @@ async def enrol(
 async def _begin(uow: UnitOfWork, rows: Sequence[RowMapping], causes: Mapping[tuple[str, UUID], Envelope]) -> None:
     """Publish that enrollments have begun, have them hold their persons, and queue their first messages.
 
-    One whose person another sequence holds waits for them in the queue; whose person is, or was, in the same campaign by way of
-    another lead is not sent it twice.
+    One whose person another sequence holds waits for them in the queue, as the gates say.
     """
     if not rows:
         return
@@ -44,19 +43,9 @@ async def _begin(uow: UnitOfWork, rows: Sequence[RowMapping], causes: Mapping[tu
         )
         uow.publish(row["tenant_id"], event, causes.get((row["tenant_id"], row["lead_id"])))
     wanted = [(row["tenant_id"], row["enrollment_id"], row["names"]) for row in rows]
-    held = await store_queue.take_holds(uow, wanted, REST)
-    late = [row for row in rows if row["enrollment_id"] not in held]
-    again = await store.elsewhere_in_campaign(
-        uow, [(row["tenant_id"], row["enrollment_id"], row["campaign_id"], row["names"]) for row in late]
-    ) if late else set()  # fmt: skip
-    await end_enrollments(
-        uow,
-        [(r["tenant_id"], r["enrollment_id"], EnrollmentEnd.SAME_PERSON) for r in late if r["enrollment_id"] in again],
-    )
+    await store_queue.take_holds(uow, wanted, REST)
     entries = []
     for row in rows:
-        if row["enrollment_id"] in again:
-            continue
         step = Step.model_validate(row["step"])
         entries.append(
             Entry(

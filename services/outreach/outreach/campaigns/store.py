@@ -191,21 +191,3 @@ async def archived_with_enrollments(uow: UnitOfWork, tenants: Sequence[str]) -> 
         tenants=list(tenants),
     )  # fmt: skip
     return [(row.tenant_id, row.campaign_id) for row in rows]
-
-
-async def elsewhere_in_campaign(
-    uow: UnitOfWork, enrollments: Sequence[tuple[str, UUID, UUID, Sequence[str]]]
-) -> set[UUID]:
-    """Of (tenant, enrollment, campaign, the person's names) those whose person another enrollment of the same campaign holds."""
-    given = [(t, name, e, c) for t, e, c, names in enrollments for name in names]
-    rows = await uow.execute(
-        """select distinct given.enrollment
-           from unnest(cast(:tenants as text[]), cast(:names as text[]), cast(:enrollments as uuid[]), cast(:campaigns as uuid[]))
-                as given (tenant, name, enrollment, campaign)
-           join hold on hold.tenant_id = given.tenant and hold.name = given.name and hold.enrollment_id <> given.enrollment
-           join enrollment on enrollment.tenant_id = hold.tenant_id and enrollment.enrollment_id = hold.enrollment_id
-                and enrollment.campaign_id = given.campaign""",
-        tenants=[t for t, _, _, _ in given], names=[n for _, n, _, _ in given], enrollments=[e for _, _, e, _ in given],
-        campaigns=[c for _, _, _, c in given],
-    )  # fmt: skip
-    return set(rows.scalars())

@@ -20,8 +20,8 @@ _KEEP = """
     on conflict (tenant_id, lead_id) do update
         set version = excluded.version, names = excluded.names, channels = excluded.channels,
             time_zone = excluded.time_zone, attribution = excluded.attribution, metadata = excluded.metadata,
-            merged_into = excluded.merged_into
-        where lead.version < excluded.version and not lead.erased
+            merged_into = excluded.merged_into, erased = false
+        where lead.version < excluded.version
     returning tenant_id, lead_id
 """
 

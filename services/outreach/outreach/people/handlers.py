@@ -46,7 +46,7 @@ async def suppress(uow: UnitOfWork, request: Received[messages.Suppress]) -> Sup
     return await _entry(uow, tenant, id_)
 
 
-async def lift_suppression(uow: UnitOfWork, request: Received[messages.LiftSuppression]) -> SuppressionView:
+async def unsuppress(uow: UnitOfWork, request: Received[messages.Unsuppress]) -> SuppressionView:
     tenant, ask = request.tenant, request.body
     entry = await _entry(uow, tenant, ask.suppression_id)
     if entry.reason is SuppressionReason.COMPLAINT:

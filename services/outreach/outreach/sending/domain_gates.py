@@ -96,13 +96,16 @@ class Held:
     """Who holds a person by one of the names they are known by.
 
     Attributes:
-        enrollment_id: who; none where only a contact of long ago is known.
+        enrollment_id: who; none where it was no sequence.
         lasts: whether that sequence goes on.
+        stands_aside: whether its lead is merged into the message's, which stands for it.
     """
 
     enrollment_id: UUID | None
     lasts: bool
     last_sent_at: datetime | None
+    campaign_id: UUID | None = None
+    stands_aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +244,17 @@ def business_hours(facts: Facts, at: datetime) -> Answer:
 
 
 def sixty_days(facts: Facts, at: datetime) -> Answer:
-    """Whoever holds the person goes on with their own sequence; all others wait, and 60 days from what was sent last."""
-    others = [held for held in facts.held if held.enrollment_id != facts.enrollment_id]
+    """Whoever holds the person goes on with their own sequence; all others wait, and 60 days from what was sent last.
+
+    Of one campaign the person is sent the messages by way of one lead only.
+    """
+    others = [
+        held for held in facts.held
+        if held.enrollment_id != facts.enrollment_id and not (held.stands_aside and held.last_sent_at is None)
+    ]  # fmt: skip
+    if any(held.campaign_id == facts.campaign.campaign_id for held in others):
+        why = "the person is, or was, sent this campaign's messages by way of another lead"
+        return Answer(Gate.SIXTY_DAYS, None, why, final=True)
     if any(held.lasts for held in others):
         return Answer(Gate.SIXTY_DAYS, None, "another sequence holds the person")
     last = max((held.last_sent_at for held in others if held.last_sent_at), default=None)

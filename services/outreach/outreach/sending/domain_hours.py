@@ -24,18 +24,18 @@ def opening(hours: BusinessHours, zone: ZoneInfo, region: str, at: datetime) -> 
     off = hours.holidays or region
     day = at.astimezone(zone).date()
     for _ in range(_LOOKED_AHEAD):
-        if day.isoweekday() in hours.weekdays and not is_holiday(off, day):
-            closes = _closing(hours, day, zone)
-            if at < closes:
-                return max(at, datetime.combine(day, hours.opens, zone).astimezone(UTC))
+        is_open = day.isoweekday() in hours.weekdays and not is_holiday(off, day)
+        if is_open and at < _moment(day, hours.closes, zone):
+            return max(at, _moment(day, hours.opens, zone))
         day += timedelta(days=1)
     return None
 
 
-def _closing(hours: BusinessHours, day: date, zone: ZoneInfo) -> datetime:
-    if hours.closes == time.max:
-        return datetime.combine(day + timedelta(days=1), time.min, zone).astimezone(UTC)
-    return datetime.combine(day, hours.closes, zone).astimezone(UTC)
+def _moment(day: date, clock: str, zone: ZoneInfo) -> datetime:
+    """When a clock shows ``HH:MM`` on a day; ``24:00`` is the end of it."""
+    if clock == "24:00":
+        day, clock = day + timedelta(days=1), "00:00"
+    return datetime.combine(day, time.fromisoformat(clock), zone).astimezone(UTC)
 
 
 def is_holiday(region: str, day: date) -> bool:

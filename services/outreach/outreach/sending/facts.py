@@ -1,6 +1,6 @@
 """What the gates look at, read from the database."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -124,17 +124,23 @@ def _condition(text: str) -> AudienceView:
     return AudienceView.model_validate_json(text)
 
 
-def _held(given: Row) -> Held:
-    enrollment = given["enrollment_id"]
-    return Held(UUID(enrollment) if enrollment else None, given["lasts"], _moment(given["last_sent_at"]))
+def _held(given: Mapping[str, Any]) -> Held:
+    return Held(
+        _id(given["enrollment_id"]), given["lasts"], _moment(given["last_sent_at"]), _id(given["campaign_id"]),
+        given["stands_aside"],
+    )  # fmt: skip
 
 
-def _suppressed(given: Row) -> Suppressed:
+def _suppressed(given: Mapping[str, Any]) -> Suppressed:
     channel, campaign = given["channel"], given["campaign_id"]
     return Suppressed(
         SuppressionReason(given["reason"]), Channel(channel) if channel else None, UUID(campaign) if campaign else None,
         _moment(given["expires_at"]),
     )  # fmt: skip
+
+
+def _id(text: str | None) -> UUID | None:
+    return UUID(text) if text else None
 
 
 def _moment(text: str | None) -> datetime | None:

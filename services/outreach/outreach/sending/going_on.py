@@ -22,6 +22,7 @@ _ENDS = {
     Gate.DO_NOT_CONTACT: EnrollmentEnd.DO_NOT_CONTACT,
     Gate.REPLIED: EnrollmentEnd.REPLIED,
     Gate.CAMPAIGN_RUNNING: EnrollmentEnd.ARCHIVED,
+    Gate.SIXTY_DAYS: EnrollmentEnd.SAME_PERSON,
 }
 """How a sequence ends where a gate will never open; behind any other gate it goes on with its next step."""
 

@@ -20,8 +20,16 @@ _FACTS = f"""
     message.*, enrollment.holds, enrollment.replied_at, enrollment.paused_until, lead.names, lead.channels, lead.attribution,
     lead.time_zone, lead.erased, lead.merged_into is not null as merged, {_CAMPAIGN},
     coalesce(campaign.steps -> (message.step - 1) ->> 'condition', '{{}}') as condition, (
-        select jsonb_agg(jsonb_build_object('enrollment_id', enrollment_id, 'lasts', lasts, 'last_sent_at', last_sent_at))
-        from hold where hold.tenant_id = message.tenant_id and hold.name = any (lead.names)
+        select jsonb_agg(jsonb_build_object(
+            'enrollment_id', hold.enrollment_id, 'campaign_id', other.campaign_id, 'lasts', lasts,
+            'last_sent_at', last_sent_at, 'stands_aside', theirs.merged_into is not distinct from lead.lead_id))
+        from hold
+        left join enrollment as other on other.tenant_id = hold.tenant_id and other.enrollment_id = hold.enrollment_id
+        left join lead as theirs on theirs.tenant_id = hold.tenant_id and theirs.lead_id = other.lead_id
+        where hold.tenant_id = message.tenant_id and hold.enrollment_id is distinct from message.enrollment_id
+              and hold.name = any (lead.names || array(
+                  select name from lead as merged cross join lateral unnest(merged.names) as name
+                  where merged.tenant_id = message.tenant_id and merged.merged_into = message.lead_id))
     ) as held, (
         select jsonb_agg(jsonb_build_object(
             'reason', reason, 'channel', channel, 'campaign_id', campaign_id, 'expires_at', expires_at))
