@@ -45,7 +45,7 @@ async def set_account(uow: UnitOfWork, request: Received[messages.SetAccount]) -
                 ProblemCode.CONFLICT, "an account's channel never changes: add another account", "channel"
             )
         _expect_limits_of(Channel(before["channel"]), ask.settings)
-        await store.change(uow, tenant, account_id, {**given, "account_id": account_id})
+        await store.change(uow, tenant, account_id, given)
     view = await _view(uow, tenant, account_id)
     if ask.settings or ask.account_id is None:
         limits = {kind: view.settings.daily_limit(kind) for kind in SendKind if CHANNEL_OF[kind] is view.channel}

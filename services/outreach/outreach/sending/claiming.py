@@ -150,7 +150,8 @@ async def _reserve(uow: UnitOfWork, done: _Sorted) -> None:
     wanted = [(row["tenant_id"], row["enrollment_id"], row["names"]) for row in done.wanting]
     held = await store_queue.take_holds(uow, wanted, REST)
     late = {row["message_id"] for row in done.wanting if row["enrollment_id"] not in held}
-    done.kept += [(r, uow.now + LATER, Gate.SIXTY_DAYS.value) for r in done.claimed if r["message_id"] in late]
+    # Somebody else has them since a moment ago: what that means for it is seen when it is looked at next.
+    done.kept += [(row, uow.now, Gate.SIXTY_DAYS.value) for row in done.claimed if row["message_id"] in late]
     done.claimed = [row for row in done.claimed if row["message_id"] not in late]
 
 

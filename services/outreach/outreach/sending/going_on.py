@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import RowMapping
-
 from chassis.unit_of_work import Row, UnitOfWork
 from contracts.message import Envelope
 from contracts.outreach.campaigns import CampaignState, EnrollmentEnd
@@ -29,12 +27,14 @@ _ENDS = {
 
 async def skip(
     uow: UnitOfWork,
-    skipped: Sequence[tuple[RowMapping, str]],
+    skipped: Sequence[tuple[Row, str]],
     *,
     actor: str | None = None,
     cause: Envelope | None = None,
 ) -> None:
     """Messages are not sent because of what a gate says for good, or somebody."""
+    if not skipped:
+        return
     rows = [
         {
             **_key(row),
@@ -63,7 +63,7 @@ async def follow_up(uow: UnitOfWork, over: Sequence[Row], cause: Envelope | None
     """Put the next message of each of these messages' sequences into the queue; where there is none, it is complete."""
     if not over:
         return
-    following, complete = [], []
+    following, reachable, complete = [], [], []
     for row in await store_going_on.sequences(uow, over):
         steps = steps_of(row["steps"])
         if row["step"] >= len(steps) or row["campaign_state"] == CampaignState.ARCHIVED:
@@ -71,6 +71,7 @@ async def follow_up(uow: UnitOfWork, over: Sequence[Row], cause: Envelope | None
             continue
         step = steps[row["step"]]
         same = CHANNEL_OF[step.kind] is CHANNEL_OF[SendKind(row["kind"])]
+        reachable.append(CHANNEL_OF[step.kind] in row["channels"])
         following.append(
             Entry(
                 tenant=row["tenant_id"], enrollment_id=row["enrollment_id"], campaign_id=row["campaign_id"],
@@ -79,8 +80,11 @@ async def follow_up(uow: UnitOfWork, over: Sequence[Row], cause: Envelope | None
                 due_at=uow.now + timedelta(days=step.delay_days), account_id=row["account_id"] if same else None, cause=cause,
             )
         )  # fmt: skip
-    await enqueue(uow, following)
+    rows = await enqueue(uow, following)
     await end_enrollments(uow, complete, cause)
+    # No account need be looked for where there is no address.
+    nowhere = [row for row, able in zip(rows, reachable, strict=True) if not able]
+    await skip(uow, [(row, Gate.CONDITION.value) for row in nowhere], cause=cause)
 
 
 def _key(row: Row) -> dict[str, Any]:

@@ -42,10 +42,10 @@ class Entry:
     cause: Envelope | None = None
 
 
-async def enqueue(uow: UnitOfWork, entries: Sequence[Entry]) -> None:
-    """Put messages into the queue, and publish that."""
+async def enqueue(uow: UnitOfWork, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Put messages into the queue, and publish that; returns their rows."""
     if not entries:
-        return
+        return []
     senders = await store_entries.senders(uow, {entry.tenant for entry in entries})
     before = await store_entries.last_senders(uow, [(e.tenant, e.lead_id) for e in entries if e.account_id is None])
     rows = []
@@ -61,6 +61,7 @@ async def enqueue(uow: UnitOfWork, entries: Sequence[Entry]) -> None:
         uow.publish(entry.tenant, MessageQueued(**about, occurred_at=uow.now), entry.cause)
         if entry.step > 1:
             uow.publish(entry.tenant, FollowupScheduled(**about, due_at=entry.due_at, occurred_at=uow.now), entry.cause)
+    return rows
 
 
 def sender_of(able: Sequence[UUID], usual: UUID | None, person: str) -> UUID | None:
@@ -129,4 +130,5 @@ def _row(uow: UnitOfWork, entry: Entry) -> dict[str, Any]:
         "account_id": entry.account_id,
         "due_at": entry.due_at,
         "variant": entry.variant,
+        "token": None,
     }

@@ -10,12 +10,13 @@ from contracts.taxonomy import CHANNEL_OF, SendKind
 
 
 async def sequences(uow: UnitOfWork, messages: Sequence[Row]) -> list[RowMapping]:
-    """Of these messages those whose sequences go on, with their campaigns' `steps` and `settings`, and a name of the person."""
+    """Of these messages those whose sequences go on, with their campaigns' `steps` and `settings`, and a name and the
+    `channels` of the lead."""
     given = columns(messages, "tenant_id", "message_id")
     rows = await uow.execute(
         """select message.tenant_id, message.enrollment_id, message.campaign_id, message.lead_id, message.step, message.kind,
                   message.account_id, campaign.steps, campaign.settings::text as settings, campaign.state as campaign_state,
-                  coalesce(lead.names[1], '') as person
+                  coalesce(lead.names[1], '') as person, lead.channels
            from unnest(cast(:tenants as text[]), cast(:messages as uuid[])) as given (tenant_id, message_id)
            join send_queue as message using (tenant_id, message_id)
            join enrollment using (tenant_id, enrollment_id)

@@ -1,0 +1,151 @@
+"""Who may not be contacted is not, by whatever lead and from the reply on; the ledger keeps why."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from contracts.message import ProblemCode, ProblemError
+from contracts.outreach.people import (
+    ContactStatus,
+    GetContact,
+    ListSuppressions,
+    Suppress,
+    SuppressionReason,
+    Unsuppress,
+)
+from contracts.taxonomy import Channel, Fault
+from outreach.providers.protocol import Outgoing, Receipt, RefusedError
+from tests.outreach.scene import Gate, account, arrive, campaign, count, events, lead, messages, outreach
+from tests.platform import Platform
+from tests.waiting import until
+
+
+async def test_a_person_who_is_suppressed_is_contacted_by_no_lead_of_theirs(platform: Platform, tenant: str) -> None:
+    one = lead()
+    other = lead(email_token=one.email_token)
+    gate = Gate(tenant)
+    gate.open()
+    async with outreach(platform, tenant, gate):
+        await arrive(platform, tenant, [one])
+        await campaign(platform, tenant)  # there is no account: it waits
+        await until(lambda: count(platform, tenant, "queued"))
+        order = Suppress(lead_id=one.lead_id, reason=SuppressionReason.UNSUBSCRIBED, actor="user:7")
+        entry = await platform.caller.ask(tenant, order)
+        assert (entry.reason, entry.lead_id, entry.actor) == (SuppressionReason.UNSUBSCRIBED, one.lead_id, "user:7")
+        assert [m["reason"] for m in await messages(platform, tenant)] == ["unsubscribed"]
+        (ended,) = await events(platform, tenant, "enrollment_ended")
+        (told,) = await events(platform, tenant, "unsubscribed")
+        assert (ended["reason"], told["lead_id"]) == ("unsubscribed", str(one.lead_id))
+
+        await arrive(platform, tenant, [other, last := lead()])
+        await account(platform, tenant)
+        await until(lambda: count(platform, tenant, "sent"))
+        states = {m["lead_id"]: m["state"] for m in await messages(platform, tenant)}
+        assert states == {one.lead_id: "skipped", other.lead_id: "skipped", last.lead_id: "sent"}
+        assert len(gate.handed) == 1
+        contact = await platform.caller.ask(tenant, GetContact(lead_id=other.lead_id))
+        assert (contact.status, contact.eligible_for_outreach) == (ContactStatus.SUPPRESSED, False)
+
+
+async def test_the_ledger_is_kept_and_an_entry_can_be_ended_but_a_complaint_never(
+    platform: Platform, tenant: str
+) -> None:
+    known = lead()
+    async with outreach(platform, tenant):
+        await arrive(platform, tenant, [known])
+        asked = await platform.caller.ask(tenant, Suppress(lead_id=known.lead_id, channel=Channel.SMS))
+        lifted = await platform.caller.ask(tenant, Unsuppress(suppression_id=asked.suppression_id, actor="user:7"))
+        assert lifted.lifted_at
+        assert lifted.lifted_by == "user:7"
+        complaint = await platform.caller.ask(
+            tenant, Suppress(lead_id=known.lead_id, reason=SuppressionReason.COMPLAINT)
+        )
+        for refused_order in (
+            Unsuppress(suppression_id=complaint.suppression_id),
+            Suppress(
+                lead_id=known.lead_id,
+                reason=SuppressionReason.COMPLAINT,
+                expires_at=datetime.now(UTC) + timedelta(days=1),
+            ),
+            Suppress(lead_id=uuid4()),
+            Unsuppress(suppression_id=uuid4()),
+        ):
+            with pytest.raises(ProblemError) as refused:
+                await platform.caller.ask(tenant, refused_order)
+            assert refused.value.problem.code in (ProblemCode.CONFLICT, ProblemCode.INVALID, ProblemCode.NOT_FOUND)
+        page = await platform.caller.ask(tenant, ListSuppressions(lead_id=known.lead_id, limit=1))
+        rest = await platform.caller.ask(tenant, ListSuppressions(lead_id=known.lead_id, cursor=page.next_cursor))
+        assert [e.suppression_id for e in (*page.suppressions, *rest.suppressions)] == [
+            complaint.suppression_id, asked.suppression_id,
+        ]  # fmt: skip
+
+
+async def test_what_is_suppressed_for_a_while_waits_until_then(platform: Platform, tenant: str) -> None:
+    known = lead()
+    until_then = datetime.now(UTC) + timedelta(days=3)
+    async with outreach(platform, tenant):
+        await arrive(platform, tenant, [known])
+        await platform.caller.ask(tenant, Suppress(lead_id=known.lead_id, expires_at=until_then))
+        await account(platform, tenant)
+        await campaign(platform, tenant)
+        await until(lambda: _waits(platform, tenant, "do_not_contact"))
+        (message,) = await messages(platform, tenant)
+        assert message["due_at"] == until_then
+        contact = await platform.caller.ask(tenant, GetContact(lead_id=known.lead_id))
+        assert (contact.status, contact.eligible_from) == (ContactStatus.SUPPRESSED, until_then)
+
+
+async def test_an_address_that_does_not_exist_is_not_written_to_again(platform: Platform, tenant: str) -> None:
+    class Strict(Gate):
+        async def send(self, message: Outgoing) -> Receipt:
+            await super().send(message)
+            if message.tenant == tenant:
+                raise RefusedError("mailbox_unknown", Fault.RECIPIENT)
+            return Receipt()
+
+    strict = Strict(tenant)
+    strict.open()
+    known = lead(phone=True)
+    async with outreach(platform, tenant, strict):
+        await account(platform, tenant)
+        await arrive(platform, tenant, [known])
+        await campaign(platform, tenant)
+        await until(lambda: count(platform, tenant, "failed"))
+        (entry,) = (await platform.caller.ask(tenant, ListSuppressions(lead_id=known.lead_id))).suppressions
+        assert (entry.reason, entry.channel) == (SuppressionReason.BOUNCE, Channel.EMAIL)
+        await campaign(platform, tenant)
+        await until(lambda: count(platform, tenant, "skipped"))
+        assert len(strict.handed) == 1
+
+
+async def test_a_contact_is_shown_as_campaigns_see_them(platform: Platform, tenant: str) -> None:
+    known = lead()
+    gate = Gate(tenant)
+    gate.open()
+
+    async def status() -> ContactStatus:
+        return (await platform.caller.ask(tenant, GetContact(lead_id=known.lead_id))).status
+
+    async with outreach(platform, tenant, gate):
+        await arrive(platform, tenant, [known])
+        assert await status() is ContactStatus.NEW
+        await campaign(platform, tenant)
+        await until(lambda: count(platform, tenant, "queued"))
+        assert await status() is ContactStatus.IN_SEQUENCE
+        await account(platform, tenant)
+        await until(lambda: count(platform, tenant, "sent"))
+        resting = await platform.caller.ask(tenant, GetContact(lead_id=known.lead_id))
+        assert (resting.status, resting.eligible_for_outreach) == (ContactStatus.RESTING, False)
+        assert resting.last_contacted
+        assert resting.eligible_from == resting.last_contacted + timedelta(days=60)
+        async with platform.sql() as sql:
+            await sql.execute(
+                "update outreach.hold set last_sent_at = last_sent_at - interval '60 days' where tenant_id = $1", tenant
+            )
+        rested = await platform.caller.ask(tenant, GetContact(lead_id=known.lead_id))
+        assert (rested.status, rested.eligible_for_outreach) == (ContactStatus.CONTACTED, True)
+
+
+async def _waits(platform: Platform, tenant: str, what: str) -> bool:
+    return any(m["waiting_for"] == what for m in await messages(platform, tenant))
