@@ -1,0 +1,1 @@
+"""What a refused or returned message says of its recipient and of its sender."""
