@@ -55,7 +55,7 @@ class Taken:
 
     @property
     def parsed(self) -> EmailMessage:
-        return cast("EmailMessage", message_from_bytes(self.content, policy=policy.default))
+        return message_from_bytes(self.content, policy=policy.default)
 
 
 Answer = str | Callable[[], str | None]
@@ -73,30 +73,31 @@ class Sink:
         hangs_up_after: a command, or ``.``; it is answered first.
         taken: the messages whose final full stop was read, whatever was answered.
         heard: every command, in order.
+        read: the octets of content that were read.
     """
 
     answers: dict[str, Answer] = field(default_factory=dict)
     dies_within: int | None = None
     reads: asyncio.Event = field(default_factory=asyncio.Event)
     hangs_up_after: str | None = None
-    extensions: tuple[str, ...] = ()
     port: int = 0
     connections: int = 0
     open: int = 0
     most_open: int = 0
     taken: list[Taken] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
+    read: int = 0
 
     def __post_init__(self) -> None:
         self.reads.set()
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator["Sink"]:
-        served: set[asyncio.Task[None]] = set()
+        served: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = cast("asyncio.Task[None]", asyncio.current_task())
-            served.add(task)
+            served[task] = writer
             self.connections += 1
             self.open += 1
             self.most_open = max(self.most_open, self.open)
@@ -105,7 +106,7 @@ class Sink:
             except (ConnectionError, asyncio.IncompleteReadError):
                 pass
             finally:
-                served.discard(task)
+                del served[task]
                 self.open -= 1
                 writer.transport.abort()
 
@@ -118,21 +119,26 @@ class Sink:
             yield self
         finally:
             server.close()
-            for task in list(served):
-                task.cancel()
-            await asyncio.gather(*served, return_exceptions=True)
+            self.reads.set()
+            for writer in served.values():
+                writer.transport.abort()
+            await asyncio.gather(*served)
             await server.wait_closed()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not self._say(writer, "CONNECT", "220 sink.example.com"):
             return
         sender = recipient = ""
+        begun = False
         while line := (await reader.readline()).decode().rstrip("\r\n"):
             self.heard.append(line)
             verb = line.split(" ")[0].split(":")[0].upper()
-            usual = {"QUIT": "221 bye", "DATA": "354 go on", "EHLO": self._greeting()}.get(verb, "250 fine")
+            usual = {"QUIT": "221 bye", "DATA": "354 go on"}.get(verb, "250 fine")
+            if verb == "MAIL" and begun:
+                usual = "503 5.5.1 the one before was neither ended nor reset"
             if not self._say(writer, verb, usual):
                 return
+            begun = verb in ("MAIL", "RCPT") or (begun and verb != "RSET")
             if verb == "MAIL":
                 sender = line.partition("<")[2].partition(">")[0]
             elif verb == "RCPT":
@@ -144,10 +150,12 @@ class Sink:
                 await self.reads.wait()
                 content = bytearray()
                 while not content.endswith(b"\r\n.\r\n"):
-                    if not (read := await reader.read(65_536)):
+                    if not (part := await reader.read(65_536)):
                         return
-                    content += read
+                    content += part
+                    self.read += len(part)
                 self.taken.append(Taken(sender, recipient, bytes(content[:-3]).replace(b"\r\n..", b"\r\n.")))
+                begun = False
                 if not self._say(writer, ".", "250 2.0.0 Ok: queued as 4XyZ12AbC"):
                     return
             if verb == "QUIT" or self.hangs_up_after == verb:
@@ -158,10 +166,6 @@ class Sink:
                 writer.close()
                 await writer.wait_closed()
                 return
-
-    def _greeting(self) -> str:
-        lines = ["sink.example.com", *self.extensions]
-        return "\r\n".join(f"250{'-' if line is not lines[-1] else ' '}{line}" for line in lines)
 
     def _say(self, writer: asyncio.StreamWriter, step: str, usual: str) -> bool:
         answer = self.answers.get(step, usual)

@@ -1,13 +1,13 @@
 """An e-mail says what it was asked to say and nothing that somebody slipped into a name or a subject."""
 
 import base64
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.utils import parseaddr
-from typing import cast
 from uuid import UUID
 
 import dkim
@@ -27,7 +27,7 @@ from tests.outreach.providers.sink import outgoing
 
 
 def parsed(mail: Mail) -> EmailMessage:
-    return cast("EmailMessage", message_from_bytes(mail.content, policy=policy.default))
+    return message_from_bytes(mail.content, policy=policy.default)
 
 
 def names(mail: Mail) -> list[str]:
@@ -142,12 +142,17 @@ INJECTED = "\r\nBcc: eve@example.net"
         "=?utf-8?b?SGkNCkJjYzogZXZlQGV4YW1wbGUubmV0?= x",
         "Hi\u2028Bcc: eve@example.net\x85\x0b\x0c",
         f"ü{INJECTED}\r\n\r\nbody",
+        "Hi\x00\x07Bcc: eve@example.net",
     ],
 )
 def test_a_line_break_in_a_subject_or_a_name_begins_no_field(text: str) -> None:
     mail = compose(outgoing(subject=text, sender=Sender(UUID(int=1), "sales@example.com", text)), None)
     assert names(mail) == FIRST
     assert parsed(mail)["Bcc"] is None
+    # Nor does it hide in an encoded word, for a reader's program to unpack.
+    for name in ("Subject", "From"):
+        written = message_from_bytes(mail.content, policy=policy.compat32)[name].replace("\r\n ", "")
+        assert not re.search(r"[\x00-\x1f\x7f-\x9f\u2028]", str(make_header(decode_header(written))))
 
 
 @given(subject=st.text(min_size=1), name=st.text(), body=st.text())
@@ -156,7 +161,7 @@ def test_whatever_is_written_no_field_is_added_and_every_line_is_one(subject: st
     try:
         mail = compose(outgoing(subject=subject, body=body, sender=sender), None)
     except RefusedError as refused:
-        assert refused.reason == "subject_missing"  # noqa: PT017
+        assert refused.reason == "subject_missing"
         return
     assert names(mail) == FIRST
     assert mail.content.isascii()

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -35,6 +35,7 @@ class Mailbox:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         assert isinstance(envelope.content, bytes)
         self.taken.append(Taken(envelope.mail_from or "", envelope.rcpt_tos[0], envelope.content))
+        assert server.transport is not None
         self.encrypted.append(server.transport.get_extra_info("sslcontext") is not None)
         return "250 2.0.0 OK id=1tabcd-000001-2k"
 
@@ -57,7 +58,7 @@ async def aiosmtpd(*, tls: ssl.SSLContext | None = None, **options: object) -> A
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, ssl.SSLContext]]:
+def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ssl.SSLContext]:
     """A certificate of 127.0.0.1's own making, as a file, and a server's context with it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
@@ -131,7 +132,8 @@ async def test_a_server_whose_certificate_nobody_vouches_for_is_sent_nothing(
         with pytest.raises(LaterError) as told:
             await smtp.send(outgoing())
     assert told.value.reason == "tls_failed"
-    assert mailbox.taken == mailbox.logins == []
+    assert mailbox.taken == []
+    assert mailbox.logins == []
 
 
 async def test_a_server_that_offers_no_encryption_is_sent_neither_password_nor_mail() -> None:

@@ -11,7 +11,6 @@ from outreach.providers.smtp_connection import UnansweredError
 from tests.outreach.providers.sink import Sink, outgoing, smtp_to
 from tests.waiting import until
 
-
 LONG = "a line of a very long message\n" * 300_000
 """More than the buffers between the two hold, so that its end has not left while the server does not read."""
 
@@ -107,6 +106,7 @@ async def test_a_server_that_does_not_read_on_is_never_sent_the_full_stop() -> N
         await no_connection_left(sink)
     assert told.value.reason == "timed_out"
     assert sink.taken == []
+    assert sink.read < len(LONG), "and what had not left is dropped"
 
 
 async def test_a_caller_who_gives_up_before_the_full_stop_breaks_the_message_off() -> None:

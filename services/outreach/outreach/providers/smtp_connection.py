@@ -61,8 +61,8 @@ class Connection:
         self._client = client
         self._protocol = client.protocol
         self._transport = cast("asyncio.Transport", client.transport)
-        # `drain` is to return only when the operating system has everything.
-        self._transport.set_write_buffer_limits(high=0)
+        # `drain` is to return only when the operating system has everything. Not 0: asyncio's TLS pauses at the limit, so at none.
+        self._transport.set_write_buffer_limits(high=1, low=0)
         # aiosmtplib itself writes a message and its full stop in one go. Its protocol is one that a StreamWriter can use.
         self._writer = asyncio.StreamWriter(self._transport, self._protocol, None, asyncio.get_running_loop())
         self._between_messages = True
