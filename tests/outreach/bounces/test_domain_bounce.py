@@ -166,6 +166,10 @@ REPLIES = [
     (553, "5.6.7 address requires SMTPUTF8", P, "address_not_supported"),
     (550, "5.7.1 TLS required", P, "tls_required"),
     (552, "5.7.0 Message contains a virus", P, "content_refused"),
+    (550, "We no longer accept mail from your domain", P, "not_allowed"),
+    (550, "This account has been suspended", P, "refused"),
+    (550, "5.7.1 <mx.example.com[192.0.2.7]>: Client host rejected: unknown host not found", P, "not_allowed"),
+    (550, "5.7.1 Your IP address 192.0.2.7 was not found in DNS", P, "refused"),
     (550, "5.2.1 your account has been disabled for sending spam", S, "account_blocked"),
 ]  # fmt: skip
 

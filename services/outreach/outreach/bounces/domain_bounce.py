@@ -59,7 +59,7 @@ def of_report(status: str | None, diagnostic: str | None) -> Bounce:
 
 
 # Of the words, the first rule that fits says it: what is said of the sender goes before what is said of the recipient, as
-# in "550 5.1.1 User unknown, sender's reputation too low". A full stop in a pattern never spans more than a clause.
+# in "550 5.1.1 User unknown, sender's reputation too low". What a pattern leaves open between two words spans about a clause.
 _WORDS: tuple[tuple[str, Fault, re.Pattern[str]], ...] = tuple(
     (reason, fault, re.compile(pattern))
     for reason, fault, pattern in (
@@ -108,7 +108,7 @@ _WORDS: tuple[tuple[str, Fault, re.Pattern[str]], ...] = tuple(
             "rate_limited",
             Fault.REPUTATION,
             r"rate.?limit|throttl|unusual(ly high)? rate|too (many|much) (?!hops)|(sending|outbound|daily|hourly|message|submission)"
-            r" ?(user |e?mail |message |recipient )?(limit|quota|rate)\b(?! in the mailbox)|exceed\w* (\w+ ){0,4}"
+            r" ?(user |e?mail |message |recipient )?(limit|quota|rate)\b|exceed\w* (\w+ ){0,4}"
             r"(connections|messages|recipients|e?mails|rate|sending|per (minute|hour|day))|(messages|e?mails) per (minute|hour|day)"
             r"|slow down|unexpected volume|sent too|excessive",
         ),
@@ -139,7 +139,7 @@ _WORDS: tuple[tuple[str, Fault, re.Pattern[str]], ...] = tuple(
         (
             "content_refused",
             Fault.POLICY,
-            r"virus|malware|malicious|security issue|attachment|executable|dangerous|banned content|bare (<)?(lf|cr)|malformed|not rfc|rfc ?5322"
+            r"virus|malware|malicious|security issue|attachment|executable|dangerous|banned content|bare <?(lf|cr)|malformed|not rfc|rfc ?5322"
             r"|(header|from:|date:|message-id).{0,30}(missing|invalid|multiple|duplicate|required)|missing .{0,20}header",
         ),
         (
@@ -164,7 +164,7 @@ _WORDS: tuple[tuple[str, Fault, re.Pattern[str]], ...] = tuple(
             "not_allowed",
             Fault.POLICY,
             r"not (authori[sz]ed|permitted|allowed) (to|by)|only (accepts?|allows?|members)|restricted"
-            r"|not accept(ing)? (any )?(e?mail|messages?) from|will not accept|approved senders|moderat",
+            r"|(not|no longer) accept(ing)? (any )?(e?mail|messages?) from|will not accept|client host rejected|approved senders|moderat",
         ),
         (
             "mailbox_unknown",
@@ -187,14 +187,14 @@ _WORDS: tuple[tuple[str, Fault, re.Pattern[str]], ...] = tuple(
         (
             "mailbox_disabled",
             Fault.RECIPIENT,
-            r"(account|mailbox|user|recipient|(?<!ip )address)\b.{0,60}\b(disabled|inactive|suspended|deactivated|closed|discontinued|terminated|not active)"
+            r"(account|mailbox|user|recipient|(?<!ip )address)\b.{0,60}\b(disabled|inactive|deactivated|closed|discontinued|not active)"
             r"|(disabled|inactive|deactivated) (account|mailbox|user|recipient|address)"
-            r"|\bno longer (active|valid|available|in use|exists?|employed|works?|with|at|here|on|accepts?)",
+            r"|\bno longer (active|valid|available|in use|exists?|employed|works?|with|at|here|on)\b",
         ),
         (
             "domain_unknown",
             Fault.RECIPIENT,
-            r"\bnxdomain\b|null ?-?mx|(host|domain)( name| or domain name)? not found|no such (domain|host)|unknown (domain|host)\b"
+            r"\bnxdomain\b|null ?-?mx|(host|domain)( name| or domain name)? not found|no such domain|unknown domain\b"
             r"|domain\b.{0,60}(does ?n.?t exist|does not exist|not found|has no (mx|mail))"
             r"|(host|domain)\b.{0,60}does(n.t| not) accept (any )?e?mail\b(?! from)",
         ),
@@ -204,9 +204,9 @@ _WORDS: tuple[tuple[str, Fault, re.Pattern[str]], ...] = tuple(
             r"(user|recipient|mailbox|account|address|alias|local.?part)( name)? (is )?(unknown|not known)"
             r"|unknown (user|recipient|mailbox|address|account|local|or illegal alias)"
             r"|no such (user|mailbox|recipient|address|account|person|local|alias|name)|no (mailbox|user|account|recipient)\b.{0,12}\b(by|with|here|found)"
-            r"|(user|recipient|mailbox|account|address|alias)\b.{0,60}(not found|n.t exist|not exist|is invalid|not recogni[sz]ed"
+            r"|(user|recipient|mailbox|account|(?<!ip )address|alias)\b.{0,60}(not found|n.t exist|not exist|is invalid|not recogni[sz]ed"
             r"|cannot be found|could(n.t| not) be found|not a valid|not valid|not listed)"
-            r"|invalid (recipient|mailbox|user\b|address)|not a (valid|known) (user|mailbox|recipient|address|account)"
+            r"|invalid (recipient|mailbox|user\b)|not a (valid|known) (user|mailbox|recipient|address|account)"
             r"|doesn.t have an? \S+ account|not our customer|address unknown|bad destination mailbox|recipient not found",
         ),
     )

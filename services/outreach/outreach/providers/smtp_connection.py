@@ -12,7 +12,6 @@ from contracts.taxonomy import Fault
 from outreach.providers.mail import Mail
 from outreach.providers.protocol import RefusedError
 
-
 _LISTENING_SECONDS = 0.002
 """Between the content and the full stop: that a server has died while it read the content is heard meanwhile if it is near, and one
 message less is unknown. What is heard too late costs no more than that."""
