@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated, ClassVar, Final
 from uuid import UUID
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contracts.intake.privacy import OnBehalfOf
 from contracts.message import Event, Kind, Reply, Request, Topic
@@ -190,9 +190,9 @@ class TemplatePreview(Reply):
 
     template_id: UUID
     version: int
-    subject: str | None = None
+    subject: Annotated[str, Field(examples=["A question, Ada"])] | None = None
     """Of an e-mail without flaws."""
-    body: str | None = None
+    body: Annotated[str, Field(examples=["Hello Ada,\nhow is Example Ltd?"])] | None = None
     """Empty where there are flaws: no such message would be sent."""
     flaws: list[TemplateFlaw] = []
     """Why no message can be made for the lead."""
@@ -206,6 +206,14 @@ class PreviewTemplate(Request[TemplatePreview]):
     There is no account and no message yet, so `sender.name` and `unsubscribe_url` are placeholders.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{
+                "template_id": "0198c0de-0000-7000-8000-000000000001", "lead_id": "0198c0de-0000-7000-8000-000000000002",
+                "on_behalf_of": {"user": "user:7", "role": "agent"},
+            }]
+        }
+    )  # fmt: skip
     topic: ClassVar = Topic("outreach", Kind.REQUEST, "preview_template")
     template_id: UUID
     version: int | None = None
