@@ -1,5 +1,6 @@
 """A template has no gaps, tells people what is wrong with it, and costs a bounded time whatever is written into it."""
 
+import sys
 import time
 
 import pytest
@@ -9,17 +10,10 @@ from hypothesis import strategies as st
 from contracts.outreach_templates import MOST_TEMPLATE_CHARACTERS, TemplateFlaw, TemplatePart
 from contracts.outreach_templates import TemplateFlawCode as Code
 from contracts.taxonomy import SendKind
-from outreach.templates.domain_template import (
-    FILTERS,
-    MOST_SUBJECT,
-    MOST_VALUE,
-    LackingError,
-    TemplateError,
-    _liquid,
-    check,
-    render,
-    variables,
-)
+from outreach.templates.domain_filters import FILTERS
+from outreach.templates.domain_flaws import LackingError, TemplateError
+from outreach.templates.domain_liquid import liquid
+from outreach.templates.domain_template import MOST_SUBJECT, MOST_VALUE, check, render, variables
 from outreach.templates.domain_values import ATTRIBUTES, NAMES
 
 ADA = {"first_name": "Ada", "full_name": "Ada Example", "company": "Example Ltd", "intent": "buyer", "geo": "dublin_oh"}
@@ -134,6 +128,7 @@ def test_a_value_is_written_as_one_line_and_never_read_as_a_template() -> None:
         ("{{ now }}", (Code.UNKNOWN_VARIABLE, 1, "now")),
         ("{{ unsubscribe_url }}", (Code.UNKNOWN_VARIABLE, 1, "unsubscribe_url")),
         ("{{ geo['614-555-0142'] }}", (Code.UNKNOWN_VARIABLE, 1, None)),
+        ("{{ metadata['ada@example.com'] }}", (Code.UNKNOWN_VARIABLE, 1, None)),
         ("a\n{{ geo | shout | default: 'x' }}", (Code.UNKNOWN_FILTER, 2, None)),
         ("{{ geo | date: '%Y' | default: 'x' }}", (Code.UNKNOWN_FILTER, 1, None)),
         ("{{ geo | upcase: 'x' | default: 'x' }}", (Code.SYNTAX, 1, None)),
@@ -186,6 +181,7 @@ def test_there_are_no_other_tags(tag: str) -> None:
         "{% if company %}{{ company }}{% endif %}a",
         "{% if company and geo %}{{ company }} {{ geo }}{% endif %}a",
         "{% if company or geo %}a{% else %}b{% endif %}",
+        "{% if company == 'elsif' %}{{ company }}{% endif %}a",
         "{% if geo %}a{% elsif company %}{{ company }}{% endif %}a",
         "{% unless company %}a{% else %}{{ company }}{% endunless %}",
         "{% if company == nil %}a{% else %}{{ company }}{% endif %}",
@@ -193,6 +189,7 @@ def test_there_are_no_other_tags(tag: str) -> None:
         "{% if intent == 'buyer' %}You are a {{ intent }}{% endif %}.",
         "{% if company contains 'Ltd' %}{{ company }}{% endif %}a",
         "{% if company %}{% if geo %}{{ company }} in {{ geo }}{% endif %}{% endif %}a",
+        "{% if geo == nil %}a{% elsif company == nil %}b{% else %}{{ company }} {{ geo }}{% endif %}",
         "{% if company %}{{ last_name | default: company }}{% endif %}a",
         "{{ first_name | remove: 'x' | default: 'there' }}",
         "{{ metadata.utm_source | default: 'us' }}",
@@ -260,11 +257,11 @@ def test_a_subject_and_a_value_have_their_longest_length() -> None:
 
 
 def test_every_limit_of_liquid_is_set() -> None:
-    liquid = _liquid()
-    limits = (liquid.loop_iteration_limit, liquid.local_namespace_limit, liquid.output_stream_limit)
+    limited = liquid()
+    limits = (limited.loop_iteration_limit, limited.local_namespace_limit, limited.output_stream_limit)
     assert all(limits)
-    assert not liquid.autoescape
-    assert set(liquid.filters) == set(FILTERS)
+    assert not limited.autoescape
+    assert set(limited.filters) == set(FILTERS)
 
 
 HOSTILE = {
@@ -298,6 +295,16 @@ def test_a_hostile_template_costs_a_bounded_time_and_raises_nothing_but_the_doma
     except TemplateError as error:
         assert error.flaws
     assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    "inside", ["metadata" + "[a" * 200, "metadata" + "[a" * 160 + "]" * 160, "company" + " and company" * 38]
+)
+def test_a_template_needs_little_of_the_stack(inside: str) -> None:
+    def deep(frames: int) -> list[TemplateFlaw]:
+        return deep(frames - 1) if frames else flaws(f"{{% if {inside} %}}a{{% endif %}}b")
+
+    assert [flaw.message for flaw in deep(sys.getrecursionlimit() - 450)] == [flaw.message for flaw in deep(0)]
 
 
 def test_a_text_longer_than_a_template_may_be_is_not_even_read() -> None:

@@ -15,7 +15,7 @@ from contracts.intake.privacy import PersonalField, RevealPii, RevealState, Reve
 from contracts.message import Envelope, ProblemCode, ProblemError
 from contracts.taxonomy import Purpose, Role, SendKind
 from outreach.templates import domain_template, domain_values, store
-from outreach.templates.domain_template import TemplateError
+from outreach.templates.domain_flaws import TemplateError
 
 Ask = Callable[[str, RevealPii, Envelope], Awaitable[Revelation]]
 
@@ -123,7 +123,7 @@ class Handlers:
             role=viewer.role, occurred_at=uow.now,
         )  # fmt: skip
         uow.publish(request.tenant, event, request.envelope)
-        return domain_values.values(name, attribution, metadata)
+        return domain_values.values(name, dict(attribution), metadata)
 
     async def _reveal(
         self, request: Received[messages.PreviewTemplate], lead_id: UUID, fields: list[PersonalField]
