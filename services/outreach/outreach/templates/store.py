@@ -5,20 +5,21 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping
 
-from chassis.failures import LostRaceError
 from chassis.unit_of_work import UnitOfWork
 from contracts.taxonomy import SendKind
 
 
 async def name(uow: UnitOfWork, tenant: str, template_id: UUID, called: str, kind: SendKind) -> RowMapping:
-    """The template of a name (template_id, kind), a new one where there is none."""
+    """The template of a name (template_id, kind), a new one where there is none; nobody else saves it until the unit ends."""
     await uow.execute(
         """insert into template (tenant_id, template_id, name, kind, created_at)
            values (:tenant, :template, :name, :kind, :now) on conflict (tenant_id, name) do nothing""",
         tenant=tenant, template=template_id, name=called, kind=kind, now=uow.now,
     )  # fmt: skip
     rows = await uow.execute(
-        "select template_id, kind from template where tenant_id = :tenant and name = :name", tenant=tenant, name=called
+        "select template_id, kind from template where tenant_id = :tenant and name = :name for update",
+        tenant=tenant,
+        name=called,
     )
     return rows.mappings().one()
 
@@ -45,22 +46,16 @@ async def keep(
     variables: Collection[str],
     actor: str,
 ) -> int:
-    """Keep texts as a template's next version; returns its number.
-
-    Raises:
-        LostRaceError: another unit of work took that number a moment before.
-    """
+    """Keep texts as the next version of a template that this unit of work has to itself; returns its number."""
     rows = await uow.execute(
         """insert into template_version (tenant_id, template_id, version, subject, body, variables, saved_by, saved_at)
            select :tenant, :template, coalesce(max(version), 0) + 1, :subject, :body, cast(:variables as text[]), :actor, :now
            from template_version where tenant_id = :tenant and template_id = :template
-           on conflict do nothing returning version""",
+           returning version""",
         tenant=tenant, template=template_id, subject=subject, body=body, variables=sorted(variables), actor=actor,
         now=uow.now,
     )  # fmt: skip
-    number: int | None = rows.scalar()
-    if number is None:
-        raise LostRaceError("another unit of work took the version's number")
+    number: int = rows.scalar_one()
     return number
 
 
