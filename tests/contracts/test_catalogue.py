@@ -36,7 +36,7 @@ entries = pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
 
 
 def messages_declared() -> Iterator[type[Message]]:
-    for module in (*SERVICES, "outreach_templates", "operations"):
+    for module in (*SERVICES, "operations"):
         top = import_module(f"contracts.{module}")
         below = [import_module(f"{top.__name__}.{found.name}") for found in iter_modules(getattr(top, "__path__", []))]
         for each in (value for owned in (top, *below) for value in vars(owned).values()):

@@ -24,7 +24,7 @@ from contracts.intake import (
     routing,
 )
 from contracts.message import Kind, Message, Topic
-from contracts.outreach import accounts, campaigns, sending
+from contracts.outreach import accounts, campaigns, sending, templates
 from contracts.outreach import people as contacts
 
 SERVICES: Final = ("gateway", "intake", "outcomes", "outreach", "aggregator", "notifier")
@@ -202,6 +202,13 @@ _DECLARED: Final = (
     _event(sending.MessageUnknown),
     _event(sending.FollowupScheduled),
     _event(sending.FollowupSent),
+    _order(templates.SaveTemplate, "gateway"),
+    _order(templates.GetTemplate, "gateway"),
+    _order(templates.ListTemplates, "gateway"),
+    _order(templates.ListTemplateVersions, "gateway"),
+    _order(templates.PreviewTemplate, "gateway"),
+    _event(templates.TemplateSaved),
+    _event(templates.TemplatePreviewed),
     _order(contacts.Suppress, "gateway"),
     _order(contacts.Unsuppress, "gateway"),
     _order(contacts.ListSuppressions, "gateway"),

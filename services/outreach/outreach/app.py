@@ -16,6 +16,7 @@ from contracts.outreach import accounts as account_messages
 from contracts.outreach import campaigns as campaign_messages
 from contracts.outreach import people as people_messages
 from contracts.outreach import sending as messages
+from contracts.outreach import templates as template_messages
 from outreach.accounts import handlers as accounts
 from outreach.campaigns import handlers as campaigns
 from outreach.leads import handlers as leads
@@ -26,6 +27,7 @@ from outreach.sending import handlers as sending
 from outreach.sending.composing import Composer
 from outreach.sending.sender import Worker
 from outreach.sending.upkeep import Upkeep, look_after_accounts
+from outreach.templates.handlers import Handlers as Templates
 
 
 def build(settings: Settings, provider: Provider | None = None, chance: Random | None = None) -> Service:
@@ -40,7 +42,8 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
     def provider_of(row: RowMapping) -> Provider:
         return provider or sandbox
 
-    composer = Composer(lambda tenant, request: service.caller.ask(tenant, request, seconds=15))
+    templates = Templates(lambda tenant, request, cause: service.caller.ask(tenant, request, cause=cause))
+    composer = Composer(database, lambda tenant, request: service.caller.ask(tenant, request, seconds=15))
     worker, upkeep = Worker(database, provider_of, composer, chance), Upkeep(database)
     # Whatever makes a message due, or a campaign begin, publishes an event.
     database.after_publishing(worker.wake)
@@ -77,6 +80,11 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
             people_messages.Unsuppress: people.unsuppress,
             people_messages.ListSuppressions: people.list_suppressions,
             people_messages.GetContact: people.get_contact,
+            template_messages.SaveTemplate: templates.save,
+            template_messages.GetTemplate: templates.get,
+            template_messages.ListTemplates: templates.list_templates,
+            template_messages.ListTemplateVersions: templates.list_versions,
+            template_messages.PreviewTemplate: templates.preview,
         },
         jobs=[Job("look_after_accounts", "* * * * *", partial(look_after_accounts, database))],
         workers=[worker.run, upkeep.run],

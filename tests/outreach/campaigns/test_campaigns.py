@@ -126,7 +126,7 @@ async def test_a_lead_that_arrives_while_a_campaign_is_created_is_enrolled(
     async with outreach(platform, tenant):
         async with database.begin(tenant) as creating:
             await locks.campaign_begins(creating, tenant)
-            await store.insert(creating, tenant, uuid4(), CreateCampaign(title="Hello"))
+            await store.insert(creating, tenant, uuid4(), CreateCampaign(title="Hello"), [NewStep()])
             await platform.publish("intake", tenant, newcomer)
             await until(someone_waits, what="the lead waits for the campaign")
         await until(lambda: enrolled(platform, tenant), what="the lead is enrolled")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.outreach_templates import MOST_TEMPLATE_CHARACTERS, TemplateFlaw, TemplatePart
-from contracts.outreach_templates import TemplateFlawCode as Code
+from contracts.outreach.templates import MOST_TEMPLATE_CHARACTERS, TemplateFlaw, TemplatePart
+from contracts.outreach.templates import TemplateFlawCode as Code
 from contracts.taxonomy import SendKind
 from outreach.templates.domain_filters import FILTERS
 from outreach.templates.domain_flaws import LackingError, TemplateError

@@ -12,7 +12,7 @@ import pytest
 from contracts.intake.leads import SubmitLeadNow
 from contracts.intake.privacy import ListReveals, OnBehalfOf
 from contracts.message import ProblemCode, ProblemError, Request
-from contracts.outreach_templates import (
+from contracts.outreach.templates import (
     GetTemplate,
     ListTemplates,
     ListTemplateVersions,

@@ -48,6 +48,8 @@ class Variant(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     template_id: UUID
+    version: Annotated[int, Field(ge=1)] | None = None
+    """Which of the template's versions; in an order its newest, if empty."""
     weight: Annotated[int, Field(ge=1, le=100)] = 1
     """How many of the messages, in proportion to the other variants'."""
 

@@ -14,7 +14,7 @@ from outreach.campaigns import store
 from outreach.sending import store_queue
 from outreach.sending.domain_gates import REST
 from outreach.sending.facts import campaign_settings
-from outreach.sending.queueing import Entry, enqueue, stop
+from outreach.sending.queueing import Entry, enqueue, stop, variant_of
 
 BATCH = 500
 
@@ -53,6 +53,7 @@ async def _begin(uow: UnitOfWork, rows: Sequence[RowMapping], causes: Mapping[tu
                 lead_id=row["lead_id"], step=1, kind=step.kind,
                 rotation_set=campaign_settings(row["settings"]).rotation_set, person=row["names"][0],
                 due_at=uow.now + timedelta(days=step.delay_days), cause=causes.get((row["tenant_id"], row["lead_id"])),
+                variant=variant_of(step, 1, row["enrollment_id"]),
             )
         )  # fmt: skip
     await enqueue(uow, entries)

@@ -1,5 +1,6 @@
 """Campaigns are made, paused, resumed and archived."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import RowMapping
@@ -10,19 +11,20 @@ from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts.message import ProblemCode, ProblemError
 from contracts.outreach import campaigns as messages
-from contracts.outreach.campaigns import AudienceView, CampaignState, CampaignView
+from contracts.outreach.campaigns import AudienceView, CampaignState, CampaignView, Step
 from contracts.taxonomy import CHANNEL_OF
 from outreach import locks
 from outreach.campaigns import store
 from outreach.sending import store_queue
 from outreach.sending.facts import campaign_settings, steps_of
+from outreach.templates import store as templates
 
 
 async def create_campaign(uow: UnitOfWork, request: Received[messages.CreateCampaign]) -> CampaignView:
     """Its audience is enrolled batch by batch after the reply."""
     tenant, order, campaign_id = request.tenant, request.body, uuid7()
     await locks.campaign_begins(uow, tenant)
-    await store.insert(uow, tenant, campaign_id, order)
+    await store.insert(uow, tenant, campaign_id, order, await _with_templates(uow, tenant, order.steps))
     event = messages.CampaignCreated(
         campaign_id=campaign_id,
         channel=CHANNEL_OF[order.steps[0].kind],
@@ -80,6 +82,33 @@ async def archive_campaign(uow: UnitOfWork, request: Received[messages.ArchiveCa
         event = messages.CampaignCompleted(campaign_id=ask.campaign_id, actor=ask.actor, occurred_at=uow.now)
         uow.publish(tenant, event, request.envelope)
     return await _campaign(uow, tenant, ask.campaign_id)
+
+
+async def _with_templates(uow: UnitOfWork, tenant: str, steps: Sequence[Step]) -> list[Step]:
+    """The steps, each variant with the version of its template that is sent from now on, whatever is saved later.
+
+    Raises:
+        ProblemError: `invalid`, there is no such template or version, or it is for another kind of message.
+    """
+    found = []
+    for number, step in enumerate(steps):
+        variants = []
+        for variant in step.variants:
+            row = await templates.version(uow, tenant, variant.template_id, variant.version)
+            where = f"steps.{number}.variants"
+            if row is None:
+                raise ProblemError(
+                    ProblemCode.INVALID,
+                    "there is no such template or version: list_templates shows those there are",
+                    where,
+                )
+            if row["kind"] != step.kind:
+                raise ProblemError(
+                    ProblemCode.INVALID, f"the template is for {row['kind']}, and the step sends {step.kind}", where
+                )
+            variants.append(variant.model_copy(update={"version": row["version"]}))
+        found.append(step.model_copy(update={"variants": tuple(variants)}))
+    return found
 
 
 async def _state(uow: UnitOfWork, tenant: str, campaign_id: UUID) -> CampaignState:

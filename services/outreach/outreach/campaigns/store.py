@@ -7,7 +7,7 @@ import orjson
 from sqlalchemy import RowMapping
 
 from chassis.unit_of_work import UnitOfWork
-from contracts.outreach.campaigns import CampaignState, CreateCampaign
+from contracts.outreach.campaigns import CampaignState, CreateCampaign, Step
 
 _IS_MEANT = """
     not lead.erased and lead.merged_into is null
@@ -68,8 +68,8 @@ FIRST = UUID(int=0)
 """Before every lead."""
 
 
-async def insert(uow: UnitOfWork, tenant: str, campaign_id: UUID, order: CreateCampaign) -> None:
-    """Add a campaign; if it starts, its audience is still to be enrolled."""
+async def insert(uow: UnitOfWork, tenant: str, campaign_id: UUID, order: CreateCampaign, steps: Sequence[Step]) -> None:
+    """Add a campaign with these steps; if it starts, its audience is still to be enrolled."""
     await uow.execute(
         """insert into campaign (tenant_id, campaign_id, title, state, source_key, geo_key, intent, tier, settings, steps,
                                  enrolled_through, created_at)
@@ -78,7 +78,7 @@ async def insert(uow: UnitOfWork, tenant: str, campaign_id: UUID, order: CreateC
         tenant=tenant, campaign=campaign_id, title=order.title, now=uow.now,
         state=(CampaignState.RUNNING if order.start else CampaignState.DRAFT).value,
         settings=order.settings.model_dump_json(), through=FIRST if order.start else None,
-        steps=orjson.dumps([step.model_dump(mode="json") for step in order.steps]).decode(), **order.audience.model_dump(),
+        steps=orjson.dumps([step.model_dump(mode="json") for step in steps]).decode(), **order.audience.model_dump(),
     )  # fmt: skip
 
 

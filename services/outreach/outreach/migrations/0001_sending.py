@@ -156,6 +156,7 @@ def upgrade() -> None:
             reason text,
             fault text,
             variant uuid,
+            variant_version integer,
             reference text,
             provider_reference text,
             primary key (tenant_id, message_id),

@@ -6,9 +6,12 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping
 
-from contracts.intake.privacy import PersonalField, RevealPii, Revelation
+from chassis.unit_of_work import Database
+from contracts.intake.privacy import PersonalField, Revealed, RevealPii, Revelation
 from contracts.outreach.accounts import Transport
 from contracts.taxonomy import CHANNEL_OF, Channel, Purpose, SendKind
+from outreach.templates import domain_template, domain_values, store
+from outreach.templates.domain_flaws import TemplateError
 
 Reveal = Callable[[str, RevealPii], Awaitable[Revelation]]
 
@@ -17,6 +20,12 @@ _ADDRESS = {
     Channel.LINKEDIN: PersonalField.LINKEDIN_URL,
     Channel.SMS: PersonalField.PHONE,
 }
+LACKING = "values_lacking"
+"""Why a message is skipped whose template needs what its lead has not, and has no default for it."""
+NO_ADDRESS = "no_address"
+"""Why one is skipped whose address intake does not have any more."""
+NO_TEMPLATE = "no_template"
+"""Why one is skipped that nothing is written for, and that somebody would get."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +39,15 @@ class Letter:
     unsubscribe_url: str | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A template's version, which never changes."""
+
+    subject: str | None
+    body: str
+    variables: tuple[str, ...]
+
+
 class Composer:
     """Writes messages.
 
@@ -37,33 +55,75 @@ class Composer:
         reveal: asks intake.
     """
 
-    def __init__(self, reveal: Reveal) -> None:
+    def __init__(self, database: Database, reveal: Reveal) -> None:
+        self._database = database
         self._reveal = reveal
+        self._texts: dict[tuple[str, UUID, int], _Text] = {}
 
-    async def compose(self, tenant: str, rows: Sequence[RowMapping]) -> Mapping[UUID, Letter]:
-        """What these messages of one tenant say, by their ids; one of which nothing could be revealed is left out.
+    async def compose(self, tenant: str, rows: Sequence[RowMapping]) -> dict[UUID, Letter | str]:
+        """What these messages of one tenant say, by their ids; of one that cannot be written, why, as a word for programs.
 
         Raises:
             ProblemError: intake does not answer, or refuses.
         """
-        personal = [row for row in rows if _needs_what_is_personal(row)]
-        letters = {row["message_id"]: Letter("", "") for row in rows if not _needs_what_is_personal(row)}
-        if not personal:
-            return letters
-        fields = {PersonalField.NAME, *(_ADDRESS[CHANNEL_OF[SendKind(row["kind"])]] for row in personal)}
-        ask = RevealPii(
-            lead_ids=list(dict.fromkeys(row["lead_id"] for row in personal)), purpose=Purpose.SEND_MESSAGE,
-            fields=sorted(fields),
-        )  # fmt: skip
-        shown = {view.lead_id: view for view in (await self._reveal(tenant, ask)).leads}
+        texts = await self._texts_of(tenant, rows)
+        personal = [row for row in rows if _is_shown_to(row)]
+        letters: dict[UUID, Letter | str] = {row["message_id"]: Letter("", "") for row in rows if not _is_shown_to(row)}
+        shown = await self._shown(tenant, personal, texts) if personal else {}
         for row in personal:
-            view = shown.get(row["lead_id"])
-            address = getattr(view, _ADDRESS[CHANNEL_OF[SendKind(row["kind"])]], None) if view else None
-            if address:
-                letters[row["message_id"]] = Letter(address, "")
+            letters[row["message_id"]] = _letter(row, shown.get(row["lead_id"]), texts.get(row["message_id"]))
         return letters
 
+    async def _shown(
+        self, tenant: str, rows: Sequence[RowMapping], texts: Mapping[UUID, _Text]
+    ) -> dict[UUID, Revealed]:
+        """What intake shows of these messages' leads: their addresses, and what the templates use."""
+        uses = {variable for row in rows if (text := texts.get(row["message_id"])) for variable in text.variables}
+        fields = {_ADDRESS[CHANNEL_OF[SendKind(row["kind"])]] for row in rows}
+        if domain_values.takes_a_name(uses):
+            fields.add(PersonalField.NAME)
+        if domain_values.metadata_of(uses):
+            fields.add(PersonalField.METADATA)
+        ask = RevealPii(
+            lead_ids=list(dict.fromkeys(row["lead_id"] for row in rows)),
+            purpose=Purpose.SEND_MESSAGE,
+            fields=sorted(fields),
+        )
+        return {view.lead_id: view for view in (await self._reveal(tenant, ask)).leads}
 
-def _needs_what_is_personal(row: RowMapping) -> bool:
-    """The sandbox contacts nobody, and is shown nothing that nothing is written with."""
+    async def _texts_of(self, tenant: str, rows: Sequence[RowMapping]) -> dict[UUID, _Text]:
+        """The texts of the messages that have a template, by message."""
+        wanted = {(tenant, row["variant"], row["variant_version"]) for row in rows if row["variant"]}
+        if unknown := wanted - self._texts.keys():
+            async with self._database.begin(tenant) as uow:
+                for key in unknown:
+                    found = await store.version(uow, tenant, key[1], key[2])
+                    assert found
+                    self._texts[key] = _Text(found["subject"], found["body"], tuple(found["variables"]))
+        return {
+            row["message_id"]: self._texts[tenant, row["variant"], row["variant_version"]]
+            for row in rows
+            if row["variant"]
+        }
+
+
+def _letter(row: RowMapping, view: Revealed | None, text: _Text | None) -> Letter | str:
+    kind = SendKind(row["kind"])
+    address = getattr(view, _ADDRESS[CHANNEL_OF[kind]], None) if view else None
+    if not view or not address:
+        return NO_ADDRESS
+    if text is None:
+        return NO_TEMPLATE
+    values = domain_values.values(view.name, row["attribution"], {**row["lead_metadata"], **(view.metadata or {})})
+    if row["sender_name"]:
+        values[domain_values.SENDER_NAME] = row["sender_name"]
+    try:
+        made = domain_template.render(kind, text.subject, text.body, values)
+    except TemplateError:
+        return LACKING
+    return Letter(address, made.body, made.subject)
+
+
+def _is_shown_to(row: RowMapping) -> bool:
+    """Whether anything personal is needed: the sandbox contacts nobody, and is shown nothing that nothing is written with."""
     return row["transport"] != Transport.SANDBOX or row["variant"] is not None

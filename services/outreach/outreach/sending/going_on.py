@@ -11,7 +11,7 @@ from contracts.outreach.sending import Gate, MessageSkipped
 from contracts.taxonomy import CHANNEL_OF, SendKind
 from outreach.sending import store_going_on, store_queue
 from outreach.sending.facts import campaign_settings, steps_of
-from outreach.sending.queueing import Entry, about_message, end_enrollments, enqueue
+from outreach.sending.queueing import Entry, about_message, end_enrollments, enqueue, variant_of
 
 _ENDS = {
     Gate.ERASED: EnrollmentEnd.ERASED,
@@ -78,6 +78,7 @@ async def follow_up(uow: UnitOfWork, over: Sequence[Row], cause: Envelope | None
                 lead_id=row["lead_id"], step=row["step"] + 1, kind=step.kind,
                 rotation_set=campaign_settings(row["settings"]).rotation_set, person=row["person"],
                 due_at=uow.now + timedelta(days=step.delay_days), account_id=row["account_id"] if same else None, cause=cause,
+                variant=variant_of(step, row["step"] + 1, row["enrollment_id"]),
             )
         )  # fmt: skip
     rows = await enqueue(uow, following)

@@ -64,6 +64,12 @@ async def give_back(uow: UnitOfWork, rows: Sequence[RowMapping], token: UUID) ->
         await put_back(uow, [(row, uow.now, "given_back") for row in claimed.values()])
 
 
+async def skip_unwritten(uow: UnitOfWork, tenant: str, reasons: Mapping[UUID, str], token: UUID) -> None:
+    """Skip messages that were claimed and cannot be written, for these reasons."""
+    claimed = await store_queue.claimed(uow, dict.fromkeys(reasons, (tenant, token)))
+    await skip(uow, [(row, reasons[message]) for message, row in claimed.items()])
+
+
 def reference(message_id: UUID) -> str:
     """What a message is known by wherever it goes, as a Message-ID (RFC 5322, 3.6.4)."""
     return f"<{message_id}@leadloop>"

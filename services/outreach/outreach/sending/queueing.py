@@ -11,10 +11,11 @@ from uuid_utils.compat import uuid7
 
 from chassis.unit_of_work import Row, UnitOfWork
 from contracts.message import Envelope
-from contracts.outreach.campaigns import EnrollmentEnd, EnrollmentEnded
+from contracts.outreach.campaigns import EnrollmentEnd, EnrollmentEnded, Step, Variant
 from contracts.outreach.sending import FollowupScheduled, MessageQueued, MessageSkipped
 from contracts.taxonomy import CHANNEL_OF, SendKind
 from outreach.sending import store_enrollments, store_entries, store_queue
+from outreach.templates import domain_variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Entry:
         step: which of the campaign's, from 1.
         person: one of the names its lead's person is known by; the same person gets the same account.
         account_id: the account that the sequence has been sent from by this channel so far.
+        variant: the template it is written by, with its version.
         cause: what led to it.
     """
 
@@ -38,7 +40,7 @@ class Entry:
     person: str
     due_at: datetime
     account_id: UUID | None = None
-    variant: UUID | None = None
+    variant: Variant | None = None
     cause: Envelope | None = None
 
 
@@ -111,6 +113,18 @@ async def end_enrollments(
         uow.publish(row["tenant_id"], event, cause)
 
 
+def variant_of(step: Step, number: int, enrollment_id: UUID) -> Variant | None:
+    """The variant of a step that an enrollment gets, always the same; none where the step has none.
+
+    The step's number is part of the key, or the same people would get the first variant of every step.
+    """
+    if not step.variants:
+        return None
+    by_name = {f"{variant.template_id}/{variant.version}": variant for variant in step.variants}
+    drawn = [domain_variant.Variant(name, variant.weight) for name, variant in by_name.items()]
+    return by_name[domain_variant.assign(drawn, f"{enrollment_id}/{number}")]
+
+
 def about_message(row: Row) -> dict[str, Any]:
     """What every event of a message says of it."""
     kind = SendKind(row["kind"])
@@ -129,6 +143,7 @@ def _row(uow: UnitOfWork, entry: Entry) -> dict[str, Any]:
         "kind": entry.kind.value,
         "account_id": entry.account_id,
         "due_at": entry.due_at,
-        "variant": entry.variant,
+        "variant": entry.variant.template_id if entry.variant else None,
+        "variant_version": entry.variant.version if entry.variant else None,
         "token": None,
     }

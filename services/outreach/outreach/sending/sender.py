@@ -8,7 +8,7 @@ itself: the provider may have taken it.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from random import Random
 from time import monotonic
@@ -35,7 +35,7 @@ from outreach.providers.protocol import (
 from outreach.sending import leaving, recording
 from outreach.sending.claiming import LEASE, Claimed, claim
 from outreach.sending.coalescing import Coalescing
-from outreach.sending.composing import Composer
+from outreach.sending.composing import Composer, Letter
 from outreach.sending.recording import Result
 
 log = get_logger("sender")
@@ -117,10 +117,11 @@ class Worker:
         for tenant, rows in by_tenant.items():
             try:
                 letters = await self._composer.compose(tenant, rows)
-                ready = [(row, letters[row["message_id"]]) for row in rows if row["message_id"] in letters]
+                written = [(row, letters[row["message_id"]]) for row in rows]
+                ready = [(row, letter) for row, letter in written if isinstance(letter, Letter)]
+                await self._skip(tenant, {r["message_id"]: w for r, w in written if isinstance(w, str)}, batch.token)
                 sent = await asyncio.gather(*(self._send(row, letter, batch.token) for row, letter in ready))
-                waiting = [row for row in rows if row["message_id"] not in letters]
-                waiting += [row for (row, _), began in zip(ready, sent, strict=True) if not began and self._stopping]
+                waiting = [row for (row, _), began in zip(ready, sent, strict=True) if not began]
                 await self._give_back(tenant, waiting, batch.token)
             except Exception as error:
                 log.warning(
@@ -129,12 +130,17 @@ class Worker:
                 )  # fmt: skip
         return len(batch.messages)
 
+    async def _skip(self, tenant: str, reasons: Mapping[UUID, str], token: UUID) -> None:
+        if reasons:
+            async with self._database.begin(tenant) as uow:
+                await leaving.skip_unwritten(uow, tenant, reasons, token)
+
     async def _give_back(self, tenant: str, rows: Sequence[RowMapping], token: UUID) -> None:
         if rows:
             async with self._database.begin(tenant) as uow:
                 await leaving.give_back(uow, rows, token)
 
-    async def _send(self, row: RowMapping, letter: Any, token: UUID) -> bool:
+    async def _send(self, row: RowMapping, letter: Letter, token: UUID) -> bool:
         """Hand a message over if it may leave; whether it was."""
         async with self._at_once:
             if self._stopping:
@@ -145,7 +151,7 @@ class Worker:
             await self._record(await self._hand_over(begun, letter, token))
             return True
 
-    async def _hand_over(self, row: RowMapping, letter: Any, token: UUID) -> Result:
+    async def _hand_over(self, row: RowMapping, letter: Letter, token: UUID) -> Result:
         about: dict[str, Any] = {"tenant": row["tenant_id"], "message_id": row["message_id"], "token": token}
         message = Outgoing(
             tenant=row["tenant_id"], message_id=row["message_id"], campaign_id=row["campaign_id"],

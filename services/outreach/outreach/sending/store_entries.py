@@ -8,15 +8,19 @@ from contracts.taxonomy import CHANNEL_OF, Channel, SendKind
 
 _INSERT = """
     insert into send_queue (tenant_id, message_id, enrollment_id, campaign_id, lead_id, step, kind, account_id, state,
-                            queued_at, due_at, variant)
-    select tenant_id, message_id, enrollment_id, campaign_id, lead_id, step, kind, account_id, 'queued', :now, due_at, variant
+                            queued_at, due_at, variant, variant_version)
+    select tenant_id, message_id, enrollment_id, campaign_id, lead_id, step, kind, account_id, 'queued', :now, due_at, variant,
+           variant_version
     from unnest(cast(:tenant_id as text[]), cast(:message_id as uuid[]), cast(:enrollment_id as uuid[]),
                 cast(:campaign_id as uuid[]), cast(:lead_id as uuid[]), cast(:step as integer[]), cast(:kind as text[]),
-                cast(:account_id as uuid[]), cast(:due_at as timestamptz[]), cast(:variant as uuid[]))
-         as given (tenant_id, message_id, enrollment_id, campaign_id, lead_id, step, kind, account_id, due_at, variant)
+                cast(:account_id as uuid[]), cast(:due_at as timestamptz[]), cast(:variant as uuid[]),
+                cast(:variant_version as integer[]))
+         as given (tenant_id, message_id, enrollment_id, campaign_id, lead_id, step, kind, account_id, due_at, variant,
+                   variant_version)
 """
 _COLUMNS = (
-    "tenant_id", "message_id", "enrollment_id", "campaign_id", "lead_id", "step", "kind", "account_id", "due_at", "variant"
+    "tenant_id", "message_id", "enrollment_id", "campaign_id", "lead_id", "step", "kind", "account_id", "due_at", "variant",
+    "variant_version",
 )  # fmt: skip
 _LANES = """
     insert into lane (tenant_id, account_id, campaign_id, kind, ready_at)

@@ -18,6 +18,7 @@ _CAMPAIGN = """campaign.settings::text as campaign_settings, campaign.state as c
 _SENDER = "account.address as account_address, account.sender_name, account.transport"
 _FACTS = f"""
     message.*, enrollment.holds, enrollment.replied_at, enrollment.paused_until, lead.names, lead.channels, lead.attribution,
+    lead.metadata as lead_metadata,
     lead.time_zone, lead.erased, lead.merged_into is not null as merged, {_CAMPAIGN},
     coalesce(campaign.steps -> (message.step - 1) ->> 'condition', '{{}}') as condition, (
         select jsonb_agg(jsonb_build_object(

@@ -11,7 +11,7 @@ from urllib.parse import quote_plus
 
 from liquid.undefined import is_undefined
 
-from contracts.outreach_templates import MOST_TEMPLATE_CHARACTERS
+from contracts.outreach.templates import MOST_TEMPLATE_CHARACTERS
 
 
 class TooLongError(Exception):

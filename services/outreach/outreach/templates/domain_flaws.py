@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Iterable
 
-from contracts.outreach_templates import TemplateFlaw, TemplateFlawCode, TemplatePart
+from contracts.outreach.templates import TemplateFlaw, TemplateFlawCode, TemplatePart
 
 
 class TemplateError(Exception):

@@ -17,7 +17,7 @@ from liquid.builtin.tags.if_tag import IfNode
 from liquid.builtin.tags.unless_tag import UnlessNode
 from liquid.expression import Expression
 
-from contracts.outreach_templates import TemplateFlaw, TemplateFlawCode, TemplatePart
+from contracts.outreach.templates import TemplateFlaw, TemplateFlawCode, TemplatePart
 from outreach.templates.domain_flaws import flaw
 from outreach.templates.domain_liquid import line_of, name_of, names_in
 

@@ -21,7 +21,7 @@ from liquid.template import BoundTemplate
 from liquid.token import Token
 from liquid.undefined import UNDEFINED, is_undefined
 
-from contracts.outreach_templates import MOST_TEMPLATE_CHARACTERS
+from contracts.outreach.templates import MOST_TEMPLATE_CHARACTERS
 from outreach.templates.domain_filters import FILTERS, text_of
 from outreach.templates.domain_flaws import line_at
 

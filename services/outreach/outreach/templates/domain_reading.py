@@ -22,7 +22,7 @@ from liquid.exceptions import LiquidError
 from liquid.expression import Expression
 from liquid.template import BoundTemplate
 
-from contracts.outreach_templates import (
+from contracts.outreach.templates import (
     MOST_SUBJECT_CHARACTERS,
     MOST_TEMPLATE_CHARACTERS,
     TemplateFlaw,

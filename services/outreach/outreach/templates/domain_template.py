@@ -9,7 +9,7 @@ from typing import Final
 
 from liquid.exceptions import LiquidError, OutputStreamLimitError
 
-from contracts.outreach_templates import MOST_TEMPLATE_CHARACTERS, TemplateFlaw, TemplateFlawCode, TemplatePart
+from contracts.outreach.templates import MOST_TEMPLATE_CHARACTERS, TemplateFlaw, TemplateFlawCode, TemplatePart
 from contracts.taxonomy import SendKind
 from outreach.templates.domain_filters import TooLongError
 from outreach.templates.domain_flaws import LackingError, TemplateError, flaw, is_control

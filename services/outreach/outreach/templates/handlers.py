@@ -10,9 +10,9 @@ from uuid_utils.compat import uuid7
 from chassis import paging
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
-from contracts import outreach_templates as messages
 from contracts.intake.privacy import PersonalField, RevealPii, RevealState, Revelation
 from contracts.message import Envelope, ProblemCode, ProblemError
+from contracts.outreach import templates as messages
 from contracts.taxonomy import Purpose, Role, SendKind
 from outreach.templates import domain_template, domain_values, store
 from outreach.templates.domain_flaws import TemplateError
@@ -111,8 +111,8 @@ class Handlers:
             raise ProblemError(
                 ProblemCode.FORBIDDEN, "only a user who may send messages is shown a lead's preview", "on_behalf_of"
             )
-        attribution = await store.attribution(uow, request.tenant, lead_id)
-        if attribution is None:
+        lead = await store.attribution(uow, request.tenant, lead_id)
+        if lead is None:
             raise _no_such_lead()
         uses = row["variables"]
         fields = [PersonalField.NAME] if domain_values.takes_a_name(uses) else []
@@ -123,7 +123,7 @@ class Handlers:
             role=viewer.role, occurred_at=uow.now,
         )  # fmt: skip
         uow.publish(request.tenant, event, request.envelope)
-        return domain_values.values(name, dict(attribution), metadata)
+        return domain_values.values(name, lead["attribution"], {**lead["metadata"], **metadata})
 
     async def _reveal(
         self, request: Received[messages.PreviewTemplate], lead_id: UUID, fields: list[PersonalField]

@@ -91,9 +91,9 @@ async def page_of_versions(
 
 
 async def attribution(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping | None:
-    """What outreach's copy of a lead says of it, by the names of `contracts.values.Attribution`."""
+    """What outreach's copy of a lead says of it: `attribution`, by the names of `contracts.values.Attribution`, and `metadata`."""
     rows = await uow.execute(
-        "select source_key, geo_key, intent, tier from lead where tenant_id = :tenant and lead_id = :lead",
+        "select attribution, metadata from lead where tenant_id = :tenant and lead_id = :lead and not erased",
         tenant=tenant, lead=lead_id,
     )  # fmt: skip
     return rows.mappings().first()

@@ -4,8 +4,8 @@ from alembic import op
 
 from chassis.tables import append_only, isolate
 
-revision = "0003"
-down_revision = "0002"
+revision = "0002"
+down_revision = "0001"
 
 
 def upgrade() -> None:
