@@ -1,0 +1,1 @@
+"""What comes back: replies, automatic answers, delivery reports and complaints."""
