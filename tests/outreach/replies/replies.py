@@ -282,6 +282,56 @@ auto_reply | Your message was received and a case number has been assigned.
 ? | You again
 ? | fine
 ? | We are interested in selling you our SEO services, tell me more about your website
+? | Hello, yes we might sell next year, what do you think our place could go for?
+? | Perfect, Thursday it is. Talk then!
+interested | I would appreciate some more info on the process
+interested | Can I get a ballpark price?
+interested | Please give me a ring on 555 0144, evenings are best.
+interested | Hi there! Is this still on offer?
+interested | That would be great, thank you
+interested | OK let's do a quick call
+interested | We'd be open to discussing this further.
+interested | send details
+not_interested | Thank you for thinking of us but we don't have any need for this.
+not_interested | Not selling.
+not_interested | I appreciate your persistence but the answer is no.
+not_interested | We're staying in our home forever :)
+? | Nah I'm ok
+not_interested | We've just listed with another realtor
+not_interested | House sold in June, thanks anyway.
+not_interested | Unfortunately this is not something we would consider.
+not_interested | I'm not in a position to buy.
+not_interested | We do this in house so no thank you
+unsubscribe | take me off
+unsubscribe | I did not sign up for this, remove my details
+unsubscribe | Please stop these emails
+unsubscribe | Do NOT send me anything else!!!
+unsubscribe | This is the third email. Please stop contacting my business or I will report you.
+unsubscribe | pls remove from list
+unsubscribe | Unsubcribe
+unsubscribe | No more messages. Thank you.
+unsubscribe | please delete me from your records
+unsubscribe | Could you please not email me again?
+wrong_person | Hi, I think this was meant for someone else.
+wrong_person | I'm renting here, I'm not the owner.
+wrong_person | John retired in May, his successor is Kate Brown.
+wrong_person | You should ask my husband, he deals with the house stuff.
+wrong_person | Sorry, wrong email.
+wrong_person | I am not in charge of procurement, that would be Lena Fox.
+out_of_office | Greetings! I am enjoying some time off and will be back at my desk on January 4th.
+out_of_office | I'm currently traveling with limited access to email.
+out_of_office | Hi, I'll be out of the office from 12/24 through 1/3.
+auto_reply | Thank you for your email. This is an automatic acknowledgment that we received your message.
+auto_reply | Your email has been received. A member of our team will respond within 48 hours.
+? | Can you explain?
+? | Who told you I want to sell?
+? | not sure yet, ask me when the kids are out of school
+? | You people never give up, do you
+? | Sold!
+? | I'd be interested if you paid me a million dollars
+? | what's this about
+? | ???
+? | Sure thing buddy, keep dreaming
 """
 
 

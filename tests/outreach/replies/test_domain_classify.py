@@ -145,11 +145,18 @@ def test_headers_of_a_person_change_nothing(headers: dict[str, str]) -> None:
 
 
 def test_what_people_write_through_a_helpdesk_is_a_persons_to_read() -> None:
-    found = classify(
-        "We are not interested.", headers={"auto-submitted": "auto-generated", "x-auto-response-suppress": "All"}
-    )
-    assert found.reply_class is ReplyClass.AUTO_REPLY
-    assert found.needs_person
+    headers = {"auto-submitted": "auto-generated", "x-auto-response-suppress": "All", "precedence": "bulk"}
+    for text in ("We are not interested.", "Bob will see to it."):
+        found = classify(text, headers=headers)
+        assert found.reply_class is ReplyClass.AUTO_REPLY
+        assert found.needs_person
+    assert not classify("We have received your email.", headers=headers).needs_person
+    assert not classify("I am out of the office.", headers=headers).needs_person
+
+
+def test_the_subject_that_somebody_answers_says_nothing_of_them() -> None:
+    for subject in ("Re: On vacation in Spain?", "AW: Urlaub am Meer", "RE: Automatic reply: Your house"):
+        assert classify("Tell me more.", subject=subject).reply_class is ReplyClass.INTERESTED
 
 
 def test_an_advertisement_at_the_end_of_an_automatic_answer_unsubscribes_nobody() -> None:

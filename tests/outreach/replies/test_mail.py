@@ -147,6 +147,11 @@ def test_what_comes_in_belongs_to_the_message_it_is_about(name: str, message_ids
     assert read(name).belongs_to == tuple(f"<{each}@agency.example>" for each in message_ids)
 
 
+def test_of_a_thread_the_latest_message_is_the_likeliest() -> None:
+    raw = b"References: <m-1@a.b>\r\n <m-2@a.b> <m-3@a.b>\r\nMessage-ID: <m-4@a.b>\r\n\r\nYes"
+    assert read_mail(raw).belongs_to == ("<m-3@a.b>", "<m-2@a.b>", "<m-1@a.b>")
+
+
 def test_an_address_with_a_tag_tells_the_message_or_the_person() -> None:
     assert read("gmail_reply").tags == ("m9a1",)
     assert read("postfix_dsn").tags == ("m7f3",)

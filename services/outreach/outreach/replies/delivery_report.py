@@ -13,7 +13,7 @@ from typing import Final
 
 from flufl.bounce import all_failures
 
-from outreach.replies.mime import address_in, body, fields_of, header, headers, inner_of
+from outreach.replies.mime import MAX_PARTS, address_in, body, fields_of, header, headers, inner_of
 from outreach.replies.new_text import LONGEST_TEXT
 
 # It logs what it fails at, with its data; what it fails at is no report that anybody could read.
@@ -152,7 +152,7 @@ def _in_ascii(part: Message) -> Message:
         if name.lower() != "content-transfer-encoding":
             copy[name] = str(value).encode("ascii", "replace").decode("ascii")
     if part.is_multipart():
-        copy.set_payload([_in_ascii(each) for each in inner_of(part)])
+        copy.set_payload([_in_ascii(each) for each in inner_of(part)[:MAX_PARTS]])
     elif part.get_content_maintype() == "text":
         text = body(part)[:LONGEST_TEXT].encode("ascii", "replace").decode("ascii")
         copy.set_payload("\n".join(line[:_LONGEST_LINE] for line in text.split("\n")))

@@ -1,9 +1,9 @@
 """What a reply says, by rules with a name each.
 
-The rules are lists of phrases (`domain_phrases`). A phrase is looked for in
-one clause at a time, after case, accents and typographic apostrophes are gone, so that a negation reaches no further than
-the clause it stands in. Where a reply gives more than one sign, the class that contacts the person least wins:
-unsubscribe, not interested, wrong person, out of office, interested. What the rules are not sure of is a person's to read.
+The rules are lists of phrases (`domain_phrases`). A phrase is looked for in one clause at a time, after case, accents and
+typographic apostrophes are gone, so that a negation reaches no further than the clause it stands in. Where a reply gives
+more than one sign, the class that contacts the person least wins: unsubscribe, not interested, wrong person, out of
+office, interested. What the rules are not sure of is a person's to read.
 """
 
 import re
@@ -150,7 +150,7 @@ _CAUTION: Final = (
     ReplyClass.AUTO_REPLY,
 )
 """The classes, the one that contacts a person least first."""
-_REPLY_PREFIX = re.compile(r"^((re|aw|antw|sv|tr|fw|fwd|wg|rv)\s*(\[\d+\])?\s*:\s*)+")
+_REPLY_PREFIX = re.compile(r"(re|aw|antw|sv|tr|fw|fwd|wg|rv)\s*(\[\d+\])?\s*:")
 
 
 def automatic_rules(headers: Mapping[str, str], subject: str | None) -> dict[str, float]:
@@ -190,7 +190,9 @@ _RESPONDERS: Final = ("autoreply", "autorespond", "autoresponder", "mail-autorep
 
 
 def _subject_rules(subject: str | None) -> list[Rule]:
-    plain = _REPLY_PREFIX.sub("", _plain((subject or "")[:500]))
+    plain = _plain((subject or "")[:500])
+    if _REPLY_PREFIX.match(plain):
+        return []  # what follows is the subject that was answered, and may well be of holidays
     return [each.rule for each in _BY_SUBJECT if each.anywhere and each.anywhere.search(plain)]
 
 
@@ -297,7 +299,7 @@ def _of_machine(signs: _Signs, automatic: dict[str, float], subject_away: list[s
         for name in signs.get(reply_class, {})
     ]
     notice = tuple(signs.get(ReplyClass.AUTO_REPLY, {}))
-    if written and not notice and automatic.keys() <= _BY_HELPDESKS:
+    if not notice and automatic.keys() <= _BY_HELPDESKS:
         return Classification(ReplyClass.AUTO_REPLY, MIXED, (*automatic, *written))
     return Classification(
         ReplyClass.AUTO_REPLY, max([sure, *signs.get(ReplyClass.AUTO_REPLY, {}).values()]), (*automatic, *notice)
@@ -307,7 +309,7 @@ def _of_machine(signs: _Signs, automatic: dict[str, float], subject_away: list[s
 _ASIDE: Final = frozenset({"is_not_the_right_person", "names_somebody_else", "says_not_now"})
 """What somebody who is merely away says as well."""
 _BY_HELPDESKS: Final = frozenset({"header_auto_generated", "header_response_suppressed", "header_precedence_bulk"})
-"""A helpdesk marks what its people write as generated, too."""
+"""What a helpdesk or a list puts on what people write, too: alone it is no proof of a machine."""
 
 
 def _of_person(signs: _Signs, caps: dict[str, float]) -> Classification:

@@ -35,7 +35,7 @@ _UNSUBSCRIBE = (
         ReplyClass.UNSUBSCRIBE,
         0.95,
         r"""
-        unsubscribe[ds]?|unsubscribing|unsubscription|unsub|un-subscribe
+        unsubscribe[ds]?|unsubscribing|unsubcri\w*|unsuscri\w*|unsubsri\w*|unsubscib\w*|unsbscri\w*|unsubscription|unsub|un-subscribe
         opt(ing)?[ -]?(me |us )?out
         optout
         (abmelden|abbestellen|austragen)
@@ -56,6 +56,7 @@ _UNSUBSCRIBE = (
         r"""
         remove (me|us|my|our|this|the following) … (list|lists|database|db|system|records|address|email|e-mail|mailings?|contacts?|number|name|crm)
         remove (me|us)
+        remove … from (your |the |this )*(list|lists|mailing list|database)
         remove (my|our|this) (email|e-mail|mail|address|name|number|contact|details|info|information|data)
         remove (it|him|her|them) from … (list|lists|database|mailings?)
         (take|get|cross|scratch|strike|drop) (me|us|my name|my email|my number|this address) (off|from|out of)
@@ -146,6 +147,7 @@ _NOT_INTERESTED = (
         (have to|must|will|like to|respectfully|kindly|politely) decline
         =(no|nope|nah|no way|non|nein|no,? (thanks?|thank you|thanx|thx|sir|ma'am)|no thanks|hard pass|no gracias|nein danke|non merci|not for me|not for us|not interested|no interest)( thanks?| thank you| sorry| but thanks?| merci| danke| gracias| at this time| right now)*
         no (thanks?|thank you)
+        answer is (still |a )?(definite )?no
         thanks?( you)? but no( thanks?)?
         (don't|do not|doesn't|does not|won't|no) (have (a|any) |see (a|any) |really |actually |currently )?need (for|of|this|it|that|your|one|any|help|to (sell|buy|move))
         (don't|do not) need
@@ -185,6 +187,10 @@ _NOT_INTERESTED = (
         ya (tengo|tenemos|contamos con|trabajamos con)
         (don't|do not) work with (outside|external|other|any|third|agents|agencies|realtors|brokers)
         (changed|change) (my|our) minds?
+        (house|home|property|place|it|condo)('s| is| was| has| been| already)* sold
+        (not|\w+n't) in a position to
+        staying (put|in (our|my|the))
+        not selling
         (under|in) contract (already|now|with)
         (all set|all good here|we're covered|i'm covered)
         =(i'm|we're|i am|we are) (good|all good|fine)( thanks?| thank you)*
@@ -226,6 +232,9 @@ _WRONG_PERSON = (
         (have|got|reached|emailed|messaged|contacted|texted|called) the wrong
         (you've|you have|think you) (mistaken|confused) (me|us)
         mistaken identity
+        (meant|intended) for (someone|somebody) else
+        (not|\w+n't) the (owner|homeowner|seller|landlord|one who)
+        (i'm|i am|we're|we are) (just |only )?(the |a )?(tenants?|renters?|renting)
         (i'm|i am|my name is|this is) not … (anymore|any more|he|she|her|him)
         (don't|do not) (own|handle|manage|deal with|look after|take care of|make) (this|that|the|a|any|these|those|such|it)( \w+)? ?(house|home|property|decision|decisions|area|topic|anymore|any more|side|here|purchasing)
         never (owned|lived|had) (a|an|this|that|the|any|there|at) … (house|home|property|address|place|there)?
@@ -268,6 +277,7 @@ _WRONG_PERSON = (
         (new (owner|number|email|address) (is|of this))
         (has|have|had) (left|departed|retired|moved on)( from)? ?(the )?(company|firm|organi[sz]ation|team|business|position|role)?
         (left|leaving|departed|quit) (the|our|this) (company|firm|organi[sz]ation|team|business)
+        (retired|resigned) (in|last|from|on|this|some|a)
         (passed away|is deceased|has died|died (last|in|on))
         (my|his|her|the) … estate of
         nicht mehr (fur|bei|in) … (tatig|beschaftigt|unternehmen|firma|uns|angestellt|arbeitet)
@@ -351,8 +361,9 @@ _INTERESTED = (
         (could|might|would|may|can) be (very |of |really )?(interesting|interest|useful|helpful)
         (wouldn't|would not|don't|do not) mind (hearing|learning|a (chat|call)|talking|meeting|knowing|seeing)
         sounds (good|great|interesting|perfect|promising|intriguing|like a plan|excellent|lovely|fantastic|amazing|awesome|wonderful)
+        (that|this|it) would be (really |very )?(great|perfect|wonderful|helpful|lovely|nice|awesome|fantastic)
         (looks|seems|this is) (very |really |quite )?(interesting|promising|intriguing|exactly what)
-        (want|need|looking|hoping|ready|plan|planning|thinking (of|about)|considering) (to )?(sell|selling|list|listing|buy|buying|move|moving|purchase|purchasing)
+        (?:^|(i|we|i'd|we'd|i'm|we're|and|also|still|do|am|are) ((?!not |never |no )\w+ ){0,2}?)(want|need|looking|hoping|ready|plan|planning|thinking (of|about)|considering) (to )?(sell|selling|list|listing|buy|buying|move|moving|purchase|purchasing)
         (interessiert mich|bin interessiert|sind interessiert|sehr interessiert|hatte interesse|habe interesse|haben interesse|klingt (gut|interessant|spannend|super))
         (gerne?|freue mich auf) … (mehr|gesprach|termin|telefonat|info\w*|austausch|kennenlernen)
         (suis|sommes|serais|serions|est|tres|vivement) (tres )?interesse(e|s|es)?
@@ -368,7 +379,7 @@ _INTERESTED = (
         ReplyClass.INTERESTED,
         0.85,
         r"""
-        (let's|lets|let us|can we|could we|shall we|we can|we could|we should|i can|can you|could you|please|happy to|pls|feel free to|you can|you may) (please |definitely |maybe |certainly )?(talk|chat|meet|connect|schedule|set up|set something|book|arrange|hop on|jump on|do a call|have a call|discuss|speak|call|ring|phone|give me a|do (it|this|that)|do (monday|tuesday|wednesday|thursday|friday|saturday|sunday|tomorrow))
+        (let's|lets|let us|can we|could we|shall we|we can|we could|we should|i can|can you|could you|please|happy to|pls|feel free to|you can|you may) (please |definitely |maybe |certainly )?(talk|chat|meet|connect|schedule|set up|set something|book|arrange|hop on|jump on|(do|have) (a|an) (\w+ )?(call|chat|meeting)|discuss|speak|call|ring|phone|give me a|do (it|this|that)|do (monday|tuesday|wednesday|thursday|friday|saturday|sunday|tomorrow))
         (call|ring|phone|text) (me|us) (?!back when you|a )(at|on|any ?time|tomorrow|today|this|next|after|before|between|back|monday|tuesday|wednesday|thursday|friday|when|please|asap|later today|in the|whenever)
         =(please |yes |yes please |sure |ok |okay |just )*(call|ring|phone|text) (me|us)( back)?( please| at \S+| on \S+| asap)*
         give (me|us) a (call|ring|shout|buzz)
@@ -397,11 +408,12 @@ _INTERESTED = (
         (send|email|e-mail|share|forward|give|provide|get) (me|us|over|through|along) (please |over )?(some |any |more |further |additional |the |your |a |an |all )*(info|information|details?|brochure|pricing|prices|price list|proposal|quote|deck|examples?|case stud\w+|estimate|valuation|listing|listings|link|materials?|presentation|contract|comps|numbers|photos|pictures)
         (send|share|provide|forward) ((more|further|additional|some|the|your|a|any) )*(info|information|details?|pricing|prices|brochure|quote|proposal|references|examples)
         (more|further|additional) (info|information|details)( please| would be| on this| about)?
+        (can|could|may) (i|we) (get|have|see) … (price|prices|pricing|quote|estimate|info|information|details|offer|brochure)
         (how much|what) (does|do|would|will|is|are|'s) (it|this|that|you|the|your) … (cost|costs|charge|price|prices|pricing|commission|fees?|rates?|take)
         what('s| is| are) (the|your) (price|cost|costs|pricing|commission|fees?|rates?|terms|asking price|offer)
         (how does|how would) (it|this|that) work
         what (would|could|is|do you think) (my|our) (house|home|property|place) … worth
-        (is|are) (?:\S+ ){0,7}?still (available|on the market|for sale)
+        (is|are) (?:\S+ ){0,7}?still (available|on the market|for sale|on offer|open)
         =(yes|yes please|yeah|yep|sure|absolutely|definitely|please do|go ahead|of course|yes sir|yes ma'am|ja|ja bitte|ja gerne|gerne|oui|si|si por favor|oui volontiers|claro|yes i am|yes we are|i am|yes i do|yes we do|why not)
         (schicken|senden|mailen) sie (mir|uns) … (info\w*|unterlagen|details|angebot|preis\w*|mehr)
         (mehr|weitere|nahere) (infos?|informationen|details)
@@ -426,7 +438,7 @@ SARCASM = Rule(
     (sure|absolutely|of course) because
     because (i|we) (love|have nothing|just love|really need)
     (made|make) my day
-    another (one of these|sales|cold|pitch|generic|template|spam|realtor|robot|bot)
+    (?<!with )another (one of these|sales|cold|pitch|generic|template|spam|realtor|robot|bot)
     (lol|lmao|rofl|haha\w*|hahaha|ha ha)
     in your dreams
     when (hell freezes|pigs fly)
@@ -451,7 +463,7 @@ _DOUBT = Rule(
     (who|anyone|somebody|someone|others?|friend|neighbou?r|sister|brother|mother|father|colleague|he|she|they) (who |that )?(is|are|'s|may|might|would|could|will|was)( be)? (\w+ )?interested
     (not sure|unsure|undecided|don't know|do not know|haven't decided|need to think|think about it|let me think|will think)
     (depends|depending) (on|what|how)
-    our (seo|services|software|product|agency|team (can|will|of)|platform|developers|offshore|leads)
+    our (seo|services|software|product|agency|team can|platform|developers|offshore|leads)
     (sell|selling|offer|offering) you
     (rather|sooner) (eat|die|chew|be|swallow|set|pull|stick)
     (no way|never ever|over my dead body)
@@ -463,6 +475,7 @@ _QUESTIONED = Rule(
     MIXED,
     r"""
     (where|how) (did|do|have) you (get|got|find|obtain|acquire|have) (my|our|this|me)
+    who (told|says|said)
     who (are you|is this|gave you|am i (speaking|talking))
     (do i|do we) know you
     (lawyer|attorney|legal action|solicitor|sue you|anwalt|avocat|abogado)

@@ -93,17 +93,26 @@ class MailboxRefusedError(MailboxError):
     """The server answers and refuses, its certificate is not trusted, or there is no such folder: somebody has to set it right."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What the server tells of a folder when it is opened."""
+
+    uid_validity: int
+    mails: int
+
+
 class Inbox:
     """A folder that is open for reading. Made by `open_inbox`; one call at a time."""
 
-    def __init__(self, mailbox: Mailbox, client: imaplib.IMAP4, uid_validity: int) -> None:
+    def __init__(self, mailbox: Mailbox, client: imaplib.IMAP4, opened: _Opened) -> None:
         self._mailbox = mailbox
         self._client = client
-        self._uid_validity = uid_validity
+        self._uid_validity = opened.uid_validity
+        self._mails = opened.mails
 
     async def end(self) -> Cursor:
         """Behind the newest mail, for whoever wants only what comes from now on."""
-        return await _in_thread(self._mailbox, self._end)
+        return Cursor(self._uid_validity, await _in_thread(self._mailbox, self._newest))
 
     async def fetch(self, after: Cursor | None, *, limit: int = BATCH) -> list[Fetched]:
         """The next mails after a cursor, oldest first; with None, from the first one. Empty when there are no more.
@@ -129,29 +138,25 @@ class Inbox:
             raise MailboxRefusedError(_said(self._mailbox, f"refused {command}"))
         return data
 
-    def _status(self, item: str) -> int:
-        status, data = self._client.status(_quoted(self._mailbox.folder), f"({item})")
-        found = re.search(rf"{item} (\d+)".encode(), (data[0] or b"") if status == "OK" else b"")
-        if not found:
-            raise MailboxRefusedError(_said(self._mailbox, f"does not tell its {item}"))
-        return int(found[1])
+    def _search(self, uids: str) -> list[int]:
+        return sorted(int(uid) for line in self._ask("SEARCH", "UID", uids) for uid in (line or b"").split())
 
-    def _end(self) -> Cursor:
-        return Cursor(self._uid_validity, self._status("UIDNEXT") - 1)
+    def _newest(self) -> int:
+        """The UID of the newest mail, 0 if there is none."""
+        self._client.noop()  # the server tells of what came since it was asked last
+        return max(self._search("*"), default=0)
 
     def _uids_after(self, start: int, limit: int) -> list[int]:
+        newest = self._newest()
+        step = newest if self._mails <= _SEARCHED else _SEARCHED
         uids: list[int] = []
-        uid_next = self._status("UIDNEXT")
-        all_at_once = self._status("MESSAGES") <= _SEARCHED
-        while len(uids) < limit and start + 1 < uid_next:
-            last = uid_next - 1 if all_at_once else min(start + _SEARCHED, uid_next - 1)
-            found = self._ask("SEARCH", "UID", f"{start + 1}:{last}")
-            uids += sorted(uid for line in found for uid in map(int, (line or b"").split()) if start < uid <= last)
+        while len(uids) < limit and start < newest:
+            last = min(start + step, newest)
+            uids += self._search(f"{start + 1}:{last}")
             start = last
         return uids[:limit]
 
     def _fetch(self, start: int, limit: int) -> list[Fetched]:
-        self._client.noop()  # the server tells of what came since it was asked last
         uids = self._uids_after(start, limit)
         if not uids:
             return []
@@ -180,8 +185,8 @@ async def open_inbox(mailbox: Mailbox, *, writable: bool = False) -> AsyncIterat
     """
     connection = _Connection()
     try:
-        client, uid_validity = await _in_thread(mailbox, lambda: _open(mailbox, connection, writable=writable))
-        yield Inbox(mailbox, client, uid_validity)
+        client, opened = await _in_thread(mailbox, lambda: _open(mailbox, connection, writable=writable))
+        yield Inbox(mailbox, client, opened)
     finally:
         # A call that was cancelled still waits for its answer in a thread, and ends with the connection.
         await asyncio.shield(asyncio.to_thread(connection.let_go))
@@ -206,8 +211,8 @@ class _Connection:
                 self._client.shutdown()
 
 
-def _open(mailbox: Mailbox, connection: _Connection, *, writable: bool) -> tuple[imaplib.IMAP4, int]:
-    """Connect, log in, open the folder; the client and the folder's UIDVALIDITY."""
+def _open(mailbox: Mailbox, connection: _Connection, *, writable: bool) -> tuple[imaplib.IMAP4, _Opened]:
+    """Connect, log in, open the folder."""
     trusted = mailbox.tls or ssl.create_default_context()
     client: imaplib.IMAP4
     if mailbox.security is Security.TLS:
@@ -224,13 +229,13 @@ def _open(mailbox: Mailbox, connection: _Connection, *, writable: bool) -> tuple
     except imaplib.IMAP4.error:
         # The server's words may name the user.
         raise MailboxRefusedError(_said(mailbox, "refused the user or the password")) from None
-    status, _ = client.select(_quoted(mailbox.folder), readonly=not writable)
+    status, mails = client.select(_quoted(mailbox.folder), readonly=not writable)
     if status != "OK":
         raise MailboxRefusedError(_said(mailbox, "has no such folder, or does not let it be read"))
     _, data = client.response("UIDVALIDITY")
     if not data or not data[0]:
         raise MailboxRefusedError(_said(mailbox, "gives its mails no lasting UIDs"))
-    return client, int(data[0])
+    return client, _Opened(int(data[0]), int(mails[0] or 0))
 
 
 async def _in_thread(mailbox: Mailbox, ask: Callable[[], T]) -> T:
