@@ -74,9 +74,11 @@ async def outreach(platform: Platform, tenant: str, *providers: Provider) -> Asy
 async def account(platform: Platform, tenant: str, channel: Channel = Channel.EMAIL, **settings: Any) -> AccountView:
     """An account that sends as much as it likes, as fast as it likes, but for what is said."""
     given = {"daily_limits": UNLIMITED[channel], "least_gap_minutes": 0, "most_gap_minutes": 0, **settings}
+    sender_name = given.pop("sender_name", None)
     order = SetAccount(
-        title="Sales", channel=channel, address="sales@example.com", settings=NewAccountSettings.model_validate(given)
-    )
+        title="Sales", channel=channel, address="sales@example.com", sender_name=sender_name,
+        settings=NewAccountSettings.model_validate(given),
+    )  # fmt: skip
     return await platform.caller.ask(tenant, order)
 
 

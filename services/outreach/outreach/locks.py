@@ -1,4 +1,7 @@
-"""What two units of work of one tenant must not do at the same moment."""
+"""What two units of work of one tenant must not do at the same moment.
+
+Whoever takes several locks takes them in this order, and those of accounts behind the accounts' rows.
+"""
 
 from collections.abc import Collection
 
@@ -14,6 +17,7 @@ _ALONE = """
 """
 _AUDIENCE = "outreach/audience/"
 _WIRE = "outreach/wire/"
+_ACCOUNTS = "outreach/accounts/"
 
 
 async def leads_arrive(uow: UnitOfWork, tenants: Collection[str]) -> None:
@@ -41,3 +45,16 @@ async def stop_messages(uow: UnitOfWork, tenants: Collection[str]) -> None:
     Whoever is told that a campaign is paused, or a person suppressed, can rely on it from the reply on.
     """
     await uow.execute(_ALONE, what=_WIRE, tenants=list(tenants))
+
+
+async def accounts_are_chosen(uow: UnitOfWork, tenants: Collection[str]) -> None:
+    """Let no account of these tenants come or go until this unit of work ends.
+
+    A message that is queued while an account is added would be seen by neither, and have none.
+    """
+    await uow.execute(_SHARED, what=_ACCOUNTS, tenants=list(tenants))
+
+
+async def accounts_change(uow: UnitOfWork, tenant: str) -> None:
+    """Let no message of the tenant be queued until this unit of work ends; the other half of the above."""
+    await uow.execute(_ALONE, what=_ACCOUNTS, tenants=[tenant])

@@ -287,7 +287,8 @@ async def test_without_intake_nothing_personal_is_shown_and_the_caller_is_told(d
     async with platform.sql() as sql:
         lead_id = uuid4()
         await sql.execute(
-            "insert into outreach.lead (tenant_id, lead_id, version, channels) values ($1, $2, 1, '{}')",
+            """insert into outreach.lead (tenant_id, lead_id, version, names, channels, attribution, metadata, erased)
+               values ($1, $2, 1, '{}', '{}', '{}', '{}', false)""",
             desk.tenant,
             lead_id,
         )

@@ -54,6 +54,7 @@ async def set_account(uow: UnitOfWork, request: Received[messages.SetAccount]) -
         )
         uow.publish(tenant, event, request.envelope)
     await store_queue.wake_lanes(uow, tenant, account=account_id)
+    await locks.accounts_change(uow, tenant)
     await give_accounts(uow, tenant)
     return view
 
@@ -93,6 +94,7 @@ async def remove_account(uow: UnitOfWork, request: Received[messages.RemoveAccou
     await locks.stop_messages(uow, [tenant])
     await _known(uow, tenant, account_id)
     await store.set_state(uow, tenant, account_id, AccountState.REMOVED)
+    await locks.accounts_change(uow, tenant)
     await store_entries.take_account(uow, tenant, account_id)
     await give_accounts(uow, tenant)
     return await _view(uow, tenant, account_id)

@@ -98,7 +98,7 @@ class Held:
     Attributes:
         enrollment_id: who; none where it was no sequence.
         lasts: whether that sequence goes on.
-        stands_aside: whether its lead is merged into the message's, which stands for it.
+        stands_aside: whether its lead is merged into the message's, which stands for it, and nothing has left to it.
     """
 
     enrollment_id: UUID | None
@@ -250,7 +250,7 @@ def sixty_days(facts: Facts, at: datetime) -> Answer:
     """
     others = [
         held for held in facts.held
-        if held.enrollment_id != facts.enrollment_id and not (held.stands_aside and held.last_sent_at is None)
+        if held.enrollment_id != facts.enrollment_id and not held.stands_aside
     ]  # fmt: skip
     if any(held.campaign_id == facts.campaign.campaign_id for held in others):
         why = "the person is, or was, sent this campaign's messages by way of another lead"

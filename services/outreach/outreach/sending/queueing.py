@@ -14,6 +14,7 @@ from contracts.message import Envelope
 from contracts.outreach.campaigns import EnrollmentEnd, EnrollmentEnded, Step, Variant
 from contracts.outreach.sending import FollowupScheduled, MessageQueued, MessageSkipped
 from contracts.taxonomy import CHANNEL_OF, SendKind
+from outreach import locks
 from outreach.sending import store_enrollments, store_entries, store_queue
 from outreach.templates import domain_variant
 
@@ -48,6 +49,7 @@ async def enqueue(uow: UnitOfWork, entries: Sequence[Entry]) -> list[dict[str, A
     """Put messages into the queue, and publish that; returns their rows."""
     if not entries:
         return []
+    await locks.accounts_are_chosen(uow, {entry.tenant for entry in entries})
     senders = await store_entries.senders(uow, {entry.tenant for entry in entries})
     before = await store_entries.last_senders(uow, [(e.tenant, e.lead_id) for e in entries if e.account_id is None])
     rows = []

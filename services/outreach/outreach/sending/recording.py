@@ -55,8 +55,8 @@ class Result:
 
 async def record(uow: UnitOfWork, results: Sequence[Result]) -> None:
     """Record what became of messages, publish it, and go on with their sequences."""
-    await _over(uow, [result for result in results if result.state is not SendState.QUEUED])
     await _not_sent(uow, [result for result in results if result.state is SendState.QUEUED])
+    await _over(uow, [result for result in results if result.state is not SendState.QUEUED])
 
 
 async def _over(uow: UnitOfWork, results: Sequence[Result]) -> None:

@@ -23,7 +23,10 @@ _FACTS = f"""
     coalesce(campaign.steps -> (message.step - 1) ->> 'condition', '{{}}') as condition, (
         select jsonb_agg(jsonb_build_object(
             'enrollment_id', hold.enrollment_id, 'campaign_id', other.campaign_id, 'lasts', lasts,
-            'last_sent_at', last_sent_at, 'stands_aside', theirs.merged_into is not distinct from lead.lead_id))
+            'last_sent_at', last_sent_at, 'stands_aside', coalesce(theirs.merged_into = lead.lead_id, false) and not exists (
+                select from send_queue as before
+                where before.tenant_id = hold.tenant_id and before.enrollment_id = hold.enrollment_id
+                      and before.state in ('sending', 'sent', 'unknown'))))
         from hold
         left join enrollment as other on other.tenant_id = hold.tenant_id and other.enrollment_id = hold.enrollment_id
         left join lead as theirs on theirs.tenant_id = hold.tenant_id and theirs.lead_id = other.lead_id

@@ -1,0 +1,132 @@
+"""A message is written by its template for its person: what is personal is revealed once it is claimed, audited, and kept nowhere."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from contracts.intake.leads import SubmitLeadNow
+from contracts.message import ProblemCode, ProblemError
+from contracts.outreach.campaigns import NewStep, NewVariant
+from contracts.outreach.templates import SaveTemplate
+from contracts.taxonomy import SendKind
+from outreach.app import build
+from outreach.providers.protocol import Outgoing, Receipt
+from tests.outreach.scene import account, campaign, count, messages
+from tests.platform import Platform
+from tests.waiting import until
+
+
+class Outbox:
+    """A provider that keeps what it is handed for a tenant."""
+
+    def __init__(self, tenant: str) -> None:
+        self.handed: list[Outgoing] = []
+        self._tenant = tenant
+
+    async def send(self, message: Outgoing) -> Receipt:
+        if message.tenant == self._tenant:
+            self.handed.append(message)
+        return Receipt("their-id")
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+async def outbox(platform: Platform, tenant: str) -> AsyncIterator[Outbox]:
+    outbox = Outbox(tenant)
+    async with platform.running("intake"), build(platform.settings("outreach"), outbox).running():
+        await platform.introduce(tenant, "intake", "outreach")
+        yield outbox
+
+
+async def template(platform: Platform, tenant: str, body: str, name: str = "hello", **fields: Any) -> NewVariant:
+    about: dict[str, Any] = {"kind": SendKind.EMAIL, "subject": "For {{ first_name | default: 'you' }}", **fields}
+    saved = await platform.caller.ask(tenant, SaveTemplate(name=name, body=body, actor="user:1", **about))
+    return NewVariant(template_id=saved.template_id)
+
+
+async def new_lead(platform: Platform, tenant: str, **fields: Any) -> UUID:
+    given = {"source_system": "crm", "source_id": uuid4().hex, **fields}
+    lead_id = (await platform.caller.ask(tenant, SubmitLeadNow(**given))).lead_id
+    assert lead_id
+    return lead_id
+
+
+async def ended(platform: Platform, tenant: str, number: int) -> bool:
+    return sum([await count(platform, tenant, state) for state in ("sent", "skipped", "failed")]) == number
+
+
+async def test_a_message_says_what_its_template_makes_of_its_lead(
+    platform: Platform, tenant: str, outbox: Outbox
+) -> None:
+    body = (
+        "Dear {{ first_name | default: 'neighbour' }}, is {{ geo | default: 'here' | words }} home? {{ sender.name }}"
+    )
+    known = await new_lead(platform, tenant, full_name="Ada Example", email="ada@example.com", geo="Dublin, OH")
+    other = await new_lead(platform, tenant, email="bob@example.com")
+    silent = await new_lead(platform, tenant, full_name="Cy Example", phone="(614) 555-0142")
+    await account(platform, tenant, sender_name="Sales of Acme")
+    await campaign(platform, tenant, NewStep(variants=(await template(platform, tenant, body),)))
+    await until(lambda: ended(platform, tenant, 2))
+    said = {message.lead_id: message for message in outbox.handed}
+    assert (said[known].address, said[known].subject) == ("ada@example.com", "For Ada")
+    assert said[known].body == "Dear Ada, is dublin oh home? Sales of Acme"
+    assert said[other].body == "Dear neighbour, is here home? Sales of Acme"
+    assert (said[known].sender.address, said[known].sender.name) == ("sales@example.com", "Sales of Acme")
+    assert silent not in said
+    found = await messages(platform, tenant)
+    assert {message["provider_reference"] for message in found} == {"their-id"}
+    assert {message["reference"] for message in found} == {f"<{m['message_id']}@leadloop>" for m in found}
+    async with platform.sql() as sql:
+        audit = await sql.fetch(
+            "select lead_id, service, purpose, fields from intake.reveal_audit where tenant_id = $1", tenant
+        )
+        kept = await sql.fetchval(
+            "select count(*) from outreach.send_queue as m where tenant_id = $1 and m::text ~ 'example.com|Ada'", tenant
+        )
+    assert {(row["lead_id"], row["service"], row["purpose"], *row["fields"]) for row in audit} == {
+        (known, "outreach", "send_message", "name", "email"), (other, "outreach", "send_message", "email"),
+    }  # fmt: skip
+    assert kept == 0
+
+
+async def test_a_message_that_would_have_a_gap_is_skipped(platform: Platform, tenant: str, outbox: Outbox) -> None:
+    whole = await new_lead(platform, tenant, email="ada@example.com", tier="A")
+    await new_lead(platform, tenant, email="bob@example.com")
+    await account(platform, tenant, sender_name="Sales")
+    body = "{% if full_name %}Hello{% endif %}{% if tier %}You are {{ tier }}{% endif %}"
+    await campaign(platform, tenant, NewStep(variants=(await template(platform, tenant, body),)))
+    await until(lambda: ended(platform, tenant, 2))
+    assert [(m.lead_id, m.body) for m in outbox.handed] == [(whole, "You are A")]
+    assert [m["reason"] for m in await messages(platform, tenant) if m["state"] == "skipped"] == ["values_lacking"]
+
+
+async def test_a_campaign_sends_the_version_it_began_with_and_each_person_always_the_same_variant(
+    platform: Platform, tenant: str, outbox: Outbox
+) -> None:
+    variants = [await template(platform, tenant, f"Variant {name}", name) for name in ("a", "b")]
+    for number in range(12):
+        await new_lead(platform, tenant, email=f"person{number}@example.com")
+    made = await campaign(platform, tenant, NewStep(variants=variants))
+    assert [variant.version for variant in made.steps[0].variants] == [1, 1]
+    await template(platform, tenant, "Another text", "a")
+    await account(platform, tenant)
+    await until(lambda: ended(platform, tenant, 12))
+    by_template = {variants[0].template_id: "Variant a", variants[1].template_id: "Variant b"}
+    bodies = {message.message_id: message.body for message in outbox.handed}
+    for message in await messages(platform, tenant):
+        assert bodies[message["message_id"]] == by_template[message["variant"]]
+    assert set(bodies.values()) == {"Variant a", "Variant b"}, "of twelve people one in 2,048 times all get the same"
+
+
+async def test_a_campaign_with_a_template_that_it_cannot_send_is_refused(
+    platform: Platform, tenant: str, outbox: Outbox
+) -> None:
+    text = await template(platform, tenant, "Hello", "short", kind=SendKind.SMS, subject=None)
+    for variant in (text, NewVariant(template_id=uuid4()), NewVariant(template_id=text.template_id, version=7)):
+        with pytest.raises(ProblemError) as refused:
+            await campaign(platform, tenant, NewStep(), NewStep(variants=(variant,)))
+        assert (refused.value.problem.code, refused.value.problem.field) == (ProblemCode.INVALID, "steps.1.variants")
