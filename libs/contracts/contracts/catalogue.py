@@ -171,6 +171,7 @@ _DECLARED: Final = (
     _event(outcomes.OutcomeRefused),
     _order(accounts.SetAccount, "gateway"),
     _order(accounts.ListAccounts, "gateway"),
+    _order(accounts.ExplainAccount, "gateway"),
     _order(accounts.PauseAccount, "gateway"),
     _order(accounts.ResumeAccount, "gateway"),
     _order(accounts.RemoveAccount, "gateway"),

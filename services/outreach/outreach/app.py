@@ -26,8 +26,8 @@ from outreach.providers.sandbox import Sandbox
 from outreach.sending import handlers as sending
 from outreach.sending.composing import Composer
 from outreach.sending.sender import Worker
-from outreach.sending.upkeep import Upkeep, look_after_accounts
 from outreach.templates.handlers import Handlers as Templates
+from outreach.upkeep import Upkeep, look_after_accounts
 
 
 def build(settings: Settings, provider: Provider | None = None, chance: Random | None = None) -> Service:
@@ -62,6 +62,7 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
         answers={
             account_messages.SetAccount: accounts.set_account,
             account_messages.ListAccounts: accounts.list_accounts,
+            account_messages.ExplainAccount: accounts.explain_account,
             account_messages.PauseAccount: accounts.pause_account,
             account_messages.ResumeAccount: accounts.resume_account,
             account_messages.RemoveAccount: accounts.remove_account,

@@ -1,7 +1,7 @@
 """Each gate by its boundary, and all together: what keeps a message, and until when."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.outreach.accounts import AccountSettings, AccountState, WarmUp
+from contracts.outreach.accounts import AccountSettings, AccountState
 from contracts.outreach.campaigns import AudienceView, BusinessHours, CampaignState
 from contracts.outreach.people import SuppressionReason
 from contracts.outreach.sending import Gate
@@ -31,13 +31,13 @@ from outreach.sending.domain_gates import (
 )
 
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)  # a Monday
-TODAY = NOW.date()
+TODAY = datetime(2026, 11, 30, tzinfo=UTC)
 CAMPAIGN, MINE, OTHER = UUID(int=1), UUID(int=2), UUID(int=3)
 ACCOUNT = AccountFacts(UUID(int=4), AccountState.ACTIVE, AccountSettings())
 RUNNING = CampaignFacts(CAMPAIGN, CampaignState.RUNNING, 38, BusinessHours(holidays="none"), "US")
 
 
-def spent(day: date = TODAY, *, kind: int = 0, campaign: int = 0) -> Spent:
+def spent(day: datetime = TODAY, *, kind: int = 0, campaign: int = 0) -> Spent:
     return Spent(day, {SendKind.EMAIL: kind}, {CAMPAIGN: campaign})
 
 
@@ -111,7 +111,7 @@ def test_so_many_leave_an_account_a_day(kind: int, campaign: int, passes: bool) 
 
 def test_the_account_s_day_begins_by_its_own_clock() -> None:
     auckland = AccountSettings(time_zone="Pacific/Auckland")
-    day = date(2026, 12, 1)  # it is one in the morning there
+    day = datetime(2026, 11, 30, 11, tzinfo=UTC)  # when it began there, an hour ago
     facts = replace(FREE, account=account(settings=auckland), spent=spent(day, kind=100), time_zone="UTC")
     capacity = gates.account_capacity(facts, NOW)
     assert capacity.opens_at == datetime(2026, 12, 1, 11, tzinfo=UTC)
@@ -132,15 +132,17 @@ def test_a_limit_of_none_has_no_date() -> None:
 
 
 def test_a_new_account_sends_little_at_first() -> None:
-    ramp = AccountSettings(warm_up=WarmUp(began=TODAY, first_day=5, more_each_day=3))
-    warming = account(settings=ramp)
+    warming = account(settings=AccountSettings(warm_up_began=TODAY.date()))
     assert kept(replace(FREE, account=warming, spent=spent(kind=4))) is None
     assert kept(replace(FREE, account=warming, spent=spent(kind=5))) == (Gate.ACCOUNT_CAPACITY, False)
-    assert [warming.limit(SendKind.EMAIL, TODAY + timedelta(days=n)) for n in (-1, 0, 1, 31, 32, 99)] == [
-        0, 5, 8, 98, 100, 100,
-    ]  # fmt: skip
-    early = account(settings=AccountSettings(warm_up=WarmUp(began=date(2026, 12, 7))))
-    assert earliest(replace(FREE, account=early), NOW) == datetime(2026, 12, 7, 9, tzinfo=UTC)
+    grown = replace(FREE, account=warming, spent=None)
+    assert kept(replace(grown, spent=spent(TODAY + timedelta(days=28), kind=99)), NOW + timedelta(days=28)) is None
+
+
+def test_an_account_that_was_blocked_gets_its_limit_back_step_by_step() -> None:
+    back = account(recovering_since=NOW)
+    assert kept(replace(FREE, account=back, spent=spent(kind=24))) is None
+    assert kept(replace(FREE, account=back, spent=spent(kind=25))) == (Gate.ACCOUNT_CAPACITY, False)
 
 
 def test_the_next_message_waits_for_the_gap_and_one_that_is_claimed_has_waited() -> None:

@@ -14,7 +14,7 @@ from outreach.sending.claiming import Claimed, claim
 from outreach.sending.leaving import begin
 from outreach.sending.recording import Result, record
 from outreach.sending.sender import AT_ONCE
-from outreach.sending.upkeep import Upkeep
+from outreach.upkeep import Upkeep
 from tests.outreach.scene import (
     Gate,
     account,

@@ -18,7 +18,8 @@ DAILY_LIMITS: Final = {
     SendKind.LINKEDIN_MESSAGE: 40,
     SendKind.SMS: 100,
 }
-"""Messages a day and account, where no other limit is set (implementation tasklist, 8)."""
+"""Messages a day and account, where no other limit is set (implementation tasklist, 8). Of SMS half of the 200 recipients up to which
+CTIA takes a number's messages for a person's (Messaging Principles and Best Practices)."""
 
 
 class AccountState(StrEnum):
@@ -34,25 +35,6 @@ class Transport(StrEnum):
 
     SANDBOX = "sandbox"
     """Nobody is contacted: it keeps a record of what it was handed, and refuses some of it."""
-
-
-class WarmUp(BaseModel):
-    """A new account's ramp: so many messages a day at first, and so many more each day, up to the daily limit."""
-
-    model_config = ConfigDict(frozen=True)
-
-    began: Annotated[date, Field(examples=["2026-12-01"])]
-    """Its first day, by the account's clock."""
-    first_day: Annotated[int, Field(ge=1, le=1000)] = 5
-    """How many messages may leave on it."""
-    more_each_day: Annotated[int, Field(ge=1, le=1000)] = 3
-    """How many more on each day after."""
-
-
-class NewWarmUp(WarmUp):
-    """A ramp as it is ordered: a misspelt field is refused."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class AccountSettings(BaseModel):
@@ -72,8 +54,9 @@ class AccountSettings(BaseModel):
     """How long after a message the next one leaves, at least (implementation tasklist, 8)."""
     most_gap_minutes: Annotated[float, Field(ge=0, le=1440)] = 16
     """How long at most; each time at random between the two."""
-    warm_up: WarmUp | None = None
-    """The ramp of a new account; none, if empty."""
+    warm_up_began: Annotated[date, Field(examples=["2026-12-01"])] | None = None
+    """The first day of a new account's ramp, by its own clock: 5 messages of a kind on it, and the daily limit after four weeks; no
+    ramp, if empty."""
 
     def daily_limit(self, kind: SendKind) -> int:
         return self.daily_limits.get(kind, DAILY_LIMITS[kind])
@@ -98,8 +81,6 @@ class NewAccountSettings(AccountSettings):
     """How an account is ordered to send: a misspelt field is refused, or it would stay at its usual value."""
 
     model_config = ConfigDict(extra="forbid")
-    warm_up: NewWarmUp | None = None
-    """The ramp of a new account; none, if empty."""
 
 
 class AccountView(Reply):
@@ -112,8 +93,8 @@ class AccountView(Reply):
     state: AccountState
     settings: AccountSettings
     """How it sends."""
-    health: Annotated[float, Field(ge=0, le=100)]
-    """0 to 100; below 30 it sends nothing."""
+    health: Annotated[int, Field(ge=0, le=100)]
+    """0 to 100, computed from its last sends: below 30 it sends nothing until it is 50 again, or somebody resumes it."""
     blocked: bool
     """Whether its health keeps it from sending."""
     throttled_until: datetime | None = None
@@ -177,6 +158,37 @@ class ListAccounts(Request[AccountList]):
     cursor: Annotated[str, Field(max_length=200)] | None = None
 
 
+class HealthTerm(BaseModel):
+    """What one kind of trouble takes from an account's health."""
+
+    trouble: Slug
+    """Which."""
+    count: int
+    """How often it was heard of."""
+    sends: int
+    """Of how many sends the rate is; more than there were, where there were few."""
+    points_lost: float
+    """Of 100."""
+    why: str
+    """In plain words."""
+
+
+class AccountExplanation(Reply):
+    """Why an account's health is what it is."""
+
+    account: AccountView
+    """As it is now."""
+    terms: list[HealthTerm]
+    """Those that cost anything, the dearest first; of an account that nothing bad was heard of, none."""
+
+
+class ExplainAccount(Request[AccountExplanation]):
+    """Why an account's health is what it is, term by term."""
+
+    topic: ClassVar = Topic("outreach", Kind.REQUEST, "explain_account")
+    account_id: UUID
+
+
 class _OfAccount(Request[AccountView]):
     account_id: UUID
     actor: Actor | None = None
@@ -190,7 +202,10 @@ class PauseAccount(_OfAccount):
 
 
 class ResumeAccount(_OfAccount):
-    """Let an account send that was paused, or that its provider wanted a person for."""
+    """Let an account send that was paused, blocked for its health, or that its provider wanted a person for.
+
+    What was known of a blocked one goes on counting, but cannot block it again; what is heard from then on can.
+    """
 
     topic: ClassVar = Topic("outreach", Kind.REQUEST, "resume_account")
 

@@ -12,6 +12,8 @@ from contracts.taxonomy import Channel, Intent, SendKind, Tier
 from contracts.values import NO_NUL, Actor, Key, Slug
 
 MOST_STEPS: Final = 20
+CAMPAIGN_DAILY_LIMIT: Final = 38
+"""Messages a day of one campaign from one account, where no other cap is set (implementation tasklist, 8)."""
 
 
 class CampaignState(StrEnum):
@@ -120,8 +122,8 @@ class CampaignSettings(BaseModel):
     """What it offers."""
     rotation_set: Slug = "default"
     """The accounts it sends from."""
-    daily_cap: Annotated[int, Field(ge=1, le=100_000)] = 38
-    """How many of its messages leave one account a day, at most (implementation tasklist, 8)."""
+    daily_cap: Annotated[int, Field(ge=1, le=100_000)] = CAMPAIGN_DAILY_LIMIT
+    """How many of its messages leave one account a day, at most."""
     hours: BusinessHours = BusinessHours()
     """When its messages leave."""
     stop_for_company: bool = False

@@ -8,20 +8,9 @@ from fractions import Fraction
 from random import Random
 from zoneinfo import ZoneInfo
 
+from contracts.outreach.accounts import DAILY_LIMITS
+from contracts.outreach.campaigns import CAMPAIGN_DAILY_LIMIT
 from contracts.taxonomy import SendKind
-
-DAILY_LIMITS: dict[SendKind, int] = {
-    SendKind.EMAIL: 100,
-    SendKind.CONNECTION_REQUEST: 20,
-    SendKind.LINKEDIN_MESSAGE: 40,
-    SendKind.SMS: 100,
-}
-"""Messages a day and account (implementation tasklist, 8). Of SMS half of the 200 recipients up to which CTIA takes a number's
-messages for a person's (Messaging Principles and Best Practices)."""
-CAMPAIGN_DAILY_LIMIT = 38
-"""Messages a day and account of one campaign, of all kinds together (implementation tasklist, 8)."""
-GAP_LEAST, GAP_MOST = 6 * 60, 16 * 60
-"""Seconds between two messages of one account (implementation tasklist, 8)."""
 
 WARM_UP_FIRST = 5
 """Messages of a kind on a new account's first day."""
@@ -153,15 +142,9 @@ def next_day(zone: str, now: datetime) -> datetime:
     return _midnight(zone, _date(zone, now) + timedelta(days=1))
 
 
-def gap(random: Random, least: float = GAP_LEAST, most: float = GAP_MOST) -> float:
-    """Seconds until an account may send again, from `least` to `most`, any as likely as another.
-
-    Raises:
-        ValueError: `most` is less than `least`, or that less than 0.
-    """
-    if not 0 <= least <= most:
-        raise ValueError(f"a gap from {least} to {most} seconds: give two numbers from 0 on, the lesser first")
-    return random.uniform(least, most)
+def gap(chance: Random, least: float, most: float) -> timedelta:
+    """How long after a message the next one leaves an account, from `least` to `most` minutes, any as likely as another."""
+    return timedelta(minutes=chance.uniform(least, most))
 
 
 def _date(zone: str, moment: datetime) -> date:

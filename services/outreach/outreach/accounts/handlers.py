@@ -14,7 +14,7 @@ from contracts.outreach import accounts as messages
 from contracts.outreach.accounts import AccountSettings, AccountState, AccountView
 from contracts.taxonomy import CHANNEL_OF, Channel, SendKind
 from outreach import locks
-from outreach.accounts import store
+from outreach.accounts import judging, store, store_health
 from outreach.sending import store_entries, store_queue
 from outreach.sending.domain_gates import FOREVER
 from outreach.sending.facts import Accounts
@@ -67,6 +67,22 @@ async def list_accounts(uow: UnitOfWork, request: Received[messages.ListAccounts
     return messages.AccountList(accounts=views, next_cursor=cursor)
 
 
+async def explain_account(uow: UnitOfWork, request: Received[messages.ExplainAccount]) -> messages.AccountExplanation:
+    """Computed as it is when the account is judged; nothing is changed by asking."""
+    tenant, account_id = request.tenant, request.body.account_id
+    await _known(uow, tenant, account_id)
+    (row,) = await store_health.lock(uow, tenant, [account_id])
+    health = await judging.health_of(uow, tenant, row)
+    terms = [
+        messages.HealthTerm(
+            trouble=term.trouble.value, count=term.count, sends=term.sends, points_lost=round(term.lost, 2),
+            why=term.explain(),
+        )
+        for term in health.terms
+    ]  # fmt: skip
+    return messages.AccountExplanation(account=await _view(uow, tenant, account_id), terms=terms)
+
+
 async def pause_account(uow: UnitOfWork, request: Received[messages.PauseAccount]) -> AccountView:
     """Nothing begins to leave it from the reply on."""
     await locks.stop_messages(uow, [request.tenant])
@@ -79,7 +95,8 @@ async def resume_account(uow: UnitOfWork, request: Received[messages.ResumeAccou
     tenant, account_id = request.tenant, request.body.account_id
     await _known(uow, tenant, account_id)
     resumed = await store.set_state(uow, tenant, account_id, AccountState.ACTIVE)
-    if await store.let_go_on(uow, tenant, account_id):
+    was_blocked = await judging.resume(uow, tenant, account_id)
+    if await store.let_go_on(uow, tenant, account_id) or was_blocked:
         event = messages.AutomationResumed(account_id=account_id, actor=request.body.actor, occurred_at=uow.now)
         uow.publish(tenant, event, request.envelope)
         resumed = True

@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping
 from chassis.unit_of_work import UnitOfWork
 
 _ACCOUNT = """account_id, tenant_id, title, channel, transport, settings::text as account_settings, state as account_state, health,
-    blocked as account_blocked, next_at as account_next_at, created_at,
+    blocked as account_blocked, next_at as account_next_at, changed_at as account_changed_at, resumed_at, created_at,
     throttled_until as account_throttled_until"""
 
 

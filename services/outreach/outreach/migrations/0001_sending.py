@@ -29,6 +29,7 @@ def upgrade() -> None:
         """
     )
     op.execute("create index lead_merged on lead (tenant_id, merged_into) where merged_into is not null")
+    # changed_at: when its health blocked it, or it was let go; resumed_at: when a person last let it go.
     # throttled_until: infinity where a person must have it go on.
     op.execute(
         """
@@ -42,8 +43,10 @@ def upgrade() -> None:
             transport text not null,
             settings jsonb not null,
             state text not null check (state in ('active', 'paused', 'removed')),
-            health double precision not null,
+            health integer not null,
             blocked boolean not null,
+            changed_at timestamptz,
+            resumed_at timestamptz,
             throttled_until timestamptz,
             next_at timestamptz,
             created_at timestamptz not null,
@@ -195,6 +198,20 @@ def upgrade() -> None:
         """
     )
     op.execute("create index lane_ready on lane (ready_at)")
+    # What was heard of messages, or kept an account from sending one: what an account's health is computed from.
+    op.execute(
+        """
+        create table trouble (
+            tenant_id text not null,
+            account_id uuid not null,
+            trouble_id uuid not null,
+            message_id uuid not null,
+            kind text not null,
+            at timestamptz not null,
+            primary key (tenant_id, account_id, trouble_id)
+        )
+        """
+    )
     op.execute(
         """
         create table message_event (
@@ -240,7 +257,7 @@ def upgrade() -> None:
         """
     )
     isolate(
-        op, "lead", "account", "campaign", "enrollment", "hold", "suppression", "send_queue", "lane", "message_event",
+        op, "lead", "account", "campaign", "enrollment", "hold", "suppression", "send_queue", "lane", "trouble", "message_event",
         "outreach_history", "sandbox_delivery",
     )  # fmt: skip
     append_only(op, "message_event")

@@ -12,12 +12,12 @@ from uuid_utils.compat import uuid7
 
 from chassis.unit_of_work import UnitOfWork
 from contracts.outreach.sending import Gate
+from outreach.accounts import domain_limits
 from outreach.sending import store_queue
 from outreach.sending.domain_gates import (
     GATES_OF_THE_LANE,
     GATES_OF_THE_MESSAGE,
     REST,
-    AccountFacts,
     Facts,
     ask,
     binding,
@@ -132,15 +132,10 @@ def _leave(uow: UnitOfWork, facts: Facts, accounts: Accounts, chance: Random, ne
     account, spent = facts.account, facts.spent
     assert account and spent
     spent.add(facts.kind, facts.campaign.campaign_id)
-    if gap := draw_gap(account, chance):
+    settings = account.settings
+    if gap := domain_limits.gap(chance, settings.least_gap_minutes, settings.most_gap_minutes):
         next_at[account.account_id] = uow.now + gap
         accounts.waits_until(account.account_id, uow.now + gap)
-
-
-def draw_gap(account: AccountFacts, chance: Random) -> timedelta:
-    """How long after a message the next one leaves the account."""
-    least, most = account.settings.least_gap_minutes, account.settings.most_gap_minutes
-    return timedelta(minutes=chance.uniform(least, most))
 
 
 async def _reserve(uow: UnitOfWork, done: _Sorted) -> None:

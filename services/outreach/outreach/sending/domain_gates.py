@@ -6,7 +6,7 @@ has not left. A gate answers for a moment, so that what it will say later can be
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -16,6 +16,7 @@ from contracts.outreach.campaigns import AudienceView, BusinessHours, CampaignSt
 from contracts.outreach.people import SuppressionReason
 from contracts.outreach.sending import Gate
 from contracts.taxonomy import CHANNEL_OF, Channel, SendKind
+from outreach.accounts.domain_limits import Cause, Limits, allowance, capacity, start_of_day
 from outreach.sending.domain_hours import opening
 
 REST: Final = timedelta(days=60)
@@ -32,7 +33,7 @@ class AccountFacts:
         blocked: whether its health keeps it from sending.
         throttled_until: before when it sends nothing; `datetime.max` where a person must have it go on.
         next_at: before when the gap after its last message is not over.
-        limits: messages by kind that may leave it on a day, by its clock.
+        recovering_since: when it was let go after its health had blocked it.
     """
 
     account_id: UUID
@@ -41,24 +42,16 @@ class AccountFacts:
     blocked: bool = False
     throttled_until: datetime | None = None
     next_at: datetime | None = None
+    recovering_since: datetime | None = None
 
     @property
-    def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.settings.time_zone)
+    def limits(self) -> Limits:
+        settings = self.settings
+        return Limits(settings.time_zone, settings.daily_limits, settings.warm_up_began, self.recovering_since)
 
-    def day_of(self, at: datetime) -> date:
-        return at.astimezone(self.zone).date()
-
-    def start_of_day(self, day: date) -> datetime:
-        return datetime.combine(day, datetime.min.time(), self.zone).astimezone(UTC)
-
-    def limit(self, kind: SendKind, day: date) -> int:
-        """How many messages of a kind may leave it on a day: its daily limit, or what its ramp allows by then."""
-        limit = self.settings.daily_limit(kind)
-        if (ramp := self.settings.warm_up) is None:
-            return limit
-        days = (day - ramp.began).days
-        return min(limit, ramp.first_day + ramp.more_each_day * days) if days >= 0 else 0
+    def day_of(self, at: datetime) -> datetime:
+        """When the day began, by its clock."""
+        return start_of_day(self.settings.time_zone, at)
 
 
 @dataclass(slots=True)
@@ -66,11 +59,12 @@ class Spent:
     """What has left an account on one day, or may have.
 
     Attributes:
+        day: when it began.
         by_kind: in all campaigns.
         by_campaign: of all kinds.
     """
 
-    day: date
+    day: datetime
     by_kind: dict[SendKind, int] = field(default_factory=dict)
     by_campaign: dict[UUID, int] = field(default_factory=dict)
 
@@ -195,33 +189,17 @@ def account_capacity(facts: Facts, at: datetime) -> Answer:
     """The account's daily limit, with its ramp, and the campaign's cap: of a limit of 38 the 38th passes."""
     if (account := facts.account) is None:
         return Answer(Gate.ACCOUNT_CAPACITY, at, "there is no account whose limits could be reached")
-    cap = facts.campaign.daily_cap
-    if account.settings.daily_limit(facts.kind) == 0:
-        return Answer(Gate.ACCOUNT_CAPACITY, None, f"the account may send no {_word(facts.kind)}")
     day = account.day_of(at)
-    moment = at
-    while True:
-        limit = account.limit(facts.kind, day)
-        sent, of_campaign = _spent(facts, day)
-        if sent < limit and of_campaign < cap:
-            opens = moment
-            break
-        day += timedelta(days=1)
-        moment = account.start_of_day(day)
-    if opens <= at:
-        return Answer(
-            Gate.ACCOUNT_CAPACITY,
-            at,
-            f"{sent} of {limit} a day have left the account, {of_campaign} of {cap} of the campaign's",
-        )
-    sent, of_campaign = _spent(facts, account.day_of(at))
-    limit = account.limit(facts.kind, account.day_of(at))
-    full = (
-        f"{sent} of {limit} a day have left the account"
-        if sent >= limit
-        else f"{of_campaign} of the campaign's {cap} a day have left the account"
-    )
-    return Answer(Gate.ACCOUNT_CAPACITY, opens, full)
+    spent = facts.spent if facts.spent and facts.spent.day == day else Spent(day)
+    sent, of_campaign = spent.by_kind.get(facts.kind, 0), spent.by_campaign.get(facts.campaign.campaign_id, 0)
+    cap = facts.campaign.daily_cap
+    room = capacity(account.limits, facts.kind, at, used=sent, campaign_used=of_campaign, campaign_limit=cap)
+    today = allowance(account.limits, facts.kind, at)
+    if room.cause is Cause.CAMPAIGN_LIMIT:
+        why = f"{of_campaign} of the campaign's {cap} a day have left the account"
+    else:
+        why = f"{sent} of {today.messages} a day have left the account ({_word(today.cause)})"
+    return Answer(Gate.ACCOUNT_CAPACITY, room.room_at, why)
 
 
 def random_gap(facts: Facts, at: datetime) -> Answer:
@@ -360,13 +338,6 @@ def _is_meant(entry: Suppressed, facts: Facts, at: datetime) -> bool:
         and (entry.campaign_id is None or entry.campaign_id == facts.campaign.campaign_id)
         and (entry.expires_at is None or entry.expires_at > at)
     )
-
-
-def _spent(facts: Facts, day: date) -> tuple[int, int]:
-    """Messages of the kind, and of the campaign, that have left the account on a day."""
-    if facts.spent is None or facts.spent.day != day:
-        return 0, 0
-    return facts.spent.by_kind.get(facts.kind, 0), facts.spent.by_campaign.get(facts.campaign.campaign_id, 0)
 
 
 def _words(entries: Iterable[Suppressed]) -> str:

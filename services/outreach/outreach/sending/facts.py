@@ -1,6 +1,7 @@
 """What the gates look at, read from the database."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -36,8 +37,7 @@ class Accounts:
                 tenants[row["account_id"]] = row["tenant_id"]
         days = {id_: facts.day_of(uow.now) for id_, facts in accounts._facts.items()}
         accounts._spent = {id_: Spent(day) for id_, day in days.items()}
-        begins = {id_: facts.start_of_day(days[id_]) for id_, facts in accounts._facts.items()}
-        for row in await store_queue.spent(uow, tenants, begins) if begins else ():
+        for row in await store_queue.spent(uow, tenants, days) if days else ():
             accounts._spent[row["account_id"]].add(SendKind(row["kind"]), row["campaign_id"], row["messages"])
         return accounts
 
@@ -50,9 +50,7 @@ class Accounts:
     def waits_until(self, account_id: UUID, next_at: datetime) -> None:
         """A message leaves the account, and the next one not before that."""
         facts = self._facts[account_id]
-        self._facts[account_id] = AccountFacts(
-            account_id, facts.state, facts.settings, facts.blocked, facts.throttled_until, next_at
-        )
+        self._facts[account_id] = replace(facts, next_at=next_at)
 
 
 def account_of(row: Row) -> AccountFacts:
@@ -64,6 +62,7 @@ def account_of(row: Row) -> AccountFacts:
         blocked=row["account_blocked"],
         throttled_until=FOREVER if until and until.tzinfo is None else until,
         next_at=row["account_next_at"],
+        recovering_since=None if row["account_blocked"] else row["account_changed_at"],
     )
 
 

@@ -14,7 +14,9 @@ from contracts.outreach.campaigns import EnrollmentEnd
 from contracts.outreach.people import SuppressionReason
 from contracts.outreach.sending import FollowupSent, MessageFailed, MessageSent, MessageUnknown, SendState
 from contracts.taxonomy import Fault
+from outreach.accounts import judging
 from outreach.accounts import store as accounts
+from outreach.accounts.domain_health import BOUNCE_OF, Trouble
 from outreach.people import store as people
 from outreach.sending import store_enrollments, store_going_on, store_queue
 from outreach.sending.going_on import follow_up
@@ -74,6 +76,8 @@ async def _over(uow: UnitOfWork, results: Sequence[Result]) -> None:
         await store_going_on.keep_history(uow, sent)
         await follow_up(uow, sent)
     failed = [row for row in rows if row["state"] == SendState.FAILED]
+    for tenant in {row["tenant_id"] for row in failed}:
+        await judging.hear(uow, tenant, [_trouble(row) for row in failed if row["tenant_id"] == tenant])
     for row in failed:
         if row["fault"] == Fault.RECIPIENT:
             await people.suppress_recipient(
@@ -113,12 +117,19 @@ async def _throttle(uow: UnitOfWork, row: RowMapping, result: Result) -> None:
     until = (
         None if result.wants_a_person else uow.now + timedelta(seconds=result.again_after or _THROTTLED.total_seconds())
     )
+    heard = Trouble.CAPTCHA if result.wants_a_person else Trouble.THROTTLING
+    await judging.hear(uow, tenant, [(account, row["message_id"], heard)])
     if not await accounts.throttle(uow, tenant, account, until):
         return
     if result.wants_a_person:
         uow.publish(tenant, CaptchaDetected(account_id=account, occurred_at=uow.now))
     reason = result.reason or "throttled"
     uow.publish(tenant, AutomationThrottled(account_id=account, reason=reason, until=until, occurred_at=uow.now))
+
+
+def _trouble(row: RowMapping) -> tuple[UUID, UUID, Trouble]:
+    kind = BOUNCE_OF[Fault(row["fault"])] if row["fault"] else Trouble.FAILURE
+    return row["account_id"], row["message_id"], kind
 
 
 def _end(result: Result) -> dict[str, Any]:

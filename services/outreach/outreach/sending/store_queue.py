@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 from chassis.unit_of_work import Row, UnitOfWork, columns
 
 _ACCOUNT = """account.settings::text as account_settings, account.state as account_state,
-    account.blocked as account_blocked, account.next_at as account_next_at,
+    account.blocked as account_blocked, account.next_at as account_next_at, account.changed_at as account_changed_at,
     account.throttled_until as account_throttled_until"""
 _CAMPAIGN = """campaign.settings::text as campaign_settings, campaign.state as campaign_state,
     coalesce(tenant.settings ->> 'region', 'US') as region"""
@@ -313,7 +313,7 @@ async def end(uow: UnitOfWork, ends: Sequence[Row]) -> list[RowMapping]:
         """update send_queue as message
            set state = given.state, reason = given.reason, fault = given.fault, lease_until = null, ended_at = :now,
                provider_reference = coalesce(given.provider_reference, message.provider_reference), waiting_for = null,
-               spent_at = case when given.state in ('sent', 'unknown') then message.spent_at end
+               spent_at = case when given.state <> 'skipped' then message.spent_at end
            from unnest(cast(:tenants as text[]), cast(:messages as uuid[]), cast(:tokens as uuid[]), cast(:states as text[]),
                        cast(:reasons as text[]), cast(:faults as text[]), cast(:provider_references as text[]))
                 as given (tenant_id, message_id, token, state, reason, fault, provider_reference)

@@ -10,6 +10,7 @@ from chassis.logs import get_logger
 from chassis.unit_of_work import Database
 from contracts.outreach.accounts import AutomationResumed
 from contracts.outreach.sending import SendState
+from outreach.accounts import judging, store_health
 from outreach.accounts import store as accounts
 from outreach.accounts.handlers import give_accounts
 from outreach.campaigns.enrolling import enrol_audiences
@@ -60,7 +61,7 @@ class Upkeep:
 
 
 async def look_after_accounts(database: Database, slot: datetime) -> Counts:
-    """Give messages without an account one, and tell of accounts whose throttling has ended by itself."""
+    """Give messages without an account one, compute accounts' health, and tell of those that go on by themselves."""
 
     async def of_tenant(tenant: str) -> Counts:
         async with database.begin(tenant) as uow:
@@ -68,6 +69,9 @@ async def look_after_accounts(database: Database, slot: datetime) -> Counts:
             resumed = await accounts.no_longer_throttled(uow, tenant)
             for account_id in resumed:
                 uow.publish(tenant, AutomationResumed(account_id=account_id, occurred_at=uow.now))
-        return {"messages": given, "resumed": len(resumed)}
+            freed = await judging.judge(uow, tenant, await store_health.to_judge(uow, tenant))
+            for account_id in freed:
+                await store_queue.wake_lanes(uow, tenant, account=account_id)
+        return {"messages": given, "resumed": len(resumed) + len(freed)}
 
     return await every_tenant(database, of_tenant)

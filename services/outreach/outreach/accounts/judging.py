@@ -1,0 +1,54 @@
+"""Accounts' health is computed from what was heard of their last sends, and keeps them from sending where it is too low."""
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+
+from chassis.unit_of_work import UnitOfWork
+from contracts.outreach.accounts import AutomationResumed, AutomationThrottled
+from outreach.accounts import domain_health, store_health
+from outreach.accounts.domain_health import Health, Standing, Trouble
+
+UNHEALTHY = "health_too_low"
+"""Why an account is told to be throttled that its health blocks."""
+
+
+async def hear(uow: UnitOfWork, tenant: str, troubles: Sequence[tuple[UUID, UUID, Trouble]]) -> None:
+    """Something bad was heard of (account, message): it counts at once."""
+    if troubles:
+        await store_health.note(uow, tenant, troubles)
+        await judge(uow, tenant, {account for account, _, _ in troubles})
+
+
+async def judge(uow: UnitOfWork, tenant: str, accounts: Collection[UUID]) -> list[UUID]:
+    """Compute the health of accounts; what is blocked, or let go, is told. Returns those that were let go."""
+    freed = []
+    for row in await store_health.lock(uow, tenant, accounts):
+        health = await health_of(uow, tenant, row)
+        await store_health.keep(uow, tenant, row["account_id"], health)
+        if health.standing.blocked and not row["blocked"]:
+            event = AutomationThrottled(account_id=row["account_id"], reason=UNHEALTHY, occurred_at=uow.now)
+            uow.publish(tenant, event)
+        elif row["blocked"] and not health.standing.blocked:
+            uow.publish(tenant, AutomationResumed(account_id=row["account_id"], occurred_at=uow.now))
+            freed.append(row["account_id"])
+    return freed
+
+
+async def health_of(uow: UnitOfWork, tenant: str, row: RowMapping) -> Health:
+    """An account's health as of now, given its standing (`store_health.lock`)."""
+    standing = Standing(row["blocked"], row["changed_at"], row["resumed_at"])
+    return domain_health.judge(await store_health.window(uow, tenant, row), standing, uow.now)
+
+
+async def resume(uow: UnitOfWork, tenant: str, account_id: UUID) -> bool:
+    """Let a blocked account send again; whether it was blocked. What was known goes on counting, see `domain_health`."""
+    (row,) = await store_health.lock(uow, tenant, [account_id])
+    if not row["blocked"]:
+        return False
+    standing = domain_health.resumed(Standing(row["blocked"], row["changed_at"], row["resumed_at"]), uow.now)
+    known = {**row, "resumed_at": standing.resumed_at}
+    health = domain_health.judge(await store_health.window(uow, tenant, known), standing, uow.now)
+    await store_health.keep(uow, tenant, account_id, health)
+    return True
