@@ -6,6 +6,7 @@ from random import Random
 from sqlalchemy import RowMapping
 
 from chassis.jobs import Job
+from chassis.outside import Outside
 from chassis.service import Service
 from chassis.settings import Settings
 from chassis.unit_of_work import Database
@@ -21,8 +22,8 @@ from outreach.accounts import handlers as accounts
 from outreach.campaigns import handlers as campaigns
 from outreach.leads import handlers as leads
 from outreach.people import handlers as people
+from outreach.providers.carriers import Carriers
 from outreach.providers.protocol import Provider
-from outreach.providers.sandbox import Sandbox
 from outreach.sending import handlers as sending
 from outreach.sending.composing import Composer
 from outreach.sending.sender import Worker
@@ -37,10 +38,10 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
         chance: draws the gaps between an account's messages.
     """
     database = Database("outreach", settings.database_url)
-    sandbox = Sandbox(database)
+    carriers = Carriers(database, Outside())
 
     def provider_of(row: RowMapping) -> Provider:
-        return provider or sandbox
+        return provider or carriers.of(row)
 
     templates = Templates(lambda tenant, request, cause: service.caller.ask(tenant, request, cause=cause))
     composer = Composer(database, lambda tenant, request: service.caller.ask(tenant, request, seconds=15))
@@ -89,5 +90,6 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
         },
         jobs=[Job("look_after_accounts", "* * * * *", partial(look_after_accounts, database))],
         workers=[worker.run, upkeep.run],
+        closes=[carriers.close],
     )
     return service

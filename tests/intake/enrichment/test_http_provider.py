@@ -18,11 +18,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from chassis.outside import is_public
 from contracts.intake.providers import HttpSettings, ProviderSecret
 from intake.enrichment import http_provider
 from intake.enrichment.domain_run import ProviderError
 from intake.enrichment.domain_template import NothingToAskError
-from intake.enrichment.http_provider import HttpProvider, is_public
+from intake.enrichment.http_provider import HttpProvider
 from intake.enrichment.settings import ProviderSettings
 from tests.intake.enrichment.web import Answer, Asked, Web
 

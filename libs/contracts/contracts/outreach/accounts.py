@@ -22,6 +22,10 @@ DAILY_LIMITS: Final = {
 CTIA takes a number's messages for a person's (Messaging Principles and Best Practices)."""
 
 
+SecretName = Annotated[str, Field(max_length=64, pattern=r"^[A-Z0-9]+(?:_[A-Z0-9]+)*$", examples=["SALES_1"])]
+"""The end of a secret's name."""
+
+
 class AccountState(StrEnum):
     """Whether an account sends, as far as people decide it."""
 
@@ -35,6 +39,50 @@ class Transport(StrEnum):
 
     SANDBOX = "sandbox"
     """Nobody is contacted: it keeps a record of what it was handed, and refuses some of it."""
+    SMTP = "smtp"
+    """A mail server of the tenant's."""
+
+
+class SmtpSecurity(StrEnum):
+    """How the connection to a mail server is encrypted. A certificate that is not the host's is refused either way."""
+
+    STARTTLS = "starttls"
+    """After a greeting in clear."""
+    TLS = "tls"
+    """From the first byte (RFC 8314)."""
+    NONE = "none"
+    """Not at all: without a password, and only where the operator allows the host."""
+
+
+class SmtpServer(BaseModel):
+    """The mail server that an account's messages leave by.
+
+    It is a public host, or one that the operator allows (``LEADLOOP_PROVIDER_HOSTS``).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    host: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,253}$", examples=["smtp.example.com"])]
+    """Its name."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 587
+    """Where it listens."""
+    security: SmtpSecurity = SmtpSecurity.STARTTLS
+    """How the connection is encrypted."""
+    password: SecretName | None = None
+    """The end of the name of the environment variable of outreach's that holds the password of the account's address: of a tenant
+    ``acme-eu``, ``LEADLOOP_PROVIDER_SECRET__ACME_EU__SALES_1``. It is never told, stored or logged. Without one nobody logs in."""
+
+    @model_validator(mode="after")
+    def _password_is_hidden(self) -> "SmtpServer":
+        if self.password and self.security is SmtpSecurity.NONE:
+            raise ValueError("a password would travel in clear: set security to starttls or tls")
+        return self
+
+
+class NewSmtpServer(SmtpServer):
+    """A mail server as it is ordered: a misspelt field is refused."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class AccountSettings(BaseModel):
@@ -90,6 +138,8 @@ class AccountView(Reply):
     title: str
     channel: Channel
     transport: Transport
+    smtp: SmtpServer | None = None
+    """The mail server that its messages leave by."""
     state: AccountState
     settings: AccountSettings
     """How it sends."""
@@ -126,7 +176,10 @@ class SetAccount(Request[AccountView]):
         Annotated[str, Field(max_length=100, pattern=r"^[^\x00\r\n]*$", examples=["Ada of Example"])] | None
     ) = None
     """What is shown beside the address."""
-    transport: Transport = Transport.SANDBOX
+    transport: Transport | None = None
+    """By what its messages leave; a new one's by the sandbox, if empty."""
+    smtp: NewSmtpServer | None = None
+    """The mail server, of an account that sends by one."""
     settings: NewAccountSettings | None = None
     """How it is to send; a new one as usual, if empty."""
     actor: Actor | None = None
@@ -135,6 +188,10 @@ class SetAccount(Request[AccountView]):
     def _limits_are_of_its_channel(self) -> "SetAccount":
         if self.account_id is None and (self.channel is None or self.title is None or self.address is None):
             raise ValueError("a new account needs title, channel and address")
+        if self.transport is Transport.SMTP and self.smtp is None:
+            raise ValueError("an account that sends by smtp needs smtp: its server")
+        if self.channel not in (None, Channel.EMAIL) and self.transport is Transport.SMTP:
+            raise ValueError("only e-mail is sent by smtp")
         if self.channel and self.settings:
             others = [kind.value for kind in self.settings.daily_limits if CHANNEL_OF[kind] is not self.channel]
             if others:

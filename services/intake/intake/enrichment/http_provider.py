@@ -7,30 +7,27 @@ checked. Redirects are not followed, no proxy of the environment is used, and no
 
 import asyncio
 import json
-import socket
 import ssl
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
 import httpx
 
+from chassis.outside import NoSecretError, NotAllowedError, secret
 from contracts.intake.providers import HttpSettings
 from intake.enrichment.domain_run import Price, ProviderError
 from intake.enrichment.domain_template import Known, NothingToAskError, at, fill, fill_all
-from intake.enrichment.settings import ProviderSettings, secret
+from intake.enrichment.settings import ProviderSettings
 
 MOST_BYTES = 4 * 2**20
 MOST_RESULTS = 1000
 _CONNECT_SECONDS = 5.0
-_TRANSLATED = ip_network("64:ff9b::/96")
-"""IPv4 addresses as IPv6 ones (RFC 6052): a gateway would take them anywhere."""
 _OUT_OF_ORDER = frozenset({408, 500, 502, 503, 504})
 _UNTOUCHED = frozenset({503})
 """Of those, what says that the request was not handled (RFC 9110, 15.6.4)."""
@@ -82,7 +79,7 @@ class HttpProvider:
             "Host": url.netloc.decode("ascii"),
         }
         if of := self._settings.secret:
-            headers[of.header] = of.prefix + secret(self._tenant, of.variable)
+            headers[of.header] = of.prefix + _secret(self._tenant, of.variable)
         address = await self._address(url)
         request = httpx.Request(
             self._settings.method, url.copy_with(host=address), headers=headers, json=body,
@@ -106,17 +103,14 @@ class HttpProvider:
             ProviderError: one of the host's is not public, and the operator did not allow it.
         """
         port = url.port or (443 if url.scheme == "https" else 80)
-        allowed = self._where.allows(url.host, port)
-        if not allowed and url.scheme != "https":
+        if url.scheme != "https" and not self._where.allows(url.host, port):
             raise ProviderError("not_allowed")
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
+            return await self._where.address(url.host, port)
+        except NotAllowedError:
+            raise ProviderError("not_allowed") from None
         except (OSError, UnicodeError):
             raise ProviderError("unreachable", again=True) from None
-        addresses = [str(each[4][0]) for each in found]
-        if not addresses or not (allowed or all(is_public(address) for address in addresses)):
-            raise ProviderError("not_allowed")
-        return addresses[0]
 
     def _results(self, content: bytes) -> list[Mapping[str, Any]]:
         """What is in an answer, by our names of fields.
@@ -147,18 +141,11 @@ class HttpProvider:
         return fields
 
 
-def is_public(address: str) -> bool:
-    """Whether anybody on the Internet reaches the address.
-
-    >>> is_public("93.184.215.14"), is_public("169.254.169.254"), is_public("::ffff:10.0.0.1")
-    (True, False, False)
-    """
-    found: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
-    if isinstance(found, IPv6Address) and (
-        found.ipv4_mapped or found.sixtofour or found.teredo or found in _TRANSLATED
-    ):
-        return False
-    return found.is_global and not found.is_multicast
+def _secret(tenant: str, name: str) -> str:
+    try:
+        return secret(tenant, name)
+    except NoSecretError:
+        raise ProviderError("no_secret") from None
 
 
 def _judge(response: httpx.Response, repeatable: bool) -> None:

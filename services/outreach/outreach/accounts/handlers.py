@@ -26,17 +26,20 @@ _GIVEN_AT_ONCE = 1000
 async def set_account(uow: UnitOfWork, request: Received[messages.SetAccount]) -> AccountView:
     tenant, ask = request.tenant, request.body
     given = {
-        "title": ask.title, "address": ask.address, "sender_name": ask.sender_name, "transport": ask.transport.value,
+        "title": ask.title, "address": ask.address, "sender_name": ask.sender_name,
+        "transport": ask.transport.value if ask.transport else None,
+        "smtp": ask.smtp.model_dump_json() if ask.smtp else None,
         "settings": ask.settings.model_dump_json() if ask.settings else None,
     }  # fmt: skip
     if ask.account_id is None:
         account_id = uuid7()
         settings = ask.settings or AccountSettings()
         assert ask.channel
-        await store.insert(
-            uow, tenant,
-            {**given, "account_id": account_id, "channel": ask.channel.value, "settings": settings.model_dump_json()},
-        )  # fmt: skip
+        new = {
+            **given, "account_id": account_id, "channel": ask.channel.value, "settings": settings.model_dump_json(),
+            "transport": (ask.transport or messages.Transport.SANDBOX).value,
+        }  # fmt: skip
+        await store.insert(uow, tenant, new)
     else:
         account_id = ask.account_id
         before = await _known(uow, tenant, account_id)
@@ -45,6 +48,8 @@ async def set_account(uow: UnitOfWork, request: Received[messages.SetAccount]) -
                 ProblemCode.CONFLICT, "an account's channel never changes: add another account", "channel"
             )
         _expect_limits_of(Channel(before["channel"]), ask.settings)
+        if ask.transport is messages.Transport.SMTP and before["channel"] != Channel.EMAIL:
+            raise ProblemError(ProblemCode.INVALID, "only e-mail is sent by smtp", "transport")
         await store.change(uow, tenant, account_id, given)
     view = await _view(uow, tenant, account_id)
     if ask.settings or ask.account_id is None:
@@ -164,7 +169,7 @@ async def _views(uow: UnitOfWork, rows: Sequence[RowMapping]) -> list[AccountVie
         channel, until = Channel(row["channel"]), facts.throttled_until
         views.append(
             AccountView(
-                account_id=row["account_id"], title=row["title"], channel=channel, transport=row["transport"],
+                account_id=row["account_id"], title=row["title"], channel=channel, transport=row["transport"], smtp=row["smtp"],
                 state=facts.state, settings=facts.settings, health=row["health"], blocked=facts.blocked,
                 throttled_until=until if until and FOREVER > until > uow.now else None,
                 wants_a_person=until == FOREVER,

@@ -41,6 +41,7 @@ def upgrade() -> None:
             address text not null,
             sender_name text,
             transport text not null,
+            smtp jsonb,
             settings jsonb not null,
             state text not null check (state in ('active', 'paused', 'removed')),
             health integer not null,

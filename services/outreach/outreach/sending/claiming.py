@@ -26,7 +26,7 @@ from outreach.sending.domain_gates import (
 from outreach.sending.facts import Accounts, facts_of
 from outreach.sending.going_on import skip
 
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(minutes=4)
 """How long a claim holds, and how long after the hand-over began a result is waited for."""
 LOOKED_AT = 64
 """Lanes looked at in one unit of work, at most."""

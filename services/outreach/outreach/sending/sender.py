@@ -46,8 +46,9 @@ AT_ONCE = 64
 """Of those, the ones that providers are being handed, at most."""
 BATCH = 100
 """Messages claimed at once: as many as intake reveals at once."""
-_PROVIDER_SECONDS = 20.0
-"""How long a provider may take; shorter than the lease, or living workers' messages would become unknown."""
+_PROVIDER_SECONDS = 180.0
+"""How long a provider may take, longer than any of them waits for an answer: who gives up sooner never learns whether a message was sent
+(RFC 5321, 4.5.3.2.6). Shorter than the lease, or living workers' messages would become unknown."""
 _POLL_SECONDS = 0.5
 """How soon is seen what has become due, or what another replica queued; this replica's own is seen at once."""
 

@@ -1,0 +1,88 @@
+"""Which provider carries the messages of an account."""
+
+import asyncio
+from uuid import UUID
+
+from pydantic import SecretStr
+from sqlalchemy import RowMapping
+
+from chassis.outside import NoSecretError, NotAllowedError, Outside, secret
+from chassis.unit_of_work import Database
+from contracts.outreach.accounts import SmtpSecurity, SmtpServer, Transport
+from outreach.providers.protocol import LaterError, Outgoing, Provider, Receipt
+from outreach.providers.sandbox import Sandbox
+from outreach.providers.smtp import Security, Smtp, SmtpSettings
+
+
+class Carriers:
+    """Keeps a provider for each account, and makes a new one where the account was changed."""
+
+    def __init__(self, database: Database, outside: Outside) -> None:
+        self._sandbox = Sandbox(database)
+        self._outside = outside
+        self._servers: dict[UUID, tuple[tuple[str, str], Provider]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def of(self, row: RowMapping) -> Provider:
+        """Who carries a message, by its row with its account's (`store_queue`)."""
+        if row["transport"] == Transport.SANDBOX:
+            return self._sandbox
+        settings = row["account_smtp"], row["account_address"]
+        known = self._servers.get(row["account_id"])
+        if known is None or known[0] != settings:
+            if known:
+                task = asyncio.create_task(known[1].close())
+                self._closing.add(task)
+                task.add_done_callback(self._closing.discard)
+            server = SmtpServer.model_validate_json(row["account_smtp"])
+            known = settings, Mailbox(row["tenant_id"], row["account_address"], server, self._outside)
+            self._servers[row["account_id"]] = known
+        return known[1]
+
+    async def close(self) -> None:
+        for _, provider in self._servers.values():
+            await provider.close()
+
+
+class Mailbox:
+    """An account at a mail server of the tenant's."""
+
+    def __init__(self, tenant: str, address: str, server: SmtpServer, outside: Outside) -> None:
+        self._tenant = tenant
+        self._address = address
+        self._server = server
+        self._outside = outside
+        self._smtp: Smtp | None = None
+
+    async def send(self, message: Outgoing) -> Receipt:
+        """As `Smtp.send`; nothing is sent to a host that must not be reached, or while its password is not set."""
+        server = self._server
+        if server.security is SmtpSecurity.NONE and not self._outside.allows(server.host, server.port):
+            raise LaterError("not_allowed")
+        try:
+            await self._outside.address(server.host, server.port)
+        except NotAllowedError:
+            raise LaterError("not_allowed") from None
+        except (OSError, UnicodeError):
+            raise LaterError("unreachable") from None
+        return await self._connected().send(message)
+
+    async def close(self) -> None:
+        if self._smtp:
+            await self._smtp.close()
+
+    def _connected(self) -> Smtp:
+        if self._smtp is None:
+            server, password = self._server, None
+            if server.password:
+                try:
+                    password = SecretStr(secret(self._tenant, server.password))
+                except NoSecretError:
+                    raise LaterError("no_secret") from None
+            self._smtp = Smtp(
+                SmtpSettings(
+                    host=server.host, port=server.port, security=Security(server.security.value),
+                    username=self._address if password else None, password=password,
+                )
+            )  # fmt: skip
+        return self._smtp
