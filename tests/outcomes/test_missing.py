@@ -2,13 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from contracts.outcomes import MissingOutcomes
-from contracts.outreach.sending import MessageSent
 from tests.outcomes.desk import Desk, accepted, of_source, order, updated
+from tests.outreach.told import message_sent
 from tests.platform import Platform
 
 DAY = timedelta(days=1)
@@ -75,10 +74,7 @@ async def test_a_message_sent_and_an_update_are_activity(desk: Desk) -> None:
     sent, changed, quiet = stale("sent"), stale("changed"), stale("quiet", source_key="quiet")
     await desk.arrive(sent, changed, quiet)
     assert len(await missing(desk)) == 3
-    event = MessageSent(
-        campaign_id=uuid4(), message_id=uuid4(), lead_id=sent.lead_id, channel="email", occurred_at=datetime.now(UTC)
-    )
-    await desk.hear(event, sender="outreach")
+    await desk.hear(message_sent(sent.lead_id, datetime.now(UTC)), sender="outreach")
     await desk.hear(updated(changed, tier="A", timeline="0-30", last_activity_at=changed.last_activity_at))
     await desk.arrive(accepted("last"))
     assert await missing(desk) == ["quiet"]

@@ -16,7 +16,7 @@ from contracts.intake import distribution as messages
 from contracts.message import Envelope, Event, Message
 from contracts.outcomes import OutcomeRecorded
 from contracts.outreach.sending import MessageSent
-from contracts.taxonomy import STAGE_OF, Channel, OutcomeType
+from contracts.taxonomy import STAGE_OF, OutcomeType
 from contracts.values import Attribution
 from intake.distribution import handlers
 from intake.distribution.assigning import BATCH, fill
@@ -24,6 +24,7 @@ from intake.distribution.catching_up import CatchingUp
 from intake.distribution.jobs import distribute, distribute_tenant
 from intake.distribution.progress import follow
 from intake.routing import store_decisions
+from tests.outreach.told import message_sent
 
 BEGIN = datetime(2026, 11, 2, 9, tzinfo=UTC)
 """A Monday morning."""
@@ -144,9 +145,7 @@ class Scene:
         )  # fmt: skip
 
     def sent(self, lead: UUID, at: datetime | None = None) -> MessageSent:
-        return MessageSent(
-            campaign_id=uuid7(), message_id=uuid7(), lead_id=lead, channel=Channel.EMAIL, occurred_at=at or self.now
-        )
+        return message_sent(lead, at or self.now)
 
     async def owners(self) -> dict[UUID, str]:
         """Who owns which lead."""

@@ -31,10 +31,10 @@ from contracts.intake.routing import (
 from contracts.message import PLATFORM, ProblemCode, ProblemError
 from contracts.operations import RunJob
 from contracts.outcomes import OutcomeRecorded
-from contracts.outreach.sending import MessageSent
-from contracts.taxonomy import STAGE_OF, Channel, OutcomeType
+from contracts.taxonomy import STAGE_OF, OutcomeType
 from contracts.values import Attribution
 from tests.intake.routing.desk import Desk
+from tests.outreach.told import message_sent
 from tests.platform import Platform
 from tests.waiting import until
 
@@ -95,10 +95,7 @@ async def test_a_lead_is_received_routed_assigned_worked_and_closed(team: Team) 
     await team.becomes(early, "assigned", "ann")
     late = await team.submit("late")
     assert (await team.status(late)).status == "routed", "ann is full"
-    sent = MessageSent(
-        campaign_id=uuid7(), message_id=uuid7(), lead_id=early, channel=Channel.EMAIL, occurred_at=datetime.now(UTC)
-    )
-    await team.platform.publish("outreach", team.tenant, sent)
+    await team.platform.publish("outreach", team.tenant, message_sent(early, datetime.now(UTC)))
     await team.becomes(early, "worked", "ann")
     lost = OutcomeRecorded(
         outcome_id=uuid7(), lead_id=early, sequence=1, type=OutcomeType.CLOSED_LOST,
