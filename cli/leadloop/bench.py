@@ -54,7 +54,7 @@ async def pipeline(
             try:
                 async with _paused(client, [service for service in SERVICES if service not in services]):
                     async with _paused(client, services):
-                        await _preload(client, tenant, leads)
+                        await preload(client, tenant, leads)
                     seconds = await _measure(client, database, tenant, services)
                     if owned:
                         await _check_owners(database, tenant, leads)
@@ -174,7 +174,8 @@ async def _pause(client: Client, stream: str, name: str, how: dict[str, str]) ->
         raise CommandError(f"the broker does not pause {stream}/{name}: {answer['error']['description']}")
 
 
-async def _preload(client: Client, tenant: str, leads: int) -> None:
+async def preload(client: Client, tenant: str, leads: int) -> None:
+    """Publish so many leads, each with a name, a phone and an e-mail address, as an operator does."""
     js = client.jetstream(publish_async_max_pending=4000)
     subject = SubmitLead.topic.subject(tenant)
     for number in range(leads):
