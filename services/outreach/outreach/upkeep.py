@@ -14,7 +14,7 @@ from outreach.accounts import judging, store_health
 from outreach.accounts import store as accounts
 from outreach.accounts.handlers import give_accounts
 from outreach.campaigns.enrolling import enrol_audiences
-from outreach.sending import store_queue
+from outreach.sending import store_entries, store_queue
 from outreach.sending.leaving import put_back
 from outreach.sending.recording import Result, record
 
@@ -65,6 +65,7 @@ async def look_after_accounts(database: Database, slot: datetime) -> Counts:
 
     async def of_tenant(tenant: str) -> Counts:
         async with database.begin(tenant) as uow:
+            await store_entries.take_accounts(uow, tenant)
             given = await give_accounts(uow, tenant)
             resumed = await accounts.no_longer_throttled(uow, tenant)
             for account_id in resumed:

@@ -60,6 +60,8 @@ async def set_account(uow: UnitOfWork, request: Received[messages.SetAccount]) -
         uow.publish(tenant, event, request.envelope)
     await store_queue.wake_lanes(uow, tenant, account=account_id)
     await locks.accounts_change(uow, tenant)
+    if ask.account_id and ask.settings:
+        await store_entries.take_accounts(uow, tenant)
     await give_accounts(uow, tenant)
     return view
 
@@ -117,7 +119,7 @@ async def remove_account(uow: UnitOfWork, request: Received[messages.RemoveAccou
     await _known(uow, tenant, account_id)
     await store.set_state(uow, tenant, account_id, AccountState.REMOVED)
     await locks.accounts_change(uow, tenant)
-    await store_entries.take_account(uow, tenant, account_id)
+    await store_entries.take_accounts(uow, tenant)
     await give_accounts(uow, tenant)
     return await _view(uow, tenant, account_id)
 
@@ -125,14 +127,16 @@ async def remove_account(uow: UnitOfWork, request: Received[messages.RemoveAccou
 async def give_accounts(uow: UnitOfWork, tenant: str) -> int:
     """Give messages that have no account one that can send them; returns how many got one."""
     senders = await store_entries.senders(uow, [tenant])
-    found: dict[UUID, UUID] = {}
-    for message_id, kind, rotation_set, person in await store_entries.without_account(uow, tenant, _GIVEN_AT_ONCE):
-        able = senders.get((tenant, CHANNEL_OF[kind], rotation_set), [])
-        if account := sender_of(able, None, person):
+    given = 0
+    while waiting := await store_entries.without_account(uow, tenant, _GIVEN_AT_ONCE):
+        found: dict[UUID, UUID] = {}
+        for message_id, kind, rotation_set, person in waiting:
+            account = sender_of(senders[tenant, CHANNEL_OF[kind], rotation_set], None, person)
+            assert account
             found[message_id] = account
-    if found:
         await store_entries.give_account(uow, tenant, found)
-    return len(found)
+        given += len(found)
+    return given
 
 
 def _expect_limits_of(channel: Channel, settings: AccountSettings | None) -> None:

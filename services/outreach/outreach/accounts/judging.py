@@ -16,9 +16,12 @@ UNHEALTHY = "health_too_low"
 
 async def hear(uow: UnitOfWork, tenant: str, troubles: Sequence[tuple[UUID, UUID, Trouble]]) -> None:
     """Something bad was heard of (account, message): it counts at once."""
-    if troubles:
-        await store_health.note(uow, tenant, troubles)
-        await judge(uow, tenant, {account for account, _, _ in troubles})
+    if not troubles:
+        return
+    await store_health.note(uow, tenant, troubles)
+    for row in await store_health.lock(uow, tenant, {account for account, _, _ in troubles}):
+        if not row["blocked"]:  # one that is blocked is let go by the clock
+            await judge(uow, tenant, [row["account_id"]])
 
 
 async def judge(uow: UnitOfWork, tenant: str, accounts: Collection[UUID]) -> list[UUID]:

@@ -8,6 +8,7 @@ from sqlalchemy import RowMapping
 
 from chassis.unit_of_work import UnitOfWork
 from contracts.outreach.campaigns import CampaignState, CreateCampaign, Step
+from outreach.leads.store import OF_MERGED
 
 _IS_MEANT = """
     not lead.erased and lead.merged_into is null
@@ -22,7 +23,8 @@ _IS_MEANT = """
 _ENROL = (
     """
     with meant as (
-        select lead.tenant_id, campaign.campaign_id, lead.lead_id, lead.names, campaign.steps, campaign.settings
+        select lead.tenant_id, campaign.campaign_id, lead.lead_id, lead.names || {of_merged} as names, campaign.steps,
+               campaign.settings
         from {leads} join campaign on campaign.tenant_id = lead.tenant_id
         where {which} and """
     + _IS_MEANT
@@ -42,10 +44,12 @@ _ENROL_LEADS = _ENROL.format(
     leads="""unnest(cast(:tenants as text[]), cast(:leads as uuid[])) as given (tenant_id, lead_id)
              join lead using (tenant_id, lead_id)""",
     which="true",
+    of_merged=OF_MERGED,
 )
 _ENROL_KNOWN = _ENROL.format(
     leads="""(select * from lead where tenant_id = :tenant and lead_id > :after order by lead_id limit :limit) as lead""",
     which="campaign.campaign_id = :campaign",
+    of_merged=OF_MERGED,
 )
 _COUNTS = """
     select campaign.*, campaign.settings::text as settings_text, messages.*, (

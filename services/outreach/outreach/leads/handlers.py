@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.erasure import LeadErased
+from contracts.intake.people import LeadUnmerged
 from contracts.operations import PersonalDataDropped
 from contracts.outreach.campaigns import EnrollmentEnd
+from contracts.outreach.sending import Gate
 from outreach import locks
 from outreach.campaigns.enrolling import enrol
 from outreach.leads import domain_lead, store
 from outreach.people import store as people
-from outreach.sending import store_enrollments, store_merged
+from outreach.sending import store_enrollments, store_waiting
 from outreach.sending.queueing import stop
 
 
@@ -31,7 +33,14 @@ async def keep_leads(uow: UnitOfWork, received: Sequence[Received[domain_lead.Le
     if concerned := [
         (t, lead.lead_id) for t, lead, _ in newest if domain_lead.told_otherwise(lead) and not lead.merged_into
     ]:
-        await store_merged.look_again(uow, concerned)
+        await store_waiting.look_again(uow, concerned, [Gate.MERGED])
+    known = {(tenant, lead.lead_id): lead for tenant, lead, _ in newest}
+    if aside := [key for key in kept if known[key].merged_into]:
+        await store_enrollments.stand_aside(uow, aside)
+    if parted := [key for key in kept if isinstance(known[key], LeadUnmerged)]:
+        await store_enrollments.part(uow, parted)
+    if changed := [key for key in kept if known[key].version > 1]:
+        await store_enrollments.follow_names(uow, changed)
     await enrol(uow, kept, causes)
 
 

@@ -9,6 +9,10 @@ from sqlalchemy import RowMapping
 from chassis.unit_of_work import UnitOfWork
 from outreach.leads.domain_lead import Lead, channels, names
 
+OF_MERGED = """array(
+    select name from lead as merged cross join lateral unnest(merged.names) as name
+    where merged.tenant_id = lead.tenant_id and merged.merged_into = lead.lead_id)"""
+"""The names of the leads that `lead` stands for: their person is known by these too."""
 _KEEP = """
     insert into lead (tenant_id, lead_id, version, names, channels, time_zone, attribution, metadata, merged_into, erased)
     select tenant_id, lead_id, version, string_to_array(names, ','), string_to_array(channels, ','), time_zone,
@@ -18,16 +22,20 @@ _KEEP = """
                 cast(:metadata as jsonb[]), cast(:merged_into as uuid[]))
          as given (tenant_id, lead_id, version, names, channels, time_zone, attribution, metadata, merged_into)
     on conflict (tenant_id, lead_id) do update
-        set version = excluded.version, names = excluded.names, channels = excluded.channels,
+        set version = excluded.version, channels = excluded.channels,
             time_zone = excluded.time_zone, attribution = excluded.attribution, metadata = excluded.metadata,
-            merged_into = excluded.merged_into, erased = false
+            merged_into = excluded.merged_into, erased = false,
+            names = excluded.names || array(select name from unnest(lead.names) as name where name <> all (excluded.names))
         where lead.version < excluded.version
     returning tenant_id, lead_id
 """
 
 
 async def keep(uow: UnitOfWork, leads: Sequence[tuple[str, Lead]]) -> list[tuple[str, UUID]]:
-    """Keep each (tenant, lead) of which the version is new; returns those that are."""
+    """Keep each (tenant, lead) of which the version is new; returns those that are.
+
+    A person goes on being known by the names that they had: who was contacted, or asked not to be, at a former address stays so.
+    """
     rows = await uow.execute(
         _KEEP,
         tenants=[tenant for tenant, _ in leads],
@@ -58,9 +66,10 @@ async def forget(uow: UnitOfWork, tenant: str, lead_id: UUID, version: int) -> R
 
 
 async def one(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping | None:
-    """A lead: its `names`, its `channels`, and whether it is `erased`."""
+    """A lead: the `names` its person is known by, its `channels`, and whether it is `erased`."""
     rows = await uow.execute(
-        "select lead_id, names, channels, erased from lead where tenant_id = :tenant and lead_id = :lead_id",
+        f"""select lead_id, names || {OF_MERGED} as names, channels, erased from lead
+            where tenant_id = :tenant and lead_id = :lead_id""",
         tenant=tenant, lead_id=lead_id,
     )  # fmt: skip
     return rows.mappings().first()

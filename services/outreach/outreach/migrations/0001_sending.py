@@ -97,6 +97,7 @@ def upgrade() -> None:
     )
     op.execute("create unique index enrollment_once on enrollment (tenant_id, campaign_id, lead_id)")
     op.execute("create index enrollment_lead on enrollment (tenant_id, lead_id) where ended_at is null")
+    op.execute("create index enrollment_going_on on enrollment (tenant_id, campaign_id) where ended_at is null")
     # Who holds a person: the enrollment that reserved them by this name, for as long as it lasts, and for 60 days after anything
     # was last sent to them.
     op.execute(
@@ -119,7 +120,6 @@ def upgrade() -> None:
             tenant_id text not null,
             suppression_id uuid not null,
             lead_id uuid,
-            names text[] not null,
             reason text not null,
             channel text,
             campaign_id uuid,
@@ -133,7 +133,17 @@ def upgrade() -> None:
         )
         """
     )
-    op.execute("create index suppression_names on suppression using gin (names) where lifted_at is null")
+    # About whom the entries are: everybody who is known by one of these names.
+    op.execute(
+        """
+        create table suppressed_name (
+            tenant_id text not null,
+            name text not null,
+            suppression_id uuid not null,
+            primary key (tenant_id, name, suppression_id)
+        )
+        """
+    )
     # due_at: when it is looked at next; infinity while it waits for something that has no date (waiting_for says what).
     # spent_at: since when it counts as one of its account's messages of that day.
     op.execute(
@@ -258,7 +268,7 @@ def upgrade() -> None:
         """
     )
     isolate(
-        op, "lead", "account", "campaign", "enrollment", "hold", "suppression", "send_queue", "lane", "trouble", "message_event",
+        op, "lead", "account", "campaign", "enrollment", "hold", "suppression", "suppressed_name", "send_queue", "lane", "trouble", "message_event",
         "outreach_history", "sandbox_delivery",
     )  # fmt: skip
     append_only(op, "message_event")

@@ -11,14 +11,17 @@ from contracts.message import ProblemCode, ProblemError
 from contracts.outreach import people as messages
 from contracts.outreach.campaigns import EnrollmentEnd
 from contracts.outreach.people import ContactStatus, ContactView, SuppressionReason, SuppressionView
+from contracts.outreach.sending import Gate
 from contracts.taxonomy import Channel
 from outreach import locks
 from outreach.leads import store as leads
 from outreach.people import store
-from outreach.sending import store_enrollments
+from outreach.sending import store_enrollments, store_waiting
 from outreach.sending.domain_gates import REST
 from outreach.sending.queueing import stop
 
+_SUPPRESSIONS = (Gate.SUPPRESSION, Gate.UNSUBSCRIBED, Gate.DO_NOT_CONTACT)
+"""The gates that the ledger keeps closed."""
 _ENDS = {
     SuppressionReason.UNSUBSCRIBED: EnrollmentEnd.UNSUBSCRIBED,
     SuppressionReason.DO_NOT_CONTACT: EnrollmentEnd.DO_NOT_CONTACT,
@@ -52,6 +55,8 @@ async def unsuppress(uow: UnitOfWork, request: Received[messages.Unsuppress]) ->
     if entry.reason is SuppressionReason.COMPLAINT:
         raise ProblemError(ProblemCode.CONFLICT, "a complaint never expires, and cannot be lifted", "suppression_id")
     await store.lift(uow, tenant, ask.suppression_id, ask.actor)
+    if entry.lead_id:
+        await store_waiting.look_again(uow, [(tenant, entry.lead_id)], _SUPPRESSIONS)
     return await _entry(uow, tenant, ask.suppression_id)
 
 

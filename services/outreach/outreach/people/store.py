@@ -23,10 +23,14 @@ async def suppress(uow: UnitOfWork, tenant: str, names: Sequence[str], entry: Ma
     """Add an entry about whoever is known by one of these names; returns its id."""
     id_ = uuid7()
     await uow.execute(
-        """insert into suppression (tenant_id, suppression_id, lead_id, names, reason, channel, campaign_id, created_at, actor,
-                                    expires_at)
-           values (:tenant, :id, :lead_id, cast(:names as text[]), :reason, :channel, :campaign_id, :now, :actor, :expires_at)""",
-        tenant=tenant, id=id_, names=list(names), now=uow.now, **entry,
+        """insert into suppression (tenant_id, suppression_id, lead_id, reason, channel, campaign_id, created_at, actor, expires_at)
+           values (:tenant, :id, :lead_id, :reason, :channel, :campaign_id, :now, :actor, :expires_at)""",
+        tenant=tenant, id=id_, now=uow.now, **entry,
+    )  # fmt: skip
+    await uow.execute(
+        """insert into suppressed_name (tenant_id, name, suppression_id)
+           select distinct :tenant, name, cast(:id as uuid) from unnest(cast(:names as text[])) as name""",
+        tenant=tenant, id=id_, names=list(names),
     )  # fmt: skip
     return id_
 
@@ -34,16 +38,16 @@ async def suppress(uow: UnitOfWork, tenant: str, names: Sequence[str], entry: Ma
 async def suppress_recipient(uow: UnitOfWork, tenant: str, lead_id: UUID, kind: str, reason: SuppressionReason) -> None:
     """Have the address that a lead is reached at by a kind of message not be used any more; other addresses may."""
     channel = CHANNEL_OF[SendKind(kind)]
-    await uow.execute(
-        """insert into suppression (tenant_id, suppression_id, lead_id, names, reason, channel, created_at)
-           select tenant_id, uuidv7(), lead_id, addresses, :reason, :channel, :now
-           from lead cross join lateral (
-               select array_agg(name) as addresses from unnest(names) as name where name like :prefix
-           ) as reached
-           where tenant_id = :tenant and lead_id = :lead_id and addresses is not null""",
-        tenant=tenant, lead_id=lead_id, reason=reason.value, channel=channel.value, prefix=f"{_NAME_OF[channel]}:%",
-        now=uow.now,
+    rows = await uow.execute(
+        """select name from lead cross join lateral unnest(names) as name
+           where tenant_id = :tenant and lead_id = :lead_id and name like :prefix""",
+        tenant=tenant, lead_id=lead_id, prefix=f"{_NAME_OF[channel]}:%",
     )  # fmt: skip
+    if names := list(rows.scalars()):
+        entry = {"campaign_id": None, "actor": None, "expires_at": None}
+        await suppress(
+            uow, tenant, names, {**entry, "lead_id": lead_id, "reason": reason.value, "channel": channel.value}
+        )
 
 
 async def entry(uow: UnitOfWork, tenant: str, id_: UUID) -> RowMapping | None:
@@ -69,7 +73,9 @@ async def ledger(
     rows = await uow.execute(
         f"""select {_ENTRY} from suppression
             where tenant_id = :tenant and (cast(:before as uuid) is null or suppression_id < :before)
-                  and (cast(:names as text[]) is null or names && cast(:names as text[]))
+                  and (cast(:names as text[]) is null or suppression_id in (
+                      select suppression_id from suppressed_name
+                      where tenant_id = :tenant and name = any (cast(:names as text[]))))
             order by suppression_id desc limit :limit""",
         tenant=tenant, names=None if names is None else list(names), before=before, limit=limit,
     )  # fmt: skip
@@ -80,8 +86,10 @@ async def in_force(uow: UnitOfWork, tenant: str, names: Sequence[str], at: datet
     """Entries about whoever is known by one of these names that hold for every channel and campaign."""
     rows = await uow.execute(
         f"""select {_ENTRY} from suppression
-            where tenant_id = :tenant and names && cast(:names as text[]) and lifted_at is null and channel is null
-                  and campaign_id is null and (expires_at is null or expires_at > :at)""",
+            where tenant_id = :tenant and lifted_at is null and channel is null and campaign_id is null
+                  and (expires_at is null or expires_at > :at) and suppression_id in (
+                      select suppression_id from suppressed_name
+                      where tenant_id = :tenant and name = any (cast(:names as text[])))""",
         tenant=tenant, names=list(names), at=at,
     )  # fmt: skip
     return list(rows.mappings())
@@ -105,7 +113,6 @@ async def forget_names(uow: UnitOfWork, tenant: str, names: Sequence[str]) -> No
         names=list(names),
     )
     await uow.execute(
-        """update suppression set names = array(select name from unnest(names) as name where name <> all (cast(:names as text[])))
-           where tenant_id = :tenant and names && cast(:names as text[])""",
+        "delete from suppressed_name where tenant_id = :tenant and name = any (cast(:names as text[]))",
         tenant=tenant, names=list(names),
     )  # fmt: skip

@@ -12,8 +12,9 @@ from uuid_utils.compat import uuid7
 
 from chassis.unit_of_work import UnitOfWork
 from contracts.outreach.sending import Gate
+from outreach import locks
 from outreach.accounts import domain_limits
-from outreach.sending import store_queue
+from outreach.sending import store_enrollments, store_queue
 from outreach.sending.domain_gates import (
     GATES_OF_THE_LANE,
     GATES_OF_THE_MESSAGE,
@@ -34,6 +35,8 @@ _LEAST_PER_LANE = 4
 """Messages looked at of each lane, at least: behind one that a gate keeps there may be one that can leave."""
 LATER = timedelta(days=1)
 """When is looked again at a message of which a gate has no date."""
+AGAIN = timedelta(seconds=5)
+"""When is looked again at a message whose person somebody else took at the same moment."""
 _ASKED_AGAIN = {Gate.SIXTY_DAYS}
 """Gates without a date that nobody tells of when they open: the daily refresh of who may be contacted (tasklist, 2)."""
 
@@ -61,8 +64,13 @@ class _Sorted:
 
 async def claim(uow: UnitOfWork, tenants: Sequence[str], most: int, chance: Random) -> Claimed:
     """Claim messages of these tenants, of every account as many as may leave it now."""
-    lanes = await store_queue.ready_lanes(uow, tenants, LOOKED_AT)
     token = uuid7()
+    concerned = await store_queue.tenants_with_ready_lanes(uow, tenants, LOOKED_AT)
+    if not concerned:
+        return Claimed(token)
+    await uow.act_for(concerned)
+    await locks.accounts_are_chosen(uow, concerned)  # what is skipped may queue the next message, when lanes are locked
+    lanes = await store_queue.ready_lanes(uow, concerned, LOOKED_AT)
     if not lanes:
         return Claimed(token)
     accounts = await Accounts.read(uow, lanes)
@@ -144,9 +152,16 @@ async def _reserve(uow: UnitOfWork, done: _Sorted) -> None:
         return
     wanted = [(row["tenant_id"], row["enrollment_id"], row["names"]) for row in done.wanting]
     held = await store_queue.take_holds(uow, wanted, REST)
+    over = await store_enrollments.ended(uow, done.wanting)
+    done.skipped += [(row, over[row["enrollment_id"]]) for row in done.wanting if row["enrollment_id"] in over]
     late = {row["message_id"] for row in done.wanting if row["enrollment_id"] not in held}
     # Somebody else has them since a moment ago: what that means for it is seen when it is looked at next.
-    done.kept += [(row, uow.now, Gate.SIXTY_DAYS.value) for row in done.claimed if row["message_id"] in late]
+    again = uow.now + AGAIN
+    done.kept += [
+        (row, again, Gate.SIXTY_DAYS.value)
+        for row in done.claimed
+        if row["message_id"] in late and row["enrollment_id"] not in over
+    ]
     done.claimed = [row for row in done.claimed if row["message_id"] not in late]
 
 

@@ -92,14 +92,12 @@ class Held:
     Attributes:
         enrollment_id: who; none where it was no sequence.
         lasts: whether that sequence goes on.
-        stands_aside: whether its lead is merged into the message's, which stands for it, and nothing has left to it.
     """
 
     enrollment_id: UUID | None
     lasts: bool
     last_sent_at: datetime | None
     campaign_id: UUID | None = None
-    stands_aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,13 +224,11 @@ def sixty_days(facts: Facts, at: datetime) -> Answer:
 
     Of one campaign the person is sent the messages by way of one lead only.
     """
-    others = [
-        held for held in facts.held
-        if held.enrollment_id != facts.enrollment_id and not held.stands_aside
-    ]  # fmt: skip
+    others = [held for held in facts.held if held.enrollment_id != facts.enrollment_id]
     if any(held.campaign_id == facts.campaign.campaign_id for held in others):
         why = "the person is, or was, sent this campaign's messages by way of another lead"
-        return Answer(Gate.SIXTY_DAYS, None, why, final=True)
+        # A lead that another stands for may be parted from it, and be somebody else after all.
+        return Answer(Gate.SIXTY_DAYS, None, why, final=not facts.merged)
     if any(held.lasts for held in others):
         return Answer(Gate.SIXTY_DAYS, None, "another sequence holds the person")
     last = max((held.last_sent_at for held in others if held.last_sent_at), default=None)

@@ -125,8 +125,7 @@ def _condition(text: str) -> AudienceView:
 
 def _held(given: Mapping[str, Any]) -> Held:
     return Held(
-        _id(given["enrollment_id"]), given["lasts"], _moment(given["last_sent_at"]), _id(given["campaign_id"]),
-        given["stands_aside"],
+        _id(given["enrollment_id"]), given["lasts"], _moment(given["last_sent_at"]), _id(given["campaign_id"])
     )  # fmt: skip
 
 

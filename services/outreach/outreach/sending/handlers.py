@@ -12,7 +12,7 @@ from contracts.outreach import sending as messages
 from contracts.outreach.sending import Explanation, MessageView, SendState, Verdict
 from contracts.taxonomy import Channel
 from outreach.leads import store as leads
-from outreach.sending import store_messages, store_queue
+from outreach.sending import store_enrollments, store_messages, store_queue
 from outreach.sending.domain_gates import ask, binding, earliest
 from outreach.sending.facts import Accounts, facts_of
 from outreach.sending.going_on import skip
@@ -21,6 +21,7 @@ from outreach.sending.recording import Result, record
 
 _OVER = (SendState.SENT, SendState.FAILED, SendState.SKIPPED, SendState.UNKNOWN)
 _BY_HAND = "by_hand"
+_GATES = frozenset(gate.value for gate in messages.Gate)
 
 
 async def lead_messages(uow: UnitOfWork, request: Received[messages.LeadMessages]) -> messages.LeadMessagesView:
@@ -42,7 +43,8 @@ async def explain_message(uow: UnitOfWork, request: Received[messages.ExplainMes
         return Explanation(message=_view(row), verdicts=[])
     facts = facts_of(row, await Accounts.read(uow, [row]))
     # A message is not looked at before it is due.
-    due = row["due_at"].tzinfo and max(row["due_at"], uow.now) if row["waiting_for"] is None else uow.now
+    by_gate = row["waiting_for"] in _GATES
+    due = max(row["due_at"], uow.now) if row["due_at"].tzinfo and not by_gate else uow.now
     answers = ask(facts, uow.now)
     kept = binding(answers, uow.now)
     return Explanation(
@@ -55,7 +57,7 @@ async def explain_message(uow: UnitOfWork, request: Received[messages.ExplainMes
             for a in answers
         ],
         binding=kept.gate if kept else None,
-        earliest=earliest(facts, due or uow.now),
+        earliest=earliest(facts, due),
     )  # fmt: skip
 
 
@@ -68,7 +70,7 @@ async def message_history(uow: UnitOfWork, request: Received[messages.MessageHis
 
 
 async def skip_message(uow: UnitOfWork, request: Received[messages.SkipMessage]) -> MessageView:
-    row = await _message(uow, request.tenant, request.body.message_id)
+    row = await _message(uow, request.tenant, request.body.message_id, lock=True)
     if row["state"] not in (SendState.QUEUED, SendState.CLAIMED):
         raise ProblemError(
             ProblemCode.CONFLICT, f"the message is {row['state']}: only one that has not begun to leave can be skipped",
@@ -80,13 +82,18 @@ async def skip_message(uow: UnitOfWork, request: Received[messages.SkipMessage])
 
 async def settle_message(uow: UnitOfWork, request: Received[messages.SettleMessage]) -> MessageView:
     tenant, decided = request.tenant, request.body
-    row = await _message(uow, tenant, decided.message_id)
+    row = await _message(uow, tenant, decided.message_id, lock=True)
     if row["state"] != SendState.UNKNOWN:
         raise ProblemError(
             ProblemCode.CONFLICT, f"the message is {row['state']}: only of an unknown one it is asked what became of it",
             "message_id",
         )  # fmt: skip
     if decided.outcome == "send_again":
+        if over := await store_enrollments.ended(uow, [row]):
+            (why,) = over.values()
+            raise ProblemError(
+                ProblemCode.CONFLICT, f"the sequence has ended ({why}): nothing more is sent of it", "outcome"
+            )
         await put_back(uow, [(row, uow.now, _BY_HAND)])
     else:
         reason = _BY_HAND if decided.outcome == "failed" else None
@@ -94,8 +101,8 @@ async def settle_message(uow: UnitOfWork, request: Received[messages.SettleMessa
     return _view(await _message(uow, tenant, decided.message_id))
 
 
-async def _message(uow: UnitOfWork, tenant: str, message_id: UUID) -> RowMapping:
-    row = await store_queue.one(uow, tenant, message_id)
+async def _message(uow: UnitOfWork, tenant: str, message_id: UUID, *, lock: bool = False) -> RowMapping:
+    row = await store_queue.one(uow, tenant, message_id, lock=lock)
     if row is None:
         raise ProblemError(ProblemCode.NOT_FOUND, "this tenant has no such message", "message_id")
     return row
@@ -104,8 +111,7 @@ async def _message(uow: UnitOfWork, tenant: str, message_id: UUID) -> RowMapping
 def _view(row: Row) -> MessageView:
     names = ("message_id", "campaign_id", "step", "kind", "account_id", "state", "queued_at", "ended_at", "reason")
     waits = row["state"] == SendState.QUEUED and row["due_at"].tzinfo is not None
-    gates = {gate.value for gate in messages.Gate}
     return MessageView(
         **{name: row[name] for name in names}, due_at=row["due_at"] if waits else None,
-        waiting_for=row["waiting_for"] if row["waiting_for"] in gates else None,
+        waiting_for=row["waiting_for"] if row["waiting_for"] in _GATES else None,
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """The last look before a message is handed over: all gates are asked again, and what passes is committed as leaving."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import RowMapping
@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping
 from chassis.unit_of_work import UnitOfWork
 from contracts.outreach.sending import Gate
 from outreach import locks
-from outreach.sending import store_queue
+from outreach.sending import store_enrollments, store_queue
 from outreach.sending.claiming import LATER, LEASE
 from outreach.sending.domain_gates import GATES_OF_THE_MESSAGE, ask, binding, earliest
 from outreach.sending.facts import Accounts, facts_of
@@ -24,9 +24,14 @@ async def begin(uow: UnitOfWork, messages: Mapping[UUID, tuple[str, UUID]]) -> d
     await locks.messages_leave(uow, {tenant for tenant, _ in messages.values()})
     rows = await store_queue.claimed(uow, messages)
     accounts = await Accounts.read(uow, rows.values())
-    leaving, kept, skipped = [], [], []
+    leaving, skipped = [], []
+    kept: list[tuple[RowMapping, datetime | None, str]] = []
     for row in rows.values():
         facts = facts_of(row, accounts)
+        if facts.account and facts.account.day_of(row["spent_at"]) != facts.account.day_of(uow.now):
+            # It was claimed on the account's day before, and would leave uncounted on this one.
+            kept.append((row, uow.now, Gate.ACCOUNT_CAPACITY.value))
+            continue
         closed = binding(ask(facts, uow.now), uow.now)
         if closed is None:
             leaving.append(row)
@@ -41,6 +46,15 @@ async def begin(uow: UnitOfWork, messages: Mapping[UUID, tuple[str, UUID]]) -> d
     if leaving:
         await store_queue.begin(uow, leaving, [reference(row["message_id"]) for row in leaving], LEASE)
         await store_queue.note(uow, leaving, "sending", [None] * len(leaving))
+        # The gap that was drawn when they were claimed is kept from now on.
+        gaps = {
+            row["account_id"]: (row, row["account_next_at"] - row["spent_at"])
+            for row in leaving
+            if row["account_next_at"]
+        }
+        next_at = {account: uow.now + gap for account, (_, gap) in gaps.items() if gap > timedelta()}
+        if next_at:
+            await store_queue.mind_gap(uow, {account: row["tenant_id"] for account, (row, _) in gaps.items()}, next_at)
     if kept:
         await put_back(uow, kept)
     if skipped:
@@ -51,10 +65,23 @@ async def begin(uow: UnitOfWork, messages: Mapping[UUID, tuple[str, UUID]]) -> d
 async def put_back(
     uow: UnitOfWork, kept: Sequence[tuple[RowMapping, datetime | None, str]], *, tried: bool = False
 ) -> None:
-    """Have messages that were claimed, or surely not sent, wait in the queue again."""
+    """Have messages that were claimed, or surely not sent, wait in the queue again; those of sequences that have ended meanwhile are
+    skipped."""
+    over = await store_enrollments.ended(uow, [row for row, _, _ in kept])
+    if gone := [(row, over[row["enrollment_id"]]) for row, _, _ in kept if row["enrollment_id"] in over]:
+        await skip_sent_back(uow, gone)
+        kept = [each for each in kept if each[0]["enrollment_id"] not in over]
+    if not kept:
+        return
     await store_queue.put_off(uow, kept, tried=tried)
     await store_queue.note(uow, [row for row, _, _ in kept], "queued", [reason for _, _, reason in kept])
     await store_queue.wake_for(uow, [(row, due) for row, due, _ in kept])
+
+
+async def skip_sent_back(uow: UnitOfWork, gone: Sequence[tuple[RowMapping, str]]) -> None:
+    """Skip messages that surely were not sent, or of which somebody says so, though they had begun to leave."""
+    await store_queue.put_off(uow, [(row, None, reason) for row, reason in gone])
+    await skip(uow, [({**row, "token": None}, reason) for row, reason in gone])
 
 
 async def give_back(uow: UnitOfWork, rows: Sequence[RowMapping], token: UUID) -> None:

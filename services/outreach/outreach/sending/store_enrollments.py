@@ -7,6 +7,7 @@ from sqlalchemy import RowMapping
 
 from chassis.unit_of_work import UnitOfWork
 from contracts.outreach.campaigns import EnrollmentEnd
+from outreach.leads.store import OF_MERGED
 
 
 async def skip_pending(uow: UnitOfWork, tenant: str, enrollments: Collection[UUID], reason: str) -> list[RowMapping]:
@@ -35,26 +36,111 @@ async def end(uow: UnitOfWork, ends: Sequence[tuple[str, UUID, EnrollmentEnd]]) 
     )  # fmt: skip
     ended = list(rows.mappings())
     if ended:
+        given = {"tenants": list(set(tenants)), "enrollments": [row["enrollment_id"] for row in ended]}
+        await _lock_holds(uow, **given)
+        # What is on its way to them, or may have reached them, counts as sent now.
         await uow.execute(
-            """with freed as (
-                   delete from hold where tenant_id = any (cast(:tenants as text[]))
-                     and enrollment_id = any (cast(:enrollments as uuid[])) and last_sent_at is null
+            """with let_go as (
+                   select hold.tenant_id, name, exists (
+                       select from send_queue as message
+                       where message.tenant_id = hold.tenant_id and message.enrollment_id = hold.enrollment_id
+                             and message.state in ('sending', 'unknown')) as is_leaving
+                   from hold where tenant_id = any (cast(:tenants as text[])) and enrollment_id = any (cast(:enrollments as uuid[]))
+               ), freed as (
+                   delete from hold using let_go where hold.tenant_id = let_go.tenant_id and hold.name = let_go.name
+                     and last_sent_at is null and not is_leaving
                )
-               update hold set lasts = false where tenant_id = any (cast(:tenants as text[]))
-                 and enrollment_id = any (cast(:enrollments as uuid[])) and last_sent_at is not null""",
-            tenants=list(set(tenants)), enrollments=[row["enrollment_id"] for row in ended],
+               update hold set lasts = false, last_sent_at = case when is_leaving then :now else last_sent_at end
+               from let_go where hold.tenant_id = let_go.tenant_id and hold.name = let_go.name
+                 and (last_sent_at is not null or is_leaving)""",
+            **given, now=uow.now,
         )  # fmt: skip
     return ended
 
 
 async def contacted(uow: UnitOfWork, messages: Sequence[RowMapping]) -> None:
     """Something was sent to the persons of these messages, or may have been: from now on the 60 days are counted anew."""
+    given = {
+        "tenants": list({row["tenant_id"] for row in messages}), "enrollments": [row["enrollment_id"] for row in messages]
+    }  # fmt: skip
+    await _lock_holds(uow, **given)
     await uow.execute(
         """update hold set last_sent_at = :now where tenant_id = any (cast(:tenants as text[]))
              and enrollment_id = any (cast(:enrollments as uuid[]))""",
-        now=uow.now, tenants=list({row["tenant_id"] for row in messages}),
-        enrollments=[row["enrollment_id"] for row in messages],
+        **given, now=uow.now,
     )  # fmt: skip
+
+
+async def _lock_holds(uow: UnitOfWork, tenants: Sequence[str], enrollments: Sequence[UUID]) -> None:
+    """Lock these sequences' holds in the order in which everybody does."""
+    await uow.execute(
+        """select from hold where tenant_id = any (cast(:tenants as text[]))
+             and enrollment_id = any (cast(:enrollments as uuid[])) order by tenant_id, name for update""",
+        tenants=list(tenants), enrollments=list(enrollments),
+    )  # fmt: skip
+
+
+async def follow_names(uow: UnitOfWork, leads: Sequence[tuple[str, UUID]]) -> None:
+    """Who holds the person of (tenant, lead), or sent them something, does so by every name that they are known by now."""
+    await uow.execute(
+        """insert into hold (tenant_id, name, enrollment_id, lasts, last_sent_at)
+            select known.tenant_id, name, (array_agg(known.mine) filter (where known.mine is not null))[1], bool_or(known.mine is not null), max(known.last_sent_at)
+            from (
+                select lead.tenant_id, names, max(last_sent_at) as last_sent_at,
+                       (array_agg(hold.enrollment_id) filter (where lasts and enrollment.lead_id = lead.lead_id))[1] as mine
+                from (select lead.tenant_id, lead.lead_id, lead.names || {OF_MERGED} as names
+                      from unnest(cast(:tenants as text[]), cast(:leads as uuid[])) as given (tenant_id, lead_id)
+                      join lead using (tenant_id, lead_id) where lead.merged_into is null and not lead.erased) as lead
+                join hold on hold.tenant_id = lead.tenant_id and hold.name = any (lead.names)
+                left join enrollment on enrollment.tenant_id = hold.tenant_id and enrollment.enrollment_id = hold.enrollment_id
+                group by lead.tenant_id, lead.lead_id, names
+            ) as known cross join lateral unnest(known.names) as name
+            where known.mine is not null or known.last_sent_at is not null
+            group by known.tenant_id, name
+            order by known.tenant_id, name
+            on conflict (tenant_id, name) do update set last_sent_at = greatest(hold.last_sent_at, excluded.last_sent_at)""".replace(
+            "{OF_MERGED}", OF_MERGED
+        ),
+        tenants=[tenant for tenant, _ in leads], leads=[lead for _, lead in leads],
+    )  # fmt: skip
+
+
+async def part(uow: UnitOfWork, leads: Sequence[tuple[str, UUID]]) -> None:
+    """The persons of (tenant, lead), which were parted from others, are not held by the others' sequences any more, but by names that
+    they share."""
+    await uow.execute(
+        """delete from hold using lead, enrollment, lead as theirs,
+                  unnest(cast(:tenants as text[]), cast(:leads as uuid[])) as given (tenant, lead)
+           where lead.tenant_id = given.tenant and lead.lead_id = given.lead and hold.tenant_id = given.tenant
+             and hold.name = any (lead.names) and enrollment.tenant_id = given.tenant
+             and enrollment.enrollment_id = hold.enrollment_id and enrollment.lead_id <> lead.lead_id
+             and theirs.tenant_id = given.tenant and theirs.lead_id = enrollment.lead_id
+             and hold.name <> all (theirs.names)""",
+        tenants=[tenant for tenant, _ in leads], leads=[lead for _, lead in leads],
+    )  # fmt: skip
+
+
+async def stand_aside(uow: UnitOfWork, leads: Sequence[tuple[str, UUID]]) -> None:
+    """Sequences of (tenant, lead), for which another lead stands now, let go of their persons where nothing has left to them: the
+    other lead's may have them. They go on once the lead is parted."""
+    rows = await uow.execute(
+        """update enrollment set holds = false
+           from unnest(cast(:tenants as text[]), cast(:leads as uuid[])) as given (tenant, lead)
+           where tenant_id = given.tenant and lead_id = given.lead and ended_at is null and holds and not exists (
+               select from send_queue as message
+               where message.tenant_id = enrollment.tenant_id and message.enrollment_id = enrollment.enrollment_id
+                     and message.state in ('sending', 'sent', 'unknown'))
+           returning tenant_id, enrollment_id""",
+        tenants=[tenant for tenant, _ in leads], leads=[lead for _, lead in leads],
+    )  # fmt: skip
+    if aside := rows.all():
+        given = {"tenants": list({row.tenant_id for row in aside}), "enrollments": [row.enrollment_id for row in aside]}
+        await _lock_holds(uow, **given)
+        await uow.execute(
+            """delete from hold where tenant_id = any (cast(:tenants as text[]))
+                 and enrollment_id = any (cast(:enrollments as uuid[])) and last_sent_at is null""",
+            **given,
+        )
 
 
 async def going_on(uow: UnitOfWork, tenant: str, lead_id: UUID) -> list[UUID]:
@@ -74,3 +160,14 @@ async def going_on_of_persons(uow: UnitOfWork, tenant: str, names: Sequence[str]
         tenant=tenant, names=list(names),
     )  # fmt: skip
     return list(rows.scalars())
+
+
+async def ended(uow: UnitOfWork, messages: Sequence[RowMapping]) -> dict[UUID, str]:
+    """Of the sequences of these messages those that have ended, with why."""
+    rows = await uow.execute(
+        """select enrollment_id, end_reason from enrollment
+           where tenant_id = any (cast(:tenants as text[])) and enrollment_id = any (cast(:enrollments as uuid[]))
+             and ended_at is not null""",
+        tenants=list({row["tenant_id"] for row in messages}), enrollments=[row["enrollment_id"] for row in messages],
+    )  # fmt: skip
+    return {row.enrollment_id: row.end_reason for row in rows}

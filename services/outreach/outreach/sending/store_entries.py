@@ -74,14 +74,17 @@ async def make_lanes(uow: UnitOfWork, rows: Sequence[Row]) -> None:
 
 
 async def without_account(uow: UnitOfWork, tenant: str, limit: int) -> list[tuple[UUID, SendKind, str, str]]:
-    """Messages that there was no account for: their ids, kinds, rotation sets, and one of their persons' names."""
+    """Messages that have no account, and that there is one for: their ids, kinds, rotation sets, and one of their persons' names."""
     rows = await uow.execute(
         """select message_id, kind, coalesce(campaign.settings ->> 'rotation_set', 'default') as rotation_set,
                   coalesce(lead.names[1], '') as person
            from send_queue as message
            join campaign on campaign.tenant_id = :tenant and campaign.campaign_id = message.campaign_id
            join lead on lead.tenant_id = :tenant and lead.lead_id = message.lead_id
-           where message.tenant_id = :tenant and message.account_id is null and message.state = 'queued'
+           where message.tenant_id = :tenant and message.account_id is null and message.state = 'queued' and exists (
+               select from account where account.tenant_id = :tenant and account.state <> 'removed'
+                 and account.settings ->> 'rotation_set' = coalesce(campaign.settings ->> 'rotation_set', 'default')
+                 and account.channel = case message.kind when 'email' then 'email' when 'sms' then 'sms' else 'linkedin' end)
            limit :limit for update of message skip locked""",
         tenant=tenant, limit=limit,
     )  # fmt: skip
@@ -89,20 +92,26 @@ async def without_account(uow: UnitOfWork, tenant: str, limit: int) -> list[tupl
 
 
 async def give_account(uow: UnitOfWork, tenant: str, accounts: Mapping[UUID, UUID]) -> None:
-    """Have messages leave from these accounts, as soon as they may."""
+    """Have messages leave from these accounts."""
     rows = await uow.execute(
-        """update send_queue set account_id = given.account, due_at = least(due_at, :now)
+        """update send_queue set account_id = given.account
            from unnest(cast(:messages as uuid[]), cast(:accounts as uuid[])) as given (message, account)
            where tenant_id = :tenant and message_id = given.message
            returning tenant_id, account_id, campaign_id, kind, due_at""",
-        tenant=tenant, messages=list(accounts), accounts=list(accounts.values()), now=uow.now,
+        tenant=tenant, messages=list(accounts), accounts=list(accounts.values()),
     )  # fmt: skip
     await make_lanes(uow, list(rows.mappings()))
 
 
-async def take_account(uow: UnitOfWork, tenant: str, account: UUID) -> None:
-    """Have what waits for an account leave by another."""
+async def take_accounts(uow: UnitOfWork, tenant: str) -> None:
+    """Have what waits for accounts that were removed, or that do not send for its campaign any more, leave by others."""
     await uow.execute(
-        "update send_queue set account_id = null where tenant_id = :tenant and account_id = :account and state = 'queued'",
-        tenant=tenant, account=account,
+        """update send_queue as message set account_id = null
+           from account, campaign
+           where message.tenant_id = :tenant and message.state = 'queued'
+             and account.tenant_id = :tenant and account.account_id = message.account_id
+             and campaign.tenant_id = :tenant and campaign.campaign_id = message.campaign_id
+             and (account.state = 'removed'
+                  or account.settings ->> 'rotation_set' <> coalesce(campaign.settings ->> 'rotation_set', 'default'))""",
+        tenant=tenant,
     )  # fmt: skip

@@ -9,6 +9,7 @@ from sqlalchemy import RowMapping
 from uuid_utils.compat import uuid7
 
 from chassis.unit_of_work import Row, UnitOfWork, columns
+from outreach.leads.store import OF_MERGED
 
 _ACCOUNT = """account.settings::text as account_settings, account.state as account_state,
     account.blocked as account_blocked, account.next_at as account_next_at, account.changed_at as account_changed_at,
@@ -19,28 +20,23 @@ _SENDER = (
     "account.address as account_address, account.sender_name, account.transport, account.smtp::text as account_smtp"
 )
 _FACTS = f"""
-    message.*, enrollment.holds, enrollment.replied_at, enrollment.paused_until, lead.names, lead.channels, lead.attribution,
+    message.*, enrollment.holds, enrollment.replied_at, enrollment.paused_until, lead.names || {OF_MERGED} as names, lead.channels, lead.attribution,
     lead.metadata as lead_metadata,
     lead.time_zone, lead.erased, lead.merged_into is not null as merged, {_CAMPAIGN},
     coalesce(campaign.steps -> (message.step - 1) ->> 'condition', '{{}}') as condition, (
         select jsonb_agg(jsonb_build_object(
             'enrollment_id', hold.enrollment_id, 'campaign_id', other.campaign_id, 'lasts', lasts,
-            'last_sent_at', last_sent_at, 'stands_aside', coalesce(theirs.merged_into = lead.lead_id, false) and not exists (
-                select from send_queue as before
-                where before.tenant_id = hold.tenant_id and before.enrollment_id = hold.enrollment_id
-                      and before.state in ('sending', 'sent', 'unknown'))))
+            'last_sent_at', last_sent_at))
         from hold
         left join enrollment as other on other.tenant_id = hold.tenant_id and other.enrollment_id = hold.enrollment_id
-        left join lead as theirs on theirs.tenant_id = hold.tenant_id and theirs.lead_id = other.lead_id
         where hold.tenant_id = message.tenant_id and hold.enrollment_id is distinct from message.enrollment_id
-              and hold.name = any (lead.names || array(
-                  select name from lead as merged cross join lateral unnest(merged.names) as name
-                  where merged.tenant_id = message.tenant_id and merged.merged_into = message.lead_id))
+              and hold.name = any (lead.names || {OF_MERGED})
     ) as held, (
         select jsonb_agg(jsonb_build_object(
             'reason', reason, 'channel', channel, 'campaign_id', campaign_id, 'expires_at', expires_at))
-        from suppression
-        where suppression.tenant_id = message.tenant_id and lifted_at is null and suppression.names && lead.names
+        from suppressed_name as about
+        join suppression using (tenant_id, suppression_id)
+        where about.tenant_id = message.tenant_id and about.name = any (lead.names || {OF_MERGED}) and lifted_at is null
     ) as suppressed
 """
 _AROUND = """
@@ -112,6 +108,17 @@ _TAKE = """
 """
 
 
+async def tenants_with_ready_lanes(uow: UnitOfWork, tenants: Sequence[str], limit: int) -> list[str]:
+    """Those of these tenants that one of the lanes which have to be looked at next is of."""
+    rows = await uow.execute(
+        """select distinct tenant_id from (
+               select tenant_id from lane where tenant_id = any (cast(:tenants as text[])) and ready_at <= :now
+               order by ready_at limit :limit) as next""",
+        tenants=list(tenants), now=uow.now, limit=limit,
+    )  # fmt: skip
+    return list(rows.scalars())
+
+
 async def ready_lanes(uow: UnitOfWork, tenants: Sequence[str], limit: int) -> list[RowMapping]:
     """Lanes that have to be looked at, with their accounts and campaigns; those of other workers are left to them."""
     rows = await uow.execute(_LANES, tenants=list(tenants), now=uow.now, limit=limit)
@@ -137,8 +144,13 @@ async def claimed(uow: UnitOfWork, messages: Mapping[UUID, tuple[str, UUID]]) ->
     return {row["message_id"]: row for row in rows.mappings() if messages[row["message_id"]][1] == row["token"]}
 
 
-async def one(uow: UnitOfWork, tenant: str, message_id: UUID) -> RowMapping | None:
-    """A message with what the gates look at."""
+async def one(uow: UnitOfWork, tenant: str, message_id: UUID, *, lock: bool = False) -> RowMapping | None:
+    """A message with what the gates look at; nobody changes a locked one until this unit of work ends."""
+    if lock:
+        await uow.execute(
+            "select from send_queue where tenant_id = :tenant and message_id = :message for update",
+            tenant=tenant, message=message_id,
+        )  # fmt: skip
     return (await uow.execute(_ONE, tenant=tenant, message=message_id)).mappings().first()
 
 
@@ -158,6 +170,8 @@ async def take_holds(
     A person is free whom no sequence holds and to whom nothing was sent for `rest`. Of two that want the same one at once, the
     first given has them.
     """
+    going_on = await _going_on(uow, [(tenant, enrollment) for tenant, enrollment, _ in enrollments])
+    enrollments = [each for each in enrollments if each[1] in going_on]
     given = [(tenant, name, enrollment) for tenant, enrollment, names in enrollments for name in names]
     rows = await uow.execute(
         _TAKE, tenants=[tenant for tenant, _, _ in given], names=[name for _, name, _ in given],
@@ -183,6 +197,17 @@ async def take_holds(
     return whole
 
 
+async def _going_on(uow: UnitOfWork, enrollments: Sequence[tuple[str, UUID]]) -> set[UUID]:
+    """Those of these that have not ended, and do not until this unit of work does."""
+    rows = await uow.execute(
+        """select enrollment_id from enrollment join unnest(cast(:tenants as text[]), cast(:enrollments as uuid[]))
+               as given (tenant_id, enrollment_id) using (tenant_id, enrollment_id)
+           where ended_at is null order by enrollment_id for update of enrollment""",
+        tenants=[tenant for tenant, _ in enrollments], enrollments=[enrollment for _, enrollment in enrollments],
+    )  # fmt: skip
+    return set(rows.scalars())
+
+
 async def claim(uow: UnitOfWork, messages: Sequence[RowMapping], token: UUID, lease: timedelta) -> None:
     """Messages are a worker's until its lease runs out, and count as having left their accounts today."""
     await uow.execute(
@@ -200,13 +225,14 @@ async def put_off(
     """Have messages that did not leave wait until then, or for something that has no date, because of a gate or a reason."""
     await uow.execute(
         """update send_queue
-           set state = 'queued', token = null, lease_until = null, spent_at = null, due_at = given.due_at,
+           set state = 'queued', token = null, lease_until = null, spent_at = null, ended_at = null, due_at = given.due_at,
                waiting_for = given.waiting_for, tries = tries + :tries
            from unnest(cast(:tenants as text[]), cast(:messages as uuid[]), cast(:due as timestamptz[]),
-                       cast(:gates as text[])) as given (tenant, message, due_at, waiting_for)
-           where tenant_id = given.tenant and message_id = given.message""",
+                       cast(:gates as text[]), cast(:tokens as uuid[])) as given (tenant, message, due_at, waiting_for, token)
+           where tenant_id = given.tenant and message_id = given.message and send_queue.token is not distinct from given.token
+                 and state in ('queued', 'claimed', 'sending', 'unknown')""",
         **_keys([message for message, _, _ in messages]), due=[due or _INFINITY for _, due, _ in messages],
-        gates=[gate for _, _, gate in messages], tries=int(tried),
+        gates=[gate for _, _, gate in messages], tokens=[message["token"] for message, _, _ in messages], tries=int(tried),
     )  # fmt: skip
 
 
@@ -232,9 +258,9 @@ async def rest_lanes(uow: UnitOfWork, lanes: Sequence[tuple[Row, datetime | None
 async def wake_lanes(
     uow: UnitOfWork, tenant: str, *, campaign: UUID | None = None, account: UUID | None = None
 ) -> None:
-    """Have the lanes of a campaign or an account be looked at now."""
+    """Have the lanes of a campaign or an account be looked at now, those too that a claim is just about to have rest."""
     await uow.execute(
-        """update lane set ready_at = :now where tenant_id = :tenant and ready_at > :now
+        """update lane set ready_at = :now where tenant_id = :tenant
              and (cast(:campaign as uuid) is null or campaign_id = :campaign)
              and (cast(:account as uuid) is null or account_id = :account)""",
         tenant=tenant, campaign=campaign, account=account, now=uow.now,
@@ -261,7 +287,7 @@ async def wake_for(uow: UnitOfWork, messages: Sequence[tuple[Row, datetime | Non
 async def mind_gap(uow: UnitOfWork, tenants: Mapping[UUID, str], next_at: Mapping[UUID, datetime]) -> None:
     """Have nothing leave these accounts before then."""
     await uow.execute(
-        """update account set next_at = given.next_at
+        """update account set next_at = greatest(account.next_at, given.next_at)
            from unnest(cast(:tenants as text[]), cast(:accounts as uuid[]), cast(:next as timestamptz[]))
                 as given (tenant, account, next_at)
            where tenant_id = given.tenant and account_id = given.account""",
@@ -321,7 +347,8 @@ async def end(uow: UnitOfWork, ends: Sequence[Row]) -> list[RowMapping]:
                 as given (tenant_id, message_id, token, state, reason, fault, provider_reference)
            where message.tenant_id = given.tenant_id and message.message_id = given.message_id
                  and message.token is not distinct from given.token
-                 and message.state in ('queued', 'claimed', 'sending', 'unknown') and message.state <> given.state
+                 and message.state <> given.state and (message.state in ('queued', 'claimed')
+                     or message.state in ('sending', 'unknown') and given.state <> 'skipped')
            returning message.*""",
         now=uow.now, tenants=given["tenant_id"], messages=given["message_id"], tokens=given["token"],
         states=given["state"], reasons=given["reason"], faults=given["fault"],

@@ -1,0 +1,224 @@
+"""What happens between two looks: whoever is stopped stays stopped, and what left is never forgotten."""
+
+from datetime import timedelta
+from random import Random
+from uuid import UUID, uuid4
+
+import pytest
+
+from chassis.unit_of_work import Database
+from contracts.intake.leads import LeadUpdated
+from contracts.message import ProblemCode, ProblemError
+from contracts.outreach.accounts import RemoveAccount
+from contracts.outreach.campaigns import ArchiveCampaign, NewStep
+from contracts.outreach.people import GetContact, ListSuppressions, Suppress, Unsuppress
+from contracts.outreach.sending import ExplainMessage, SendState, SettleMessage, SkipMessage
+from outreach.sending.claiming import Claimed, claim
+from outreach.sending.leaving import begin
+from outreach.sending.recording import Result, record
+from outreach.upkeep import look_after_accounts
+from tests.outreach.campaigns.test_merged import gone, stands
+from tests.outreach.scene import Gate, account, arrive, campaign, count, lead, messages, outreach
+from tests.platform import Platform
+from tests.waiting import until
+
+
+@pytest.fixture
+def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No worker claims anything: the test does it."""
+
+    async def nothing(*_: object) -> Claimed:
+        return Claimed(uuid4())
+
+    monkeypatch.setattr("outreach.sending.sender.claim", nothing)
+
+
+async def taken(database: Database, tenant: str, *, leave: bool = True) -> tuple[Claimed, list[UUID]]:
+    """What there is to send is claimed, and begun if it is to leave."""
+    async with database.begin(tenant) as uow:
+        claimed = await claim(uow, [tenant], 100, Random(1))
+    ids = [row["message_id"] for row in claimed.messages]
+    if leave and ids:
+        async with database.begin(tenant) as uow:
+            await begin(uow, dict.fromkeys(ids, (tenant, claimed.token)))
+    return claimed, ids
+
+
+async def queued(platform: Platform, tenant: str, number: int) -> bool:
+    return await count(platform, tenant, "queued") == number
+
+
+@pytest.mark.usefixtures("by_hand")
+async def test_a_message_of_a_sequence_that_has_ended_is_not_sent_again_and_stops_nobody_else(
+    platform: Platform, database: Database, tenant: str
+) -> None:
+    one, other = lead(), lead()
+    async with outreach(platform, tenant, Gate(tenant)):
+        await account(platform, tenant)
+        await arrive(platform, tenant, [one])
+        await campaign(platform, tenant)
+        await until(lambda: queued(platform, tenant, 1))
+        claimed, (message,) = await taken(database, tenant)
+        entry = await platform.caller.ask(tenant, Suppress(lead_id=one.lead_id))
+        await platform.caller.ask(tenant, Unsuppress(suppression_id=entry.suppression_id))
+        async with database.begin(tenant) as uow:
+            await record(uow, [Result(tenant, message, claimed.token, SendState.UNKNOWN)])
+        with pytest.raises(ProblemError, match="sequence has ended"):
+            await platform.caller.ask(tenant, SettleMessage(message_id=message, outcome="send_again"))
+        async with database.begin(tenant) as uow:
+            await record(uow, [Result(tenant, message, claimed.token, SendState.QUEUED, "busy")])
+        assert [m["state"] for m in await messages(platform, tenant)] == ["skipped"]
+        await arrive(platform, tenant, [other])
+        _, ids = await taken(database, tenant)
+        assert len(ids) == 1, "another person's"
+
+
+@pytest.mark.usefixtures("by_hand")
+async def test_what_is_in_flight_when_its_campaign_is_archived_counts_as_sent(
+    platform: Platform, database: Database, tenant: str
+) -> None:
+    known = lead()
+    async with outreach(platform, tenant, Gate(tenant)):
+        await account(platform, tenant)
+        await arrive(platform, tenant, [known])
+        made = await campaign(platform, tenant)
+        await until(lambda: queued(platform, tenant, 1))
+        claimed, (message,) = await taken(database, tenant)
+        await platform.caller.ask(tenant, ArchiveCampaign(campaign_id=made.campaign_id))
+
+        async def ended() -> bool:
+            async with platform.sql() as sql:
+                return bool(await sql.fetchval("select ended_at from outreach.enrollment where tenant_id = $1", tenant))
+
+        await until(ended)
+        async with database.begin(tenant) as uow:
+            await record(uow, [Result(tenant, message, claimed.token, SendState.SENT)])
+        contact = await platform.caller.ask(tenant, GetContact(lead_id=known.lead_id))
+        assert (contact.status, contact.eligible_for_outreach) == ("resting", False)
+
+
+@pytest.mark.usefixtures("by_hand")
+async def test_a_message_that_leaves_just_now_is_not_skipped(
+    platform: Platform, database: Database, tenant: str
+) -> None:
+    async with outreach(platform, tenant, Gate(tenant)):
+        await account(platform, tenant)
+        await arrive(platform, tenant, [lead()])
+        await campaign(platform, tenant)
+        await until(lambda: queued(platform, tenant, 1))
+        _, (message,) = await taken(database, tenant)
+        with pytest.raises(ProblemError) as refused:
+            await platform.caller.ask(tenant, SkipMessage(message_id=message))
+        assert refused.value.problem.code is ProblemCode.CONFLICT
+
+
+@pytest.mark.usefixtures("by_hand")
+async def test_a_follow_up_does_not_leave_earlier_because_its_account_is_removed(
+    platform: Platform, database: Database, tenant: str
+) -> None:
+    async with outreach(platform, tenant, Gate(tenant)):
+        sales = (await account(platform, tenant)).account_id
+        await arrive(platform, tenant, [lead()])
+        await campaign(platform, tenant, NewStep(), NewStep(delay_days=3))
+        await until(lambda: queued(platform, tenant, 1))
+        claimed, (message,) = await taken(database, tenant)
+        async with database.begin(tenant) as uow:
+            await record(uow, [Result(tenant, message, claimed.token, SendState.SENT)])
+        other = await account(platform, tenant)
+        await platform.caller.ask(tenant, RemoveAccount(account_id=sales))
+        (following,) = [m for m in await messages(platform, tenant) if m["step"] == 2]
+        assert following["account_id"] == other.account_id
+        assert following["due_at"] - following["queued_at"] == timedelta(days=3)
+
+
+@pytest.mark.usefixtures("by_hand")
+async def test_what_was_claimed_from_an_account_that_is_removed_leaves_by_another(
+    platform: Platform, database: Database, tenant: str
+) -> None:
+    gate = Gate(tenant)
+    gate.open()
+    async with outreach(platform, tenant, gate):
+        sales = (await account(platform, tenant)).account_id
+        await arrive(platform, tenant, [lead()])
+        await campaign(platform, tenant)
+        await until(lambda: queued(platform, tenant, 1))
+        claimed, (message,) = await taken(database, tenant, leave=False)
+        await platform.caller.ask(tenant, RemoveAccount(account_id=sales))
+        async with database.begin(tenant) as uow:
+            assert await begin(uow, {message: (tenant, claimed.token)}) == {}
+        other = await account(platform, tenant)
+        async with database.begin() as uow:
+            now = uow.now
+        await look_after_accounts(database, now)
+        assert [m["account_id"] for m in await messages(platform, tenant)] == [other.account_id]
+        _, again = await taken(database, tenant)
+        assert again == [message]
+
+
+async def test_who_is_suppressed_is_not_contacted_by_way_of_the_lead_that_theirs_is_merged_into(
+    platform: Platform, tenant: str
+) -> None:
+    merged, survivor = lead(), lead()
+    async with outreach(platform, tenant, gate := Gate(tenant)):
+        await arrive(platform, tenant, [merged, survivor])
+        await platform.caller.ask(tenant, Suppress(lead_id=merged.lead_id))
+        await arrive(platform, tenant, [gone(merged, survivor.lead_id), stands(survivor, merged)])
+        await account(platform, tenant)
+        await campaign(platform, tenant)
+        await until(lambda: count(platform, tenant, "skipped"))
+        assert gate.handed == []
+        assert len((await platform.caller.ask(tenant, ListSuppressions(lead_id=survivor.lead_id))).suppressions) == 1
+
+
+async def test_who_was_contacted_rests_by_the_names_that_they_have_later_too(platform: Platform, tenant: str) -> None:
+    known = lead()
+    gate = Gate(tenant)
+    gate.open()
+    async with outreach(platform, tenant, gate):
+        await account(platform, tenant)
+        await campaign(platform, tenant)
+        await arrive(platform, tenant, [known])
+        await until(lambda: count(platform, tenant, "sent"))
+        person, address = uuid4(), f"email-{uuid4()}"
+        renamed = {**known.__dict__, "version": 2, "person_id": person, "email_token": address, "changed": ["email"]}
+        await arrive(platform, tenant, [LeadUpdated.model_validate(renamed)])
+        await arrive(platform, tenant, [other := lead(person_id=person, email_token=address)])
+        contact = await platform.caller.ask(tenant, GetContact(lead_id=other.lead_id))
+        assert (contact.status, contact.eligible_for_outreach) == ("resting", False)
+        assert len(gate.handed) == 1
+
+
+async def test_the_lead_that_stands_is_contacted_though_the_merged_one_was_enrolled_first(
+    platform: Platform, tenant: str
+) -> None:
+    merged = lead()
+    survivor = lead(email_token=merged.email_token)
+    gate = Gate(tenant)
+    gate.open()
+    async with outreach(platform, tenant, gate):
+        await campaign(platform, tenant)  # there is no account: both wait
+        await arrive(platform, tenant, [merged])
+        await arrive(platform, tenant, [gone(merged, survivor.lead_id), survivor, stands(survivor, merged)])
+        await account(platform, tenant)
+        await until(lambda: count(platform, tenant, "sent"))
+        states = {m["lead_id"]: m["state"] for m in await messages(platform, tenant)}
+        assert states[survivor.lead_id] == "sent"
+        assert states[merged.lead_id] != "sent"
+        assert len(gate.handed) == 1
+
+
+@pytest.mark.usefixtures("by_hand")
+async def test_a_message_that_is_tried_again_later_is_explained_so(
+    platform: Platform, database: Database, tenant: str
+) -> None:
+    async with outreach(platform, tenant, Gate(tenant)):
+        await account(platform, tenant)
+        await arrive(platform, tenant, [lead()])
+        await campaign(platform, tenant)
+        await until(lambda: queued(platform, tenant, 1))
+        claimed, (message,) = await taken(database, tenant)
+        async with database.begin(tenant) as uow:
+            await record(uow, [Result(tenant, message, claimed.token, SendState.QUEUED, "busy", again_after=7200.0)])
+        told = await platform.caller.ask(tenant, ExplainMessage(message_id=message))
+        assert told.earliest == told.message.due_at
+        assert told.message.waiting_for is None
