@@ -7,11 +7,12 @@ from contracts.taxonomy import Fault
 from outreach.providers import store_sandbox
 from outreach.providers.protocol import Outgoing, Receipt, RefusedError
 
-_ONE_REFUSED_IN = 20
+_ONE_REFUSED_IN = 50
+"""As often as a list that is kept well bounces: an account's health does not suffer from it."""
 
 
 def refusal(message_id: UUID) -> str | None:
-    """Why the sandbox refuses a message: one in twenty, always the same ones."""
+    """Why the sandbox refuses a message: one in fifty, always the same ones."""
     return None if message_id.int % _ONE_REFUSED_IN else "mailbox_unknown"
 
 
