@@ -19,9 +19,9 @@ async def hear(uow: UnitOfWork, tenant: str, troubles: Sequence[tuple[UUID, UUID
     if not troubles:
         return
     await store_health.note(uow, tenant, troubles)
-    for row in await store_health.lock(uow, tenant, {account for account, _, _ in troubles}):
-        if not row["blocked"]:  # one that is blocked is let go by the clock
-            await judge(uow, tenant, [row["account_id"]])
+    rows = await store_health.lock(uow, tenant, {account for account, _, _ in troubles})
+    # One that is blocked is let go by the clock, which wakes what waits for it too.
+    await judge(uow, tenant, [row["account_id"] for row in rows if not row["blocked"]])
 
 
 async def judge(uow: UnitOfWork, tenant: str, accounts: Collection[UUID]) -> list[UUID]:
