@@ -21,7 +21,9 @@ from pgqueuer.db import AsyncpgDriver, AsyncpgPoolDriver
 from pgqueuer.types import QueueExecutionMode
 from procrastinate import App, PsycopgConnector
 
-AT_ONCE = 64
+from outreach.sending import sender
+
+AT_ONCE = sender.AT_ONCE
 _LOADED_AT_ONCE = 1000
 
 

@@ -35,19 +35,31 @@ async def suppress(uow: UnitOfWork, tenant: str, names: Sequence[str], entry: Ma
     return id_
 
 
-async def suppress_recipient(uow: UnitOfWork, tenant: str, lead_id: UUID, kind: str, reason: SuppressionReason) -> None:
-    """Have the address that a lead is reached at by a kind of message not be used any more; other addresses may."""
-    channel = CHANNEL_OF[SendKind(kind)]
-    rows = await uow.execute(
-        """select name from lead cross join lateral unnest(names) as name
-           where tenant_id = :tenant and lead_id = :lead_id and name like :prefix""",
-        tenant=tenant, lead_id=lead_id, prefix=f"{_NAME_OF[channel]}:%",
+async def suppress_recipients(
+    uow: UnitOfWork, recipients: Sequence[tuple[str, UUID, SendKind]], reason: SuppressionReason
+) -> None:
+    """Have the addresses that (tenant, lead) are reached at by a kind of message not be used any more; other addresses may."""
+    if not recipients:
+        return
+    channels = [CHANNEL_OF[kind] for _, _, kind in recipients]
+    await uow.execute(
+        """with meant as (
+               select tenant_id, id, lead_id, channel, name
+               from unnest(cast(:tenants as text[]), cast(:ids as uuid[]), cast(:leads as uuid[]), cast(:channels as text[]),
+                           cast(:prefixes as text[])) as given (tenant_id, id, lead_id, channel, prefix)
+               join lead using (tenant_id, lead_id)
+               cross join lateral unnest(names) as name
+               where starts_with(name, prefix)
+           ), entry as (
+               insert into suppression (tenant_id, suppression_id, lead_id, reason, channel, created_at)
+               select distinct tenant_id, id, lead_id, :reason, channel, cast(:now as timestamptz) from meant
+           )
+           insert into suppressed_name (tenant_id, name, suppression_id)
+           select distinct tenant_id, name, id from meant""",
+        tenants=[tenant for tenant, _, _ in recipients], ids=[uuid7() for _ in recipients],
+        leads=[lead for _, lead, _ in recipients], channels=[channel.value for channel in channels],
+        prefixes=[f"{_NAME_OF[channel]}:" for channel in channels], reason=reason.value, now=uow.now,
     )  # fmt: skip
-    if names := list(rows.scalars()):
-        entry = {"campaign_id": None, "actor": None, "expires_at": None}
-        await suppress(
-            uow, tenant, names, {**entry, "lead_id": lead_id, "reason": reason.value, "channel": channel.value}
-        )
 
 
 async def entry(uow: UnitOfWork, tenant: str, id_: UUID) -> RowMapping | None:

@@ -13,7 +13,7 @@ from contracts.outreach.accounts import AutomationThrottled, CaptchaDetected
 from contracts.outreach.campaigns import EnrollmentEnd
 from contracts.outreach.people import SuppressionReason
 from contracts.outreach.sending import FollowupSent, MessageFailed, MessageSent, MessageUnknown, SendState
-from contracts.taxonomy import Fault
+from contracts.taxonomy import Fault, SendKind
 from outreach.accounts import judging
 from outreach.accounts import store as accounts
 from outreach.accounts.domain_health import BOUNCE_OF, Trouble
@@ -78,11 +78,10 @@ async def _over(uow: UnitOfWork, results: Sequence[Result]) -> None:
     failed = [row for row in rows if row["state"] == SendState.FAILED]
     for tenant in {row["tenant_id"] for row in failed}:
         await judging.hear(uow, tenant, [_trouble(row) for row in failed if row["tenant_id"] == tenant])
-    for row in failed:
-        if row["fault"] == Fault.RECIPIENT:
-            await people.suppress_recipient(
-                uow, row["tenant_id"], row["lead_id"], row["kind"], SuppressionReason.BOUNCE
-            )
+    gone = [row for row in failed if row["fault"] == Fault.RECIPIENT]
+    await people.suppress_recipients(
+        uow, [(row["tenant_id"], row["lead_id"], SendKind(row["kind"])) for row in gone], SuppressionReason.BOUNCE
+    )
     ends = [(row["tenant_id"], row["enrollment_id"], EnrollmentEnd.FAILED) for row in failed]
     await end_enrollments(uow, ends)
 

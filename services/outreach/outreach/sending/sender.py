@@ -34,16 +34,17 @@ from outreach.providers.protocol import (
 )
 from outreach.sending import leaving, recording
 from outreach.sending.claiming import LEASE, Claimed, claim
-from outreach.sending.coalescing import Coalescing
+from outreach.coalescing import Coalescing
 from outreach.sending.composing import Composer, Letter
 from outreach.sending.recording import Result
 
 log = get_logger("sender")
 
-IN_HAND = 400
+IN_HAND = 600
 """Messages that one worker has claimed, at most."""
-AT_ONCE = 64
-"""Of those, the ones that providers are being handed, at most."""
+AT_ONCE = 256
+"""Of those, the ones that providers are being handed, at most: as many become unknown when a worker dies. They begin to leave, and
+are recorded, some dozens in one transaction."""
 BATCH = 100
 """Messages claimed at once: as many as intake reveals at once."""
 _PROVIDER_SECONDS = 180.0

@@ -40,12 +40,15 @@ async def end(uow: UnitOfWork, ends: Sequence[tuple[str, UUID, EnrollmentEnd]]) 
         await _lock_holds(uow, **given)
         # What is on its way to them, or may have reached them, counts as sent now.
         await uow.execute(
-            """with let_go as (
-                   select hold.tenant_id, name, exists (
-                       select from send_queue as message
-                       where message.tenant_id = hold.tenant_id and message.enrollment_id = hold.enrollment_id
-                             and message.state in ('sending', 'unknown')) as is_leaving
-                   from hold where tenant_id = any (cast(:tenants as text[])) and enrollment_id = any (cast(:enrollments as uuid[]))
+            """with leaving as (
+                   select distinct tenant_id, enrollment_id from send_queue
+                   where tenant_id = any (cast(:tenants as text[])) and enrollment_id = any (cast(:enrollments as uuid[]))
+                         and state in ('sending', 'unknown')
+               ), let_go as (
+                   select hold.tenant_id, name, leaving.enrollment_id is not null as is_leaving
+                   from hold left join leaving using (tenant_id, enrollment_id)
+                   where hold.tenant_id = any (cast(:tenants as text[]))
+                         and hold.enrollment_id = any (cast(:enrollments as uuid[]))
                ), freed as (
                    delete from hold using let_go where hold.tenant_id = let_go.tenant_id and hold.name = let_go.name
                      and last_sent_at is null and not is_leaving
