@@ -22,6 +22,7 @@ from contracts.intake import (
     privacy,
     providers,
     routing,
+    texts,
 )
 from contracts.message import Kind, Message, Topic
 from contracts.outreach import accounts, campaigns, sending, templates
@@ -151,6 +152,8 @@ _DECLARED: Final = (
     _event(enrichment.ContactsBecameLeads),
     _order(privacy.RevealPii, "gateway", "outreach"),
     _order(privacy.ListReveals, "gateway"),
+    _order(texts.KeepText, "outreach"),
+    _order(texts.RevealTexts, "gateway", "outreach"),
     _order(erasure.EraseLead, "gateway"),
     _order(erasure.GetErasureCertificate, "gateway"),
     _order(erasure.LiftSuppression, "gateway"),

@@ -15,6 +15,7 @@ from contracts.intake import distribution, enrichment, erasure, limits, memory, 
 from contracts.intake import leads as messages
 from contracts.intake import people as people_messages
 from contracts.intake import privacy as privacy_messages
+from contracts.intake import texts as text_messages
 from contracts.operations import PersonalDataDropped
 from contracts.outreach import sending
 from intake.distribution import catching_up, progress
@@ -70,7 +71,7 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
         settings,
         database=database,
         keys=keys,
-        sealed=[sealing.RESEALED, admission.RESEALED, *contents.RESEALED],
+        sealed=[*sealing.RESEALED, admission.RESEALED, *contents.RESEALED],
         consumes={
             messages.SubmitLead: submissions.submit_leads,
             outcomes.OutcomeRecorded: progress.follow,
@@ -136,6 +137,8 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
             enrichment.SubmitContacts: runs.submit_contacts,
             privacy_messages.RevealPii: privacy.reveal_pii,
             privacy_messages.ListReveals: privacy.list_reveals,
+            text_messages.KeepText: privacy.keep_text,
+            text_messages.RevealTexts: privacy.reveal_texts,
             erasure.EraseLead: privacy.erase_lead,
             erasure.GetErasureCertificate: privacy.get_erasure_certificate,
             erasure.LiftSuppression: privacy.lift_suppression,

@@ -242,7 +242,7 @@ async def test_the_certificate_says_what_was_erased_by_whom_and_what_stays(vault
     lead = await vault.new_lead()
     erased = await erase(vault, lead, reason="consent_withdrawn")
     certificate: ErasureCertificate = await vault.ask("gateway", GetErasureCertificate(erasure_id=erased.erasure_id))
-    counts = {"leads": 1, "sealed_records": 1, "keys": 1, "tokens": 3}
+    counts = {"leads": 1, "sealed_records": 1, "keys": 1, "texts": 0, "tokens": 3}
     assert certificate.erased == {**counts, "assignments_ended": 0, "enrichment_contacts": 0, "actions": 0}
     assert (certificate.actor, certificate.role, certificate.service) == ("user:1", "admin", "gateway")
     assert (certificate.reason, certificate.lead_ids) == ("consent_withdrawn", [lead])

@@ -7,7 +7,7 @@ import pytest
 
 from chassis.unit_of_work import Database
 from intake.memory import store_actions
-from intake.privacy import store_audit
+from intake.privacy import store_audit, store_texts
 from intake.vault import store_suppression
 from tests.platform import Platform
 
@@ -17,6 +17,7 @@ LOOKUPS: dict[str, tuple[str, dict[str, Any]]] = {
     "vault_pkey": (store_audit._SEALED, {"leads": LEADS}),
     "lead_pkey": (store_audit._SEALED, {"leads": LEADS}),
     "person_key_pkey": (store_audit._SEALED, {"leads": LEADS}),
+    "text_pkey": (store_texts._SEALED, {"texts": LEADS}),
     "action_entity": (store_actions._FORGET_ENTITIES, {"entities": LEADS}),
 }
 
@@ -46,6 +47,11 @@ async def test_a_lookup_goes_by_the_whole_key(platform: Platform, tenant: str, i
             tenant,
         )
         await sql.execute(
+            """insert into intake.text
+               select tenant_id, lead_id, lead_id, 'x', created_at from intake.lead where tenant_id = $1""",
+            tenant,
+        )  # fmt: skip
+        await sql.execute(
             """insert into intake.action
                select $1, gen_random_uuid(), 'outreach', 'individual', gen_random_uuid(), 'user:7', 'completed', false, null, 'x',
                       '{x}', now(), now(), now() from generate_series(1, 20000)""",
@@ -67,6 +73,7 @@ async def test_a_lookup_goes_by_the_whole_key(platform: Platform, tenant: str, i
         "vault_pkey": "lead_id =",
         "lead_pkey": "lead_id =",
         "person_key_pkey": "key_id =",
+        "text_pkey": "text_id =",
         "action_entity": "entity_id =",
     }
     assert "Index Cond" in lines[place + 1], plan

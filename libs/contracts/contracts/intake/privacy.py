@@ -42,11 +42,11 @@ class PersonalField(StrEnum):
 
 
 class RevealState(StrEnum):
-    """What became of the wish to see a lead's personal values."""
+    """What became of the wish to see a lead's personal values, or a text."""
 
     REVEALED = "revealed"
     NOT_FOUND = "not_found"
-    """This tenant has no such lead; whether another has is not told."""
+    """This tenant has no such lead, or text; whether another has is not told."""
     ERASED = "erased"
     """The person was erased: there is nothing left to see."""
     DEFERRED = "deferred"
@@ -156,7 +156,7 @@ class RevealView(BaseModel):
     """The user's role."""
     purpose: str
     fields: list[str]
-    """The values that were shown; ``export`` stands for all that is known of the person."""
+    """The values that were shown; ``export`` stands for all that is known of the person, ``text`` for a text received of them."""
     lead_id: UUID
     person_id: UUID
     correlation_id: UUID
@@ -211,6 +211,8 @@ class ExportKind(StrEnum):
     """What enrichment found of the person, from intake; it stands with the oldest of the person's leads."""
     ACTION = "action"
     """An action about the person, from intake's memory of actions."""
+    TEXT = "text"
+    """A text that a service received of the person, from intake."""
     OUTCOME = "outcome"
     """What became of a lead, from outcomes."""
     MESSAGE = "message"

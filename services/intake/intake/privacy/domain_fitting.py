@@ -1,9 +1,12 @@
 """How much of what is revealed fits into one reply. Pure."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, TypeVar
 
 from contracts.intake.privacy import PersonalField, Revealed, RevealState
+from contracts.intake.texts import RevealedText
+
+View = TypeVar("View", Revealed, RevealedText)
 
 ROOM: Final = 900_000
 """Bytes of JSON that a reply may hold; the broker takes 1 MiB with headers (``max_payload``)."""
@@ -15,20 +18,29 @@ def fit(views: Sequence[Revealed], room: int = ROOM) -> list[Revealed]:
     A view that is too large for a reply of its own loses its largest values, which are named in `left_out`, unless it has
     one value only: a value came in one message, so it fits into one.
     """
+    alone = (_without_largest(view, room) for view in views)
+    return _in_order(alone, lambda view: Revealed(lead_id=view.lead_id, state=RevealState.DEFERRED), room)
+
+
+def fit_texts(views: Sequence[RevealedText], room: int = ROOM) -> list[RevealedText]:
+    """The texts, in their order, of which those that do not fit any more are deferred; the contract lets none be too large alone."""
+    return _in_order(views, lambda view: RevealedText(text_id=view.text_id, state=RevealState.DEFERRED), room)
+
+
+def _in_order(views: Iterable[View], deferred: Callable[[View], View], room: int) -> list[View]:
     fitting = []
     used = 0
     for view in views:
-        alone = _without_largest(view, room)
-        size = size_of(alone)
+        size = size_of(view)
         if used and used + size > room and view.state is RevealState.REVEALED:
-            fitting.append(Revealed(lead_id=view.lead_id, state=RevealState.DEFERRED))
+            fitting.append(deferred(view))
         else:
-            fitting.append(alone)
+            fitting.append(view)
             used += size
     return fitting
 
 
-def size_of(view: Revealed) -> int:
+def size_of(view: Revealed | RevealedText) -> int:
     """Bytes of the view's JSON."""
     return len(view.__pydantic_serializer__.to_json(view))
 

@@ -21,7 +21,7 @@ from intake.memory import store_actions
 from intake.people import merging
 from intake.people import store as people
 from intake.privacy import store_erasure as store
-from intake.privacy import store_export
+from intake.privacy import store_export, store_texts
 from intake.privacy.asking import Asker
 from intake.vault import suppression
 
@@ -55,6 +55,7 @@ TABLES: Final[Mapping[str, str]] = {
     "lead": "emptied of what is made of the person",
     "vault": "deleted",
     "person_key": "deleted",
+    "text": "deleted",
     "person_token": "deleted, but for the keyed entries in suppression",
     "submission": "stays: verdicts, and flaws that name fields and no values; what the inbox holds of their contents is deleted",
     "merge": "stays, ended: which leads were merged, by ids",
@@ -114,7 +115,7 @@ _REMAINS: Final = [
     ),
     Remainder(
         what="backups of the database made before",
-        why="they hold the person's key, wrapped by the tenant's",
+        why="they hold the person's key, wrapped by the tenant's, and the texts, sealed with that",
         until="the operator's backups are overwritten",
     ),
 ]  # fmt: skip
@@ -140,10 +141,12 @@ async def erase(uow: UnitOfWork, key: TenantKey, order: EraseLead, who: Asker, c
     found = await forget_person(uow, tenant, tokens)
     actions = await store_actions.forget_entities(uow, tenant, persons | await store_export.ids_of(uow, tenant, ids))
     seals, keys = await store.shred(uow, tenant, persons, ids)
+    texts = await store_texts.drop(uow, tenant, ids)
     counts = {
         "leads": len(ids),
         "sealed_records": seals,
         "keys": keys,
+        "texts": texts,
         "tokens": len(tokens),
         "enrichment_contacts": found,
         "actions": actions,

@@ -21,7 +21,7 @@ from intake.distribution import store as distribution
 from intake.enrichment.exporting import contacts_of
 from intake.leads import store as leads
 from intake.memory import store_actions
-from intake.privacy import revealing, store_audit, store_export
+from intake.privacy import revealing, store_audit, store_export, store_texts, texts
 from intake.privacy.domain_export import AROUND, ROOM, Place, in_parts, size_of
 from intake.routing import store_decisions
 
@@ -80,6 +80,7 @@ class Exporter:
             ExportKind.DECISION: self._decisions,
             ExportKind.CONTACT: self._contacts,
             ExportKind.ACTION: self._actions,
+            ExportKind.TEXT: self._texts,
             ExportKind.OUTCOME: self._outcomes,
             ExportKind.MESSAGE: self._messages,
             ExportKind.EVENT: self._events,
@@ -128,6 +129,10 @@ class Exporter:
         ids = await store_export.ids_of(self.uow, self.key.tenant, [lead_id])
         rows = await store_actions.of_entities(self.uow, self.key.tenant, ids, _id(after), _CHUNK)
         return _chunk(rows, "action_id")
+
+    async def _texts(self, lead_id: UUID, after: str) -> Chunk:
+        rows = await store_texts.of_lead(self.uow, self.key.tenant, lead_id, _id(after), _CHUNK)
+        return [texts.exported(row, self.key) for row in rows], _chunk(rows, "text_id")[1]
 
     async def _outcomes(self, lead_id: UUID, after: str) -> Chunk:
         ask = OutcomeHistory(lead_id=lead_id, cursor=after or None, limit=_CHUNK)

@@ -10,12 +10,13 @@ from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake import erasure as erasure_messages
 from contracts.intake import privacy as messages
+from contracts.intake import texts as text_messages
 from contracts.message import Problem, ProblemCode, ProblemError
 from contracts.operations import PersonalDataDropped
 from contracts.taxonomy import Purpose
 from intake.leads.problems import no_such_lead
 from intake.people import store as people
-from intake.privacy import erasing, revealing, store_audit, store_erasure, store_export
+from intake.privacy import erasing, revealing, store_audit, store_erasure, store_export, texts
 from intake.privacy.asking import Asker
 from intake.privacy.domain_export import Place
 from intake.privacy.exporting import Exporter
@@ -36,6 +37,21 @@ class Handlers:
         wanted = list(dict.fromkeys(ask.lead_ids))
         shown = await revealing.reveal(uow, key, who, ask.purpose, wanted, ask.fields, request.envelope)
         return shown if isinstance(shown, Problem) else messages.Revelation(leads=shown)
+
+    async def keep_text(self, uow: UnitOfWork, request: Received[text_messages.KeepText]) -> text_messages.TextKept:
+        key = await self._keys.of(uow, request.tenant)
+        kept = await texts.keep(uow, key, request.body)
+        return text_messages.TextKept(text_id=request.body.text_id, kept=kept)
+
+    async def reveal_texts(
+        self, uow: UnitOfWork, request: Received[text_messages.RevealTexts]
+    ) -> text_messages.RevealedTexts | Problem:
+        ask, who = request.body, Asker.of(request)
+        who.must_be_allowed_to_see(ask.purpose)
+        key = await self._keys.of(uow, request.tenant)
+        wanted = list(dict.fromkeys(ask.text_ids))
+        shown = await texts.reveal(uow, key, who, ask.purpose, wanted, request.envelope)
+        return shown if isinstance(shown, Problem) else text_messages.RevealedTexts(texts=shown)
 
     async def list_reveals(self, uow: UnitOfWork, request: Received[messages.ListReveals]) -> messages.RevealPage:
         ask = request.body

@@ -86,13 +86,13 @@ async def record(
     shown: Sequence[tuple[UUID, UUID, Sequence[str]]],
     cause: Envelope,
 ) -> None:
-    """Put what is shown into the audit, (lead, person, fields), and publish that it was."""
+    """Put what is shown into the audit, (lead, person, fields), and publish that it was: of each lead once."""
     if not shown:
         return
     about = {"service": who.service, "actor": who.actor, "role": who.role, "purpose": purpose}
     row = {**about, "caller": who.caller, "correlation_id": cause.correlation_id}
     await store_audit.audit(uow, tenant, row, shown)
-    leads = [lead for lead, _, _ in shown]
+    leads = list(dict.fromkeys(lead for lead, _, _ in shown))
     uow.publish(tenant, PiiRevealed(lead_ids=leads, count=len(leads), occurred_at=uow.now, **about), cause)
 
 

@@ -2,6 +2,8 @@
 
 A person's key is wrapped by the tenant's, which the key service wraps. Without it nothing of the person can be read
 again, wherever copies of the rows may lie.
+
+Texts that services received of a person come one by one and for good, and are sealed with the tenant's key itself.
 """
 
 import json
@@ -16,8 +18,11 @@ from chassis.keys import ResealedColumn, TenantKey
 from chassis.unit_of_work import UnitOfWork
 from intake.vault import store
 
-RESEALED = ResealedColumn("person_key", "wrapped", key={"key_id": "uuid"}, context="person/{key_id}")
-"""What `_purpose` is the context of."""
+RESEALED = (
+    ResealedColumn("person_key", "wrapped", key={"key_id": "uuid"}, context="person/{key_id}"),
+    ResealedColumn("text", "sealed", key={"text_id": "uuid"}, context="text/{text_id}"),
+)
+"""What `_purpose` and `_text` are the contexts of."""
 
 
 async def person_keys(uow: UnitOfWork, key: TenantKey, persons: Iterable[UUID]) -> dict[UUID, bytes]:
@@ -63,6 +68,19 @@ def open_wrapped(row: Mapping[str, Any], key: TenantKey) -> Mapping[str, object]
     """What was sealed of a lead, from a row with its `lead_id`, `sealed`, `key_id` and that key as it is `wrapped`."""
     person_key = key.open(row["wrapped"], _purpose(row["key_id"]))
     return open_sealed(row["sealed"], row["lead_id"], key.tenant, person_key)
+
+
+def seal_text(text: str, text_id: UUID, key: TenantKey) -> bytes:
+    """A text that a service received, sealed as the one with this id."""
+    return key.seal(text.encode(), _text(text_id))
+
+
+def open_text(sealed: bytes, text_id: UUID, key: TenantKey) -> str:
+    return key.open(sealed, _text(text_id)).decode()
+
+
+def _text(text_id: UUID) -> str:
+    return f"text/{text_id}"
 
 
 def _context(tenant: str, lead_id: UUID) -> bytes:
