@@ -19,11 +19,15 @@ class Asked:
     query: dict[str, str]
     headers: dict[str, str]
     body: Any
+    content: bytes = b""
 
 
 @dataclass
 class Answer:
-    """What is answered: a JSON value, or bytes as they are; none breaks the connection off."""
+    """What is answered: a JSON value, or bytes as they are; none breaks the connection off.
+
+    The connection is closed after it unless `headers` has ``Connection: keep-alive``.
+    """
 
     value: Any = None
     status: int = 200
@@ -36,10 +40,11 @@ Answering = Callable[[Asked], Awaitable[Answer]]
 
 
 class Web:
-    """The server; `asked` is all that came in, `answering` what answers it."""
+    """The server; `asked` is all that came in, over how many `connections`, and `answering` what answers it."""
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
+        self.connections = 0
         self.answering: Answering = self._nothing
         self.port = 0
 
@@ -65,22 +70,31 @@ class Web:
             server.close()
 
     async def _hear(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-            method, target, _ = head[0].split(" ")
-            headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
-            body = await reader.readexactly(int(headers.get("content-length", 0)))
-            parts = urlsplit(target)
-            asked = Asked(method, parts.path, dict(parse_qsl(parts.query)), headers, json.loads(body) if body else None)
-            self.asked.append(asked)
-            answer = await self.answering(asked)
-            if not answer.breaks:
-                content = answer.raw if answer.raw is not None else json.dumps(answer.value).encode()
-                lines = {"Content-Length": str(len(content)), "Connection": "close", **answer.headers}
-                top = f"HTTP/1.1 {answer.status} X\r\n" + "".join(f"{name}: {lines[name]}\r\n" for name in lines)
-                writer.write(top.encode() + b"\r\n" + content)
-                await writer.drain()
+            while await self._answer(reader, writer):
+                pass
         except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # whoever asked did not wait for the answer
+            pass  # whoever asked did not wait for the answer, or asks nothing more
         finally:
             writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Answer one request; whether there may be another."""
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        method, target, _ = head[0].split(" ")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
+        body = await reader.readexactly(int(headers.get("content-length", 0)))
+        parts = urlsplit(target)
+        value = json.loads(body) if body else None
+        asked = Asked(method, parts.path, dict(parse_qsl(parts.query)), headers, value, body)
+        self.asked.append(asked)
+        answer = await self.answering(asked)
+        if answer.breaks:
+            return False
+        content = answer.raw if answer.raw is not None else json.dumps(answer.value).encode()
+        lines = {"Content-Length": str(len(content)), "Connection": "close", **answer.headers}
+        top = f"HTTP/1.1 {answer.status} X\r\n" + "".join(f"{name}: {lines[name]}\r\n" for name in lines)
+        writer.write(top.encode() + b"\r\n" + content)
+        await writer.drain()
+        return lines["Connection"] == "keep-alive"

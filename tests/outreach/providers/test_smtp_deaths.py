@@ -6,8 +6,7 @@ import socket
 import pytest
 
 from contracts.taxonomy import Fault
-from outreach.providers.protocol import LaterError, NotSentError, RefusedError
-from outreach.providers.smtp_connection import UnansweredError
+from outreach.providers.protocol import LaterError, NotSentError, RefusedError, UnansweredError
 from tests.outreach.providers.sink import Sink, outgoing, smtp_to
 from tests.waiting import until
 

@@ -3,6 +3,7 @@
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar, Final
+from urllib.parse import urlsplit
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -41,6 +42,8 @@ class Transport(StrEnum):
     """Nobody is contacted: it keeps a record of what it was handed, and refuses some of it."""
     SMTP = "smtp"
     """A mail server of the tenant's."""
+    HTTP = "http"
+    """A service that the tenant names, over HTTP: whatever the channel."""
 
 
 class SmtpSecurity(StrEnum):
@@ -81,6 +84,73 @@ class SmtpServer(BaseModel):
 
 class NewSmtpServer(SmtpServer):
     """A mail server as it is ordered: a misspelt field is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class HttpService(BaseModel):
+    """The service that an account's messages are posted to, each as JSON.
+
+    It is a public host that speaks https, or one that the operator allows (``LEADLOOP_PROVIDER_HOSTS``). A redirect is not followed.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    url: Annotated[
+        str,
+        Field(
+            max_length=1000,
+            pattern=r"^https?://(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?(?:[/?][!$-~]*)?$",
+            examples=["https://messages.example.com/v1/send"],
+        ),
+    ]
+    """Where to."""
+    secret: SecretName | None = None
+    """The end of the name of the environment variable of outreach's that holds the key that messages are signed with, as Standard
+    Webhooks write it (``whsec_`` and 24 bytes or more in Base64): of a tenant ``acme-eu``,
+    ``LEADLOOP_PROVIDER_SECRET__ACME_EU__SALES_1``. It is never told, stored or logged. Without one nothing is signed."""
+
+    @field_validator("url")
+    @classmethod
+    def _has_a_port_that_there_is(cls, url: str) -> str:
+        try:
+            urlsplit(url).port  # noqa: B018 - it raises
+        except ValueError:
+            raise ValueError(
+                "its port, or its address, is none; write it like https://messages.example.com/v1/send"
+            ) from None
+        return url
+
+
+class NewHttpService(HttpService):
+    """A service as it is ordered: a misspelt field is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+"""Of all messages, 0 to 1."""
+
+
+class SandboxBehaviour(BaseModel):
+    """How the sandbox treats an account's messages; which of them meet with what follows from their ids alone."""
+
+    model_config = ConfigDict(frozen=True)
+
+    refuses: Share = 0.02
+    """The share that it refuses for good, as mailboxes that there are none of: as much as a list that is kept well bounces."""
+    throttles: Share = 0
+    """The share for which it asks the account to slow down, the first time that it is handed them."""
+    wants_a_person: Share = 0
+    """The share for which it wants to see a person, the first time that it is handed them."""
+    loses: Share = 0
+    """The share that it takes and does not answer to, so that nobody knows whether they were sent."""
+    takes_seconds: Annotated[float, Field(ge=0, le=60)] = 0
+    """How long it takes for each."""
+
+
+class NewSandbox(SandboxBehaviour):
+    """The sandbox as it is ordered to behave: a misspelt field is refused."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -140,6 +210,10 @@ class AccountView(Reply):
     transport: Transport
     smtp: SmtpServer | None = None
     """The mail server that its messages leave by."""
+    http: HttpService | None = None
+    """The service that its messages are posted to."""
+    sandbox: SandboxBehaviour | None = None
+    """How the sandbox treats its messages; as usual, if empty."""
     state: AccountState
     settings: AccountSettings
     """How it sends."""
@@ -180,6 +254,10 @@ class SetAccount(Request[AccountView]):
     """By what its messages leave; a new one's by the sandbox, if empty."""
     smtp: NewSmtpServer | None = None
     """The mail server, of an account that sends by one."""
+    http: NewHttpService | None = None
+    """The service, of an account whose messages are posted to one."""
+    sandbox: NewSandbox | None = None
+    """How the sandbox is to treat its messages, of an account that sends into it; as usual, if empty."""
     settings: NewAccountSettings | None = None
     """How it is to send; a new one as usual, if empty."""
     actor: Actor | None = None
@@ -190,6 +268,13 @@ class SetAccount(Request[AccountView]):
             raise ValueError("a new account needs title, channel and address")
         if self.transport is Transport.SMTP and self.smtp is None:
             raise ValueError("an account that sends by smtp needs smtp: its server")
+        if self.transport is Transport.HTTP and self.http is None:
+            raise ValueError("an account that sends by http needs http: the service")
+        transport = self.transport or (None if self.account_id else Transport.SANDBOX)
+        if transport and (others := self.settings_of_others(transport)):
+            raise ValueError(
+                f"an account that sends by {transport} has no {', '.join(others)}: leave it out, or set transport"
+            )
         if self.channel not in (None, Channel.EMAIL) and self.transport is Transport.SMTP:
             raise ValueError("only e-mail is sent by smtp")
         if self.channel and self.settings:
@@ -197,6 +282,10 @@ class SetAccount(Request[AccountView]):
             if others:
                 raise ValueError(f"an account of channel {self.channel} sends no {', '.join(others)}")
         return self
+
+    def settings_of_others(self, transport: Transport) -> list[str]:
+        """The fields that are given although they set another transport."""
+        return [each.value for each in Transport if each is not transport and getattr(self, each.value) is not None]
 
 
 class AccountList(Reply):

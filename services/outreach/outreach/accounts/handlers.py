@@ -28,7 +28,7 @@ async def set_account(uow: UnitOfWork, request: Received[messages.SetAccount]) -
     given = {
         "title": ask.title, "address": ask.address, "sender_name": ask.sender_name,
         "transport": ask.transport.value if ask.transport else None,
-        "smtp": ask.smtp.model_dump_json() if ask.smtp else None,
+        **{each.value: body.model_dump_json() if (body := getattr(ask, each.value)) else None for each in messages.Transport},
         "settings": ask.settings.model_dump_json() if ask.settings else None,
     }  # fmt: skip
     if ask.account_id is None:
@@ -50,6 +50,13 @@ async def set_account(uow: UnitOfWork, request: Received[messages.SetAccount]) -
         _expect_limits_of(Channel(before["channel"]), ask.settings)
         if ask.transport is messages.Transport.SMTP and before["channel"] != Channel.EMAIL:
             raise ProblemError(ProblemCode.INVALID, "only e-mail is sent by smtp", "transport")
+        transport = ask.transport or messages.Transport(before["transport"])
+        if others := ask.settings_of_others(transport):
+            raise ProblemError(
+                ProblemCode.INVALID,
+                f"the account sends by {transport}: leave this out, or set transport too",
+                others[0],
+            )
         await store.change(uow, tenant, account_id, given)
     view = await _view(uow, tenant, account_id)
     if ask.settings or ask.account_id is None:
@@ -173,7 +180,8 @@ async def _views(uow: UnitOfWork, rows: Sequence[RowMapping]) -> list[AccountVie
         channel, until = Channel(row["channel"]), facts.throttled_until
         views.append(
             AccountView(
-                account_id=row["account_id"], title=row["title"], channel=channel, transport=row["transport"], smtp=row["smtp"],
+                account_id=row["account_id"], title=row["title"], channel=channel, transport=row["transport"],
+                smtp=row["smtp"], http=row["http"], sandbox=row["sandbox"],
                 state=facts.state, settings=facts.settings, health=row["health"], blocked=facts.blocked,
                 throttled_until=until if until and FOREVER > until > uow.now else None,
                 wants_a_person=until == FOREVER,

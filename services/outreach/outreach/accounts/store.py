@@ -9,27 +9,30 @@ from sqlalchemy import RowMapping
 
 from chassis.unit_of_work import UnitOfWork
 
-_ACCOUNT = """account_id, tenant_id, title, channel, transport, smtp, settings::text as account_settings, state as account_state, health,
-    blocked as account_blocked, next_at as account_next_at, changed_at as account_changed_at, resumed_at, created_at,
+_ACCOUNT = """account_id, tenant_id, title, channel, transport, smtp, http, sandbox, settings::text as account_settings, state as account_state,
+    health, blocked as account_blocked, next_at as account_next_at, changed_at as account_changed_at, resumed_at, created_at,
     throttled_until as account_throttled_until"""
 
 
 async def insert(uow: UnitOfWork, tenant: str, account: Mapping[str, Any]) -> None:
     await uow.execute(
-        """insert into account (tenant_id, account_id, title, channel, address, sender_name, transport, smtp, settings, state,
-                                health, blocked, created_at)
+        """insert into account (tenant_id, account_id, title, channel, address, sender_name, transport, smtp, http, sandbox,
+                                settings, state, health, blocked, created_at)
            values (:tenant, :account_id, :title, :channel, :address, :sender_name, :transport, cast(:smtp as jsonb),
-                   cast(:settings as jsonb), 'active', 100, false, :now)""",
+                   cast(:http as jsonb), cast(:sandbox as jsonb), cast(:settings as jsonb), 'active', 100, false, :now)""",
         tenant=tenant, now=uow.now, **account,
     )  # fmt: skip
 
 
 async def change(uow: UnitOfWork, tenant: str, account_id: UUID, given: Mapping[str, Any]) -> None:
-    """Change what is given of title, address, sender name, transport, server and settings."""
+    """Change what is given of title, address, sender name, transport, its settings and the account's; another transport's are forgotten."""
     await uow.execute(
         """update account set title = coalesce(:title, title), address = coalesce(:address, address),
                sender_name = coalesce(:sender_name, sender_name), transport = coalesce(:transport, transport),
-               smtp = coalesce(cast(:smtp as jsonb), smtp),
+               smtp = case when coalesce(:transport, transport) = 'smtp' then coalesce(cast(:smtp as jsonb), smtp) end,
+               http = case when coalesce(:transport, transport) = 'http' then coalesce(cast(:http as jsonb), http) end,
+               sandbox = case when coalesce(:transport, transport) = 'sandbox'
+                              then coalesce(cast(:sandbox as jsonb), sandbox) end,
                settings = coalesce(cast(:settings as jsonb), settings)
            where tenant_id = :tenant and account_id = :account_id""",
         tenant=tenant, account_id=account_id, **given,

@@ -42,6 +42,8 @@ def upgrade() -> None:
             sender_name text,
             transport text not null,
             smtp jsonb,
+            http jsonb,
+            sandbox jsonb,
             settings jsonb not null,
             state text not null check (state in ('active', 'paused', 'removed')),
             health integer not null,

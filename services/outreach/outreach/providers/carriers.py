@@ -8,7 +8,8 @@ from sqlalchemy import RowMapping
 
 from chassis.outside import NoSecretError, NotAllowedError, Outside, secret
 from chassis.unit_of_work import Database
-from contracts.outreach.accounts import SmtpSecurity, SmtpServer, Transport
+from contracts.outreach.accounts import HttpService, SmtpSecurity, SmtpServer, Transport
+from outreach.providers.http import Http
 from outreach.providers.protocol import LaterError, Outgoing, Provider, Receipt
 from outreach.providers.sandbox import Sandbox
 from outreach.providers.smtp import Security, Smtp, SmtpSettings
@@ -20,28 +21,34 @@ class Carriers:
     def __init__(self, database: Database, outside: Outside) -> None:
         self._sandbox = Sandbox(database)
         self._outside = outside
-        self._servers: dict[UUID, tuple[tuple[str, str], Provider]] = {}
+        self._servers: dict[UUID, tuple[tuple[str | None, ...], Provider]] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
     def of(self, row: RowMapping) -> Provider:
         """Who carries a message, by its row with its account's (`store_queue`)."""
         if row["transport"] == Transport.SANDBOX:
-            return self._sandbox
-        settings = row["account_smtp"], row["account_address"]
+            return self._sandbox.behaving(row["account_sandbox"])
+        settings = row["account_smtp"], row["account_http"], row["account_address"]
         known = self._servers.get(row["account_id"])
         if known is None or known[0] != settings:
             if known:
                 task = asyncio.create_task(known[1].close())
                 self._closing.add(task)
                 task.add_done_callback(self._closing.discard)
-            server = SmtpServer.model_validate_json(row["account_smtp"])
-            known = settings, Mailbox(row["tenant_id"], row["account_address"], server, self._outside)
+            known = settings, self._made(row)
             self._servers[row["account_id"]] = known
         return known[1]
 
     async def close(self) -> None:
         for _, provider in self._servers.values():
             await provider.close()
+        await asyncio.gather(*self._closing)
+
+    def _made(self, row: RowMapping) -> Provider:
+        if row["transport"] == Transport.HTTP:
+            return Http(row["tenant_id"], HttpService.model_validate_json(row["account_http"]), self._outside)
+        server = SmtpServer.model_validate_json(row["account_smtp"])
+        return Mailbox(row["tenant_id"], row["account_address"], server, self._outside)
 
 
 class Mailbox:

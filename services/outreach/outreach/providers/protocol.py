@@ -106,6 +106,10 @@ class CaptchaError(NotSentError):
         super().__init__("captcha")
 
 
+class UnansweredError(Exception):
+    """The provider was given a whole message and did not say whether it takes it: nobody knows."""
+
+
 class Provider(Protocol):
     """Carries messages of one account, or of many."""
 

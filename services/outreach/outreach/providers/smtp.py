@@ -122,7 +122,7 @@ class Smtp:
 
         Raises:
             NotSentError: it was surely not sent; `RefusedError` or `LaterError` as `outreach.bounces.domain_bounce` judges the answer.
-            outreach.providers.smtp_connection.UnansweredError: nobody knows whether it was sent.
+            outreach.providers.protocol.UnansweredError: nobody knows whether it was sent.
         """
         mail = compose(message, self._signer)
         try:

@@ -10,7 +10,7 @@ from aiosmtplib.response import SMTPResponse
 
 from contracts.taxonomy import Fault
 from outreach.providers.mail import Mail
-from outreach.providers.protocol import RefusedError
+from outreach.providers.protocol import RefusedError, UnansweredError
 
 _LISTENING_SECONDS = 0.002
 """Between the content and the full stop: that a server has died while it read the content is heard meanwhile if it is near, and one
@@ -40,10 +40,6 @@ class LostError(Exception):
     def __init__(self, reason: str = "connection_lost") -> None:
         super().__init__(reason)
         self.reason = reason
-
-
-class UnansweredError(Exception):
-    """The server was given a whole message and did not say whether it takes it: nobody knows."""
 
 
 class Connection:

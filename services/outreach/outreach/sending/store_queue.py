@@ -16,9 +16,8 @@ _ACCOUNT = """account.settings::text as account_settings, account.state as accou
     account.throttled_until as account_throttled_until"""
 _CAMPAIGN = """campaign.settings::text as campaign_settings, campaign.state as campaign_state,
     coalesce(tenant.settings ->> 'region', 'US') as region"""
-_SENDER = (
-    "account.address as account_address, account.sender_name, account.transport, account.smtp::text as account_smtp"
-)
+_SENDER = """account.address as account_address, account.sender_name, account.transport, account.smtp::text as account_smtp,
+    account.http::text as account_http, account.sandbox::text as account_sandbox"""
 _FACTS = f"""
     message.*, enrollment.holds, enrollment.replied_at, enrollment.paused_until, lead.names || {OF_MERGED} as names, lead.channels, lead.attribution,
     lead.metadata as lead_metadata,
