@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from uuid_utils.compat import uuid7
 
 from chassis.received import encode
-from contracts.intake.leads import LeadAccepted, LeadUpdated
+from contracts.intake.leads import LeadAccepted, LeadUpdated, SubmitLeadNow
 from contracts.message import Envelope
 from contracts.outreach.accounts import AccountView, NewAccountSettings, SetAccount
 from contracts.outreach.campaigns import (
@@ -56,6 +56,22 @@ class Gate:
             self.handed.append(message.message_id)
             await self._opened.wait()
         return Receipt()
+
+    async def close(self) -> None:
+        pass
+
+
+class Outbox:
+    """A provider that keeps what it is handed for a tenant."""
+
+    def __init__(self, tenant: str) -> None:
+        self.handed: list[Outgoing] = []
+        self._tenant = tenant
+
+    async def send(self, message: Outgoing) -> Receipt:
+        if message.tenant == self._tenant:
+            self.handed.append(message)
+        return Receipt("their-id")
 
     async def close(self) -> None:
         pass
@@ -121,6 +137,14 @@ def lead(
         **told,
     }  # fmt: skip
     return LeadAccepted(**fields) if version == 1 else LeadUpdated(**fields, changed=list(changed))
+
+
+async def new_lead(platform: Platform, tenant: str, **fields: Any) -> UUID:
+    """A lead as an upstream submits it; intake must run."""
+    given = {"source_system": "crm", "source_id": uuid4().hex, **fields}
+    lead_id = (await platform.caller.ask(tenant, SubmitLeadNow(**given))).lead_id
+    assert lead_id
+    return lead_id
 
 
 async def arrive(platform: Platform, tenant: str, leads: Sequence[LeadAccepted | LeadUpdated]) -> None:

@@ -25,7 +25,7 @@ from contracts.intake import (
     texts,
 )
 from contracts.message import Kind, Message, Topic
-from contracts.outreach import accounts, campaigns, sending, templates
+from contracts.outreach import accounts, campaigns, mailboxes, replies, sending, templates
 from contracts.outreach import people as contacts
 
 SERVICES: Final = ("gateway", "intake", "outcomes", "outreach", "aggregator", "notifier")
@@ -218,6 +218,20 @@ _DECLARED: Final = (
     _order(contacts.ListSuppressions, "gateway"),
     _order(contacts.GetContact, "gateway"),
     _event(contacts.Unsubscribed),
+    _order(mailboxes.SetMailbox, "gateway"),
+    _order(mailboxes.RemoveMailbox, "gateway"),
+    _order(mailboxes.ListMailboxes, "gateway"),
+    _order(replies.TakeReply, "gateway"),
+    _order(replies.TakeMail, "gateway"),
+    _order(replies.ReportDelivery, "gateway"),
+    _order(replies.ReportComplaint, "gateway"),
+    _order(replies.ListReplies, "gateway"),
+    _order(replies.ClassifyReply, "gateway"),
+    _event(replies.ReplyReceived),
+    _event(replies.ReplyClassified),
+    _event(replies.ManualActionRequired),
+    _event(replies.DeliveryReported),
+    _event(replies.ComplaintReceived),
     _order(aggregator.WinRates, "gateway"),
     _order(aggregator.WeeklyWinRates, "gateway"),
     _order(aggregator.ListEvents, "gateway", "intake"),

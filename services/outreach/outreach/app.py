@@ -15,7 +15,9 @@ from contracts.intake.leads import LeadAccepted, LeadUpdated
 from contracts.intake.people import LeadMerged, LeadUnmerged
 from contracts.outreach import accounts as account_messages
 from contracts.outreach import campaigns as campaign_messages
+from contracts.outreach import mailboxes as mailbox_messages
 from contracts.outreach import people as people_messages
+from contracts.outreach import replies as reply_messages
 from contracts.outreach import sending as messages
 from contracts.outreach import templates as template_messages
 from outreach.accounts import handlers as accounts
@@ -24,6 +26,9 @@ from outreach.leads import handlers as leads
 from outreach.people import handlers as people
 from outreach.providers.carriers import Carriers
 from outreach.providers.protocol import Provider
+from outreach.replies import handlers_mailboxes as mailboxes
+from outreach.replies.handlers import Handlers as Replies
+from outreach.replies.mailboxes import Mailboxes
 from outreach.sending import handlers as sending
 from outreach.sending.composing import Composer
 from outreach.sending.sender import Worker
@@ -38,12 +43,14 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
         chance: draws the gaps between an account's messages.
     """
     database = Database("outreach", settings.database_url)
-    carriers = Carriers(database, Outside())
+    outside = Outside()
+    carriers = Carriers(database, outside)
 
     def provider_of(row: RowMapping) -> Provider:
         return provider or carriers.of(row)
 
     templates = Templates(lambda tenant, request, cause: service.caller.ask(tenant, request, cause=cause))
+    replies = Replies(lambda tenant, request, cause: service.caller.ask(tenant, request, cause=cause))
     composer = Composer(database, lambda tenant, request: service.caller.ask(tenant, request, seconds=15))
     worker, upkeep = Worker(database, provider_of, composer, chance), Upkeep(database)
     # Whatever makes a message due, or a campaign begin, publishes an event.
@@ -82,6 +89,15 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
             people_messages.Unsuppress: people.unsuppress,
             people_messages.ListSuppressions: people.list_suppressions,
             people_messages.GetContact: people.get_contact,
+            mailbox_messages.SetMailbox: mailboxes.set_mailbox,
+            mailbox_messages.RemoveMailbox: mailboxes.remove_mailbox,
+            mailbox_messages.ListMailboxes: mailboxes.list_mailboxes,
+            reply_messages.TakeReply: replies.take_reply,
+            reply_messages.TakeMail: replies.take_mail,
+            reply_messages.ReportDelivery: replies.report_delivery,
+            reply_messages.ReportComplaint: replies.report_complaint,
+            reply_messages.ListReplies: replies.list_replies,
+            reply_messages.ClassifyReply: replies.classify_reply,
             template_messages.SaveTemplate: templates.save,
             template_messages.GetTemplate: templates.get,
             template_messages.ListTemplates: templates.list_templates,
@@ -89,7 +105,7 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
             template_messages.PreviewTemplate: templates.preview,
         },
         jobs=[Job("look_after_accounts", "* * * * *", partial(look_after_accounts, database))],
-        workers=[worker.run, upkeep.run],
+        workers=[worker.run, upkeep.run, Mailboxes(database, replies.mail, outside).run],
         closes=[carriers.close],
     )
     return service

@@ -25,7 +25,7 @@ from tests.waiting import until
 
 DOVECOT = shutil.which("dovecot", path=f"{os.environ['PATH']}:/usr/sbin")
 
-_PASSWORD = "open-sesame"
+PASSWORD = "open-sesame"
 _CONFIGURATION = """
 base_dir = {folder}/run
 log_path = {folder}/dovecot.log
@@ -88,7 +88,7 @@ class ImapServer:
     def mailbox(self, **changes: object) -> Mailbox:
         """The user's mailbox."""
         known: dict[str, object] = {"host": "127.0.0.1", "port": self.tls_port, "tls": self.trusted, "seconds": 10.0}
-        return Mailbox(**{**known, "user": self.user, "password": _PASSWORD, **changes})  # type: ignore[arg-type]
+        return Mailbox(**{**known, "user": self.user, "password": PASSWORD, **changes})  # type: ignore[arg-type]
 
     def plain(self) -> Mailbox:
         """The same by STARTTLS."""
@@ -98,7 +98,7 @@ class ImapServer:
     def client(self) -> Iterator[imaplib.IMAP4_SSL]:
         """A client of the test's own, to fill the mailbox and to look into it."""
         client = imaplib.IMAP4_SSL("127.0.0.1", self.tls_port, ssl_context=self.trusted, timeout=10)
-        client.login(self.user, _PASSWORD)
+        client.login(self.user, PASSWORD)
         try:
             yield client
         finally:
@@ -141,7 +141,7 @@ def _prepare(folder: Path) -> ImapServer:
         group=grp.getgrgid(user.pw_gid).gr_name,
         uid=user.pw_uid,
         gid=user.pw_gid,
-        password=_PASSWORD,
+        password=PASSWORD,
         port=port,
         tls_port=tls_port,
     )

@@ -2,36 +2,18 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
-from contracts.intake.leads import SubmitLeadNow
 from contracts.message import ProblemCode, ProblemError
 from contracts.outreach.campaigns import NewStep, NewVariant
 from contracts.outreach.templates import SaveTemplate
 from contracts.taxonomy import SendKind
 from outreach.app import build
-from outreach.providers.protocol import Outgoing, Receipt
-from tests.outreach.scene import account, campaign, count, messages
+from tests.outreach.scene import Outbox, account, campaign, count, messages, new_lead
 from tests.platform import Platform
 from tests.waiting import until
-
-
-class Outbox:
-    """A provider that keeps what it is handed for a tenant."""
-
-    def __init__(self, tenant: str) -> None:
-        self.handed: list[Outgoing] = []
-        self._tenant = tenant
-
-    async def send(self, message: Outgoing) -> Receipt:
-        if message.tenant == self._tenant:
-            self.handed.append(message)
-        return Receipt("their-id")
-
-    async def close(self) -> None:
-        pass
 
 
 @pytest.fixture
@@ -46,13 +28,6 @@ async def template(platform: Platform, tenant: str, body: str, name: str = "hell
     about: dict[str, Any] = {"kind": SendKind.EMAIL, "subject": "For {{ first_name | default: 'you' }}", **fields}
     saved = await platform.caller.ask(tenant, SaveTemplate(name=name, body=body, actor="user:1", **about))
     return NewVariant(template_id=saved.template_id)
-
-
-async def new_lead(platform: Platform, tenant: str, **fields: Any) -> UUID:
-    given = {"source_system": "crm", "source_id": uuid4().hex, **fields}
-    lead_id = (await platform.caller.ask(tenant, SubmitLeadNow(**given))).lead_id
-    assert lead_id
-    return lead_id
 
 
 async def ended(platform: Platform, tenant: str, number: int) -> bool:

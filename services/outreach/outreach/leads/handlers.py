@@ -13,6 +13,7 @@ from outreach import locks
 from outreach.campaigns.enrolling import enrol
 from outreach.leads import domain_lead, store
 from outreach.people import store as people
+from outreach.replies import store as replies
 from outreach.sending import store_enrollments, store_waiting
 from outreach.sending.queueing import stop
 
@@ -55,6 +56,7 @@ async def forget_leads(uow: UnitOfWork, received: Sequence[Received[LeadErased]]
         sequences = await store_enrollments.going_on(uow, tenant, erased.lead_id)
         stopped = await stop(uow, tenant, sequences, EnrollmentEnd.ERASED, cause=message.envelope)
         await people.forget_names(uow, tenant, before["names"])
+        await replies.forget_words(uow, tenant, erased.lead_id)
         dropped = {"contact_channels": len(before["channels"]), "queued_messages": stopped}
         answer = PersonalDataDropped(erasure_id=erased.erasure_id, lead_id=erased.lead_id, dropped=dropped)
         uow.publish(tenant, answer, message.envelope)

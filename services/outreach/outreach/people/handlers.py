@@ -9,24 +9,18 @@ from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts.message import ProblemCode, ProblemError
 from contracts.outreach import people as messages
-from contracts.outreach.campaigns import EnrollmentEnd
 from contracts.outreach.people import ContactStatus, ContactView, SuppressionReason, SuppressionView
 from contracts.outreach.sending import Gate
 from contracts.taxonomy import Channel
 from outreach import locks
 from outreach.leads import store as leads
 from outreach.people import store
-from outreach.sending import store_enrollments, store_waiting
+from outreach.people.suppressing import suppress_person
+from outreach.sending import store_waiting
 from outreach.sending.domain_gates import REST
-from outreach.sending.queueing import stop
 
 _SUPPRESSIONS = (Gate.SUPPRESSION, Gate.UNSUBSCRIBED, Gate.DO_NOT_CONTACT)
 """The gates that the ledger keeps closed."""
-_ENDS = {
-    SuppressionReason.UNSUBSCRIBED: EnrollmentEnd.UNSUBSCRIBED,
-    SuppressionReason.DO_NOT_CONTACT: EnrollmentEnd.DO_NOT_CONTACT,
-    SuppressionReason.REQUEST: EnrollmentEnd.DO_NOT_CONTACT,
-}
 
 
 async def suppress(uow: UnitOfWork, request: Received[messages.Suppress]) -> SuppressionView:
@@ -37,15 +31,7 @@ async def suppress(uow: UnitOfWork, request: Received[messages.Suppress]) -> Sup
     if ask.reason is SuppressionReason.COMPLAINT and ask.expires_at:
         raise ProblemError(ProblemCode.INVALID, "a complaint never expires: leave out expires_at", "expires_at")
     entry = ask.model_dump(include={"lead_id", "reason", "channel", "campaign_id", "actor", "expires_at"})
-    id_ = await store.suppress(uow, tenant, lead["names"], entry)
-    if ask.reason is SuppressionReason.UNSUBSCRIBED:
-        event = messages.Unsubscribed(lead_id=ask.lead_id, campaign_id=ask.campaign_id, occurred_at=uow.now)
-        uow.publish(tenant, event, request.envelope)
-    if ask.channel is None and ask.campaign_id is None and ask.expires_at is None:
-        held = await store_enrollments.going_on_of_persons(uow, tenant, lead["names"])
-        mine = await store_enrollments.going_on(uow, tenant, ask.lead_id)
-        reason = _ENDS.get(ask.reason, EnrollmentEnd.SUPPRESSED)
-        await stop(uow, tenant, list({*held, *mine}), reason, cause=request.envelope, actor=ask.actor)
+    id_ = await suppress_person(uow, tenant, lead["names"], entry, request.envelope)
     return await _entry(uow, tenant, id_)
 
 

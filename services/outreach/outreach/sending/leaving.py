@@ -15,6 +15,8 @@ from outreach.sending.domain_gates import GATES_OF_THE_MESSAGE, ask, binding, ea
 from outreach.sending.facts import Accounts, facts_of
 from outreach.sending.going_on import skip
 
+_REFERENCE_END = "@leadloop>"
+
 
 async def begin(uow: UnitOfWork, messages: Mapping[UUID, tuple[str, UUID]]) -> dict[UUID, RowMapping]:
     """Of messages that are claimed, with their tenants and tokens, those that may be handed over once this has committed.
@@ -99,4 +101,12 @@ async def skip_unwritten(uow: UnitOfWork, tenant: str, reasons: Mapping[UUID, st
 
 def reference(message_id: UUID) -> str:
     """What a message is known by wherever it goes, as a Message-ID (RFC 5322, 3.6.4)."""
-    return f"<{message_id}@leadloop>"
+    return f"<{message_id}{_REFERENCE_END}"
+
+
+def message_of(reference: str) -> UUID | None:
+    """The message that is known by a reference, or by its bare id as in an address; none if it is none of ours."""
+    try:
+        return UUID(reference.removeprefix("<").removesuffix(_REFERENCE_END))
+    except ValueError:
+        return None

@@ -23,6 +23,7 @@ from chassis.logs import get_logger
 from chassis.unit_of_work import Database
 from contracts.outreach.sending import SendState
 from contracts.taxonomy import SendKind
+from outreach.coalescing import Coalescing
 from outreach.providers.protocol import (
     CaptchaError,
     LaterError,
@@ -34,7 +35,6 @@ from outreach.providers.protocol import (
 )
 from outreach.sending import leaving, recording
 from outreach.sending.claiming import LEASE, Claimed, claim
-from outreach.coalescing import Coalescing
 from outreach.sending.composing import Composer, Letter
 from outreach.sending.recording import Result
 

@@ -1,0 +1,163 @@
+"""What outreach does when somebody hands it what came back of a message, or asks for it."""
+
+import asyncio
+from hashlib import sha256
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+
+from chassis import paging
+from chassis.received import Received
+from chassis.unit_of_work import UnitOfWork
+from contracts.message import Envelope, ProblemCode, ProblemError
+from contracts.outreach import replies as messages
+from contracts.outreach.sending import SendState
+from contracts.taxonomy import Channel, ReplyClass
+from outreach import locks
+from outreach.bounces import domain_bounce
+from outreach.replies import store, taking
+from outreach.replies.delivery_report import Action
+from outreach.replies.mail import IncomingMail, MailKind, read_mail
+from outreach.replies.taking import Incoming, KeepWords
+from outreach.sending import store_queue
+from outreach.sending.leaving import message_of
+
+_LEFT = (SendState.SENDING, SendState.SENT, SendState.FAILED, SendState.UNKNOWN)
+"""The states of messages that something may come back of."""
+
+
+class Handlers:
+    """The answers about replies and reports.
+
+    Parameters:
+        keep: has intake keep the words of a reply.
+    """
+
+    def __init__(self, keep: KeepWords) -> None:
+        self._keep = keep
+
+    async def take_reply(self, uow: UnitOfWork, request: Received[messages.TakeReply]) -> messages.ReplyView:
+        tenant, given = request.tenant, request.body
+        row = await _message(uow, tenant, given.message_id)
+        incoming = Incoming(f"service:{given.source_key}", given.received_at or uow.now, given.text)
+        reply_id = await taking.take_reply(uow, tenant, row, incoming, self._keep, request.envelope)
+        return _view(await _reply(uow, tenant, reply_id))
+
+    async def take_mail(self, uow: UnitOfWork, request: Received[messages.TakeMail]) -> messages.MailTaken:
+        return await self.mail(uow, request.tenant, request.body.raw, request.envelope)
+
+    async def mail(self, uow: UnitOfWork, tenant: str, raw: bytes, cause: Envelope | None = None) -> messages.MailTaken:
+        """Take a mail that came in, once; of one that is about none of the tenant's messages nothing is kept.
+
+        Raises:
+            ProblemError: intake does not keep a reply's words for now: nothing was taken.
+        """
+        mail = await asyncio.to_thread(read_mail, raw)
+        message_id = await store.first_known(uow, tenant, _messages_of(mail))
+        if message_id is None:
+            return messages.MailTaken(kind=mail.kind.value)
+        key = f"mail:{mail.message_id or sha256(raw).hexdigest()}".replace("\0", "")[:500]
+        reply_id = None
+        if mail.kind is MailKind.COMPLAINT:
+            await taking.take_complaint(uow, tenant, message_id, key, cause)
+        elif mail.kind is MailKind.DELIVERY_REPORT:
+            await _reported(uow, tenant, message_id, key, mail, cause)
+        else:
+            row = await _message(uow, tenant, message_id)
+            received_at = min(mail.sent_at or uow.now, uow.now)  # nobody answers tomorrow, whatever their clock says
+            incoming = Incoming(key, received_at, mail.text, mail.subject, mail.headers)
+            reply_id = await taking.take_reply(uow, tenant, row, incoming, self._keep, cause)
+        return messages.MailTaken(kind=mail.kind.value, message_id=message_id, reply_id=reply_id)
+
+    async def report_delivery(
+        self, uow: UnitOfWork, request: Received[messages.ReportDelivery]
+    ) -> messages.DeliveryTaken:
+        tenant, given = request.tenant, request.body
+        await _message(uow, tenant, given.message_id)
+        await taking.take_delivery(
+            uow, tenant, given.message_id, f"service:{given.source_key}", delivered=given.delivered, reason=given.reason,
+            fault=given.fault, cause=request.envelope,
+        )  # fmt: skip
+        return messages.DeliveryTaken(message_id=given.message_id)
+
+    async def report_complaint(
+        self, uow: UnitOfWork, request: Received[messages.ReportComplaint]
+    ) -> messages.DeliveryTaken:
+        tenant, given = request.tenant, request.body
+        await _message(uow, tenant, given.message_id)
+        await taking.take_complaint(uow, tenant, given.message_id, f"service:{given.source_key}", request.envelope)
+        return messages.DeliveryTaken(message_id=given.message_id)
+
+    async def list_replies(self, uow: UnitOfWork, request: Received[messages.ListReplies]) -> messages.ReplyPage:
+        ask = request.body
+        rows = await store.page(
+            uow, request.tenant, paging.after(ask.cursor, UUID), ask.limit + 1, lead=ask.lead_id, campaign=ask.campaign_id,
+            needs_person=ask.needs_person,
+        )  # fmt: skip
+        page = rows[: ask.limit]
+        cursor = str(page[-1]["taken_id"]) if len(rows) > ask.limit else None
+        return messages.ReplyPage(replies=[_view(row) for row in page], next_cursor=cursor)
+
+    async def classify_reply(self, uow: UnitOfWork, request: Received[messages.ClassifyReply]) -> messages.ReplyView:
+        tenant, said = request.tenant, request.body
+        if said.returns_on and said.reply_class is not ReplyClass.OUT_OF_OFFICE:
+            raise ProblemError(ProblemCode.INVALID, "only who is out of office returns: leave it out", "returns_on")
+        await locks.stop_messages(uow, [tenant])
+        reply = await _reply(uow, tenant, said.reply_id, lock=True)
+        row = await _message(uow, tenant, reply["message_id"])
+        await store.classify(
+            uow, tenant, said.reply_id, said.model_dump(include={"reply_class", "returns_on", "actor"})
+        )
+        event = messages.ReplyClassified(
+            campaign_id=reply["campaign_id"], message_id=reply["message_id"], lead_id=reply["lead_id"],
+            enrollment_id=reply["enrollment_id"], channel=Channel(reply["channel"]), account_id=reply["account_id"],
+            variant=reply["variant"], reply_id=said.reply_id, reply_class=said.reply_class, returns_on=said.returns_on,
+            actor=said.actor, occurred_at=uow.now,
+        )  # fmt: skip
+        uow.publish(tenant, event, request.envelope)
+        await taking.act(
+            uow, tenant, row, said.reply_class, reply["received_at"], said.returns_on, request.envelope, said.actor
+        )
+        return _view(await _reply(uow, tenant, said.reply_id))
+
+
+async def _reported(
+    uow: UnitOfWork, tenant: str, message_id: UUID, key: str, mail: IncomingMail, cause: Envelope | None
+) -> None:
+    """A message goes to one recipient: where its report names several, as after a forwarding, one failure is one."""
+    failed = next((each for each in mail.deliveries if each.action is Action.FAILED), None)
+    if failed:
+        bounce = domain_bounce.of_report(failed.status, failed.diagnostic)
+        await taking.take_delivery(
+            uow, tenant, message_id, key, delivered=False, reason=bounce.reason, fault=bounce.fault, cause=cause
+        )
+    elif any(each.action is not Action.DELAYED for each in mail.deliveries):
+        await taking.take_delivery(uow, tenant, message_id, key, delivered=True, cause=cause)
+
+
+def _messages_of(mail: IncomingMail) -> list[UUID]:
+    """The messages that a mail may be about, the likeliest first: of the references it names, and of the address it came to."""
+    found = [message_of(reference) for reference in (*mail.belongs_to, *mail.tags)]
+    return list(dict.fromkeys(each for each in found if each))
+
+
+async def _message(uow: UnitOfWork, tenant: str, message_id: UUID) -> RowMapping:
+    row = await store_queue.one(uow, tenant, message_id)
+    if row is None:
+        raise ProblemError(ProblemCode.NOT_FOUND, "this tenant has no such message", "message_id")
+    if row["state"] not in _LEFT:
+        raise ProblemError(
+            ProblemCode.CONFLICT, f"the message is {row['state']}: it has not left, so nothing comes back of it", "message_id"
+        )  # fmt: skip
+    return row
+
+
+async def _reply(uow: UnitOfWork, tenant: str, reply_id: UUID, *, lock: bool = False) -> RowMapping:
+    row = await store.one(uow, tenant, reply_id, lock=lock)
+    if row is None:
+        raise ProblemError(ProblemCode.NOT_FOUND, "this tenant has no such reply; list_replies shows them", "reply_id")
+    return row
+
+
+def _view(row: RowMapping) -> messages.ReplyView:
+    return messages.ReplyView.model_validate({name: row[name] for name in messages.ReplyView.model_fields})

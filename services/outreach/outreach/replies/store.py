@@ -1,0 +1,120 @@
+"""Every query about what came back of messages."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+from uuid_utils.compat import uuid7
+
+from chassis.unit_of_work import UnitOfWork
+
+_INSERT = """
+    insert into reply (tenant_id, reply_id, taken_id, message_id, enrollment_id, campaign_id, lead_id, account_id, channel, variant,
+                       received_at, reply_class, confidence, rules, returns_on, needs_person, has_text)
+    values (:tenant, :reply_id, :taken_id, :message_id, :enrollment_id, :campaign_id, :lead_id, :account_id, :channel, :variant,
+            :received_at, :reply_class, :confidence, :rules, :returns_on, :needs_person, :has_text)
+"""
+
+
+async def take(uow: UnitOfWork, tenant: str, source_key: str, message_id: UUID | None) -> bool:
+    """Note that something was taken; whether it is new. Who takes the same at that moment waits for this unit of work."""
+    taken = await uow.execute(
+        """insert into taken (tenant_id, source_key, message_id, taken_at) values (:tenant, :key, :message, :now)
+           on conflict (tenant_id, source_key) do nothing""",
+        tenant=tenant, key=source_key, message=message_id, now=uow.now,
+    )  # fmt: skip
+    return taken.rowcount == 1
+
+
+async def first_known(uow: UnitOfWork, tenant: str, messages: Collection[UUID]) -> UUID | None:
+    """The first of these messages that the tenant has, and that has begun to leave."""
+    rows = await uow.execute(
+        """select message_id from unnest(cast(:messages as uuid[])) with ordinality as given (message_id, number)
+           join send_queue using (message_id)
+           where tenant_id = :tenant and state in ('sending', 'sent', 'failed', 'unknown') order by number limit 1""",
+        tenant=tenant, messages=list(messages),
+    )  # fmt: skip
+    return rows.scalar()
+
+
+async def insert(uow: UnitOfWork, tenant: str, reply: Mapping[str, Any]) -> None:
+    await uow.execute(_INSERT, tenant=tenant, taken_id=uuid7(), **reply)
+
+
+async def one(uow: UnitOfWork, tenant: str, reply_id: UUID, *, lock: bool = False) -> RowMapping | None:
+    rows = await uow.execute(
+        f"select * from reply where tenant_id = :tenant and reply_id = :reply {'for update' if lock else ''}",
+        tenant=tenant, reply=reply_id,
+    )  # fmt: skip
+    return rows.mappings().first()
+
+
+async def page(
+    uow: UnitOfWork, tenant: str, before: UUID | None, limit: int, *, lead: UUID | None, campaign: UUID | None,
+    needs_person: bool,
+) -> list[RowMapping]:  # fmt: skip
+    """Replies, the last taken first, from before one of them (`taken_id`)."""
+    which = ["tenant_id = :tenant"]
+    given: dict[str, Any] = {}
+    for condition, name, value in (
+        ("taken_id < :before", "before", before),
+        ("lead_id = :lead", "lead", lead),
+        ("campaign_id = :campaign", "campaign", campaign),
+    ):
+        if value is not None:
+            which.append(condition)
+            given[name] = value
+    if needs_person:
+        which.append("needs_person")
+    rows = await uow.execute(
+        f"select * from reply where {' and '.join(which)} order by taken_id desc limit :limit",
+        tenant=tenant, limit=limit, **given,
+    )  # fmt: skip
+    return list(rows.mappings())
+
+
+async def classify(uow: UnitOfWork, tenant: str, reply_id: UUID, given: Mapping[str, Any]) -> None:
+    """A person says what a reply says: `reply_class`, `returns_on`, `actor`."""
+    await uow.execute(
+        """update reply set reply_class = :reply_class, returns_on = :returns_on, classified_by = :actor, confidence = 1,
+               needs_person = false
+           where tenant_id = :tenant and reply_id = :reply""",
+        tenant=tenant, reply=reply_id, **given,
+    )  # fmt: skip
+
+
+async def replied(uow: UnitOfWork, tenant: str, enrollment_id: UUID, at: datetime) -> None:
+    """Note when the person of a sequence first answered it."""
+    await uow.execute(
+        """update enrollment set replied_at = least(replied_at, :at) where tenant_id = :tenant and enrollment_id = :enrollment""",
+        tenant=tenant, enrollment=enrollment_id, at=at,
+    )  # fmt: skip
+
+
+async def pause(uow: UnitOfWork, tenant: str, enrollments: Collection[UUID], until: datetime) -> None:
+    """Have sequences wait until then; one that waits longer already goes on doing so."""
+    await uow.execute(
+        """update enrollment set paused_until = greatest(paused_until, :until)
+           where tenant_id = :tenant and enrollment_id = any (cast(:enrollments as uuid[])) and ended_at is null""",
+        tenant=tenant, enrollments=list(enrollments), until=until,
+    )  # fmt: skip
+
+
+async def colleagues(uow: UnitOfWork, tenant: str, campaign_id: UUID, company: str) -> list[UUID]:
+    """The sequences of a campaign that go on for leads of a company, however it is written."""
+    rows = await uow.execute(
+        """select enrollment_id from enrollment join lead using (tenant_id, lead_id)
+           where tenant_id = :tenant and campaign_id = :campaign and ended_at is null
+             and lower(btrim(lead.metadata ->> 'company')) = :company""",
+        tenant=tenant, campaign=campaign_id, company=company,
+    )  # fmt: skip
+    return list(rows.scalars())
+
+
+async def forget_words(uow: UnitOfWork, tenant: str, lead_id: UUID) -> None:
+    """Intake keeps no words of a lead's replies any more."""
+    await uow.execute(
+        "update reply set has_text = false where tenant_id = :tenant and lead_id = :lead", tenant=tenant, lead=lead_id
+    )
