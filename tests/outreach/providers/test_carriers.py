@@ -1,13 +1,22 @@
-"""An account's messages leave by its own mail server, and by none that must not be reached."""
+"""An account's messages leave by its own mail server or service, and by none that must not be reached."""
 
 import pytest
 
 from contracts.message import ProblemCode, ProblemError
-from contracts.outreach.accounts import AccountSettings, NewSmtpServer, SetAccount, SmtpSecurity, Transport
+from contracts.outreach.accounts import (
+    AccountSettings,
+    NewHttpService,
+    NewSandbox,
+    NewSmtpServer,
+    SetAccount,
+    SmtpSecurity,
+    Transport,
+)
 from contracts.outreach.campaigns import NewStep, NewVariant
 from contracts.outreach.templates import SaveTemplate
 from contracts.taxonomy import Channel, SendKind
 from outreach.app import build
+from tests.intake.enrichment.web import Answer, Asked, Web
 from tests.outreach.providers.sink import Sink
 from tests.outreach.scene import account, campaign, messages
 from tests.outreach.sending.test_composing import ended, new_lead
@@ -67,6 +76,73 @@ async def test_a_host_that_is_not_public_is_not_reached(platform: Platform, tena
         (message,) = await messages(platform, tenant)
         assert (message["state"], message["waiting_for"]) == ("queued", "not_allowed")
         assert sink.connections == 0
+
+
+async def test_a_linkedin_message_leaves_by_the_service_of_its_account(
+    platform: Platform, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answering(_: Asked) -> Answer:
+        return Answer({"reference": "urn:7"}, status=202)
+
+    async with Web.serving() as web:
+        web.answering = answering
+        monkeypatch.setenv("LEADLOOP_PROVIDER_HOSTS", f"127.0.0.1:{web.port}")
+        async with platform.running("intake"), build(platform.settings("outreach")).running():
+            await platform.introduce(tenant, "intake", "outreach")
+            text = SaveTemplate(
+                name="hello",
+                kind=SendKind.LINKEDIN_MESSAGE,
+                body="Dear {{ first_name | default: 'you' }}",
+                actor="user:1",
+            )
+            saved = await platform.caller.ask(tenant, text)
+            await new_lead(platform, tenant, full_name="Ada Example", linkedin_url="https://www.linkedin.com/in/ada")
+            seat = await account(platform, tenant, Channel.LINKEDIN)
+            service = NewHttpService(url=f"{web.url}/first")
+            order = SetAccount(account_id=seat.account_id, transport=Transport.HTTP, http=service)
+            view = await platform.caller.ask(tenant, order)
+            assert (view.transport, view.http and view.http.url, view.sandbox) == ("http", f"{web.url}/first", None)
+            step = NewStep(kind=SendKind.LINKEDIN_MESSAGE, variants=(NewVariant(template_id=saved.template_id),))
+            await campaign(platform, tenant, step)
+            await until(lambda: ended(platform, tenant, 1))
+            # Its settings were changed: the next leaves by the new ones.
+            order = SetAccount(account_id=seat.account_id, http=NewHttpService(url=f"{web.url}/second"))
+            await platform.caller.ask(tenant, order)
+            await new_lead(platform, tenant, full_name="Bob Example", linkedin_url="https://www.linkedin.com/in/bob")
+            await until(lambda: ended(platform, tenant, 2))
+    found = await messages(platform, tenant)
+    assert [(message["state"], message["provider_reference"]) for message in found] == [("sent", "urn:7")] * 2
+    assert web.paths() == ["/first", "/second"]
+    assert web.asked[0].body["text"] == "Dear Ada"
+    assert web.asked[0].body["to"].endswith("/in/ada")
+
+
+async def test_an_account_has_the_settings_of_its_transport_and_no_others(platform: Platform, tenant: str) -> None:
+    server, service = NewSmtpServer(host="smtp.example.com"), NewHttpService(url="https://messages.example.com/")
+    new = {"title": "Sales", "channel": Channel.EMAIL, "address": "sales@example.com"}
+    for wrong in (
+        {"transport": "smtp"}, {"transport": "http"}, {"transport": "http", "smtp": server},
+        {"transport": "http", "http": service, "smtp": server}, {"http": service},
+        {"transport": "smtp", "smtp": server, "sandbox": NewSandbox()},
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="an account that sends by"):
+            SetAccount.model_validate({**new, **wrong})
+    async with build(platform.settings("outreach")).running():
+        await platform.introduce(tenant, "outreach")
+        made = await platform.caller.ask(tenant, SetAccount.model_validate({**new, "sandbox": NewSandbox(refuses=0)}))
+        assert made.sandbox == NewSandbox(refuses=0)
+        with pytest.raises(ProblemError) as refused:
+            await platform.caller.ask(tenant, SetAccount(account_id=made.account_id, http=service))
+        assert (refused.value.problem.code, refused.value.problem.field) == (ProblemCode.INVALID, "http")
+        order = SetAccount(account_id=made.account_id, transport=Transport.HTTP, http=service)
+        view = await platform.caller.ask(tenant, order)
+        assert (view.http, view.sandbox) == (service, None)
+        order = SetAccount(account_id=made.account_id, transport=Transport.SMTP, smtp=server)
+        view = await platform.caller.ask(tenant, order)
+        assert (view.http, view.smtp) == (None, server)
+        order = SetAccount(account_id=made.account_id, transport=Transport.SANDBOX)
+        view = await platform.caller.ask(tenant, order)
+        assert (view.http, view.smtp, view.sandbox) == (None, None, None)
 
 
 async def test_a_server_that_an_account_cannot_have_is_refused(platform: Platform, tenant: str) -> None:
