@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from chassis.unit_of_work import Database
-from contracts.outreach.accounts import NewSandbox, SetAccount
+from contracts.outreach.accounts import NewSandbox, SandboxBehaviour, SetAccount
 from contracts.taxonomy import Fault
 from outreach.providers.protocol import CaptchaError, LaterError, Outgoing, Provider, RefusedError, UnansweredError
 from outreach.providers.sandbox import Sandbox, refusal
@@ -89,7 +89,7 @@ async def test_each_account_has_its_own_sandbox(platform: Platform, tenant: str)
         sales = await account(platform, tenant)
         order = SetAccount(account_id=sales.account_id, sandbox=NewSandbox(refuses=0, loses=1))
         view = await platform.caller.ask(tenant, order)
-        assert view.sandbox == NewSandbox(refuses=0, loses=1)
+        assert view.sandbox == SandboxBehaviour(refuses=0, loses=1)
         await arrive(platform, tenant, [lead() for _ in range(3)])
         await campaign(platform, tenant)
 
