@@ -138,6 +138,8 @@ async def test_every_page_says_that_scripts_and_styles_come_from_here_only(
         "/",
         link.path,
         "/sign-in/none",
+        f"/u/{anyone.name}/{anyone.key_id}/{'0' * 64}",
+        f"/u/{anyone.name}/none/none",
         f"/t/{anyone.name}",
         f"/t/{anyone.name}/activity",
         f"/t/{anyone.name}/nothing",

@@ -214,6 +214,7 @@ _DECLARED: Final = (
     _event(templates.TemplateSaved),
     _event(templates.TemplatePreviewed),
     _order(contacts.Suppress, "gateway"),
+    _order(contacts.Unsubscribe, "gateway"),
     _order(contacts.Unsuppress, "gateway"),
     _order(contacts.ListSuppressions, "gateway"),
     _order(contacts.GetContact, "gateway"),

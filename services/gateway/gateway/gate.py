@@ -25,7 +25,9 @@ from contracts.values import Tenant
 from gateway import credentials, store
 
 PUBLIC: Final = frozenset({"/", "/healthz", "/readyz", "/metrics", "/openapi.json"})
-PUBLIC_BELOW: Final = ("/static/", "/sign-in/")
+PUBLIC_BELOW: Final = ("/static/", "/sign-in/", "/u/")
+FROM_ANYWHERE: Final = "/u/"
+"""What pages and programs of any origin may send to: its paths carry their own proof, and no cookie counts there (RFC 8058, 3.1)."""
 _OF_TENANT: Final = re.compile(r"/(?:api/)?t/([^/]+)(?:/.*)?")
 _COOKIE: Final = "leadloop_session_"
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -66,9 +68,10 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             connection = HTTPConnection(scope)
-            if scope["method"] not in _SAFE_METHODS and is_cross_origin(connection.headers):
-                raise ProblemError(ProblemCode.FORBIDDEN, "this came from a page that is not ours; use our own pages")
             path = scope["path"]
+            own_proof = path.startswith(FROM_ANYWHERE)
+            if scope["method"] not in _SAFE_METHODS and not own_proof and is_cross_origin(connection.headers):
+                raise ProblemError(ProblemCode.FORBIDDEN, "this came from a page that is not ours; use our own pages")
             if path not in PUBLIC and not path.startswith(PUBLIC_BELOW):
                 scope["state"]["principal"] = await self._admit(connection, path)
         await self._app(scope, receive, send)
@@ -81,9 +84,7 @@ class Gate:
         actor = await self._actor(connection, tenant)
         if actor is None:
             raise _unauthenticated(connection)
-        request_id = connection.state.request_id
-        cause = Envelope(request_id, "gateway.http.request.v1", tenant, datetime.now(UTC), request_id)
-        return Principal(tenant, actor, cause, self._service.caller)
+        return Principal(tenant, actor, cause_of(connection, tenant), self._service.caller)
 
     async def _actor(self, connection: HTTPConnection, tenant: str) -> str | None:
         """Who shows valid credentials of the tenant; an API key, where there is one, and else a session."""
@@ -108,6 +109,12 @@ class Gate:
         async with self._service.database.begin(tenant) as uow:
             session_id = await store.session_id(uow, tenant, credentials.digest(secret))
         return f"session:{session_id}" if session_id else None
+
+
+def cause_of(connection: HTTPConnection, tenant: str) -> Envelope:
+    """An HTTP request, as the cause of the messages it leads to."""
+    request_id = connection.state.request_id
+    return Envelope(request_id, "gateway.http.request.v1", tenant, datetime.now(UTC), request_id)
 
 
 def session_cookie(tenant: str) -> str:

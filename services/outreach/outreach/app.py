@@ -6,6 +6,7 @@ from random import Random
 from sqlalchemy import RowMapping
 
 from chassis.jobs import Job
+from chassis.keys import TenantKeys, key_service
 from chassis.outside import Outside
 from chassis.service import Service
 from chassis.settings import Settings
@@ -33,6 +34,7 @@ from outreach.sending import handlers as sending
 from outreach.sending.composing import Composer
 from outreach.sending.sender import Worker
 from outreach.templates.handlers import Handlers as Templates
+from outreach.unsubscribing import Links, PublicAddress
 from outreach.upkeep import Upkeep, look_after_accounts
 
 
@@ -43,6 +45,8 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
         chance: draws the gaps between an account's messages.
     """
     database = Database("outreach", settings.database_url)
+    keys = TenantKeys(key_service(settings.kms_uri))
+    links = Links(keys, PublicAddress().public_url)
     outside = Outside()
     carriers = Carriers(database, outside)
 
@@ -51,7 +55,7 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
 
     templates = Templates(lambda tenant, request, cause: service.caller.ask(tenant, request, cause=cause))
     replies = Replies(lambda tenant, request, cause: service.caller.ask(tenant, request, cause=cause))
-    composer = Composer(database, lambda tenant, request: service.caller.ask(tenant, request, seconds=15))
+    composer = Composer(database, lambda tenant, request: service.caller.ask(tenant, request, seconds=15), links)
     worker, upkeep = Worker(database, provider_of, composer, chance), Upkeep(database)
     # Whatever makes a message due, or a campaign begin, publishes an event.
     database.after_publishing(worker.wake)
@@ -86,6 +90,7 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
             messages.SkipMessage: sending.skip_message,
             messages.SettleMessage: sending.settle_message,
             people_messages.Suppress: people.suppress,
+            people_messages.Unsubscribe: partial(people.unsubscribe, links),
             people_messages.Unsuppress: people.unsuppress,
             people_messages.ListSuppressions: people.list_suppressions,
             people_messages.GetContact: people.get_contact,
@@ -107,5 +112,6 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
         jobs=[Job("look_after_accounts", "* * * * *", partial(look_after_accounts, database))],
         workers=[worker.run, upkeep.run, Mailboxes(database, replies.mail, outside).run],
         closes=[carriers.close],
+        keys=keys,
     )
     return service

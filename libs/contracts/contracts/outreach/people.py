@@ -63,6 +63,24 @@ class Suppress(Request[SuppressionView]):
     actor: Actor | None = None
 
 
+class UnsubscribeTaken(Reply):
+    """The person is contacted no more, by whatever lead."""
+
+    message_id: UUID
+
+
+class Unsubscribe(Request[UnsubscribeTaken]):
+    """Have the person of a message not be contacted any more, from the reply on, because they clicked its link (RFC 8058).
+
+    A second time changes nothing. A wrong token, an unknown message and an erased person are `not_found` alike.
+    """
+
+    topic: ClassVar = Topic("outreach", Kind.REQUEST, "unsubscribe")
+    message_id: UUID
+    token: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", repr=False, examples=["00" * 32])]
+    """What the link ends with: it proves that the link is ours."""
+
+
 class Unsuppress(Request[SuppressionView]):
     """End an entry of the suppression ledger; a complaint's is refused."""
 

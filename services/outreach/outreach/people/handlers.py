@@ -16,8 +16,9 @@ from outreach import locks
 from outreach.leads import store as leads
 from outreach.people import store
 from outreach.people.suppressing import suppress_person
-from outreach.sending import store_waiting
+from outreach.sending import store_queue, store_waiting
 from outreach.sending.domain_gates import REST
+from outreach.unsubscribing import Links
 
 _SUPPRESSIONS = (Gate.SUPPRESSION, Gate.UNSUBSCRIBED, Gate.DO_NOT_CONTACT)
 """The gates that the ledger keeps closed."""
@@ -33,6 +34,30 @@ async def suppress(uow: UnitOfWork, request: Received[messages.Suppress]) -> Sup
     entry = ask.model_dump(include={"lead_id", "reason", "channel", "campaign_id", "actor", "expires_at"})
     id_ = await suppress_person(uow, tenant, lead["names"], entry, request.envelope)
     return await _entry(uow, tenant, id_)
+
+
+async def unsubscribe(
+    links: Links, uow: UnitOfWork, request: Received[messages.Unsubscribe]
+) -> messages.UnsubscribeTaken:
+    """The person stops at once, by whatever lead; a second time changes nothing.
+
+    Whatever is wrong with a link is answered alike, so that nobody learns which messages there are.
+    """
+    tenant, ask = request.tenant, request.body
+    # Before anything is locked: whoever has no link holds up nobody.
+    if not await links.proves(uow, tenant, ask.message_id, ask.token):
+        raise _no_such_link()
+    await locks.stop_messages(uow, [tenant])
+    message = await store_queue.one(uow, tenant, ask.message_id)
+    if message is None or message["erased"]:
+        raise _no_such_link()
+    if not await store.has_unsubscribed(uow, tenant, message["names"]):
+        entry = {
+            "lead_id": message["lead_id"], "reason": SuppressionReason.UNSUBSCRIBED.value, "channel": None,
+            "campaign_id": None, "actor": None, "expires_at": None,
+        }  # fmt: skip
+        await suppress_person(uow, tenant, message["names"], entry, request.envelope, message_id=ask.message_id)
+    return messages.UnsubscribeTaken(message_id=ask.message_id)
 
 
 async def unsuppress(uow: UnitOfWork, request: Received[messages.Unsuppress]) -> SuppressionView:
@@ -86,6 +111,10 @@ async def _lead(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping:
     if lead is None:
         raise ProblemError(ProblemCode.NOT_FOUND, "outreach knows no such lead of this tenant", "lead_id")
     return lead
+
+
+def _no_such_link() -> ProblemError:
+    return ProblemError(ProblemCode.NOT_FOUND, "this is no message's link, or its person was erased", "token")
 
 
 async def _entry(uow: UnitOfWork, tenant: str, id_: UUID) -> SuppressionView:

@@ -107,6 +107,20 @@ async def in_force(uow: UnitOfWork, tenant: str, names: Sequence[str], at: datet
     return list(rows.mappings())
 
 
+async def has_unsubscribed(uow: UnitOfWork, tenant: str, names: Sequence[str]) -> bool:
+    """Whether whoever is known by these names has unsubscribed from everything without an end, by each of the names."""
+    rows = await uow.execute(
+        """select not exists (
+               select from unnest(cast(:names as text[])) as known (name)
+               where not exists (
+                   select from suppressed_name as about join suppression using (tenant_id, suppression_id)
+                   where about.tenant_id = :tenant and about.name = known.name and reason = 'unsubscribed'
+                         and lifted_at is null and channel is null and campaign_id is null and expires_at is null))""",
+        tenant=tenant, names=list(names),
+    )  # fmt: skip
+    return bool(rows.scalar_one())
+
+
 async def holds(uow: UnitOfWork, tenant: str, names: Sequence[str]) -> list[RowMapping]:
     """Who holds whoever is known by one of these names: `enrollment_id`, whether it `lasts`, `last_sent_at`."""
     rows = await uow.execute(

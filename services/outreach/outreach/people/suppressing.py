@@ -20,7 +20,13 @@ _ENDS = {
 
 
 async def suppress_person(
-    uow: UnitOfWork, tenant: str, names: Sequence[str], entry: Mapping[str, Any], cause: Envelope | None = None
+    uow: UnitOfWork,
+    tenant: str,
+    names: Sequence[str],
+    entry: Mapping[str, Any],
+    cause: Envelope | None = None,
+    *,
+    message_id: UUID | None = None,
 ) -> UUID:
     """Add an entry about whoever is known by these names; returns its id. Needs `locks.stop_messages`.
 
@@ -28,11 +34,14 @@ async def suppress_person(
 
     Parameters:
         entry: `lead_id`, by way of which it is made, `reason`, `channel`, `campaign_id`, `actor`, `expires_at`.
+        message_id: the message by way of which they asked for it.
     """
     id_ = await store.suppress(uow, tenant, names, entry)
     lead_id, reason = entry["lead_id"], SuppressionReason(entry["reason"])
     if reason is SuppressionReason.UNSUBSCRIBED:
-        event = Unsubscribed(lead_id=lead_id, campaign_id=entry["campaign_id"], occurred_at=uow.now)
+        event = Unsubscribed(
+            lead_id=lead_id, campaign_id=entry["campaign_id"], message_id=message_id, occurred_at=uow.now
+        )
         uow.publish(tenant, event, cause)
     if entry["channel"] is None and entry["campaign_id"] is None and entry["expires_at"] is None:
         held = await store_enrollments.going_on_of_persons(uow, tenant, names)

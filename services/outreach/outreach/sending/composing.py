@@ -12,6 +12,7 @@ from contracts.outreach.accounts import Transport
 from contracts.taxonomy import CHANNEL_OF, Channel, Purpose, SendKind
 from outreach.templates import domain_template, domain_values, store
 from outreach.templates.domain_flaws import TemplateError
+from outreach.unsubscribing import Links
 
 Reveal = Callable[[str, RevealPii], Awaitable[Revelation]]
 
@@ -30,7 +31,11 @@ NO_TEMPLATE = "no_template"
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What one message says, and where it goes."""
+    """What one message says, and where it goes.
+
+    Attributes:
+        unsubscribe_url: where one POST unsubscribes the person (RFC 8058); e-mails have it where the gateway is reached from outside.
+    """
 
     address: str = field(repr=False)
     body: str = field(repr=False)
@@ -53,11 +58,13 @@ class Composer:
 
     Parameters:
         reveal: asks intake.
+        links: makes e-mails' links to unsubscribe.
     """
 
-    def __init__(self, database: Database, reveal: Reveal) -> None:
+    def __init__(self, database: Database, reveal: Reveal, links: Links) -> None:
         self._database = database
         self._reveal = reveal
+        self._links = links
         self._texts: dict[tuple[str, UUID, int], _Text] = {}
 
     async def compose(self, tenant: str, rows: Sequence[RowMapping]) -> dict[UUID, Letter | str]:
@@ -65,13 +72,18 @@ class Composer:
 
         Raises:
             ProblemError: intake does not answer, or refuses.
+            KeysUnavailableError: the key service is away, and links to unsubscribe cannot be made.
+            TenantKeyError: they cannot be made for this tenant.
         """
         texts = await self._texts_of(tenant, rows)
         personal = [row for row in rows if _is_shown_to(row)]
         letters: dict[UUID, Letter | str] = {row["message_id"]: Letter("", "") for row in rows if not _is_shown_to(row)}
         shown = await self._shown(tenant, personal, texts) if personal else {}
+        mails = [row["message_id"] for row in personal if SendKind(row["kind"]) is SendKind.EMAIL]
+        urls = await self._links.of(self._database, tenant, mails)
         for row in personal:
-            letters[row["message_id"]] = _letter(row, shown.get(row["lead_id"]), texts.get(row["message_id"]))
+            id_ = row["message_id"]
+            letters[id_] = _letter(row, shown.get(row["lead_id"]), texts.get(id_), urls.get(id_))
         return letters
 
     async def _shown(
@@ -107,7 +119,7 @@ class Composer:
         }
 
 
-def _letter(row: RowMapping, view: Revealed | None, text: _Text | None) -> Letter | str:
+def _letter(row: RowMapping, view: Revealed | None, text: _Text | None, unsubscribe_url: str | None) -> Letter | str:
     kind = SendKind(row["kind"])
     address = getattr(view, _ADDRESS[CHANNEL_OF[kind]], None) if view else None
     if not view or not address:
@@ -117,11 +129,13 @@ def _letter(row: RowMapping, view: Revealed | None, text: _Text | None) -> Lette
     values = domain_values.values(view.name, row["attribution"], {**row["lead_metadata"], **(view.metadata or {})})
     if row["sender_name"]:
         values[domain_values.SENDER_NAME] = row["sender_name"]
+    if unsubscribe_url:
+        values[domain_values.UNSUBSCRIBE_URL] = unsubscribe_url
     try:
         made = domain_template.render(kind, text.subject, text.body, values)
     except TemplateError:
         return LACKING
-    return Letter(address, made.body, made.subject)
+    return Letter(address, made.body, made.subject, unsubscribe_url=unsubscribe_url)
 
 
 def _is_shown_to(row: RowMapping) -> bool:
