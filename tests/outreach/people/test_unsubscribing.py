@@ -94,7 +94,7 @@ async def test_one_click_on_an_e_mails_own_link_stops_the_sequence_and_a_second_
         (ended,) = await events(platform, tenant, "enrollment_ended")
         assert ended["reason"] == "unsubscribed"
 
-    await platform.caller.ask(tenant, EraseLead(lead_id=lead_id, actor="user:1"))
+    await platform.caller.ask(tenant, EraseLead(lead_id=lead_id))
 
     async def erased() -> bool:
         async with platform.sql() as sql:
