@@ -202,7 +202,7 @@ async def _suppress(
         "campaign_id": None,
         "expires_at": None,
     }
-    await suppress_person(uow, tenant, row["names"], {**entry, "actor": actor}, cause)
+    await suppress_person(uow, tenant, row["names"], {**entry, "actor": actor}, cause, message_id=row["message_id"])
 
 
 _OF_MESSAGE = ("campaign_id", "message_id", "lead_id", "enrollment_id", "account_id", "variant")
