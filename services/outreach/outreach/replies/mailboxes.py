@@ -16,7 +16,7 @@ from chassis.failures import describe, is_transient
 from chassis.logs import get_logger
 from chassis.outside import NoSecretError, NotAllowedError, Outside, secret, variable
 from chassis.unit_of_work import Database, UnitOfWork
-from contracts.message import ProblemError
+from contracts.message import ProblemCode, ProblemError
 from contracts.outreach.mailboxes import ImapServer
 from outreach.replies import store_mailboxes as store
 from outreach.replies.imap import Cursor, Fetched, Inbox, Mailbox, MailboxError, Security, open_inbox
@@ -129,10 +129,9 @@ class Mailboxes:
                     return False
                 await self._take(uow, tenant, mail.raw)
             return True
-        except ProblemError:
-            raise
         except Exception as error:
-            if is_transient(error):
+            away = isinstance(error, ProblemError) and error.problem.code is ProblemCode.UNAVAILABLE
+            if away or is_transient(error):
                 raise
             log.exception("a mail was passed over", tenant=tenant, account_id=str(account), uid=mail.uid)
         async with self._database.begin(tenant) as uow:

@@ -17,7 +17,7 @@ from sqlalchemy import RowMapping
 
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.texts import KeepText, TextKept
-from contracts.message import Envelope
+from contracts.message import Envelope, ProblemCode, ProblemError
 from contracts.outreach import replies as messages
 from contracts.outreach.campaigns import EnrollmentEnd
 from contracts.outreach.people import SuppressionReason
@@ -77,7 +77,12 @@ async def take_reply(
     has_text = bool(written) and not row["erased"]
     if has_text:
         words = KeepText(text_id=reply_id, lead_id=row["lead_id"], text=written)
-        has_text = (await keep(tenant, words, cause)).kept
+        try:
+            has_text = (await keep(tenant, words, cause)).kept
+        except ProblemError as error:
+            if error.problem.code is not ProblemCode.NOT_FOUND:
+                raise
+            has_text = False  # what it says is acted on all the same
     row = await _locked(uow, tenant, row["message_id"])
     found = classify(
         incoming.text, subject=incoming.subject, headers=incoming.headers, region=row["region"],
