@@ -12,7 +12,7 @@ acknowledgements of the last one are unconfirmed; it is committed when they are 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from time import monotonic
 from typing import Any
 
@@ -194,7 +194,7 @@ class Consumer:
         try:
             async with self._database.begin(session=session) as uow:
                 assumed, waiting = await self._gather_unacknowledged(uow, pull, held)
-                uow.now = datetime.now(UTC)  # waiting for messages was no part of the work
+                uow.now = self._database.clock()  # waiting for messages was no part of the work
                 # Where one acknowledgement stands for all before it, it must not be of a message delivered after what is still
                 # held, or the broker takes the next ones for outdated. So what was gathered is one batch.
                 batch = held.next(BATCH if self._durable.stream.work_queue else len(held))

@@ -5,7 +5,7 @@ Handlers are given one, write through it and publish into it; only `Database.beg
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from uuid_utils.compat import uuid7
 
 from chassis import outbox
+from chassis.clock import Clock, real
 from contracts.message import Envelope, Event
 
 _ACT_FOR = text("""
@@ -48,10 +49,10 @@ class UnitOfWork:
         after_commit: called, in this order, once the unit has committed.
     """
 
-    def __init__(self, service: str, connection: AsyncConnection) -> None:
+    def __init__(self, service: str, connection: AsyncConnection, now: datetime | None = None) -> None:
         self.service = service
         self.connection = connection
-        self.now = datetime.now(UTC)
+        self.now = now or real()
         self.has_published = False
         self.after_commit: list[Callable[[], None]] = []
         self._outgoing: list[tuple[Envelope, bytes]] = []
@@ -114,10 +115,15 @@ class UnitOfWork:
 
 
 class Database:
-    """A service's own schema. Every transaction is begun, and committed, here."""
+    """A service's own schema. Every transaction is begun, and committed, here.
 
-    def __init__(self, service: str, url: str, pool_size: int = 8) -> None:
+    Parameters:
+        clock: what the units of work take for now.
+    """
+
+    def __init__(self, service: str, url: str, pool_size: int = 8, clock: Clock = real) -> None:
         self.service = service
+        self.clock = clock
         self.engine: AsyncEngine = create_async_engine(
             url,
             pool_size=pool_size,
@@ -158,7 +164,7 @@ class Database:
         """A unit of work acting for `tenants`, on a `session` of the caller's or any connection; it commits when the block ends
         and rolls back when it raises."""
         async with self.engine.begin() if session is None else _transaction(session) as connection:
-            uow = UnitOfWork(self.service, connection)
+            uow = UnitOfWork(self.service, connection, self.clock())
             if tenants:
                 await uow.act_for(tenants)
             yield uow

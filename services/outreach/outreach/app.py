@@ -5,6 +5,7 @@ from random import Random
 
 from sqlalchemy import RowMapping
 
+from chassis.clock import MovedClock, real
 from chassis.jobs import Job
 from chassis.keys import TenantKeys, key_service
 from chassis.outside import Outside
@@ -27,6 +28,7 @@ from outreach.leads import handlers as leads
 from outreach.people import handlers as people
 from outreach.providers.carriers import Carriers
 from outreach.providers.protocol import Provider
+from outreach.proving import Proving
 from outreach.replies import handlers_mailboxes as mailboxes
 from outreach.replies.handlers import Handlers as Replies
 from outreach.replies.mailboxes import Mailboxes
@@ -44,11 +46,13 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
     Parameters:
         chance: draws the gaps between an account's messages.
     """
-    database = Database("outreach", settings.database_url)
+    file = Proving().moved_clock
+    moved = MovedClock(file) if file else None
+    database = Database("outreach", settings.database_url, clock=moved or real)
     keys = TenantKeys(key_service(settings.kms_uri))
     links = Links(keys, PublicAddress().public_url)
     outside = Outside()
-    carriers = Carriers(database, outside)
+    carriers = Carriers(database, outside, sandbox_only=moved is not None)
 
     def provider_of(row: RowMapping) -> Provider:
         return provider or carriers.of(row)
@@ -110,7 +114,11 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
             template_messages.PreviewTemplate: templates.preview,
         },
         jobs=[Job("look_after_accounts", "* * * * *", partial(look_after_accounts, database))],
-        workers=[worker.run, upkeep.run, Mailboxes(database, replies.mail, outside).run],
+        workers=[
+            worker.run,
+            upkeep.run,
+            *([partial(moved.tell, worker.wake)] if moved else [Mailboxes(database, replies.mail, outside).run]),
+        ],
         closes=[carriers.close],
         keys=keys,
     )

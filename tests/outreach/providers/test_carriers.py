@@ -1,7 +1,11 @@
 """An account's messages leave by its own mail server or service, and by none that must not be reached."""
 
+from typing import Any
+
 import pytest
 
+from chassis.outside import Outside
+from chassis.unit_of_work import Database
 from contracts.message import ProblemCode, ProblemError
 from contracts.outreach.accounts import (
     AccountSettings,
@@ -17,8 +21,11 @@ from contracts.outreach.campaigns import NewStep, NewVariant
 from contracts.outreach.templates import SaveTemplate
 from contracts.taxonomy import Channel, SendKind
 from outreach.app import build
+from outreach.providers.carriers import Carriers
+from outreach.providers.protocol import LaterError
+from outreach.providers.sandbox import Sandbox
 from tests.intake.enrichment.web import Answer, Asked, Web
-from tests.outreach.providers.sink import Sink
+from tests.outreach.providers.sink import Sink, outgoing
 from tests.outreach.scene import account, campaign, messages
 from tests.outreach.sending.test_composing import ended, new_lead
 from tests.platform import Platform
@@ -115,7 +122,7 @@ async def test_a_linkedin_message_leaves_by_the_service_of_its_account(
     assert [(message["state"], message["provider_reference"]) for message in found] == [("sent", "urn:7")] * 2
     assert web.paths() == ["/first", "/second"]
     assert web.asked[0].body["text"] == "Dear Ada"
-    assert web.asked[0].body["to"].endswith("/in/ada")
+    assert web.asked[0].body["to"] == "https://www.linkedin.com/in/ada/"
 
 
 async def test_an_account_has_the_settings_of_its_transport_and_no_others(platform: Platform, tenant: str) -> None:
@@ -159,3 +166,15 @@ async def test_a_server_that_an_account_cannot_have_is_refused(platform: Platfor
     with pytest.raises(ValueError, match="in clear"):
         NewSmtpServer(host="smtp.example.com", password="SALES_1", security=SmtpSecurity.NONE)
     assert AccountSettings().daily_limit(SendKind.EMAIL) == 100
+
+
+async def test_a_process_with_a_moved_clock_hands_messages_to_nobody_but_the_sandbox(database: Database) -> None:
+    carriers = Carriers(database, Outside(), sandbox_only=True)
+
+    def row(transport: Transport) -> Any:
+        return {"transport": transport, "account_sandbox": None}
+
+    for transport in (Transport.SMTP, Transport.HTTP):
+        with pytest.raises(LaterError, match="clock_is_moved"):
+            await carriers.of(row(transport)).send(outgoing())
+    assert isinstance(carriers.of(row(Transport.SANDBOX)), Sandbox)
