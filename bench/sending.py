@@ -4,14 +4,15 @@ intake, and every change is recorded and told.
 python -m bench.sending [MESSAGES] [--folder FOLDER] [--json]
 
 The messages are queued before the clock runs, with accounts that are paused; it runs from the first one claimed to the last one sent or
-refused. The peers (bench/queues.py) drain as many jobs that do nothing, on the same database in the same run.
+refused. Outreach and intake share the machine with the broker and the database; once more all services do, each reading what is told. The
+peers (bench/queues.py) drain as many jobs that do nothing, on the same database in the same run.
 """
 
 import argparse
 import asyncio
 import json
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -20,15 +21,17 @@ import asyncpg
 
 from bench import queues, throwaway
 from chassis.caller import Caller
+from contracts.catalogue import SERVICES
 from contracts.outreach.accounts import NewAccountSettings, PauseAccount, ResumeAccount, SetAccount
 from contracts.outreach.campaigns import CreateCampaign
 from contracts.outreach.templates import SaveTemplate
 from contracts.taxonomy import Channel, SendKind
-from leadloop.bench import forget, preload
+from leadloop.bench import forget, paused, preload
 from leadloop.commands_tenants import create
 from leadloop.installation import Installation
 
 ACCOUNTS = 50
+_OTHERS = tuple(service for service in SERVICES if service not in ("intake", "outreach"))
 _BODY = """Dear {{ first_name | default: "neighbour" }},
 
 {% if product_interest %}you asked about a {{ product_interest | words }}.{% endif %} Shall we talk?
@@ -41,30 +44,33 @@ async def main(messages: int, folder: Path | None) -> dict[str, Any]:
     """Run everything in a throw-away home below a folder; returns the numbers."""
     async with throwaway.installation(folder) as installation:
         await measure(installation, messages // 10)  # plans, pools and caches as they are in use
-        ours = await measure(installation, messages)
+        ours = await measure(installation, messages, _OTHERS)
+        among_all = await measure(installation, messages)
         peers = await queues.measure(installation.database_dsn, min(messages, 10_000))
-    return {"messages_per_s": ours, **{f"{name}_jobs_per_s": rate for name, rate in peers.items()},
+    return {"messages_per_s": ours, "messages_per_s_among_all_services": among_all,
+            **{f"{name}_jobs_per_s": rate for name, rate in peers.items()},
             "outreach / procrastinate": ours / peers["procrastinate"], "outreach / pgqueuer": ours / peers["pgqueuer"]}  # fmt: skip
 
 
-async def measure(installation: Installation, messages: int) -> float:
-    """Messages a second."""
+async def measure(installation: Installation, messages: int, idle: Sequence[str] = ()) -> float:
+    """Messages a second, while the idle services read nothing."""
     tenant = f"bench-{secrets.token_hex(6)}"
     database = await asyncpg.connect(installation.database_dsn)
     try:
         async with installation.asking() as caller:
             await create(caller, tenant, reveals_per_hour_of_services=10_000_000)
             accounts = [await _paused_account(caller, tenant, number) for number in range(ACCOUNTS)]
-            async with installation.connected() as client:
+            async with installation.connected() as client, paused(client, idle):
                 await preload(client, tenant, messages)
-            await _until(_counts(database, "select count(*) from outreach.lead where tenant_id = $1", tenant, messages))
-            await _campaign(caller, tenant)
-            queued = "select count(*) from outreach.send_queue where tenant_id = $1 and account_id is not null"
-            await _until(_counts(database, queued, tenant, messages))
-            for account in accounts:
-                await caller.ask(tenant, ResumeAccount(account_id=account))
-            over = "select count(*) from outreach.send_queue where tenant_id = $1 and state in ('sent', 'failed')"
-            await _until(_counts(database, over, tenant, messages))
+                leads = "select count(*) from outreach.lead where tenant_id = $1"
+                await _until(_counts(database, leads, tenant, messages))
+                await _campaign(caller, tenant)
+                queued = "select count(*) from outreach.send_queue where tenant_id = $1 and account_id is not null"
+                await _until(_counts(database, queued, tenant, messages))
+                for account in accounts:
+                    await caller.ask(tenant, ResumeAccount(account_id=account))
+                over = "select count(*) from outreach.send_queue where tenant_id = $1 and state in ('sent', 'failed')"
+                await _until(_counts(database, over, tenant, messages))
         seconds = await database.fetchval(
             """select extract(epoch from max(ended_at) - min(spent_at))::float from outreach.send_queue where tenant_id = $1""",
             tenant,

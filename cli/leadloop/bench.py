@@ -52,8 +52,8 @@ async def pipeline(
         async with installation.connected() as client:
             await settle(client, Caller(client))
             try:
-                async with _paused(client, [service for service in SERVICES if service not in services]):
-                    async with _paused(client, services):
+                async with paused(client, [service for service in SERVICES if service not in services]):
+                    async with paused(client, services):
                         await preload(client, tenant, leads)
                     seconds = await _measure(client, database, tenant, services)
                     if owned:
@@ -144,7 +144,7 @@ async def _check_owners(database: asyncpg.Connection, tenant: str, leads: int) -
 
 
 @asynccontextmanager
-async def _paused(client: Client, services: Sequence[str]) -> AsyncIterator[None]:
+async def paused(client: Client, services: Sequence[str]) -> AsyncIterator[None]:
     """No durable of these services is given anything for as long as the block lasts, or 2 minutes after a kill."""
     durables = [durable for service in services for durable in durables_of(service)]
 

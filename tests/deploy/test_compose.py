@@ -16,11 +16,14 @@ from leadloop import deploy
 from leadloop.deploy import NODES
 from leadloop.embedded.broker import MAX_PAYLOAD, STORE_BYTES
 from leadloop.embedded.database import SETTINGS
+from outreach.unsubscribing import PublicAddress
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 BLOCKS: dict[str, Any] = COMPOSE["services"]
 BROKER = [node.partition(":")[0] for node in NODES]
+OWN = {"outreach": set(PublicAddress.model_fields)}
+"""What a service is told beside what every service is."""
 REQUIRED = {name for name, field in Settings.model_fields.items() if field.is_required()}
 
 
@@ -50,7 +53,7 @@ def test_every_service_of_the_catalogue_has_a_block_that_runs_it_from_an_image_o
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_is_told_exactly_what_its_settings_ask_for(service: str) -> None:
     told = {name.removeprefix("LEADLOOP_").lower() for name in BLOCKS[service]["environment"]}
-    assert told <= set(Settings.model_fields)
+    assert told <= set(Settings.model_fields) | OWN.get(service, set())
     assert told | {"nats_seed"} >= REQUIRED | {"nats_url", "http_host", "http_port"}
     url = BLOCKS[service]["environment"]["LEADLOOP_DATABASE_URL"]
     assert f"//{role_of(service)}@postgres/{BLOCKS['postgres']['environment']['POSTGRES_DB']}" in url

@@ -13,7 +13,7 @@ from outreach.providers.sandbox import Sandbox, refusal
 from outreach.sending.claiming import Claimed, claim
 from outreach.sending.leaving import begin
 from outreach.sending.recording import Result, record
-from outreach.sending.sender import AT_ONCE
+from outreach.sending.sender import OF_ONE_ACCOUNT
 from outreach.upkeep import Upkeep
 from tests.outreach.scene import (
     Gate,
@@ -32,7 +32,7 @@ from tests.outreach.scene import (
 from tests.platform import Platform
 from tests.waiting import until
 
-MANY = 2 * AT_ONCE + 10
+MANY = 2 * OF_ONE_ACCOUNT + 10
 
 
 class GatedSandbox(Gate):
@@ -94,7 +94,7 @@ async def test_nothing_is_handed_over_once_a_campaign_is_paused(platform: Platfo
     gate = Gate(tenant)
 
     async def wire_is_full() -> bool:
-        return len(gate.handed) == AT_ONCE
+        return len(gate.handed) == OF_ONE_ACCOUNT
 
     async def at_rest() -> bool:
         return {message["state"] for message in await messages(platform, tenant)} == {"queued", "sent"}
@@ -105,10 +105,10 @@ async def test_nothing_is_handed_over_once_a_campaign_is_paused(platform: Platfo
         made = await campaign(platform, tenant)
         await until(wire_is_full)
         paused = await platform.caller.ask(tenant, PauseCampaign(campaign_id=made.campaign_id))
-        assert paused.in_flight == AT_ONCE
+        assert paused.in_flight == OF_ONE_ACCOUNT
         gate.open()
         await until(at_rest, what="what was claimed is back in the queue")
-        assert len(gate.handed) == await count(platform, tenant, "sent") == AT_ONCE
+        assert len(gate.handed) == await count(platform, tenant, "sent") == OF_ONE_ACCOUNT
 
         await platform.caller.ask(tenant, ResumeCampaign(campaign_id=made.campaign_id))
         await until(lambda: settled(platform, tenant))
@@ -272,10 +272,10 @@ async def test_a_service_that_stops_ends_what_is_on_the_wire(platform: Platform,
         await account(platform, tenant)
         await arrive(platform, tenant, [lead() for _ in range(MANY)])
         await campaign(platform, tenant)
-        await until(lambda: _handed(gate, AT_ONCE))
+        await until(lambda: _handed(gate, OF_ONE_ACCOUNT))
         asyncio.get_running_loop().call_later(0.3, gate.open)
     assert await count(platform, tenant, "sending") == await count(platform, tenant, "claimed") == 0
-    assert await count(platform, tenant, "sent") == len(gate.handed) == AT_ONCE
+    assert await count(platform, tenant, "sent") == len(gate.handed) == OF_ONE_ACCOUNT
 
 
 async def test_of_what_failed_nothing_is_recorded_twice(platform: Platform, database: Database, tenant: str) -> None:

@@ -8,6 +8,7 @@ from contracts.documents.glossary import EXAMPLE
 
 _IDS = UUID("0e4f8a50-7d3c-4f6b-9a55-2f1e6b7c8d90")
 _MOMENT = "2026-11-02T09:30:00Z"
+_DAY = "2026-11-02"
 
 
 def example_of(schema: Schema) -> Any:
@@ -31,6 +32,8 @@ def _sample(schema: Schema, definitions: dict[str, Schema], name: str) -> Any:
         return str(uuid5(_IDS, name))
     if schema.get("format") == "date-time":
         return _MOMENT
+    if schema.get("format") == "date" and "examples" not in schema:
+        return _DAY
     if "examples" in schema:
         return schema["examples"][0]
     if name in EXAMPLE and not schema.keys() & {"properties", "propertyNames"}:

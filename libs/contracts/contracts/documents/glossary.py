@@ -63,6 +63,7 @@ MEANING: Final = {
     "recorded_at": "When it was recorded.",
     "recorded_by": "Who recorded it: a user, key or service id, never a name.",
     "refusal": "Why it was not recorded.",
+    "reply_id": "The reply.",
     "results": "One verdict for each outcome, in the order they were sent.",
     "routing_version": "The version of the routing configuration that was published then.",
     "rule": "The rule that decided.",

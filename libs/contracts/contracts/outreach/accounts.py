@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 from urllib.parse import urlsplit
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -232,10 +232,23 @@ class AccountView(Reply):
     created_at: datetime
 
 
+_ACCOUNT: dict[str, Any] = {
+    "title": "Sales 1",
+    "channel": "email",
+    "address": "ada@example.com",
+    "sender_name": "Ada of Example",
+    "transport": "smtp",
+    "smtp": {"host": "smtp.example.com", "port": 587, "security": "starttls", "password": "SALES_1"},
+    "settings": {"time_zone": "Europe/Berlin", "daily_limits": {"email": 60}, "warm_up_began": "2026-11-02"},
+    "actor": "user:7",
+}
+
+
 class SetAccount(Request[AccountView]):
     """Add an account, or change the one with this id; what is left out stays, or has its usual value."""
 
     topic: ClassVar = Topic("outreach", Kind.REQUEST, "set_account")
+    model_config = ConfigDict(json_schema_extra={"examples": [_ACCOUNT]})
     account_id: UUID | None = None
     """Which one; a new one, if empty."""
     title: Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL, examples=["Sales 1"])] | None = None

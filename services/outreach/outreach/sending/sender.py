@@ -14,6 +14,7 @@ from random import Random
 from time import monotonic
 from typing import Any
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from sqlalchemy import RowMapping
 
@@ -45,6 +46,8 @@ IN_HAND = 600
 AT_ONCE = 256
 """Of those, the ones that providers are being handed, at most: as many become unknown when a worker dies. They begin to leave, and
 are recorded, some dozens in one transaction."""
+OF_ONE_ACCOUNT = 32
+"""Of those, the ones of one account, at most: so many have left before what becomes of the first can stop it."""
 BATCH = 100
 """Messages claimed at once: as many as intake reveals at once."""
 _PROVIDER_SECONDS = 180.0
@@ -75,6 +78,7 @@ class Worker:
         self._woken = asyncio.Event()
         self._stopping = False
         self._at_once = asyncio.Semaphore(AT_ONCE)
+        self._of_account: WeakValueDictionary[UUID, asyncio.Semaphore] = WeakValueDictionary()
         self._begin = Coalescing(self._begin_all, AT_ONCE)
         self._record = Coalescing(self._record_all, AT_ONCE)
 
@@ -144,7 +148,8 @@ class Worker:
 
     async def _send(self, row: RowMapping, letter: Letter, token: UUID) -> bool:
         """Hand a message over if it may leave; whether it was."""
-        async with self._at_once:
+        account = self._of_account.setdefault(row["account_id"], asyncio.Semaphore(OF_ONE_ACCOUNT))
+        async with account, self._at_once:
             if self._stopping:
                 return False
             begun = await self._begin((row["tenant_id"], row["message_id"], token))
