@@ -4,13 +4,14 @@ intake, and every change is recorded and told.
 python -m bench.sending [MESSAGES] [--folder FOLDER] [--json]
 
 The messages are queued before the clock runs, with accounts that are paused; it runs from the first one claimed to the last one sent or
-refused. Outreach and intake share the machine with the broker and the database; once more all services do, each reading what is told. The
+refused. Once more they leave by SMTP, for a server beside it that takes everything. Outreach and intake share the machine with the broker and the database; once more all services do, each reading what is told. The
 peers (bench/queues.py) drain as many jobs that do nothing, on the same database in the same run.
 """
 
 import argparse
 import asyncio
 import json
+import os
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -19,10 +20,18 @@ from typing import Any
 
 import asyncpg
 
-from bench import queues, throwaway
+from bench import queues, sink, throwaway
 from chassis.caller import Caller
 from contracts.catalogue import SERVICES
-from contracts.outreach.accounts import NewAccountSettings, PauseAccount, ResumeAccount, SetAccount
+from contracts.outreach.accounts import (
+    NewAccountSettings,
+    NewSmtpServer,
+    PauseAccount,
+    ResumeAccount,
+    SetAccount,
+    SmtpSecurity,
+    Transport,
+)
 from contracts.outreach.campaigns import CreateCampaign
 from contracts.outreach.templates import SaveTemplate
 from contracts.taxonomy import Channel, SendKind
@@ -42,24 +51,29 @@ _DEADLINE_SECONDS = 600.0
 
 async def main(messages: int, folder: Path | None) -> dict[str, Any]:
     """Run everything in a throw-away home below a folder; returns the numbers."""
-    async with throwaway.installation(folder) as installation:
-        await measure(installation, messages // 10)  # plans, pools and caches as they are in use
-        ours = await measure(installation, messages, _OTHERS)
-        among_all = await measure(installation, messages)
-        peers = await queues.measure(installation.database_dsn, min(messages, 10_000))
-    return {"messages_per_s": ours, "messages_per_s_among_all_services": among_all,
+    async with sink.listening() as port:
+        os.environ["LEADLOOP_PROVIDER_HOSTS"] = f"127.0.0.1:{port}"  # the services' environment is this one
+        async with throwaway.installation(folder) as installation:
+            await measure(installation, messages // 10)  # plans, pools and caches as they are in use
+            ours = await measure(installation, messages, _OTHERS)
+            among_all = await measure(installation, messages)
+            by_smtp = await measure(installation, messages // 2, _OTHERS, smtp_port=port)
+            peers = await queues.measure(installation.database_dsn, min(messages, 10_000))
+    return {"messages_per_s": ours, "messages_per_s_among_all_services": among_all, "mails_per_s": by_smtp,
             **{f"{name}_jobs_per_s": rate for name, rate in peers.items()},
             "outreach / procrastinate": ours / peers["procrastinate"], "outreach / pgqueuer": ours / peers["pgqueuer"]}  # fmt: skip
 
 
-async def measure(installation: Installation, messages: int, idle: Sequence[str] = ()) -> float:
-    """Messages a second, while the idle services read nothing."""
+async def measure(
+    installation: Installation, messages: int, idle: Sequence[str] = (), smtp_port: int | None = None
+) -> float:
+    """Messages a second, while the idle services read nothing; into the sandbox, unless there is an SMTP server's port."""
     tenant = f"bench-{secrets.token_hex(6)}"
     database = await asyncpg.connect(installation.database_dsn)
     try:
         async with installation.asking() as caller:
             await create(caller, tenant, reveals_per_hour_of_services=10_000_000)
-            accounts = [await _paused_account(caller, tenant, number) for number in range(ACCOUNTS)]
+            accounts = [await _paused_account(caller, tenant, number, smtp_port) for number in range(ACCOUNTS)]
             async with installation.connected() as client, paused(client, idle):
                 await preload(client, tenant, messages)
                 leads = "select count(*) from outreach.lead where tenant_id = $1"
@@ -82,7 +96,7 @@ async def measure(installation: Installation, messages: int, idle: Sequence[str]
         await database.close()
 
 
-async def _paused_account(caller: Caller, tenant: str, number: int) -> Any:
+async def _paused_account(caller: Caller, tenant: str, number: int, smtp_port: int | None) -> Any:
     settings = NewAccountSettings(daily_limits={SendKind.EMAIL: 1_000_000}, least_gap_minutes=0, most_gap_minutes=0)
     order = SetAccount(
         title=f"Sales {number}",
@@ -90,6 +104,8 @@ async def _paused_account(caller: Caller, tenant: str, number: int) -> Any:
         address=f"sales{number}@example.com",
         sender_name="Sales",
         settings=settings,
+        transport=Transport.SMTP if smtp_port else Transport.SANDBOX,
+        smtp=NewSmtpServer(host="127.0.0.1", port=smtp_port, security=SmtpSecurity.NONE) if smtp_port else None,
     )
     account = (await caller.ask(tenant, order)).account_id
     await caller.ask(tenant, PauseAccount(account_id=account))

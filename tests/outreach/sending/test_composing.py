@@ -105,3 +105,16 @@ async def test_a_campaign_with_a_template_that_it_cannot_send_is_refused(
         with pytest.raises(ProblemError) as refused:
             await campaign(platform, tenant, NewStep(), NewStep(variants=(variant,)))
         assert (refused.value.problem.code, refused.value.problem.field) == (ProblemCode.INVALID, "steps.1.variants")
+
+
+async def test_a_follow_up_by_mail_stands_in_the_thread_of_what_was_sent_before(
+    platform: Platform, tenant: str, outbox: Outbox
+) -> None:
+    await new_lead(platform, tenant, email="ada@example.com")
+    await account(platform, tenant)
+    steps = [NewStep(variants=(await template(platform, tenant, f"Step {n}", f"step_{n}"),)) for n in range(3)]
+    await campaign(platform, tenant, *steps)
+    await until(lambda: ended(platform, tenant, 3))
+    first, second, third = outbox.handed
+    assert (first.follows, second.follows) == ((), (first.reference,))
+    assert third.follows == (first.reference, second.reference)

@@ -57,14 +57,16 @@ _COUNTS = """
         where enrollment.tenant_id = campaign.tenant_id and enrollment.campaign_id = campaign.campaign_id and ended_at is null
     ) as enrolled
     from campaign cross join lateral (
-        select count(*) filter (where message.state in ('queued', 'claimed', 'sending')) as queued,
+        select (select count(*) from send_queue as message
+                where message.tenant_id = campaign.tenant_id and message.campaign_id = campaign.campaign_id
+                  and message.state = 'queued') + count(*) filter (where message.state in ('claimed', 'sending')) as queued,
                count(*) filter (where message.state = 'sending') as in_flight,
                count(*) filter (where message.state = 'sent') as sent,
                count(*) filter (where message.state = 'failed') as failed,
                count(*) filter (where message.state = 'skipped') as skipped,
                count(*) filter (where message.state = 'unknown') as unknown
         from send_queue as message
-        where message.tenant_id = campaign.tenant_id and message.campaign_id = campaign.campaign_id
+        where message.tenant_id = campaign.tenant_id and message.campaign_id = campaign.campaign_id and message.state <> 'queued'
     ) as messages
     where campaign.tenant_id = :tenant
 """

@@ -1,7 +1,7 @@
 """What is written to whom: what is personal is revealed by intake once a message is claimed, and kept nowhere."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from sqlalchemy import RowMapping
@@ -10,6 +10,7 @@ from chassis.unit_of_work import Database
 from contracts.intake.privacy import PersonalField, Revealed, RevealPii, Revelation
 from contracts.outreach.accounts import Transport
 from contracts.taxonomy import CHANNEL_OF, Channel, Purpose, SendKind
+from outreach.sending import store_messages
 from outreach.templates import domain_template, domain_values, store
 from outreach.templates.domain_flaws import TemplateError
 from outreach.unsubscribing import Links
@@ -79,12 +80,23 @@ class Composer:
         personal = [row for row in rows if _is_shown_to(row)]
         letters: dict[UUID, Letter | str] = {row["message_id"]: Letter("", "") for row in rows if not _is_shown_to(row)}
         shown = await self._shown(tenant, personal, texts) if personal else {}
-        mails = [row["message_id"] for row in personal if SendKind(row["kind"]) is SendKind.EMAIL]
-        urls = await self._links.of(self._database, tenant, mails)
+        mails = [row for row in personal if SendKind(row["kind"]) is SendKind.EMAIL]
+        urls = await self._links.of(self._database, tenant, [row["message_id"] for row in mails])
+        threads = await self._threads(tenant, [row["message_id"] for row in mails if row["step"] > 1])
         for row in personal:
             id_ = row["message_id"]
-            letters[id_] = _letter(row, shown.get(row["lead_id"]), texts.get(id_), urls.get(id_))
+            letter = _letter(row, shown.get(row["lead_id"]), texts.get(id_), urls.get(id_))
+            letters[id_] = (
+                replace(letter, follows=threads[id_]) if isinstance(letter, Letter) and id_ in threads else letter
+            )
         return letters
+
+    async def _threads(self, tenant: str, followups: Sequence[UUID]) -> dict[UUID, tuple[str, ...]]:
+        """What these messages follow, for people's mail programs to show them beneath it."""
+        if not followups:
+            return {}
+        async with self._database.begin(tenant) as uow:
+            return await store_messages.before(uow, tenant, followups)
 
     async def _shown(
         self, tenant: str, rows: Sequence[RowMapping], texts: Mapping[UUID, _Text]

@@ -31,6 +31,7 @@ async def end(uow: UnitOfWork, ends: Sequence[tuple[str, UUID, EnrollmentEnd]]) 
            from unnest(cast(:tenants as text[]), cast(:enrollments as uuid[]), cast(:reasons as text[]))
                 as given (tenant, enrollment, reason)
            where tenant_id = given.tenant and enrollment_id = given.enrollment and ended_at is null
+                 and enrollment_id = any (cast(:enrollments as uuid[]))
            returning enrollment.*""",
         now=uow.now, tenants=tenants, enrollments=enrollments, reasons=[reason.value for _, _, reason in ends],
     )  # fmt: skip
@@ -40,22 +41,23 @@ async def end(uow: UnitOfWork, ends: Sequence[tuple[str, UUID, EnrollmentEnd]]) 
         await _lock_holds(uow, **given)
         # What is on its way to them, or may have reached them, counts as sent now.
         await uow.execute(
-            """with leaving as (
-                   select distinct tenant_id, enrollment_id from send_queue
-                   where tenant_id = any (cast(:tenants as text[])) and enrollment_id = any (cast(:enrollments as uuid[]))
-                         and state in ('sending', 'unknown')
-               ), let_go as (
-                   select hold.tenant_id, name, leaving.enrollment_id is not null as is_leaving
-                   from hold left join leaving using (tenant_id, enrollment_id)
-                   where hold.tenant_id = any (cast(:tenants as text[]))
-                         and hold.enrollment_id = any (cast(:enrollments as uuid[]))
+            """with leaving as materialized (
+                   select enrollment_id
+                   from unnest(cast(:enrollments as uuid[])) as given (enrollment_id)
+                   where exists (select from send_queue as message
+                                 where message.tenant_id = any (cast(:tenants as text[]))
+                                   and message.enrollment_id = given.enrollment_id
+                                   and message.state in ('sending', 'unknown') offset 0)
                ), freed as (
-                   delete from hold using let_go where hold.tenant_id = let_go.tenant_id and hold.name = let_go.name
-                     and last_sent_at is null and not is_leaving
+                   delete from hold
+                   where tenant_id = any (cast(:tenants as text[])) and enrollment_id = any (cast(:enrollments as uuid[]))
+                     and last_sent_at is null and enrollment_id not in (select enrollment_id from leaving)
                )
-               update hold set lasts = false, last_sent_at = case when is_leaving then :now else last_sent_at end
-               from let_go where hold.tenant_id = let_go.tenant_id and hold.name = let_go.name
-                 and (last_sent_at is not null or is_leaving)""",
+               update hold
+               set lasts = false, last_sent_at = case when enrollment_id in (select enrollment_id from leaving) then :now
+                                                      else last_sent_at end
+               where tenant_id = any (cast(:tenants as text[])) and enrollment_id = any (cast(:enrollments as uuid[]))
+                 and (last_sent_at is not null or enrollment_id in (select enrollment_id from leaving))""",
             **given, now=uow.now,
         )  # fmt: skip
     return ended

@@ -18,10 +18,19 @@ async def sequences(uow: UnitOfWork, messages: Sequence[Row]) -> list[RowMapping
                   message.account_id, campaign.steps, campaign.settings::text as settings, campaign.state as campaign_state,
                   coalesce(lead.names[1], '') as person, lead.channels
            from unnest(cast(:tenants as text[]), cast(:messages as uuid[])) as given (tenant_id, message_id)
-           join send_queue as message using (tenant_id, message_id)
-           join enrollment using (tenant_id, enrollment_id)
-           join campaign on campaign.tenant_id = message.tenant_id and campaign.campaign_id = message.campaign_id
-           join lead on lead.tenant_id = message.tenant_id and lead.lead_id = message.lead_id
+           cross join lateral (
+               select * from send_queue where tenant_id = given.tenant_id and message_id = given.message_id offset 0
+           ) as message
+           cross join lateral (
+               select ended_at from enrollment
+               where tenant_id = message.tenant_id and enrollment_id = message.enrollment_id offset 0
+           ) as enrollment
+           cross join lateral (
+               select * from campaign where tenant_id = message.tenant_id and campaign_id = message.campaign_id offset 0
+           ) as campaign
+           cross join lateral (
+               select names, channels from lead where tenant_id = message.tenant_id and lead_id = message.lead_id offset 0
+           ) as lead
            where enrollment.ended_at is null""",
         tenants=given["tenant_id"], messages=given["message_id"],
     )  # fmt: skip

@@ -23,6 +23,22 @@ async def to_lead(uow: UnitOfWork, tenant: str, lead_id: UUID, after: UUID | Non
     return rows.mappings().all()
 
 
+async def before(uow: UnitOfWork, tenant: str, messages: Sequence[UUID]) -> dict[UUID, tuple[str, ...]]:
+    """The references of what was sent in these messages' sequences before them, from their accounts and of their kind, oldest first; of
+    those that are the first, nothing."""
+    rows = await uow.execute(
+        """select message.message_id, array_agg(earlier.reference order by earlier.step) as references
+           from unnest(cast(:messages as uuid[])) as given (message_id)
+           join send_queue as message on message.tenant_id = :tenant and message.message_id = given.message_id
+           join send_queue as earlier on earlier.tenant_id = :tenant and earlier.enrollment_id = message.enrollment_id
+                and earlier.step < message.step
+           where earlier.state = 'sent' and earlier.kind = message.kind and earlier.account_id = message.account_id
+           group by message.message_id""",
+        tenant=tenant, messages=list(messages),
+    )  # fmt: skip
+    return {row.message_id: tuple(row.references) for row in rows}
+
+
 async def changes(uow: UnitOfWork, tenant: str, message_id: UUID) -> Sequence[RowMapping]:
     """All that happened to a message, in its order."""
     rows = await uow.execute(

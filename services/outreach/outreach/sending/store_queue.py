@@ -1,4 +1,8 @@
-"""Every query that looks for what may leave, and takes it."""
+"""Every query that looks for what may leave, and takes it.
+
+What belongs to a row is looked up by its key, row by row (`cross join lateral … offset 0`): of a tenant that has just got its first
+hundred thousand messages the planner knows nothing, and would join by the tenant alone. Updates name their rows' ids for the same reason.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -19,30 +23,45 @@ _CAMPAIGN = """campaign.settings::text as campaign_settings, campaign.state as c
 _SENDER = """account.address as account_address, account.sender_name, account.transport, account.smtp::text as account_smtp,
     account.http::text as account_http, account.sandbox::text as account_sandbox"""
 _FACTS = f"""
-    message.*, enrollment.holds, enrollment.replied_at, enrollment.paused_until, lead.names || {OF_MERGED} as names, lead.channels, lead.attribution,
-    lead.metadata as lead_metadata,
-    lead.time_zone, lead.erased, lead.merged_into is not null as merged, {_CAMPAIGN},
+    message.*, enrollment.holds, enrollment.replied_at, enrollment.paused_until, lead.every_name as names, lead.channels,
+    lead.attribution, lead.metadata as lead_metadata, lead.time_zone, lead.erased, lead.merged_into is not null as merged, {_CAMPAIGN},
     coalesce(campaign.steps -> (message.step - 1) ->> 'condition', '{{}}') as condition, (
         select jsonb_agg(jsonb_build_object(
             'enrollment_id', hold.enrollment_id, 'campaign_id', other.campaign_id, 'lasts', lasts,
             'last_sent_at', last_sent_at))
         from hold
-        left join enrollment as other on other.tenant_id = hold.tenant_id and other.enrollment_id = hold.enrollment_id
+        left join lateral (
+            select campaign_id from enrollment where tenant_id = hold.tenant_id and enrollment_id = hold.enrollment_id offset 0
+        ) as other on true
         where hold.tenant_id = message.tenant_id and hold.enrollment_id is distinct from message.enrollment_id
-              and hold.name = any (lead.names || {OF_MERGED})
+              and hold.name = any (lead.every_name)
     ) as held, (
         select jsonb_agg(jsonb_build_object(
             'reason', reason, 'channel', channel, 'campaign_id', campaign_id, 'expires_at', expires_at))
         from suppressed_name as about
-        join suppression using (tenant_id, suppression_id)
-        where about.tenant_id = message.tenant_id and about.name = any (lead.names || {OF_MERGED}) and lifted_at is null
+        cross join lateral (
+            select * from suppression where tenant_id = about.tenant_id and suppression_id = about.suppression_id offset 0
+        ) as entry
+        where about.tenant_id = message.tenant_id and about.name = any (lead.every_name) and lifted_at is null
     ) as suppressed
 """
-_AROUND = """
-    join enrollment on enrollment.tenant_id = message.tenant_id and enrollment.enrollment_id = message.enrollment_id
-    join campaign on campaign.tenant_id = message.tenant_id and campaign.campaign_id = message.campaign_id
-    join lead on lead.tenant_id = message.tenant_id and lead.lead_id = message.lead_id
-    join tenant on tenant.tenant_id = message.tenant_id
+_AROUND = f"""
+    cross join lateral (
+        select * from enrollment where tenant_id = message.tenant_id and enrollment_id = message.enrollment_id offset 0
+    ) as enrollment
+    cross join lateral (
+        select * from campaign where tenant_id = message.tenant_id and campaign_id = message.campaign_id offset 0
+    ) as campaign
+    cross join lateral (
+        select lead.*, names || {OF_MERGED} as every_name from lead
+        where tenant_id = message.tenant_id and lead_id = message.lead_id offset 0
+    ) as lead
+    cross join lateral (select settings from tenant where tenant_id = message.tenant_id offset 0) as tenant
+"""
+_FROM_ACCOUNT = """
+    cross join lateral (
+        select * from account where tenant_id = message.tenant_id and account_id = message.account_id offset 0
+    ) as account
 """
 _LANES = f"""
     select lane.*, {_ACCOUNT}, {_CAMPAIGN}
@@ -64,14 +83,12 @@ _CANDIDATES = f"""
               and kind = lane.kind and state = 'queued' and due_at <= :now
         order by due_at, message_id limit lane.most for update skip locked
     ) as message
-    {_AROUND}
-    join account on account.tenant_id = message.tenant_id and account.account_id = message.account_id
+    {_AROUND} {_FROM_ACCOUNT}
     order by message.due_at, message.message_id
 """
 _OF_TOKENS = f"""
     select {_FACTS}, {_ACCOUNT}, {_SENDER}
-    from send_queue as message {_AROUND}
-    join account on account.tenant_id = message.tenant_id and account.account_id = message.account_id
+    from send_queue as message {_AROUND} {_FROM_ACCOUNT}
     where message.tenant_id = any (cast(:tenants as text[])) and message.message_id = any (cast(:messages as uuid[]))
           and message.state = 'claimed' and message.token = any (cast(:tokens as uuid[]))
     for update of message
@@ -201,7 +218,8 @@ async def _going_on(uow: UnitOfWork, enrollments: Sequence[tuple[str, UUID]]) ->
     rows = await uow.execute(
         """select enrollment_id from enrollment join unnest(cast(:tenants as text[]), cast(:enrollments as uuid[]))
                as given (tenant_id, enrollment_id) using (tenant_id, enrollment_id)
-           where ended_at is null order by enrollment_id for update of enrollment""",
+           where ended_at is null and enrollment_id = any (cast(:enrollments as uuid[]))
+           order by enrollment_id for update of enrollment""",
         tenants=[tenant for tenant, _ in enrollments], enrollments=[enrollment for _, enrollment in enrollments],
     )  # fmt: skip
     return set(rows.scalars())
@@ -213,7 +231,7 @@ async def claim(uow: UnitOfWork, messages: Sequence[RowMapping], token: UUID, le
         """update send_queue
            set state = 'claimed', token = :token, lease_until = :until, spent_at = :now, waiting_for = null
            from unnest(cast(:tenants as text[]), cast(:messages as uuid[])) as given (tenant, message)
-           where tenant_id = given.tenant and message_id = given.message""",
+           where tenant_id = given.tenant and message_id = given.message and message_id = any (cast(:messages as uuid[]))""",
         **_keys(messages), token=token, until=uow.now + lease, now=uow.now,
     )  # fmt: skip
 
@@ -228,7 +246,8 @@ async def put_off(
                waiting_for = given.waiting_for, tries = tries + :tries
            from unnest(cast(:tenants as text[]), cast(:messages as uuid[]), cast(:due as timestamptz[]),
                        cast(:gates as text[]), cast(:tokens as uuid[])) as given (tenant, message, due_at, waiting_for, token)
-           where tenant_id = given.tenant and message_id = given.message and send_queue.token is not distinct from given.token
+           where tenant_id = given.tenant and message_id = given.message and message_id = any (cast(:messages as uuid[]))
+                 and send_queue.token is not distinct from given.token
                  and state in ('queued', 'claimed', 'sending', 'unknown')""",
         **_keys([message for message, _, _ in messages]), due=[due or _INFINITY for _, due, _ in messages],
         gates=[gate for _, _, gate in messages], tokens=[message["token"] for message, _, _ in messages], tries=int(tried),
@@ -240,9 +259,10 @@ async def rest_lanes(uow: UnitOfWork, lanes: Sequence[tuple[Row, datetime | None
     given = columns([lane for lane, _ in lanes], "tenant_id", "account_id", "campaign_id", "kind")
     await uow.execute(
         """update lane set ready_at = greatest(given.floor, coalesce((
-               select min(due_at) from send_queue as message
+               select due_at from send_queue as message
                where message.tenant_id = lane.tenant_id and message.account_id = lane.account_id
                      and message.campaign_id = lane.campaign_id and message.kind = lane.kind and message.state = 'queued'
+               order by due_at, message_id limit 1
            ), 'infinity'))
            from unnest(cast(:tenants as text[]), cast(:accounts as uuid[]), cast(:campaigns as uuid[]),
                        cast(:kinds as text[]), cast(:floors as timestamptz[]))
@@ -300,7 +320,7 @@ async def begin(uow: UnitOfWork, messages: Sequence[RowMapping], references: Seq
         """update send_queue set state = 'sending', lease_until = :until, reference = given.reference
            from unnest(cast(:tenants as text[]), cast(:messages as uuid[]), cast(:references as text[]))
                 as given (tenant, message, reference)
-           where tenant_id = given.tenant and message_id = given.message""",
+           where tenant_id = given.tenant and message_id = given.message and message_id = any (cast(:messages as uuid[]))""",
         **_keys(messages), references=list(references), until=uow.now + lease,
     )  # fmt: skip
 
@@ -322,7 +342,7 @@ async def sending(uow: UnitOfWork, messages: Mapping[UUID, tuple[str, UUID]]) ->
         """select message.* from unnest(cast(:tenants as text[]), cast(:messages as uuid[]), cast(:tokens as uuid[]))
                 as given (tenant_id, message_id, token)
            join send_queue as message using (tenant_id, message_id, token)
-           where state in ('sending', 'unknown') for update of message""",
+           where state in ('sending', 'unknown') and message_id = any (cast(:messages as uuid[])) for update of message""",
         tenants=[tenant for tenant, _ in messages.values()], messages=list(messages),
         tokens=[token for _, token in messages.values()],
     )  # fmt: skip
@@ -345,6 +365,7 @@ async def end(uow: UnitOfWork, ends: Sequence[Row]) -> list[RowMapping]:
                        cast(:reasons as text[]), cast(:faults as text[]), cast(:provider_references as text[]))
                 as given (tenant_id, message_id, token, state, reason, fault, provider_reference)
            where message.tenant_id = given.tenant_id and message.message_id = given.message_id
+                 and message.message_id = any (cast(:messages as uuid[]))
                  and message.token is not distinct from given.token
                  and message.state <> given.state and (message.state in ('queued', 'claimed')
                      or message.state in ('sending', 'unknown') and given.state <> 'skipped')
