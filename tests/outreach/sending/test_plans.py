@@ -16,7 +16,7 @@ from tests.waiting import until
 
 __all__ = ["by_hand"]
 
-WAITING, MOST_ROWS_A_MESSAGE = 1_500, 40
+WAITING, MOST_ROWS_A_MESSAGE = 1_500, 60
 
 
 async def rows_read(uow: UnitOfWork) -> int:

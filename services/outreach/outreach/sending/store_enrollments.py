@@ -37,17 +37,18 @@ async def end(uow: UnitOfWork, ends: Sequence[tuple[str, UUID, EnrollmentEnd]]) 
     )  # fmt: skip
     ended = list(rows.mappings())
     if ended:
-        given = {"tenants": list(set(tenants)), "enrollments": [row["enrollment_id"] for row in ended]}
+        given = {"tenants": [row["tenant_id"] for row in ended], "enrollments": [row["enrollment_id"] for row in ended]}
         await _lock_holds(uow, **given)
         # What is on its way to them, or may have reached them, counts as sent now.
         await uow.execute(
             """with leaving as materialized (
                    select enrollment_id
-                   from unnest(cast(:enrollments as uuid[])) as given (enrollment_id)
-                   where exists (select from send_queue as message
-                                 where message.tenant_id = any (cast(:tenants as text[]))
-                                   and message.enrollment_id = given.enrollment_id
-                                   and message.state in ('sending', 'unknown') offset 0)
+                   from unnest(cast(:tenants as text[]), cast(:enrollments as uuid[])) as given (tenant_id, enrollment_id)
+                   cross join lateral (
+                       select state from send_queue
+                       where tenant_id = given.tenant_id and enrollment_id = given.enrollment_id offset 0
+                   ) as message
+                   where message.state in ('sending', 'unknown')
                ), freed as (
                    delete from hold
                    where tenant_id = any (cast(:tenants as text[])) and enrollment_id = any (cast(:enrollments as uuid[]))
