@@ -3,7 +3,7 @@
 They carry no tenant policy: they hold envelopes, not a tenant's rows, and are read by the service itself only.
 """
 
-from alembic.operations import Operations
+from typing import Protocol
 
 _CHASSIS = """
 create table inbox (
@@ -85,14 +85,20 @@ create table tenant_key (
 """
 
 
-def create_chassis_tables(op: Operations) -> None:
+class Migration(Protocol):
+    """What a migration runs its statements by: ``alembic.op``, or an ``Operations`` of one's own."""
+
+    def execute(self, sqltext: str, /) -> None: ...
+
+
+def create_chassis_tables(op: Migration) -> None:
     """The first step of every service's first migration."""
     for statement in _CHASSIS.split(";\n"):
         if statement.strip():
             op.execute(statement)
 
 
-def isolate(op: Operations, *tables: str) -> None:
+def isolate(op: Migration, *tables: str) -> None:
     """Let each of these tables show only rows of the tenants a transaction acts for, to its owner as well.
 
     An ended transaction-local setting reads as '' rather than null, hence the nullif.
@@ -116,7 +122,7 @@ def isolate(op: Operations, *tables: str) -> None:
         op.execute(f"alter table {table} alter column tenant_id set statistics 0")  # what was told is not replaced
 
 
-def append_only(op: Operations, *tables: str) -> None:
+def append_only(op: Migration, *tables: str) -> None:
     """Have the database refuse every update and delete of these tables' rows, whoever asks."""
     op.execute(
         """

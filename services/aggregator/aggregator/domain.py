@@ -23,7 +23,7 @@ def first_week(now: datetime, weeks: int) -> date:
     return week_of(now.date()) - timedelta(weeks=weeks - 1)
 
 
-def win_rate(row: Mapping[str, Any]) -> WinRate:
+def win_rate(row: Mapping[Any, Any]) -> WinRate:
     """A group's counts with its rate: distinct leads won over distinct leads decided (won or lost); none decided, no rate."""
     decided = row["decided"]
     return WinRate(

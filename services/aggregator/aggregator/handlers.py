@@ -18,14 +18,14 @@ from contracts.outcomes import OutcomeRecorded
 
 async def store_events(uow: UnitOfWork, received: Sequence[Received[Event]]) -> None:
     """Store every event, project the outcomes among them, and forget the persons that were erased."""
-    erased = [message for message in received if isinstance(message.body, LeadErased)]
-    for message in erased:  # before the others are stored: one that is late holds what it is to hold then
-        await store.keep_erased(uow, message.tenant, message.body.lead_id, message.body.version)
+    erased = [(message, body) for message in received if isinstance(body := message.body, LeadErased)]
+    for message, lead in erased:  # before the others are stored: one that is late holds what it is to hold then
+        await store.keep_erased(uow, message.tenant, lead.lead_id, lead.version)
     await store.store_events(uow, [_row(message) for message in received])
-    for message in erased:
-        events = await store.forget(uow, message.tenant, message.body.lead_id, message.body.version)
+    for message, lead in erased:
+        events = await store.forget(uow, message.tenant, lead.lead_id, lead.version)
         answer = PersonalDataDropped(
-            erasure_id=message.body.erasure_id, lead_id=message.body.lead_id, dropped={"events_scrubbed": events}
+            erasure_id=lead.erasure_id, lead_id=lead.lead_id, dropped={"events_scrubbed": events}
         )
         uow.publish(message.tenant, answer, message.envelope)
     outcomes = [message for message in received if isinstance(message.body, OutcomeRecorded)]

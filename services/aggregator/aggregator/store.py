@@ -131,12 +131,12 @@ async def win_rates(
 
 async def window(uow: UnitOfWork, tenant: str, first_week: date | None) -> tuple[date | None, date | None]:
     """The first and the last week with outcomes, from `first_week` on."""
-    row = await uow.execute(
-        "select min(week), max(week) from outcome where tenant_id = :tenant and (cast(:first as date) is null or week >= :first)",
+    weeks = await uow.execute(
+        "select min(week) as first_week, max(week) as last_week from outcome where tenant_id = :tenant and (cast(:first as date) is null or week >= :first)",
         tenant=tenant, first=first_week,
     )  # fmt: skip
-    first, last = row.one()
-    return first, last
+    row = weeks.one()
+    return row.first_week, row.last_week
 
 
 async def refresh_weekly(uow: UnitOfWork, tenant: str) -> int:

@@ -66,7 +66,7 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
         await service.jobs.run_now(catching_up.JOB)
 
     privacy = Privacy(keys, lambda: service.caller)
-    service = Service(
+    service: Service = Service(
         "intake",
         settings,
         database=database,

@@ -22,7 +22,7 @@ def build(settings: Settings) -> Service:
     keys = TenantKeys(key_service(settings.kms_uri))
     naming = Naming(keys, lambda tenant, request: service.caller.ask(tenant, request))
     asking = Handlers(keys, naming)
-    service = Service(
+    service: Service = Service(
         "outcomes",
         settings,
         database=database,

@@ -1,10 +1,7 @@
 """What is told of a lead: what waits to be recorded of it, and what was recorded, a page at a time."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from chassis.keys import TenantKey, TenantKeys
-from chassis.unit_of_work import UnitOfWork
+from chassis.unit_of_work import Row, UnitOfWork
 from contracts.outcomes import OutcomeHistory, OutcomeHistoryView, OutcomeView, WaitingOutcome
 from contracts.taxonomy import STAGE_OF
 from outcomes import store, store_orders
@@ -37,12 +34,12 @@ async def page(
     )
 
 
-def _waiting(row: Mapping[str, Any], entry: Entry, key: TenantKey | None) -> WaitingOutcome:
+def _waiting(row: Row, entry: Entry, key: TenantKey | None) -> WaitingOutcome:
     written = written_in(entry.sealed, entry.outcome_id, key) if key and entry.sealed else {}
     ordered = {"ordered_at": row["heard_at"]}
     return WaitingOutcome.model_validate({**entry.model_dump(), **row, **written, **ordered})
 
 
-def _recorded(row: Mapping[str, Any], key: TenantKey | None) -> OutcomeView:
+def _recorded(row: Row, key: TenantKey | None) -> OutcomeView:
     written = written_in(row["sealed"], row["outcome_id"], key) if key and row["sealed"] else {}
     return OutcomeView.model_validate({**row, **written, "stage": STAGE_OF[row["type"]]})

@@ -1,10 +1,9 @@
 """Leads come, change or are sent to a workspace by hand: they are routed, and given out at once as far as somebody is there."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 from uuid import UUID
 
-from chassis.unit_of_work import UnitOfWork
+from chassis.unit_of_work import Row, UnitOfWork
 from contracts.intake.routing import DecisionKind, LeadRouted, WorkStatus
 from intake import locks
 from intake.distribution import store_progress
@@ -48,7 +47,7 @@ async def route(uow: UnitOfWork, tenant: str, arrivals: Iterable[Arrival]) -> No
 
 
 async def place_anew(
-    uow: UnitOfWork, tenant: str, rules: Rules, arrivals: Iterable[Arrival], work: Mapping[UUID, Mapping[str, Any]]
+    uow: UnitOfWork, tenant: str, rules: Rules, arrivals: Iterable[Arrival], work: Mapping[UUID, Row]
 ) -> tuple[list[UUID], set[UUID]]:
     """Have leads that were there before wait where the rules say, if that is news, and give out what waits there.
 

@@ -41,7 +41,7 @@ def contact(run_id: UUID) -> str:
     return f"contact/{run_id}"
 
 
-def reached_by(fields: Mapping[str, str], company: Mapping[str, Any], region: str) -> dict[str, str]:
+def reached_by(fields: Mapping[str, Any], company: Mapping[str, Any], region: str) -> dict[str, str]:
     """What a contact with these fields is reached by, under the kind of its token; read as intake reads the lead that it may become.
 
     Parameters:

@@ -105,7 +105,8 @@ class _Table:
         return cls(stamp, content, pages * page_size)
 
     def matching(self, question: Question) -> Sequence[Row]:
-        conditions, given = ["true"], []
+        conditions = ["true"]
+        given: list[str] = []
         for column, values in question.wanted.items():
             conditions.append(f"k{question.by.index(column)} in ({', '.join('?' * len(values))})")
             given += values

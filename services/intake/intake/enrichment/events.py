@@ -1,12 +1,11 @@
 """What a run tells: its events, which belong to the request that started it."""
 
-from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import RowMapping
 
-from chassis.unit_of_work import UnitOfWork
+from chassis.unit_of_work import Row, UnitOfWork
 from contracts.message import Envelope, Event
 
 
@@ -18,7 +17,7 @@ def cause_of(envelope: Envelope) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def publish(uow: UnitOfWork, tenant: str, run: RowMapping | Mapping[str, Any], event: Event) -> None:
+def publish(uow: UnitOfWork, tenant: str, run: Row, event: Event) -> None:
     """Publish an event as one that follows from the run's start."""
     kept = run["cause"]
     cause = Envelope(

@@ -112,7 +112,7 @@ class HttpProvider:
         except (OSError, UnicodeError):
             raise ProviderError("unreachable", again=True) from None
 
-    def _results(self, content: bytes) -> list[Mapping[str, Any]]:
+    def _results(self, content: bytes) -> Sequence[Mapping[str, Any]]:
         """What is in an answer, by our names of fields.
 
         Raises:

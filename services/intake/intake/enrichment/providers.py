@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
+from chassis.unit_of_work import Row
 from contracts.intake.providers import CsvSettings, HttpSettings, PatternSettings
 from contracts.message import ProblemCode, ProblemError
 from contracts.taxonomy import EnrichmentStep, ProviderKind
@@ -67,7 +68,7 @@ class Providers:
     settings: ProviderSettings
     tables: Tables = field(default_factory=Tables)
 
-    def of(self, tenant: str, row: Mapping[str, Any]) -> Provider:
+    def of(self, tenant: str, row: Row) -> Provider:
         """The provider of a stored row."""
         set_ = read(row)
         if isinstance(set_, HttpSettings):
@@ -81,7 +82,7 @@ class Providers:
         return PatternProvider(set_)
 
 
-def read(row: Mapping[str, Any]) -> AnyProviderSettings:
+def read(row: Row) -> AnyProviderSettings:
     """A provider's settings, of its stored row (kind, settings)."""
     return _CLASSES[row["kind"]].model_validate(row["settings"])
 

@@ -64,4 +64,6 @@ async def forget_person(uow: UnitOfWork, tenant: str, tokens: Sequence[str]) -> 
 
 async def forget_contacts(uow: UnitOfWork, tenant: str, run_id: UUID, items: Sequence[int]) -> Sequence[str]:
     """Forget these contacts of a run; returns the keys of the answers they came from."""
-    return (await uow.execute(_FORGET_CONTACTS, tenant=tenant, run_id=run_id, items=list(items))).one().evidence
+    row = (await uow.execute(_FORGET_CONTACTS, tenant=tenant, run_id=run_id, items=list(items))).one()
+    evidence: Sequence[str] = row.evidence
+    return evidence

@@ -11,6 +11,9 @@ from uuid import UUID
 Values = Mapping[str, Any]
 """A lead's values by name; none where it has no such value."""
 
+Row = Mapping[Any, Any]
+"""A lead's row: its values by the names of its columns."""
+
 METADATA: Final = "metadata."
 """Before the name of a value of the metadata, where values are told apart by their fields."""
 
@@ -62,7 +65,7 @@ def order_of(lead_id: UUID, combined: Combined | None) -> list[UUID]:
     return [lead_id, *(UUID(other) for other in combined["leads"])] if combined else [lead_id]
 
 
-def allowed_only(row: Mapping[str, Any], allowed: Collection[str]) -> dict[str, Any]:
+def allowed_only(row: Row, allowed: Collection[str]) -> dict[str, Any]:
     """A lead's row without the metadata, its own and lent, that may not be told or shown.
 
     Args:
@@ -81,7 +84,7 @@ def allowed_only(row: Mapping[str, Any], allowed: Collection[str]) -> dict[str, 
     return {**row, "metadata": metadata, "combined": combined}
 
 
-def effective(row: Mapping[str, Any]) -> dict[str, Any]:
+def effective(row: Row) -> dict[str, Any]:
     """A lead's row as the lead is told: with the values lent to it, `merged_leads` and `provenance`."""
     combined: Combined | None = row["combined"]
     if combined is None:

@@ -1,8 +1,9 @@
 """A lead as its events and its views show it: one that others are merged into with what they lend it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
+from chassis.unit_of_work import Row
 from contracts.intake.leads import LeadView
 from contracts.values import Attribution
 from intake.leads.domain_combined import allowed_only, effective
@@ -13,7 +14,7 @@ _COPIED = ("lead_id", "version", "submission_id", "source_system", "source_id", 
 _VIEWED = tuple(name for name in LeadView.model_fields if name not in ("attribution", "has_phone", "has_email"))
 
 
-def snapshot(row: Mapping[str, Any], allowed: Collection[str], lead: NormalLead | None = None) -> dict[str, Any]:
+def snapshot(row: Row, allowed: Collection[str], lead: NormalLead | None = None) -> dict[str, Any]:
     """The fields of a lead's event, from its row.
 
     Args:
@@ -29,7 +30,7 @@ def snapshot(row: Mapping[str, Any], allowed: Collection[str], lead: NormalLead 
     return {**told, "attribution": attribution, "provenance": row.get("provenance", {})}
 
 
-def view(row: Mapping[str, Any], allowed: Collection[str]) -> LeadView:
+def view(row: Row, allowed: Collection[str]) -> LeadView:
     """A lead as it is shown, with the metadata that the tenant allows in clear."""
     row = effective(allowed_only(row, allowed))
     return LeadView(
@@ -40,5 +41,5 @@ def view(row: Mapping[str, Any], allowed: Collection[str]) -> LeadView:
     )
 
 
-def _attribution(row: Mapping[str, Any]) -> Attribution:
+def _attribution(row: Row) -> Attribution:
     return Attribution.model_validate({name: row[name] for name in Attribution.model_fields})

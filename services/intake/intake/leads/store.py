@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 
 from chassis.failures import LostRaceError
-from chassis.unit_of_work import UnitOfWork
+from chassis.unit_of_work import Row, UnitOfWork
 
 _LEAD_TYPES = {
     "lead_id": "uuid", "source_system": "text", "source_id": "text", "version": "integer", "person_id": "uuid",
@@ -74,7 +74,7 @@ async def which_sources_are_known(
     return {(row.source_system, row.source_id) for row in rows}
 
 
-async def insert_leads(uow: UnitOfWork, tenant: str, leads: Sequence[Mapping[str, Any]]) -> None:
+async def insert_leads(uow: UnitOfWork, tenant: str, leads: Sequence[Row]) -> None:
     """Insert new leads.
 
     Raises:
@@ -86,7 +86,7 @@ async def insert_leads(uow: UnitOfWork, tenant: str, leads: Sequence[Mapping[str
             raise LostRaceError("a lead was inserted by another unit of work")
 
 
-async def update_leads(uow: UnitOfWork, tenant: str, leads: Sequence[Mapping[str, Any]]) -> None:
+async def update_leads(uow: UnitOfWork, tenant: str, leads: Sequence[Row]) -> None:
     if leads:
         await uow.execute(_UPDATE_LEADS, tenant=tenant, **_columns(leads))
 
@@ -184,5 +184,5 @@ async def page(
     return rows.mappings().all()
 
 
-def _columns(leads: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+def _columns(leads: Sequence[Row]) -> dict[str, list[Any]]:
     return {name: [row[name] for row in leads] for name in _LEAD_TYPES}

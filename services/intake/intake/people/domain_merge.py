@@ -11,7 +11,7 @@ from uuid import UUID
 
 from contracts.taxonomy import MergePolicy
 from contracts.values import Attribution
-from intake.leads.domain_combined import METADATA, Combined, first_given
+from intake.leads.domain_combined import METADATA, Combined, Row, first_given
 
 TOKENS: Final = ("phone_token", "email_token", "linkedin_token")
 _LENT: Final = (*TOKENS, "time_zone", *Attribution.model_fields)
@@ -39,7 +39,7 @@ def in_precedence(survivor: UUID, others: Iterable[UUID], policy: MergePolicy) -
     return [survivor, *sorted(others, reverse=policy is MergePolicy.INTO_NEWEST)]
 
 
-def combine(rows: Sequence[Mapping[str, Any]]) -> Combined | None:
+def combine(rows: Sequence[Row]) -> Combined | None:
     """What the first of these leads says for the others; none if it is alone.
 
     A person's latest activity is the latest of any lead; everything else is the first that is given.
@@ -120,7 +120,7 @@ def _by_person(groups: Collection[Group]) -> list[list[Group]]:
     return list(by_person.values())
 
 
-def _clear(row: Mapping[str, Any]) -> dict[str, Any]:
+def _clear(row: Row) -> dict[str, Any]:
     return {
         **{name: row[name] for name in _LENT},
         **{METADATA + name: value for name, value in row["metadata"].items()},

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from chassis.received import Received
-from chassis.unit_of_work import UnitOfWork
+from chassis.unit_of_work import Row, UnitOfWork
 from contracts.gateway import TenantSettings
 from contracts.intake import people as messages
 from contracts.intake.leads import LeadUpdated
@@ -38,8 +38,6 @@ from intake.routing.placing import Arrival
 
 MOST = 50
 """With more leads than that, what a person is known by is a number that many share, and nothing is merged by itself."""
-Row = Mapping[str, Any]
-"""A lead as it is read."""
 Rows = Mapping[UUID, Row]
 Told = tuple[Event, Envelope | None]
 """An event and what led to it."""

@@ -1,8 +1,7 @@
 """Every query about merges, and about leads that are kept apart."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID
 
 import orjson
@@ -10,7 +9,7 @@ from sqlalchemy import RowMapping
 from uuid_utils.compat import uuid7
 
 from chassis.failures import LostRaceError
-from chassis.unit_of_work import UnitOfWork
+from chassis.unit_of_work import Row, UnitOfWork
 from intake.leads.store import LEAD
 
 _STANDING = """
@@ -124,7 +123,7 @@ async def undo(uow: UnitOfWork, tenant: str, leads: Collection[UUID], by: str) -
         raise LostRaceError("a merge was undone by another unit of work")
 
 
-async def keep_state(uow: UnitOfWork, tenant: str, leads: Sequence[Mapping[str, Any]]) -> None:
+async def keep_state(uow: UnitOfWork, tenant: str, leads: Sequence[Row]) -> None:
     """Keep what leads are merged into, what they say for others, and their versions."""
     if leads:
         await uow.execute(

@@ -85,7 +85,7 @@ class Rules:
         ]
         self._routes: dict[tuple[int, ...], Route] = {}
 
-    def route(self, lead: Mapping[str, Any]) -> Route:
+    def route(self, lead: Mapping[Any, Any]) -> Route:
         """Where a lead goes.
 
         Args:

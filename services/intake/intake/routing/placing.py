@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from chassis.unit_of_work import UnitOfWork
+from chassis.unit_of_work import Row, UnitOfWork
 from contracts.intake.routing import DecisionKind, LeadRouted, LeadUnrouted, WorkStatus
 from contracts.message import Envelope
 from intake.routing import store, store_decisions
@@ -29,7 +29,7 @@ class Arrival:
     """
 
     lead_id: UUID
-    facts: Mapping[str, Any]
+    facts: Row
     since: datetime
     cause: Envelope | None = None
     changed: bool = False
@@ -55,7 +55,7 @@ class Way(NamedTuple):
     found: Route
 
 
-def ways_of(rules: Rules, arrivals: Iterable[Arrival], work: Mapping[UUID, Mapping[str, Any]]) -> list[Way]:
+def ways_of(rules: Rules, arrivals: Iterable[Arrival], work: Mapping[UUID, Row]) -> list[Way]:
     """What the rules say of those of these leads that they may place, where it is news."""
     ways = []
     for arrival in arrivals:
@@ -69,7 +69,7 @@ def ways_of(rules: Rules, arrivals: Iterable[Arrival], work: Mapping[UUID, Mappi
 
 
 async def settle(
-    uow: UnitOfWork, tenant: str, ways: Sequence[Way], work: Mapping[UUID, Mapping[str, Any]]
+    uow: UnitOfWork, tenant: str, ways: Sequence[Way], work: Mapping[UUID, Row]
 ) -> tuple[list[Way], list[Decision]]:
     """Have leads wait where the rules say, and publish it; returns those that do, and the decisions, to be written down.
 
@@ -98,18 +98,17 @@ def _refused(decision: Decision, refusal: Refusal | None) -> Decision:
     return replace(decision, trace={**decision.trace, **refusal.trace}, round=refusal.round)
 
 
-async def _place(
-    uow: UnitOfWork, tenant: str, routes: Iterable[Way], work: Mapping[UUID, Mapping[str, Any]]
-) -> set[UUID]:
+async def _place(uow: UnitOfWork, tenant: str, routes: Iterable[Way], work: Mapping[UUID, Row]) -> set[UUID]:
     """Where work on a lead turns up that was not there a moment ago, who saw the lead's change last has the say."""
-    ours, anyones = [], []
+    ours: list[Placement] = []
+    anyones: list[Placement] = []
     for arrival, found in routes:
         last_to_see = arrival.changed or arrival.lead_id in work
         (ours if last_to_see else anyones).append(placement(arrival, found))
     return await store.place(uow, tenant, ours) | await store.place(uow, tenant, anyones, replace=False)
 
 
-def follows_rules(work: Mapping[str, Any], rules: Rules) -> bool:
+def follows_rules(work: Row, rules: Rules) -> bool:
     """Whether rules may place it: it waits, and nobody sent it by hand to a workspace that exists."""
     if work["status"] not in WAITING:
         return False
@@ -117,7 +116,7 @@ def follows_rules(work: Mapping[str, Any], rules: Rules) -> bool:
     return not by_hand or work["workspace"] not in rules.configuration.workspaces
 
 
-def _is_news(work: Mapping[str, Any], arrival: Arrival, found: Route) -> bool:
+def _is_news(work: Row, arrival: Arrival, found: Route) -> bool:
     """Whether the lead goes elsewhere, by another rule, or has other reasons to go nowhere."""
     if found.rule is None:
         return arrival.changed or (work["status"], work["routing_version"]) != (WorkStatus.UNROUTED, found.version)

@@ -6,12 +6,11 @@ Who locks several rows of `work` takes them by lead_id, or skips those that are 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import RowMapping
 
-from chassis.unit_of_work import UnitOfWork
+from chassis.unit_of_work import Row, UnitOfWork
 from contracts.intake.routing import WorkStatus
 from intake.leads.domain_combined import effective
 
@@ -207,7 +206,7 @@ async def status_of(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping |
     return rows.mappings().first()
 
 
-async def recent_leads(uow: UnitOfWork, tenant: str, before: UUID | None, limit: int) -> list[Mapping[str, Any]]:
+async def recent_leads(uow: UnitOfWork, tenant: str, before: UUID | None, limit: int) -> list[Row]:
     """What rules see of the last leads that came, newest first from before one, and how each of them is placed."""
     rows = await uow.execute(
         f"""select {_FACTS}, coalesce(work.status, case when progress.closed then 'closed' end) as status, work.workspace,
@@ -225,7 +224,7 @@ async def recent_leads(uow: UnitOfWork, tenant: str, before: UUID | None, limit:
     return _as_told(rows.mappings())
 
 
-async def facts_of(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> list[Mapping[str, Any]]:
+async def facts_of(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> list[Row]:
     """What rules see of these leads, in the order they came, and when they came."""
     rows = await uow.execute(
         f"""select {_FACTS}, uuid_extract_timestamp(lead_id) as arrived_at from lead
@@ -236,7 +235,7 @@ async def facts_of(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> list[
     return _as_told(rows.mappings())
 
 
-def _as_told(rows: Iterable[RowMapping]) -> list[Mapping[str, Any]]:
+def _as_told(rows: Iterable[RowMapping]) -> list[Row]:
     """Leads as they are told: with what those that are merged into them lend them."""
     return [effective(row) if row["combined"] else row for row in rows]
 

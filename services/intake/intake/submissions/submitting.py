@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 from chassis import tenants
 from chassis.keys import TenantKey
 from chassis.received import Received
-from chassis.unit_of_work import UnitOfWork
+from chassis.unit_of_work import Row, UnitOfWork
 from contracts.gateway import TenantSettings
 from contracts.intake.leads import (
     Flaw,
@@ -79,10 +79,15 @@ class _Candidate:
         return (self.message.body.source_system, self.source_id) if self.source_id else None
 
     @property
+    def taken(self) -> NormalLead:
+        """What was read of it, if it is not rejected."""
+        assert isinstance(self.lead, NormalLead)
+        return self.lead
+
+    @property
     def personal(self) -> dict[str, Any]:
         """What the vault seals."""
-        assert isinstance(self.lead, NormalLead)
-        return {**self.lead.personal, **({"source_id": self.source_id} if self.source_id else {})}
+        return {**self.taken.personal, **({"source_id": self.source_id} if self.source_id else {})}
 
 
 async def submit(
@@ -101,15 +106,15 @@ async def submit(
     candidates = []
     for given, message in zip(submissions, await source_ids.hide(uow, key, submissions), strict=True):
         lead = _read(message, settings, key, strict)
-        written = given.body.source_id if message is not given else None
-        candidates.append(_Candidate(message, lead, source_id=written))
+        source_id = given.body.source_id if message is not given else None
+        candidates.append(_Candidate(message, lead, source_id=source_id))
     for candidate, tokens in zip(
         candidates, await tokens_of(uow, key, [_reached_by(candidate.lead) for candidate in candidates]), strict=True
     ):
         candidate.tokens, candidate.older_tokens = tokens.by_column, tokens.others
     await _rename(uow, key.tenant, candidates)
     await _refuse_erased(uow, key, candidates, strict)
-    merged: dict[UUID, Mapping[str, Any]] = {}
+    merged: dict[UUID, Row] = {}
     for wave in _waves(candidates):
         await _take(uow, key, settings, wave, strict)
         written = {c.row["lead_id"]: c for c in wave if c.row}
@@ -129,20 +134,18 @@ async def submit(
     return [verdicts[message.id] for message in submissions]
 
 
-def _arrivals(
-    uow: UnitOfWork, candidates: Sequence[_Candidate], merged: Mapping[UUID, Mapping[str, Any]]
-) -> Iterator[Arrival]:
+def _arrivals(uow: UnitOfWork, candidates: Sequence[_Candidate], merged: Mapping[UUID, Row]) -> Iterator[Arrival]:
     """Each lead that came or changed and stands, once, as the last submission of it left it or merging did."""
-    last = {candidate.row["lead_id"]: candidate for candidate in candidates if candidate.row}
-    for lead_id, candidate in last.items():
-        row = merged.get(lead_id, candidate.row)
+    last = {new["lead_id"]: (candidate, new) for candidate in candidates if (new := candidate.row)}
+    for lead_id, (candidate, written) in last.items():
+        row = merged.get(lead_id, written)
         if row["merged_into"]:
             continue
         if row["combined"]:
-            own = row if lead_id in merged else {**row, "metadata": candidate.lead.clear_metadata}
+            own = row if lead_id in merged else {**row, "metadata": candidate.taken.clear_metadata}
             facts = effective(own)
         else:
-            facts = {**candidate.lead.attribution.__dict__, "metadata": candidate.lead.clear_metadata}
+            facts = {**candidate.taken.attribution.__dict__, "metadata": candidate.taken.clear_metadata}
         changed = candidate.before is not None or lead_id in merged  # one that stands for others may have their work
         yield Arrival(lead_id, facts, uow.now, candidate.message.envelope, changed=changed)
     for lead_id, row in merged.items():
@@ -217,7 +220,9 @@ async def _take(
         return
     persons = await _link(uow, key, settings, changing)
     keys = await sealing.person_keys(uow, key, persons)
-    new, known, sealed = [], [], []
+    new: list[Row] = []
+    known: list[Row] = []
+    sealed = []
     for candidate, person in zip(changing, persons, strict=True):
         candidate.row = row = _row(uow, candidate, person, key)
         (new if candidate.before is None else known).append(row)
@@ -235,8 +240,8 @@ def _is_renamed(candidate: _Candidate, key: TenantKey) -> bool:
 
 
 def _named(candidate: _Candidate) -> review.Named:
-    lead = candidate.lead
-    assert candidate.row and isinstance(lead, NormalLead)
+    lead = candidate.taken
+    assert candidate.row
     return review.Named(candidate.row["lead_id"], lead.name, lead.attribution.geo_key, candidate.before is None)
 
 
@@ -251,8 +256,7 @@ def _changed(candidate: _Candidate, key: TenantKey) -> list[str]:
 def _read_otherwise(candidate: _Candidate, key: TenantKey) -> Iterator[str]:
     """The fields of which something else is made than the lead has: the tenant's region or what it allows in clear may
     have changed. Not its keys: a lead keeps those that it has."""
-    lead, before = candidate.lead, candidate.before
-    assert isinstance(lead, NormalLead)
+    lead, before = candidate.taken, candidate.before
     reached = _reached_by(lead)
     for column in TOKENS:
         was, now = before[column], candidate.tokens.get(column)
@@ -275,9 +279,8 @@ def _verdict(candidate: _Candidate, key: TenantKey) -> LeadVerdict:
 
 def _comparable_digests(candidate: _Candidate, key: TenantKey) -> tuple[bytes, Mapping[str, bytes]]:
     """The submission's digests, made with the key that those of its lead were made with."""
-    assert isinstance(candidate.lead, NormalLead)
     if candidate.before["key_generation"] == key.generation:
-        return candidate.lead.digest, candidate.lead.field_digests
+        return candidate.taken.digest, candidate.taken.field_digests
     return digests(candidate.message.body, key.token_keys[candidate.before["key_generation"]])
 
 
@@ -312,7 +315,7 @@ def _person_before(candidate: _Candidate) -> UUID | None:
 
 def _row(uow: UnitOfWork, candidate: _Candidate, person: UUID, key: TenantKey) -> dict[str, Any]:
     """The lead's row as the submission leaves it; what it does not say of its beginning stays as it was."""
-    lead, before, submission = candidate.lead, candidate.before, candidate.message.body
+    lead, before, submission = candidate.taken, candidate.before, candidate.message.body
     return {
         "lead_id": before["lead_id"] if before else uuid7(),
         "source_system": submission.source_system,

@@ -15,7 +15,7 @@ from nacl.secret import Aead
 from nacl.utils import random
 
 from chassis.keys import ResealedColumn, TenantKey
-from chassis.unit_of_work import UnitOfWork
+from chassis.unit_of_work import Row, UnitOfWork
 from intake.vault import store
 
 RESEALED = (
@@ -54,17 +54,17 @@ def seal(personal: Mapping[str, object], lead_id: UUID, tenant: str, person_key:
     return bytes(Aead(person_key).encrypt(json.dumps(personal).encode(), _context(tenant, lead_id)))
 
 
-def open_sealed(sealed: bytes, lead_id: UUID, tenant: str, person_key: bytes) -> Mapping[str, object]:
+def open_sealed(sealed: bytes, lead_id: UUID, tenant: str, person_key: bytes) -> Mapping[str, Any]:
     """What was sealed.
 
     Raises:
         nacl.exceptions.CryptoError: sealed for another lead, another tenant or under another key.
     """
-    content: Mapping[str, object] = json.loads(Aead(person_key).decrypt(sealed, _context(tenant, lead_id)))
+    content: Mapping[str, Any] = json.loads(Aead(person_key).decrypt(sealed, _context(tenant, lead_id)))
     return content
 
 
-def open_wrapped(row: Mapping[str, Any], key: TenantKey) -> Mapping[str, object]:
+def open_wrapped(row: Row, key: TenantKey) -> Mapping[str, Any]:
     """What was sealed of a lead, from a row with its `lead_id`, `sealed`, `key_id` and that key as it is `wrapped`."""
     person_key = key.open(row["wrapped"], _purpose(row["key_id"]))
     return open_sealed(row["sealed"], row["lead_id"], key.tenant, person_key)
