@@ -15,6 +15,7 @@ from chassis.unit_of_work import Database
 from contracts.intake.erasure import LeadErased
 from contracts.intake.leads import LeadAccepted, LeadUpdated
 from contracts.intake.people import LeadMerged, LeadUnmerged
+from contracts.outcomes import OutcomeRecorded
 from contracts.outreach import accounts as account_messages
 from contracts.outreach import campaigns as campaign_messages
 from contracts.outreach import mailboxes as mailbox_messages
@@ -74,6 +75,7 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
             LeadMerged: leads.keep_leads,
             LeadUnmerged: leads.keep_leads,
             LeadErased: leads.forget_leads,
+            OutcomeRecorded: leads.note_wins,
         },
         answers={
             account_messages.SetAccount: accounts.set_account,
@@ -85,6 +87,7 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
             campaign_messages.CreateCampaign: campaigns.create_campaign,
             campaign_messages.ListCampaigns: campaigns.list_campaigns,
             campaign_messages.GetCampaign: campaigns.get_campaign,
+            campaign_messages.JudgeVariants: campaigns.judge_variants,
             campaign_messages.PauseCampaign: campaigns.pause_campaign,
             campaign_messages.ResumeCampaign: campaigns.resume_campaign,
             campaign_messages.ArchiveCampaign: campaigns.archive_campaign,

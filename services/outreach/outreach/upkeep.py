@@ -10,9 +10,10 @@ from chassis.logs import get_logger
 from chassis.unit_of_work import Database
 from contracts.outreach.accounts import AutomationResumed
 from contracts.outreach.sending import SendState
-from outreach.accounts import judging, store_health
+from outreach.accounts import guarding, judging, store_health
 from outreach.accounts import store as accounts
 from outreach.accounts.handlers import give_accounts
+from outreach.campaigns import variants
 from outreach.campaigns.enrolling import enrol_audiences
 from outreach.sending import store_entries, store_queue
 from outreach.sending.leaving import put_back
@@ -61,7 +62,8 @@ class Upkeep:
 
 
 async def look_after_accounts(database: Database, slot: datetime) -> Counts:
-    """Give messages without an account one, compute accounts' health, and tell of those that go on by themselves."""
+    """Give messages without an account one, compute accounts' health, tell of those that go on by themselves, and stop domains and
+    campaigns of which too much comes back."""
 
     async def of_tenant(tenant: str) -> Counts:
         async with database.begin(tenant) as uow:
@@ -73,6 +75,8 @@ async def look_after_accounts(database: Database, slot: datetime) -> Counts:
             freed = await judging.judge(uow, tenant, await store_health.to_judge(uow, tenant))
             for account_id in freed:
                 await store_queue.wake_lanes(uow, tenant, account=account_id)
-        return {"messages": given, "resumed": len(resumed) + len(freed)}
+        async with database.begin(tenant) as uow:
+            stopped = await guarding.look(uow, tenant) + await variants.guard(uow, tenant)
+        return {"messages": given, "resumed": len(resumed) + len(freed), "stopped": stopped}
 
     return await every_tenant(database, of_tenant)

@@ -1,4 +1,4 @@
-"""The bounce guard of accounts, domains and campaigns, and the circuit breaker of a provider."""
+"""The bounce guard of domains and campaigns, and the circuit breaker of a provider."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -50,7 +50,7 @@ def test_a_tenth_of_a_percent_of_complaints_warns_and_three_tenths_stop_at_every
 
 @pytest.mark.parametrize(
     ("level", "stops_at"),
-    [(Level.ACCOUNT, 10), (Level.SENDER_DOMAIN, 10), (Level.CAMPAIGN, 5), (Level.RECIPIENT_DOMAIN, 3)],
+    [(Level.SENDER_DOMAIN, 10), (Level.CAMPAIGN, 5)],
 )
 def test_up_to_the_minimum_sample_a_number_of_bounces_stops_and_beyond_it_the_rate(level: Level, stops_at: int) -> None:
     minimum = MINIMUM[level]
@@ -61,14 +61,16 @@ def test_up_to_the_minimum_sample_a_number_of_bounces_stops_and_beyond_it_the_ra
 
 
 def test_nothing_sent_is_nothing_wrong() -> None:
-    assert guard(Level.ACCOUNT, Tally()).explain() == "bounces and complaints are as rare as they should be"
+    assert guard(Level.SENDER_DOMAIN, Tally()).explain() == "bounces and complaints are as rare as they should be"
 
 
 def test_a_verdict_says_which_rate_is_too_high_and_the_worse_of_two_counts() -> None:
-    both = guard(Level.ACCOUNT, Tally(1000, 100, 1))
+    both = guard(Level.SENDER_DOMAIN, Tally(1000, 100, 1))
     assert (both.decision, both.reason) == (Decision.STOP, Reason.BOUNCES)
     assert both.explain() == "stop: 10 % bounces, which is not below 10 %"
-    assert guard(Level.ACCOUNT, Tally(1000, 50, 1)).explain() == "warn: 0.1 % complaints, which is not below 0.1 %"
+    assert (
+        guard(Level.SENDER_DOMAIN, Tally(1000, 50, 1)).explain() == "warn: 0.1 % complaints, which is not below 0.1 %"
+    )
 
 
 @pytest.mark.parametrize("level", Level)

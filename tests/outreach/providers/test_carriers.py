@@ -2,30 +2,35 @@
 
 from typing import Any
 
+import dkim
 import pytest
 
-from chassis.outside import Outside
+from chassis.outside import Outside, variable
 from chassis.unit_of_work import Database
 from contracts.message import ProblemCode, ProblemError
 from contracts.outreach.accounts import (
     AccountSettings,
+    Dkim,
+    NewDkim,
     NewHttpService,
     NewSandbox,
     NewSmtpServer,
     SandboxBehaviour,
     SetAccount,
     SmtpSecurity,
+    SmtpServer,
     Transport,
 )
 from contracts.outreach.campaigns import NewStep, NewVariant
 from contracts.outreach.templates import SaveTemplate
 from contracts.taxonomy import Channel, SendKind
 from outreach.app import build
-from outreach.providers.carriers import Carriers
-from outreach.providers.protocol import LaterError
+from outreach.providers.carriers import Carriers, Mailbox
+from outreach.providers.protocol import AwayError, LaterError
 from outreach.providers.sandbox import Sandbox
 from tests.intake.enrichment.web import Answer, Asked, Web
 from tests.outreach.providers.sink import Sink, outgoing
+from tests.outreach.providers.test_mail import RSA, pem, published
 from tests.outreach.scene import account, campaign, messages
 from tests.outreach.sending.test_composing import ended, new_lead
 from tests.platform import Platform
@@ -61,6 +66,54 @@ async def test_a_message_leaves_by_the_mail_server_of_its_account(
     assert message["state"] == "sent"
     assert message["reference"].encode() in mail.content
     assert b"Dear Ada" in mail.content
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\\n"])
+async def test_an_account_s_mails_are_signed_with_its_own_key_which_is_shown_to_nobody(
+    platform: Platform, tenant: str, monkeypatch: pytest.MonkeyPatch, line_end: str
+) -> None:
+    async with Sink().listening() as sink:
+        monkeypatch.setenv("LEADLOOP_PROVIDER_HOSTS", f"127.0.0.1:{sink.port}")
+        async with platform.running("intake"), build(platform.settings("outreach")).running():
+            await platform.introduce(tenant, "intake", "outreach")
+            monkeypatch.setenv(variable(tenant, "SALES_1_DKIM"), pem(RSA).replace("\n", line_end))
+            text = SaveTemplate(
+                name="hello", kind=SendKind.EMAIL, subject="A question", body="Dear you", actor="user:1"
+            )
+            saved = await platform.caller.ask(tenant, text)
+            await new_lead(platform, tenant, full_name="Ada Example", email="ada@example.com")
+            sales = await account(platform, tenant, sender_name="Acme")
+            server = NewSmtpServer(
+                host="127.0.0.1", port=sink.port, security=SmtpSecurity.NONE,
+                dkim=NewDkim(domain="example.com", selector="rsa", private_key="SALES_1_DKIM"),
+            )  # fmt: skip
+            order = SetAccount(account_id=sales.account_id, transport=Transport.SMTP, smtp=server)
+            view = await platform.caller.ask(tenant, order)
+            assert "PRIVATE KEY" not in view.model_dump_json()
+            await campaign(platform, tenant, NewStep(variants=(NewVariant(template_id=saved.template_id),)))
+            await until(lambda: ended(platform, tenant, 1))
+    (mail,) = sink.taken
+    assert dkim.verify(mail.content, dnsfunc=published)
+    assert not dkim.verify(mail.content.replace(b"Dear", b"Dead"), dnsfunc=published)
+
+
+@pytest.mark.parametrize(("key", "reason"), [(None, "no_secret"), ("no key", "secret_invalid")])
+async def test_without_its_key_nothing_leaves_unsigned(
+    platform: Platform, tenant: str, monkeypatch: pytest.MonkeyPatch, key: str | None, reason: str
+) -> None:
+    async with Sink().listening() as sink:
+        monkeypatch.setenv("LEADLOOP_PROVIDER_HOSTS", f"127.0.0.1:{sink.port}")
+        if key:
+            monkeypatch.setenv(variable(tenant, "DKIM"), key)
+        server = SmtpServer(
+            host="127.0.0.1", port=sink.port, security=SmtpSecurity.NONE,
+            dkim=Dkim(domain="example.com", selector="rsa", private_key="DKIM"),
+        )  # fmt: skip
+        mailbox = Mailbox(tenant, "sales@example.com", server, Outside())
+        with pytest.raises(LaterError, match=reason) as later:
+            await mailbox.send(outgoing())
+        assert not isinstance(later.value, AwayError), "the server is well"
+        assert sink.taken == []
 
 
 async def test_a_host_that_is_not_public_is_not_reached(platform: Platform, tenant: str) -> None:

@@ -21,9 +21,9 @@ from contracts.taxonomy import Fault, SendKind
 from outreach.providers import http
 from outreach.providers.http import MOST_BYTES, Http
 from outreach.providers.protocol import (
+    AwayError,
     CaptchaError,
     LaterError,
-    NotSentError,
     Receipt,
     RefusedError,
     UnansweredError,
@@ -189,7 +189,7 @@ async def test_what_may_be_sent_later_is(
     web: Web, answer: Answer, reason: str, seconds: float | None, throttled: bool
 ) -> None:
     later = await failure(web, answer)
-    assert isinstance(later, LaterError)
+    assert type(later) is LaterError
     assert (later.reason, later.seconds, later.throttled) == (reason, seconds, throttled)
     assert web.paths() == ["/send"]  # no redirect is followed
 
@@ -240,7 +240,7 @@ async def test_where_no_connection_is_made_nothing_was_sent(web: Web) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     async with service(web, hosts="127.0.0.1", url=f"http://127.0.0.1:{port}/") as provider:
-        with pytest.raises(NotSentError, match="unreachable"):
+        with pytest.raises(AwayError, match="unreachable"):
             await provider.send(outgoing())
 
 

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from contracts.taxonomy import Fault
-from outreach.providers.protocol import LaterError, NotSentError, RefusedError, UnansweredError
+from outreach.providers.protocol import AwayError, LaterError, NotSentError, RefusedError, UnansweredError
 from tests.outreach.providers.sink import Sink, outgoing, smtp_to
 from tests.waiting import until
 
@@ -91,7 +91,7 @@ async def test_an_answer_to_the_full_stop_that_is_none_leaves_it_unknown(answer:
 @pytest.mark.parametrize("step", ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA"])
 async def test_a_server_that_stays_silent_before_the_content_was_sent_nothing(step: str) -> None:
     async with Sink({step: ""}).listening() as sink, smtp_to(sink.port, send_seconds=0.2) as smtp:
-        with pytest.raises(LaterError):
+        with pytest.raises(AwayError):
             await smtp.send(outgoing())
         assert sink.taken == []
 
@@ -131,7 +131,7 @@ async def test_where_no_server_listens_nothing_is_sent() -> None:
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]
     async with smtp_to(port) as smtp:
-        with pytest.raises(LaterError) as told:
+        with pytest.raises(AwayError) as told:
             await smtp.send(outgoing())
     assert told.value.reason == "unreachable"
     assert not told.value.throttled
@@ -141,13 +141,13 @@ REFUSALS = [
     # step, answer, error, reason, fault or throttled
     ("CONNECT", "554 5.7.1 Client host [192.0.2.7] blocked using zen.spamhaus.org", LaterError, "listed", True),
     ("CONNECT", "421 4.7.0 Too many connections", LaterError, "rate_limited", True),
-    ("CONNECT", "421 shutting down", LaterError, "system_unavailable", False),
+    ("CONNECT", "421 shutting down", AwayError, "system_unavailable", False),
     ("EHLO", "550 5.7.1 go away", LaterError, "refused", False),
     ("MAIL", "553 5.7.1 Sender address rejected: not owned by user", RefusedError, "sender_refused", Fault.POLICY),
     ("MAIL", "550 5.1.1 user unknown", RefusedError, "sender_refused", Fault.POLICY),
     ("MAIL", "530 5.7.0 Authentication required", LaterError, "login_failed", False),
     ("MAIL", "550 5.4.5 Daily user sending limit exceeded", LaterError, "rate_limited", True),
-    ("MAIL", "421 4.3.2 shutting down", LaterError, "system_unavailable", False),
+    ("MAIL", "421 4.3.2 shutting down", AwayError, "system_unavailable", False),
     ("RCPT", "550 5.1.1 user unknown", RefusedError, "mailbox_unknown", Fault.RECIPIENT),
     ("RCPT", "550 5.1.1 blocked for spam", RefusedError, "spam_content", Fault.REPUTATION),
     ("RCPT", "450 4.2.0 Greylisted, try again in 300 seconds", LaterError, "greylisted", False),
@@ -155,13 +155,13 @@ REFUSALS = [
     ("RCPT", "421 4.7.0 user unknown", LaterError, "mailbox_unknown", False),
     ("DATA", "451 4.3.0 try again later", LaterError, "system_unavailable", False),
     ("DATA", "554 5.5.1 no valid recipients", RefusedError, "protocol_error", Fault.POLICY),
-    ("DATA", "250 what", LaterError, "protocol_error", False),
+    ("DATA", "250 what", AwayError, "protocol_error", False),
     (".", "550 5.1.1 user unknown", RefusedError, "mailbox_unknown", Fault.RECIPIENT),
     (".", "550 5.7.26 unauthenticated", RefusedError, "authentication_failed", Fault.POLICY),
     (".", "554 5.7.1 looks like spam", RefusedError, "spam_content", Fault.REPUTATION),
     (".", "552 5.3.4 message too big", RefusedError, "too_large", Fault.POLICY),
     (".", "451 4.7.1 your rate limit is reached", LaterError, "rate_limited", True),
-    (".", "421 4.3.2 shutting down", LaterError, "system_unavailable", False),
+    (".", "421 4.3.2 shutting down", AwayError, "system_unavailable", False),
 ]
 
 
@@ -172,7 +172,7 @@ async def test_what_a_server_refuses_was_surely_not_sent(
     async with Sink({step: answer}).listening() as sink, smtp_to(sink.port) as smtp:
         with pytest.raises(error) as told:
             await smtp.send(outgoing())
-        assert told.value.reason == reason
+        assert (type(told.value), told.value.reason) == (error, reason)
         if isinstance(told.value, RefusedError):
             assert told.value.fault is more
         elif isinstance(told.value, LaterError):

@@ -14,6 +14,7 @@ from contracts.outreach.campaigns import AudienceView, BusinessHours, CampaignSt
 from contracts.outreach.people import SuppressionReason
 from contracts.outreach.sending import Gate
 from contracts.taxonomy import Channel, SendKind
+from outreach.accounts.domain_guard import TOLERANCE, Breaker, Circuit
 from outreach.sending import domain_gates as gates
 from outreach.sending.domain_gates import (
     FOREVER,
@@ -69,6 +70,29 @@ def test_of_a_campaign_that_does_not_run_nothing_leaves(state: CampaignState) ->
     assert earliest(facts, NOW) is None
 
 
+def test_a_campaign_that_a_guard_paused_says_why() -> None:
+    paused = replace(RUNNING, state=CampaignState.PAUSED, stopped="stop: 10 % bounces, which is not below 10 %")
+    answer = gates.campaign_running(replace(FREE, campaign=paused), NOW)
+    assert answer.why == "the campaign is paused by a guard, which says stop: 10 % bounces, which is not below 10 %"
+
+
+def test_while_its_provider_is_down_a_message_waits_and_only_the_probe_passes() -> None:
+    until = NOW + timedelta(seconds=30)
+    open_ = replace(FREE, account=account(breaker=Breaker(Circuit.OPEN, until=until, openings=1)))
+    assert kept(open_) == (Gate.PROVIDER_ANSWERS, False)
+    assert earliest(open_, NOW) == until
+    assert kept(open_, until) is None, "it would be the probe"
+    assert kept(replace(open_, is_claimed=True, claimed_at=NOW), until) == (Gate.PROVIDER_ANSWERS, False)
+    trying = replace(FREE, account=account(breaker=Breaker(Circuit.HALF_OPEN, openings=1, probed_at=NOW)))
+    assert kept(trying) == (Gate.PROVIDER_ANSWERS, False)
+    assert earliest(trying, NOW) == NOW + TOLERANCE.patience
+    assert kept(replace(trying, is_claimed=True, claimed_at=NOW)) is None
+    assert kept(replace(trying, is_claimed=True, claimed_at=NOW - timedelta(seconds=1))) == (
+        Gate.PROVIDER_ANSWERS,
+        False,
+    )
+
+
 def test_of_an_archived_campaign_nothing_ever_leaves() -> None:
     assert kept(replace(FREE, campaign=replace(RUNNING, state=CampaignState.ARCHIVED))) == (Gate.CAMPAIGN_RUNNING, True)
 
@@ -81,8 +105,9 @@ def test_of_an_archived_campaign_nothing_ever_leaves() -> None:
         replace(FREE, account=account(state=AccountState.REMOVED)),
         replace(FREE, account=account(blocked=True)),
         replace(FREE, account=account(throttled_until=FOREVER)),
+        replace(FREE, account=account(domain_stopped="stop: 10 % bounces, which is not below 10 %")),
     ],
-    ids=["none", "paused", "removed", "unhealthy", "wants a person"],
+    ids=["none", "paused", "removed", "unhealthy", "wants a person", "domain stopped"],
 )
 def test_without_a_well_account_nothing_leaves(facts: Facts) -> None:
     assert kept(facts) == (Gate.ACCOUNT_HEALTHY, False)

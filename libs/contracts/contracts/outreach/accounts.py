@@ -57,6 +57,26 @@ class SmtpSecurity(StrEnum):
     """Not at all: without a password, and only where the operator allows the host."""
 
 
+class Dkim(BaseModel):
+    """What an account's e-mails are signed with (RFC 6376), by the sender's own key rather than by its mail server."""
+
+    model_config = ConfigDict(frozen=True)
+
+    domain: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,253}$", examples=["example.com"])]
+    """The domain that answers for them: that of the account's address, or one above it, or verifiers take it for somebody else's."""
+    selector: Annotated[str, Field(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$", examples=["sales1"])]
+    """The public key stands in the DNS under ``<selector>._domainkey.<domain>``."""
+    private_key: SecretName
+    """The end of the name of the environment variable of outreach's that holds the private key, as PEM without a password: RSA of 1024
+    bits or more, or Ed25519. Its line ends may be written as ``\\n``. It is never told, stored or logged."""
+
+
+class NewDkim(Dkim):
+    """A signature as it is ordered: a misspelt field is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 class SmtpServer(BaseModel):
     """The mail server that an account's messages leave by.
 
@@ -74,6 +94,8 @@ class SmtpServer(BaseModel):
     password: SecretName | None = None
     """The end of the name of the environment variable of outreach's that holds the password of the account's address: of a tenant
     ``acme-eu``, ``LEADLOOP_PROVIDER_SECRET__ACME_EU__SALES_1``. It is never told, stored or logged. Without one nobody logs in."""
+    dkim: Dkim | None = None
+    """What its e-mails are signed with; not at all, if empty: most mail servers sign by themselves."""
 
     @model_validator(mode="after")
     def _password_is_hidden(self) -> "SmtpServer":
@@ -86,6 +108,8 @@ class NewSmtpServer(SmtpServer):
     """A mail server as it is ordered: a misspelt field is refused."""
 
     model_config = ConfigDict(extra="forbid")
+    dkim: NewDkim | None = None
+    """What its e-mails are signed with; not at all, if empty: most mail servers sign by themselves."""
 
 
 class HttpService(BaseModel):
@@ -201,6 +225,17 @@ class NewAccountSettings(AccountSettings):
     model_config = ConfigDict(extra="forbid")
 
 
+class GuardStop(BaseModel):
+    """That too much of what was sent came back, or was complained about, so that nothing more is until a person says so."""
+
+    reason: Slug
+    """Of what there was too much: ``bounces``, ``complaints`` or ``unsubscribes``."""
+    why: str
+    """In plain words."""
+    stopped_at: datetime
+    """When."""
+
+
 class AccountView(Reply):
     """An account as it is now."""
 
@@ -225,6 +260,10 @@ class AccountView(Reply):
     """Until when its provider wants it to send nothing."""
     wants_a_person: bool = False
     """Whether its provider wants to see a person before it sends anything more: resume it when it has."""
+    domain_stopped: GuardStop | None = None
+    """Why it and all others of its address's domain send nothing: resume any of them, and all go on."""
+    provider_away_until: datetime | None = None
+    """Before when its provider, which did not answer, is not tried again."""
     sent_today: dict[SendKind, int]
     """What has left it since its day began, or may have, by kind."""
     next_at: datetime | None = None
@@ -361,9 +400,10 @@ class PauseAccount(_OfAccount):
 
 
 class ResumeAccount(_OfAccount):
-    """Let an account send that was paused, blocked for its health, or that its provider wanted a person for.
+    """Let an account send that was paused, blocked for its health or its domain's bounces, or that its provider wanted a person for.
 
-    What was known of a blocked one goes on counting, but cannot block it again; what is heard from then on can.
+    All other accounts of a domain that was stopped go on too. What was known of what was blocked goes on counting, but cannot block it
+    again; what is heard from then on can.
     """
 
     topic: ClassVar = Topic("outreach", Kind.REQUEST, "resume_account")

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from contracts.message import Event, Kind, Reply, Request, Topic
+from contracts.outreach.accounts import GuardStop
 from contracts.taxonomy import Channel, Intent, SendKind, Tier
 from contracts.values import NO_NUL, Actor, Key, Slug
 
@@ -52,14 +53,17 @@ class Variant(BaseModel):
     template_id: UUID
     version: Annotated[int, Field(ge=1)] | None = None
     """Which of the template's versions; in an order its newest, if empty."""
-    weight: Annotated[int, Field(ge=1, le=100)] = 1
-    """How many of the messages, in proportion to the other variants'."""
+    weight: Annotated[int, Field(ge=0, le=100)] = 1
+    """How many of the messages, in proportion to the other variants'; 0 where it was stopped: too many people complained or
+    unsubscribed."""
 
 
 class NewVariant(Variant):
     """A variant as it is ordered: a misspelt field is refused."""
 
     model_config = ConfigDict(extra="forbid")
+    weight: Annotated[int, Field(ge=1, le=100)] = 1
+    """How many of the messages, in proportion to the other variants'."""
 
 
 class Step(BaseModel):
@@ -158,6 +162,9 @@ class CampaignPaused(_CampaignEvent):
 
     topic: ClassVar = Topic("outreach", Kind.EVENT, "campaign_paused")
     actor: Actor | None = None
+    """Who paused it; empty where a guard did."""
+    reason: Annotated[Slug, Field(examples=["bounces"])] | None = None
+    """What there was too much of, where a guard paused it: ``bounces``, ``complaints`` or ``unsubscribes``."""
 
 
 class CampaignResumed(_CampaignEvent):
@@ -217,6 +224,8 @@ class CampaignView(Reply):
     campaign_id: UUID
     title: str
     state: CampaignState
+    stopped: GuardStop | None = None
+    """Why a guard paused it; empty where it runs, or a person paused it."""
     audience: AudienceView
     steps: list[Step]
     """Its sequence."""
@@ -289,6 +298,70 @@ class GetCampaign(Request[CampaignView]):
     campaign_id: UUID
 
 
+class VariantRate(BaseModel):
+    """A share of a variant's messages, with the interval that holds the true one 95 times of 100 (Wilson)."""
+
+    count: int
+    """Of how many messages it came."""
+    share: float
+    """Of those that were sent, 0 to 1."""
+    low: float
+    """Where the interval begins."""
+    high: float
+    """Where it ends."""
+
+
+class VariantView(BaseModel):
+    """How a variant does."""
+
+    template_id: UUID
+    version: int
+    weight: int
+    """0 where it was stopped."""
+    standing: Slug
+    """``too_early`` below 200 messages; ``stopped`` where too many people complained or unsubscribed; ``winner``; else ``open``."""
+    sent: int
+    """Messages of the step that were written by it and sent."""
+    wins: VariantRate
+    """Messages whose lead was won after them."""
+    positive_replies: VariantRate
+    """Messages that somebody interested answered."""
+    complaints: VariantRate
+    """Messages that were reported as spam."""
+    unsubscribes: VariantRate
+    """Messages by which somebody unsubscribed."""
+    why: list[str]
+    """What the standing was found by, in plain words."""
+
+
+class StepJudgement(BaseModel):
+    """How the variants of a step do against each other."""
+
+    step: int
+    """Which of the campaign's, from 1."""
+    winner: UUID | None = None
+    """The template of the variant that does surely better than every other: at wins, else at positive replies."""
+    reason: str
+    """Why it is that one, or why there is none yet."""
+    variants: list[VariantView]
+    """In the order in which the step has them."""
+
+
+class VariantJudgement(Reply):
+    """How the variants of a campaign's steps do."""
+
+    campaign_id: UUID
+    steps: list[StepJudgement]
+    """Those that have any."""
+
+
+class JudgeVariants(Request[VariantJudgement]):
+    """How the variants of a campaign's steps do against each other, counted from what became of their messages."""
+
+    topic: ClassVar = Topic("outreach", Kind.REQUEST, "judge_variants")
+    campaign_id: UUID
+
+
 class PauseCampaign(_OfCampaign):
     """Stop sending until the campaign is resumed: none of its messages begins to leave from the reply on."""
 
@@ -296,7 +369,10 @@ class PauseCampaign(_OfCampaign):
 
 
 class ResumeCampaign(_OfCampaign):
-    """Let a paused campaign, or a draft, send."""
+    """Let a paused campaign, or a draft, send.
+
+    What was known of one that a guard paused goes on counting, but cannot stop it again; what is heard from then on can.
+    """
 
     topic: ClassVar = Topic("outreach", Kind.REQUEST, "resume_campaign")
 

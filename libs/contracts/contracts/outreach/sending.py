@@ -33,7 +33,9 @@ class Gate(StrEnum):
 
     CAMPAIGN_RUNNING = "campaign_running"
     ACCOUNT_HEALTHY = "account_healthy"
-    """There is an account for it, which is not paused, throttled or blocked for its health."""
+    """There is an account for it, which is not paused, throttled, or blocked for its health or its domain's."""
+    PROVIDER_ANSWERS = "provider_answers"
+    """The account's mail server or service is not known to be down."""
     ACCOUNT_CAPACITY = "account_capacity"
     """The account's daily limit, its ramp, and the campaign's cap for an account leave room for it today."""
     RANDOM_GAP = "random_gap"

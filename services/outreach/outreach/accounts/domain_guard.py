@@ -1,9 +1,13 @@
-"""What stops sending before a provider does: the bounce guard of accounts, domains and campaigns, and a provider's circuit breaker."""
+"""What stops sending before a provider does: the bounce guard of senders' domains and campaigns, and a provider's circuit breaker.
+
+Of a single account its health is the guard, by the same rates (`domain_health`).
+"""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
+from typing import Final
 
 from outreach.accounts.domain_health import (
     BOUNCES_STOP,
@@ -18,23 +22,17 @@ from outreach.accounts.domain_health import (
 class Level(StrEnum):
     """What the bounce guard looks at."""
 
-    ACCOUNT = "account"
     SENDER_DOMAIN = "sender_domain"
-    """All accounts of one domain, which share its reputation."""
-    RECIPIENT_DOMAIN = "recipient_domain"
-    """All that goes to one domain, from whichever account."""
+    """All accounts of one domain, which share its reputation; where it is a single one, the account's health is the guard."""
     CAMPAIGN = "campaign"
 
 
 MINIMUM: dict[Level, int] = {
-    Level.ACCOUNT: MINIMUM_SENDS,
     Level.SENDER_DOMAIN: MINIMUM_SENDS,
     Level.CAMPAIGN: 50,
-    Level.RECIPIENT_DOMAIN: 30,
 }
 """A rate of bounces is taken over at least so many sends, as an account's health does it (`domain_health`). Of a campaign over
-fewer: its list is bad for each of its accounts, and spread over them none would show it in time. Of a recipients' domain over fewer
-still, as most have few recipients; three bounces stop it, and nothing else stops with it."""
+fewer: its list is bad for each of its accounts, and spread over them none would show it in time."""
 
 
 class Decision(StrEnum):
@@ -67,7 +65,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the bounce guard says of an account, a domain or a campaign.
+    """What the bounce guard says of a domain or a campaign.
 
     Attributes:
         reason: which rate it is by, unless all is well.
@@ -138,6 +136,10 @@ class Tolerance:
     patience: timedelta = timedelta(minutes=2)
 
 
+TOLERANCE: Final = Tolerance()
+"""The usual."""
+
+
 @dataclass(frozen=True, slots=True)
 class Breaker:
     """A provider's circuit breaker (Nygard, Release It!, 5.2): an immutable state; each method gives what follows from it.
@@ -172,21 +174,22 @@ class Breaker:
             return self.probed_at + tolerance.patience
         return self.until
 
+    def is_probe(self, asked_at: datetime | None) -> bool:
+        """Whether what was allowed at this moment is the message that is to show whether the provider works again."""
+        return self.circuit is Circuit.HALF_OPEN and asked_at == self.probed_at
+
     def succeeded(self, asked_at: datetime) -> "Breaker":
         """The provider answered a message that was handed over at `asked_at`. Only the probe's answer closes the circuit."""
-        return Breaker() if self._is_probe(asked_at) else self
+        return Breaker() if self.is_probe(asked_at) else self
 
     def failed(self, asked_at: datetime, now: datetime, tolerance: Tolerance) -> "Breaker":
         """It did not. What was handed over before the circuit opened says nothing that opening it did not."""
-        if self._is_probe(asked_at):
+        if self.is_probe(asked_at):
             return self._opened(now, tolerance)
         if self.circuit is not Circuit.CLOSED:
             return self
         recent = (*(at for at in self.failed_at if now - at < tolerance.window), now)
         return self._opened(now, tolerance) if len(recent) >= tolerance.failures else replace(self, failed_at=recent)
-
-    def _is_probe(self, asked_at: datetime) -> bool:
-        return self.circuit is Circuit.HALF_OPEN and asked_at == self.probed_at
 
     def _opened(self, now: datetime, tolerance: Tolerance) -> "Breaker":
         pause = tolerance.pause

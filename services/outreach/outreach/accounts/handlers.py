@@ -14,7 +14,8 @@ from contracts.outreach import accounts as messages
 from contracts.outreach.accounts import AccountSettings, AccountState, AccountView
 from contracts.taxonomy import CHANNEL_OF, Channel, SendKind
 from outreach import locks
-from outreach.accounts import judging, store, store_health
+from outreach.accounts import guarding, judging, store, store_health
+from outreach.accounts.domain_guard import TOLERANCE
 from outreach.sending import store_entries, store_queue
 from outreach.sending.domain_gates import FOREVER
 from outreach.sending.facts import Accounts
@@ -107,15 +108,16 @@ async def pause_account(uow: UnitOfWork, request: Received[messages.PauseAccount
 
 async def resume_account(uow: UnitOfWork, request: Received[messages.ResumeAccount]) -> AccountView:
     tenant, account_id = request.tenant, request.body.account_id
-    await _known(uow, tenant, account_id)
+    known = await _known(uow, tenant, account_id)
     resumed = await store.set_state(uow, tenant, account_id, AccountState.ACTIVE)
     was_blocked = await judging.resume(uow, tenant, account_id)
-    if await store.let_go_on(uow, tenant, account_id) or was_blocked:
+    was_throttled = await store.let_go_on(uow, tenant, account_id)
+    of_domain = await guarding.resume_domain(uow, tenant, known["domain"], request.body.actor, request.envelope)
+    if (was_blocked or was_throttled) and account_id not in of_domain:
         event = messages.AutomationResumed(account_id=account_id, actor=request.body.actor, occurred_at=uow.now)
         uow.publish(tenant, event, request.envelope)
-        resumed = True
-    if resumed:
-        await store_queue.wake_lanes(uow, tenant, account=account_id)
+    for each in {account_id, *of_domain} if resumed or was_blocked or was_throttled or of_domain else ():
+        await store_queue.wake_lanes(uow, tenant, account=each)
     return await _view(uow, tenant, account_id)
 
 
@@ -178,13 +180,15 @@ async def _views(uow: UnitOfWork, rows: Sequence[RowMapping]) -> list[AccountVie
         facts, spent = accounts.facts(row["account_id"]), accounts.spent(row["account_id"])
         assert facts and spent
         channel, until = Channel(row["channel"]), facts.throttled_until
+        away = facts.breaker.earliest(TOLERANCE) if facts.breaker else None
         views.append(
             AccountView(
                 account_id=row["account_id"], title=row["title"], channel=channel, transport=row["transport"],
                 smtp=row["smtp"], http=row["http"], sandbox=row["sandbox"],
                 state=facts.state, settings=facts.settings, health=row["health"], blocked=facts.blocked,
                 throttled_until=until if until and FOREVER > until > uow.now else None,
-                wants_a_person=until == FOREVER,
+                wants_a_person=until == FOREVER, domain_stopped=row["account_domain_stopped"],
+                provider_away_until=away if away and away > uow.now else None,
                 sent_today={kind: spent.by_kind.get(kind, 0) for kind in SendKind if CHANNEL_OF[kind] is channel},
                 next_at=facts.next_at if facts.next_at and facts.next_at > uow.now else None,
                 created_at=row["created_at"],

@@ -8,10 +8,13 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 
 from chassis.unit_of_work import UnitOfWork
+from outreach.accounts.store_circuit import NOT_CLOSED
+from outreach.accounts.store_guard import DOMAIN_STOPPED
 
-_ACCOUNT = """account_id, tenant_id, title, channel, transport, smtp, http, sandbox, settings::text as account_settings, state as account_state,
+_ACCOUNT = f"""account_id, tenant_id, title, channel, transport, smtp, http, sandbox, settings::text as account_settings, state as account_state,
     health, blocked as account_blocked, next_at as account_next_at, changed_at as account_changed_at, resumed_at, created_at,
-    throttled_until as account_throttled_until"""
+    throttled_until as account_throttled_until, domain, endpoint as account_endpoint,
+    {DOMAIN_STOPPED} as account_domain_stopped, {NOT_CLOSED} as account_circuit"""
 
 
 async def insert(uow: UnitOfWork, tenant: str, account: Mapping[str, Any]) -> None:

@@ -53,7 +53,7 @@ async def _begin(uow: UnitOfWork, rows: Sequence[RowMapping], causes: Mapping[tu
                 lead_id=row["lead_id"], step=1, kind=step.kind,
                 rotation_set=campaign_settings(row["settings"]).rotation_set, person=row["names"][0],
                 due_at=uow.now + timedelta(days=step.delay_days), cause=causes.get((row["tenant_id"], row["lead_id"])),
-                variant=variant_of(step, 1, row["enrollment_id"]),
+                variant=variant_of(step.variants, 1, row["enrollment_id"]),
             )
         )  # fmt: skip
     await enqueue(uow, entries)

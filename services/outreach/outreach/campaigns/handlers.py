@@ -14,7 +14,9 @@ from contracts.outreach import campaigns as messages
 from contracts.outreach.campaigns import AudienceView, CampaignState, CampaignView, Step
 from contracts.taxonomy import CHANNEL_OF
 from outreach import locks
-from outreach.campaigns import store
+from outreach.accounts import store_guard
+from outreach.accounts.domain_guard import Level
+from outreach.campaigns import store, variants
 from outreach.sending import store_queue
 from outreach.sending.facts import campaign_settings, steps_of
 from outreach.templates import store as templates
@@ -47,6 +49,16 @@ async def get_campaign(uow: UnitOfWork, request: Received[messages.GetCampaign])
     return await _campaign(uow, request.tenant, request.body.campaign_id)
 
 
+async def judge_variants(uow: UnitOfWork, request: Received[messages.JudgeVariants]) -> messages.VariantJudgement:
+    """Counted whenever it is asked, from what became of the messages."""
+    tenant, campaign_id = request.tenant, request.body.campaign_id
+    row = await store.one(uow, tenant, campaign_id)
+    if row is None:
+        raise _no_such_campaign()
+    steps = await variants.judged(uow, tenant, campaign_id, row["steps"])
+    return messages.VariantJudgement(campaign_id=campaign_id, steps=steps)
+
+
 async def pause_campaign(uow: UnitOfWork, request: Received[messages.PauseCampaign]) -> CampaignView:
     """None of its messages begins to leave from the reply on; what is in flight may still arrive."""
     tenant, ask = request.tenant, request.body
@@ -67,6 +79,7 @@ async def resume_campaign(uow: UnitOfWork, request: Received[messages.ResumeCamp
         if begins:
             await locks.campaign_begins(uow, tenant)
         await store.set_state(uow, tenant, ask.campaign_id, CampaignState.RUNNING, enrol=begins)
+        await store_guard.let_go_on(uow, tenant, Level.CAMPAIGN, str(ask.campaign_id))
         await store_queue.wake_lanes(uow, tenant, campaign=ask.campaign_id)
         event = messages.CampaignResumed(campaign_id=ask.campaign_id, actor=ask.actor, occurred_at=uow.now)
         uow.publish(tenant, event, request.envelope)
@@ -92,7 +105,7 @@ async def _with_templates(uow: UnitOfWork, tenant: str, steps: Sequence[Step]) -
     """
     found = []
     for number, step in enumerate(steps):
-        variants = []
+        chosen = []
         for variant in step.variants:
             row = await templates.version(uow, tenant, variant.template_id, variant.version)
             where = f"steps.{number}.variants"
@@ -106,8 +119,8 @@ async def _with_templates(uow: UnitOfWork, tenant: str, steps: Sequence[Step]) -
                 raise ProblemError(
                     ProblemCode.INVALID, f"the template is for {row['kind']}, and the step sends {step.kind}", where
                 )
-            variants.append(variant.model_copy(update={"version": row["version"]}))
-        found.append(step.model_copy(update={"variants": tuple(variants)}))
+            chosen.append(variant.model_copy(update={"version": row["version"]}))
+        found.append(step.model_copy(update={"variants": tuple(chosen)}))
     return found
 
 
@@ -135,6 +148,7 @@ def _view(row: RowMapping) -> CampaignView:
     names = ("campaign_id", "title", "state", "created_at", "enrolled", "queued", "in_flight", "sent", "failed", "skipped",
              "unknown")  # fmt: skip
     return CampaignView(
-        **{name: row[name] for name in names}, audience=AudienceView.model_validate(dict(row)),
+        **{name: row[name] for name in names}, stopped=row["stopped"] if row["state"] == CampaignState.PAUSED else None,
+        audience=AudienceView.model_validate(dict(row)),
         steps=steps_of(row["steps"]), settings=campaign_settings(row["settings_text"]),
     )  # fmt: skip

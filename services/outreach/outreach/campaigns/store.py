@@ -8,6 +8,7 @@ from sqlalchemy import RowMapping
 
 from chassis.unit_of_work import UnitOfWork
 from contracts.outreach.campaigns import CampaignState, CreateCampaign, Step
+from outreach.accounts.store_guard import CAMPAIGN_STOPPED
 from outreach.leads.store import OF_MERGED
 
 _IS_MEANT = """
@@ -51,8 +52,8 @@ _ENROL_KNOWN = _ENROL.format(
     which="campaign.campaign_id = :campaign",
     of_merged=OF_MERGED,
 )
-_COUNTS = """
-    select campaign.*, campaign.settings::text as settings_text, messages.*, (
+_COUNTS = f"""
+    select campaign.*, campaign.settings::text as settings_text, messages.*, {CAMPAIGN_STOPPED} as stopped, (
         select count(*) from enrollment
         where enrollment.tenant_id = campaign.tenant_id and enrollment.campaign_id = campaign.campaign_id and ended_at is null
     ) as enrolled

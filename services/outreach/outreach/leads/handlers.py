@@ -7,8 +7,10 @@ from chassis.unit_of_work import UnitOfWork
 from contracts.intake.erasure import LeadErased
 from contracts.intake.people import LeadUnmerged
 from contracts.operations import PersonalDataDropped
+from contracts.outcomes import OutcomeRecorded
 from contracts.outreach.campaigns import EnrollmentEnd
 from contracts.outreach.sending import Gate
+from contracts.taxonomy import Stage
 from outreach import locks
 from outreach.campaigns.enrolling import enrol
 from outreach.leads import domain_lead, store
@@ -60,3 +62,10 @@ async def forget_leads(uow: UnitOfWork, received: Sequence[Received[LeadErased]]
         dropped = {"contact_channels": len(before["channels"]), "queued_messages": stopped}
         answer = PersonalDataDropped(erasure_id=erased.erasure_id, lead_id=erased.lead_id, dropped=dropped)
         uow.publish(tenant, answer, message.envelope)
+
+
+async def note_wins(uow: UnitOfWork, received: Sequence[Received[OutcomeRecorded]]) -> None:
+    """Keep which leads were won, for what variants of a text are judged by."""
+    won = [(each.tenant, each.body) for each in received if each.body.stage is Stage.WON]
+    if won:
+        await store.note_wins(uow, [(tenant, outcome.lead_id, outcome.occurred_at) for tenant, outcome in won])

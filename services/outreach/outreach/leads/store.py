@@ -1,6 +1,7 @@
 """Every query about outreach's copies of leads."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 import orjson
@@ -63,6 +64,20 @@ async def forget(uow: UnitOfWork, tenant: str, lead_id: UUID, version: int) -> R
         tenant=tenant, lead_id=lead_id, version=version,
     )  # fmt: skip
     return before or (await one(uow, tenant, lead_id))  # type: ignore[return-value]
+
+
+async def note_wins(uow: UnitOfWork, wins: Sequence[tuple[str, UUID, datetime]]) -> None:
+    """Keep when (tenant, lead) were won, the first time of each."""
+    await uow.execute(
+        """insert into win (tenant_id, lead_id, won_at)
+           select tenant_id, lead_id, min(won_at)
+           from unnest(cast(:tenants as text[]), cast(:leads as uuid[]), cast(:moments as timestamptz[]))
+                as given (tenant_id, lead_id, won_at)
+           group by tenant_id, lead_id order by tenant_id, lead_id
+           on conflict (tenant_id, lead_id) do update set won_at = least(win.won_at, excluded.won_at)""",
+        tenants=[tenant for tenant, _, _ in wins], leads=[lead for _, lead, _ in wins],
+        moments=[at for _, _, at in wins],
+    )  # fmt: skip
 
 
 async def one(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping | None:

@@ -23,8 +23,9 @@ async def suppress(uow: UnitOfWork, tenant: str, names: Sequence[str], entry: Ma
     """Add an entry about whoever is known by one of these names; returns its id."""
     id_ = uuid7()
     await uow.execute(
-        """insert into suppression (tenant_id, suppression_id, lead_id, reason, channel, campaign_id, created_at, actor, expires_at)
-           values (:tenant, :id, :lead_id, :reason, :channel, :campaign_id, :now, :actor, :expires_at)""",
+        """insert into suppression (tenant_id, suppression_id, lead_id, reason, channel, campaign_id, created_at, actor, expires_at,
+                                    message_id)
+           values (:tenant, :id, :lead_id, :reason, :channel, :campaign_id, :now, :actor, :expires_at, :message_id)""",
         tenant=tenant, id=id_, now=uow.now, **entry,
     )  # fmt: skip
     await uow.execute(

@@ -36,7 +36,7 @@ async def suppress_person(
         entry: `lead_id`, by way of which it is made, `reason`, `channel`, `campaign_id`, `actor`, `expires_at`.
         message_id: the message by way of which they asked for it.
     """
-    id_ = await store.suppress(uow, tenant, names, entry)
+    id_ = await store.suppress(uow, tenant, names, {**entry, "message_id": message_id})
     lead_id, reason = entry["lead_id"], SuppressionReason(entry["reason"])
     if reason is SuppressionReason.UNSUBSCRIBED:
         event = Unsubscribed(

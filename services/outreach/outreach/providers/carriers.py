@@ -8,11 +8,11 @@ from sqlalchemy import RowMapping
 
 from chassis.outside import NoSecretError, NotAllowedError, Outside, secret
 from chassis.unit_of_work import Database
-from contracts.outreach.accounts import HttpService, SmtpSecurity, SmtpServer, Transport
+from contracts.outreach.accounts import Dkim, HttpService, SmtpSecurity, SmtpServer, Transport
 from outreach.providers.http import Http
-from outreach.providers.protocol import LaterError, Outgoing, Provider, Receipt
+from outreach.providers.protocol import AwayError, LaterError, Outgoing, Provider, Receipt
 from outreach.providers.sandbox import Sandbox
-from outreach.providers.smtp import Security, Smtp, SmtpSettings
+from outreach.providers.smtp import DkimSettings, Security, Smtp, SmtpSettings
 
 
 class Carriers:
@@ -79,7 +79,7 @@ class Mailbox:
         self._smtp: Smtp | None = None
 
     async def send(self, message: Outgoing) -> Receipt:
-        """As `Smtp.send`; nothing is sent to a host that must not be reached, or while its password is not set."""
+        """As `Smtp.send`; nothing is sent to a host that must not be reached, or while its password or its key is not set."""
         server = self._server
         if server.security is SmtpSecurity.NONE and not self._outside.allows(server.host, server.port):
             raise LaterError("not_allowed")
@@ -88,7 +88,7 @@ class Mailbox:
         except NotAllowedError:
             raise LaterError("not_allowed") from None
         except (OSError, UnicodeError):
-            raise LaterError("unreachable") from None
+            raise AwayError("unreachable") from None
         return await self._connected().send(message)
 
     async def close(self) -> None:
@@ -97,16 +97,23 @@ class Mailbox:
 
     def _connected(self) -> Smtp:
         if self._smtp is None:
-            server, password = self._server, None
-            if server.password:
-                try:
-                    password = SecretStr(secret(self._tenant, server.password))
-                except NoSecretError:
-                    raise LaterError("no_secret") from None
-            self._smtp = Smtp(
-                SmtpSettings(
-                    host=server.host, port=server.port, security=Security(server.security.value),
-                    username=self._address if password else None, password=password,
-                )
+            server = self._server
+            try:
+                password = SecretStr(secret(self._tenant, server.password)) if server.password else None
+                dkim = self._signed_with(server.dkim) if server.dkim else None
+            except NoSecretError:
+                raise LaterError("no_secret") from None
+            settings = SmtpSettings(
+                host=server.host, port=server.port, security=Security(server.security.value),
+                username=self._address if password else None, password=password, dkim=dkim,
             )  # fmt: skip
+            try:
+                self._smtp = Smtp(settings)
+            except ValueError:
+                raise LaterError("secret_invalid") from None
         return self._smtp
+
+    def _signed_with(self, dkim: Dkim) -> DkimSettings:
+        # An environment file holds no line ends.
+        key = secret(self._tenant, dkim.private_key).replace("\\n", "\n")
+        return DkimSettings(domain=dkim.domain, selector=dkim.selector, private_key=SecretStr(key))

@@ -31,6 +31,7 @@ from contracts.outreach.accounts import HttpService
 from contracts.taxonomy import Fault
 from contracts.values import Slug
 from outreach.providers.protocol import (
+    AwayError,
     CaptchaError,
     LaterError,
     Outgoing,
@@ -110,9 +111,9 @@ class Http:
         try:
             response = await self._client.send(request, stream=True)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise LaterError("tls_failed" if _is_of_tls(error) else "unreachable") from None
+            raise AwayError("tls_failed" if _is_of_tls(error) else "unreachable") from None
         except httpx.PoolTimeout:
-            raise LaterError("timed_out") from None
+            raise AwayError("timed_out") from None
         except httpx.HTTPError as error:
             raise UnansweredError(f"the service did not answer: {type(error).__name__}") from None
         try:
@@ -154,7 +155,7 @@ class Http:
         except NotAllowedError:
             raise LaterError("not_allowed") from None
         except (OSError, UnicodeError):
-            raise LaterError("unreachable") from None
+            raise AwayError("unreachable") from None
 
     def _signature(self, message_id: str, content: bytes) -> dict[str, str]:
         """The headers of a webhook, signed where there is a key.

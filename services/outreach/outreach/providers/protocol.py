@@ -99,6 +99,10 @@ class LaterError(NotSentError):
         self.throttled = throttled
 
 
+class AwayError(LaterError):
+    """The provider could not be spoken to: it is down, busy, or broke off. So many of these open its circuit (`accounts.breaking`)."""
+
+
 class CaptchaError(NotSentError):
     """The provider wants to see a person before the account sends anything more."""
 

@@ -20,7 +20,7 @@ from contracts.taxonomy import Fault
 from outreach.bounces import domain_bounce
 from outreach.providers.dkim import Signer
 from outreach.providers.mail import Mail, compose
-from outreach.providers.protocol import LaterError, NotSentError, Outgoing, Receipt, RefusedError
+from outreach.providers.protocol import AwayError, LaterError, NotSentError, Outgoing, Receipt, RefusedError
 from outreach.providers.smtp_connection import Connection, LostError, RepliedError
 
 
@@ -129,15 +129,15 @@ class Smtp:
             async with asyncio.timeout(self._settings.send_seconds):
                 connection = await self._all_but_the_full_stop(mail)
         except TimeoutError:
-            raise LaterError("timed_out") from None
+            raise AwayError("timed_out") from None
         except RepliedError as replied:
             raise _not_sent(replied.reply, to_recipient=replied.to_recipient) from None
         except LostError as lost:
-            raise LaterError(lost.reason) from None
+            raise AwayError(lost.reason) from None
         try:
             reply = await connection.finish(self._settings.answer_seconds)
         except LostError as lost:
-            raise LaterError(lost.reason) from None
+            raise AwayError(lost.reason) from None
         finally:
             self._keep(connection)
             self._slots.release()
@@ -196,7 +196,8 @@ class Smtp:
             # Said to whoever connects: it says nothing of this message.
             bounce = domain_bounce.of_reply(replied.reply.code, replied.reply.message, to_recipient=False)
             throttled = bounce.fault is Fault.REPUTATION
-            raise LaterError(bounce.reason, bounce.seconds, throttled=throttled) from None
+            later = AwayError if bounce.fault is Fault.TRANSIENT else LaterError
+            raise later(bounce.reason, bounce.seconds, throttled=throttled) from None
 
     def _take(self) -> Connection | None:
         """The connection that was used last, so that those too many fall idle."""
@@ -223,7 +224,8 @@ class Smtp:
 def _not_sent(reply: SMTPResponse, *, to_recipient: bool) -> NotSentError:
     bounce = domain_bounce.of_reply(reply.code, reply.message, to_recipient=to_recipient)
     if not bounce.permanent or bounce.fault is Fault.TRANSIENT or bounce.reason in _OF_THE_ACCOUNT:
-        return LaterError(bounce.reason, bounce.seconds, throttled=bounce.fault is Fault.REPUTATION)
+        later = AwayError if reply.code == _CLOSING and bounce.reason == "system_unavailable" else LaterError
+        return later(bounce.reason, bounce.seconds, throttled=bounce.fault is Fault.REPUTATION)
     return RefusedError(bounce.reason, bounce.fault)
 
 

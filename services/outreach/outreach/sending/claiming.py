@@ -10,10 +10,12 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 from uuid_utils.compat import uuid7
 
-from chassis.unit_of_work import UnitOfWork
+from chassis.unit_of_work import Row, UnitOfWork
+from contracts.outreach.campaigns import Variant
 from contracts.outreach.sending import Gate
 from outreach import locks
-from outreach.accounts import domain_limits
+from outreach.accounts import domain_limits, store_circuit
+from outreach.accounts.domain_guard import TOLERANCE
 from outreach.sending import store_enrollments, store_queue
 from outreach.sending.domain_gates import (
     GATES_OF_THE_LANE,
@@ -24,8 +26,9 @@ from outreach.sending.domain_gates import (
     binding,
     earliest,
 )
-from outreach.sending.facts import Accounts, facts_of
+from outreach.sending.facts import Accounts, facts_of, variants
 from outreach.sending.going_on import skip
+from outreach.sending.queueing import variant_of
 
 LEASE = timedelta(minutes=4)
 """How long a claim holds, and how long after the hand-over began a result is waited for."""
@@ -46,7 +49,7 @@ class Claimed:
     """Messages that a worker may hand over now, under its token, once each has been looked at again."""
 
     token: UUID
-    messages: Sequence[RowMapping] = ()
+    messages: Sequence[Row] = ()
     looked_at: int = 0
     """How many lanes were looked at."""
 
@@ -60,6 +63,8 @@ class _Sorted:
     skipped: list[tuple[RowMapping, str]] = field(default_factory=list)
     wanting: list[RowMapping] = field(default_factory=list)
     """Those claimed whose sequences do not hold their persons yet."""
+    probes: list[tuple[UUID, tuple[str, str]]] = field(default_factory=list)
+    """Those claimed that are to show whether a (tenant, provider) works again."""
 
 
 async def claim(uow: UnitOfWork, tenants: Sequence[str], most: int, chance: Random) -> Claimed:
@@ -88,6 +93,9 @@ async def claim(uow: UnitOfWork, tenants: Sequence[str], most: int, chance: Rand
     await _reserve(uow, done)
     if done.claimed:
         await store_queue.claim(uow, done.claimed, token, LEASE)
+        claimed = {row["message_id"] for row in done.claimed}
+        if probes := [provider for message_id, provider in done.probes if message_id in claimed]:
+            await store_circuit.probe(uow, probes, TOLERANCE.patience)
         await store_queue.note(uow, done.claimed, "claimed", [None] * len(done.claimed))
     if done.kept:
         await store_queue.put_off(uow, done.kept)
@@ -97,7 +105,7 @@ async def claim(uow: UnitOfWork, tenants: Sequence[str], most: int, chance: Rand
     if next_at:
         await store_queue.mind_gap(uow, tenant_of, next_at)
     await store_queue.rest_lanes(uow, rests)
-    return Claimed(token, done.claimed, len(lanes))
+    return Claimed(token, await _written(uow, done.claimed), len(lanes))
 
 
 def _sort(
@@ -131,6 +139,8 @@ def _sort(
         done.claimed.append(row)
         if not row["holds"]:
             done.wanting.append(row)
+        if facts.account and facts.account.breaker:
+            done.probes.append((row["message_id"], accounts.probe(facts.account.account_id)))
         _leave(uow, facts, accounts, chance, next_at)
     return uow.now
 
@@ -163,6 +173,30 @@ async def _reserve(uow: UnitOfWork, done: _Sorted) -> None:
         if row["message_id"] in late and row["enrollment_id"] not in over
     ]
     done.claimed = [row for row in done.claimed if row["message_id"] not in late]
+
+
+async def _written(uow: UnitOfWork, rows: Sequence[RowMapping]) -> list[Row]:
+    """Messages with the variants that they are written by: what was to be by one that was stopped since is by another of the step."""
+    others: dict[UUID, Variant] = {}
+    for row in rows:
+        given = variants(row["step_variants"]) if row["variant"] else ()
+        if any(
+            not each.weight and (each.template_id, each.version) == (row["variant"], row["variant_version"])
+            for each in given
+        ):
+            other = variant_of(given, row["step"], row["enrollment_id"])
+            assert other
+            others[row["message_id"]] = other
+    if not others:
+        return list(rows)
+    anew = [row for row in rows if row["message_id"] in others]
+    await store_queue.write_by(
+        uow, [(row, (other := others[row["message_id"]]).template_id, other.version) for row in anew]
+    )
+    return [
+        {**row, "variant": other.template_id, "variant_version": other.version} if (other := others.get(row["message_id"])) else row
+        for row in rows
+    ]  # fmt: skip
 
 
 def _lane(row: RowMapping) -> tuple[Any, ...]:

@@ -4,9 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from sqlalchemy import RowMapping
-
-from chassis.unit_of_work import Database
+from chassis.unit_of_work import Database, Row
 from contracts.intake.privacy import PersonalField, Revealed, RevealPii, Revelation
 from contracts.outreach.accounts import Transport
 from contracts.taxonomy import CHANNEL_OF, Channel, Purpose, SendKind
@@ -68,7 +66,7 @@ class Composer:
         self._links = links
         self._texts: dict[tuple[str, UUID, int], _Text] = {}
 
-    async def compose(self, tenant: str, rows: Sequence[RowMapping]) -> dict[UUID, Letter | str]:
+    async def compose(self, tenant: str, rows: Sequence[Row]) -> dict[UUID, Letter | str]:
         """What these messages of one tenant say, by their ids; of one that cannot be written, why, as a word for programs.
 
         Raises:
@@ -98,9 +96,7 @@ class Composer:
         async with self._database.begin(tenant) as uow:
             return await store_messages.before(uow, tenant, followups)
 
-    async def _shown(
-        self, tenant: str, rows: Sequence[RowMapping], texts: Mapping[UUID, _Text]
-    ) -> dict[UUID, Revealed]:
+    async def _shown(self, tenant: str, rows: Sequence[Row], texts: Mapping[UUID, _Text]) -> dict[UUID, Revealed]:
         """What intake shows of these messages' leads: their addresses, and what the templates use."""
         uses = {variable for row in rows if (text := texts.get(row["message_id"])) for variable in text.variables}
         fields = {_ADDRESS[CHANNEL_OF[SendKind(row["kind"])]] for row in rows}
@@ -115,7 +111,7 @@ class Composer:
         )
         return {view.lead_id: view for view in (await self._reveal(tenant, ask)).leads}
 
-    async def _texts_of(self, tenant: str, rows: Sequence[RowMapping]) -> dict[UUID, _Text]:
+    async def _texts_of(self, tenant: str, rows: Sequence[Row]) -> dict[UUID, _Text]:
         """The texts of the messages that have a template, by message."""
         wanted = {(tenant, row["variant"], row["variant_version"]) for row in rows if row["variant"]}
         if unknown := wanted - self._texts.keys():
@@ -131,7 +127,7 @@ class Composer:
         }
 
 
-def _letter(row: RowMapping, view: Revealed | None, text: _Text | None, unsubscribe_url: str | None) -> Letter | str:
+def _letter(row: Row, view: Revealed | None, text: _Text | None, unsubscribe_url: str | None) -> Letter | str:
     kind = SendKind(row["kind"])
     address = getattr(view, _ADDRESS[CHANNEL_OF[kind]], None) if view else None
     if not view or not address:
@@ -150,6 +146,6 @@ def _letter(row: RowMapping, view: Revealed | None, text: _Text | None, unsubscr
     return Letter(address, made.body, made.subject, unsubscribe_url=unsubscribe_url)
 
 
-def _is_shown_to(row: RowMapping) -> bool:
+def _is_shown_to(row: Row) -> bool:
     """Whether anything personal is needed: the sandbox contacts nobody, and is shown nothing that nothing is written with."""
     return row["transport"] != Transport.SANDBOX or row["variant"] is not None

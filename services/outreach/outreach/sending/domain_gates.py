@@ -16,6 +16,7 @@ from contracts.outreach.campaigns import AudienceView, BusinessHours, CampaignSt
 from contracts.outreach.people import SuppressionReason
 from contracts.outreach.sending import Gate
 from contracts.taxonomy import CHANNEL_OF, Channel, SendKind
+from outreach.accounts.domain_guard import TOLERANCE, Breaker
 from outreach.accounts.domain_limits import Cause, Limits, allowance, capacity, start_of_day
 from outreach.sending.domain_hours import opening
 
@@ -31,6 +32,8 @@ class AccountFacts:
 
     Attributes:
         blocked: whether its health keeps it from sending.
+        domain_stopped: why its domain keeps it from that, in plain words; none where it does not.
+        breaker: its provider's circuit, unless it is closed.
         throttled_until: before when it sends nothing; `datetime.max` where a person must have it go on.
         next_at: before when the gap after its last message is not over.
         recovering_since: when it was let go after its health had blocked it.
@@ -43,6 +46,8 @@ class AccountFacts:
     throttled_until: datetime | None = None
     next_at: datetime | None = None
     recovering_since: datetime | None = None
+    domain_stopped: str | None = None
+    breaker: Breaker | None = None
 
     @property
     def limits(self) -> Limits:
@@ -75,7 +80,11 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class CampaignFacts:
-    """A campaign as the gates see it."""
+    """A campaign as the gates see it.
+
+    Attributes:
+        stopped: why a guard paused it, in plain words; none where none did, or where nobody asks.
+    """
 
     campaign_id: UUID
     state: CampaignState
@@ -83,6 +92,7 @@ class CampaignFacts:
     hours: BusinessHours
     region: str
     """The tenant's; whose holidays are kept where the campaign names no other."""
+    stopped: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +128,7 @@ class Facts:
         account: from which it is to leave; none where there is none for it.
         spent: what left the account that day, without this message.
         is_claimed: whether the gap before it has been waited for already.
+        claimed_at: when that was; it tells a probe of the account's provider.
         attribution: the lead's.
     """
 
@@ -137,6 +148,7 @@ class Facts:
     held: Sequence[Held] = ()
     suppressed: Sequence[Suppressed] = ()
     is_claimed: bool = False
+    claimed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +173,10 @@ def campaign_running(facts: Facts, at: datetime) -> Answer:
     state = facts.campaign.state
     if state is CampaignState.ARCHIVED:
         return Answer(Gate.CAMPAIGN_RUNNING, None, "the campaign is archived", final=True)
-    return Answer(
-        Gate.CAMPAIGN_RUNNING, at if state is CampaignState.RUNNING else None, f"the campaign is {_word(state)}"
-    )
+    if state is CampaignState.RUNNING:
+        return Answer(Gate.CAMPAIGN_RUNNING, at, "the campaign is running")
+    stopped = f" by a guard, which says {facts.campaign.stopped}" if facts.campaign.stopped else ""
+    return Answer(Gate.CAMPAIGN_RUNNING, None, f"the campaign is {_word(state)}{stopped}")
 
 
 def account_healthy(facts: Facts, at: datetime) -> Answer:
@@ -174,6 +187,9 @@ def account_healthy(facts: Facts, at: datetime) -> Answer:
         return Answer(Gate.ACCOUNT_HEALTHY, None, f"the account is {account.state}")
     if account.blocked:
         return Answer(Gate.ACCOUNT_HEALTHY, None, "the account's health is too low")
+    if account.domain_stopped:
+        why = f"a guard stopped all accounts of the account's domain, and says {account.domain_stopped}: resume one of them"
+        return Answer(Gate.ACCOUNT_HEALTHY, None, why)
     if account.throttled_until is None or account.throttled_until <= at:
         return Answer(Gate.ACCOUNT_HEALTHY, at, "the account is well")
     if account.throttled_until == FOREVER:
@@ -181,6 +197,17 @@ def account_healthy(facts: Facts, at: datetime) -> Answer:
     return Answer(
         Gate.ACCOUNT_HEALTHY, account.throttled_until, "the account's provider wants it to send nothing for now"
     )
+
+
+def provider_answers(facts: Facts, at: datetime) -> Answer:
+    """While a provider is down one message now and then is tried, the probe: nobody else is told to go while it is on its way."""
+    breaker = facts.account.breaker if facts.account else None
+    if breaker is None or breaker.is_probe(facts.claimed_at):
+        return Answer(Gate.PROVIDER_ANSWERS, at, "the account's provider is not known to be down")
+    why = "the account's provider does not answer"
+    if facts.is_claimed:
+        return Answer(Gate.PROVIDER_ANSWERS, None, why)
+    return Answer(Gate.PROVIDER_ANSWERS, breaker.earliest(TOLERANCE) or at, why)
 
 
 def account_capacity(facts: Facts, at: datetime) -> Answer:
@@ -284,7 +311,9 @@ GATES_OF_THE_MESSAGE: Final[Gates] = (
     erased, suppression, unsubscribed, do_not_contact, replied, merged, condition, sixty_days, business_hours,
 )  # fmt: skip
 """What they say is of one message; those first that may be final."""
-GATES_OF_THE_LANE: Final[Gates] = (campaign_running, account_healthy, account_capacity, random_gap)
+GATES_OF_THE_LANE: Final[Gates] = (
+    campaign_running, account_healthy, provider_answers, account_capacity, random_gap,
+)  # fmt: skip
 """What they say is of all messages of one kind that an account has to send for a campaign."""
 GATES: Final[Gates] = GATES_OF_THE_MESSAGE + GATES_OF_THE_LANE
 FOREVER: Final = datetime.max.replace(tzinfo=UTC)

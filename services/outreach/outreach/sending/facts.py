@@ -7,15 +7,20 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from pydantic import TypeAdapter
 from sqlalchemy import RowMapping
 
 from chassis.unit_of_work import Row, UnitOfWork
 from contracts.outreach.accounts import AccountSettings, AccountState
-from contracts.outreach.campaigns import AudienceView, CampaignSettings, CampaignState, Step
+from contracts.outreach.campaigns import AudienceView, CampaignSettings, CampaignState, Step, Variant
 from contracts.outreach.people import SuppressionReason
 from contracts.taxonomy import Channel, SendKind
+from outreach.accounts.domain_guard import TOLERANCE
+from outreach.accounts.store_circuit import breaker_of
 from outreach.sending import store_queue
 from outreach.sending.domain_gates import FOREVER, AccountFacts, CampaignFacts, Facts, Held, Spent, Suppressed
+
+_VARIANTS = TypeAdapter(tuple[Variant, ...])
 
 
 class Accounts:
@@ -25,6 +30,7 @@ class Accounts:
         self._now = now
         self._facts: dict[UUID, AccountFacts] = {}
         self._spent: dict[UUID, Spent] = {}
+        self._providers: dict[UUID, tuple[str, str]] = {}
 
     @classmethod
     async def read(cls, uow: UnitOfWork, rows: Iterable[Row]) -> "Accounts":
@@ -34,6 +40,7 @@ class Accounts:
         for row in rows:
             if row["account_id"] and row["account_id"] not in accounts._facts:
                 accounts._facts[row["account_id"]] = account_of(row)
+                accounts._providers[row["account_id"]] = row["tenant_id"], row["account_endpoint"]
                 tenants[row["account_id"]] = row["tenant_id"]
         days = {id_: facts.day_of(uow.now) for id_, facts in accounts._facts.items()}
         accounts._spent = {id_: Spent(day) for id_, day in days.items()}
@@ -52,6 +59,17 @@ class Accounts:
         facts = self._facts[account_id]
         self._facts[account_id] = replace(facts, next_at=next_at)
 
+    def probe(self, account_id: UUID) -> tuple[str, str]:
+        """A message is to show whether the account's provider works again: all others by way of it wait for what comes of it.
+
+        Returns the tenant and the provider.
+        """
+        provider = self._providers[account_id]
+        for other, facts in self._facts.items():
+            if facts.breaker and self._providers[other] == provider:
+                self._facts[other] = replace(facts, breaker=facts.breaker.ask(self._now, TOLERANCE)[0])
+        return provider
+
 
 def account_of(row: Row) -> AccountFacts:
     until = row["account_throttled_until"]  # without a time zone the driver's own word for infinity
@@ -63,14 +81,18 @@ def account_of(row: Row) -> AccountFacts:
         throttled_until=FOREVER if until and until.tzinfo is None else until,
         next_at=row["account_next_at"],
         recovering_since=None if row["account_blocked"] else row["account_changed_at"],
+        domain_stopped=row["account_domain_stopped"]["why"] if row["account_domain_stopped"] else None,
+        breaker=breaker_of(row["account_circuit"]),
     )
 
 
 def campaign_of(row: Row) -> CampaignFacts:
     settings = campaign_settings(row["campaign_settings"])
+    stopped = row.get("campaign_stopped")
     return CampaignFacts(
-        row["campaign_id"], CampaignState(row["campaign_state"]), settings.daily_cap, settings.hours, row["region"]
-    )
+        row["campaign_id"], CampaignState(row["campaign_state"]), settings.daily_cap, settings.hours, row["region"],
+        stopped["why"] if stopped else None,
+    )  # fmt: skip
 
 
 def facts_of(row: RowMapping, accounts: Accounts) -> Facts:
@@ -101,6 +123,7 @@ def facts_of(row: RowMapping, accounts: Accounts) -> Facts:
         held=[_held(each) for each in row["held"] or ()],
         suppressed=[_suppressed(each) for each in row["suppressed"] or ()],
         is_claimed=is_claimed,
+        claimed_at=row["spent_at"] if is_claimed else None,
     )
 
 
@@ -116,6 +139,12 @@ def campaign_settings(text: str) -> CampaignSettings:
 
 def steps_of(given: Sequence[Any]) -> list[Step]:
     return [Step.model_validate(step) for step in given]
+
+
+@lru_cache(maxsize=1_000)
+def variants(text: str) -> tuple[Variant, ...]:
+    """Of a step, as a message's row has them (`step_variants`)."""
+    return _VARIANTS.validate_json(text)
 
 
 @lru_cache(maxsize=1_000)

@@ -78,7 +78,7 @@ async def follow_up(uow: UnitOfWork, over: Sequence[Row], cause: Envelope | None
                 lead_id=row["lead_id"], step=row["step"] + 1, kind=step.kind,
                 rotation_set=campaign_settings(row["settings"]).rotation_set, person=row["person"],
                 due_at=uow.now + timedelta(days=step.delay_days), account_id=row["account_id"] if same else None, cause=cause,
-                variant=variant_of(step, row["step"] + 1, row["enrollment_id"]),
+                variant=variant_of(step.variants, row["step"] + 1, row["enrollment_id"]),
             )
         )  # fmt: skip
     rows = await enqueue(uow, following)

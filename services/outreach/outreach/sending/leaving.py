@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping
 
-from chassis.unit_of_work import UnitOfWork
+from chassis.unit_of_work import Row, UnitOfWork
 from contracts.outreach.sending import Gate
 from outreach import locks
 from outreach.sending import store_enrollments, store_queue
@@ -86,7 +86,7 @@ async def skip_sent_back(uow: UnitOfWork, gone: Sequence[tuple[RowMapping, str]]
     await skip(uow, [({**row, "token": None}, reason) for row, reason in gone])
 
 
-async def give_back(uow: UnitOfWork, rows: Sequence[RowMapping], token: UUID) -> None:
+async def give_back(uow: UnitOfWork, rows: Sequence[Row], token: UUID) -> None:
     """Have messages that were claimed, and that their worker does not hand over, wait in the queue again."""
     claimed = await store_queue.claimed(uow, {row["message_id"]: (row["tenant_id"], token) for row in rows})
     if claimed:

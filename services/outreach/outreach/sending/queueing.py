@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from chassis.unit_of_work import Row, UnitOfWork
 from contracts.message import Envelope
-from contracts.outreach.campaigns import EnrollmentEnd, EnrollmentEnded, Step, Variant
+from contracts.outreach.campaigns import EnrollmentEnd, EnrollmentEnded, Variant
 from contracts.outreach.sending import FollowupScheduled, MessageQueued, MessageSkipped
 from contracts.taxonomy import CHANNEL_OF, SendKind
 from outreach import locks
@@ -115,16 +115,21 @@ async def end_enrollments(
         uow.publish(row["tenant_id"], event, cause)
 
 
-def variant_of(step: Step, number: int, enrollment_id: UUID) -> Variant | None:
-    """The variant of a step that an enrollment gets, always the same; none where the step has none.
+def variant_of(variants: Sequence[Variant], number: int, enrollment_id: UUID) -> Variant | None:
+    """The variant of a step that an enrollment gets, always the same while none is stopped; none where the step has none.
 
     The step's number is part of the key, or the same people would get the first variant of every step.
     """
-    if not step.variants:
+    if not variants:
         return None
-    by_name = {f"{variant.template_id}/{variant.version}": variant for variant in step.variants}
+    by_name = {name_of(variant): variant for variant in variants}
     drawn = [domain_variant.Variant(name, variant.weight) for name, variant in by_name.items()]
     return by_name[domain_variant.assign(drawn, f"{enrollment_id}/{number}")]
+
+
+def name_of(variant: Variant) -> str:
+    """By what a step's variants are told apart."""
+    return f"{variant.template_id}/{variant.version}"
 
 
 def about_message(row: Row) -> dict[str, Any]:

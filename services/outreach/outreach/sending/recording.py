@@ -14,8 +14,9 @@ from contracts.outreach.campaigns import EnrollmentEnd
 from contracts.outreach.people import SuppressionReason
 from contracts.outreach.sending import FollowupSent, MessageFailed, MessageSent, MessageUnknown, SendState
 from contracts.taxonomy import Fault, SendKind
-from outreach.accounts import judging
+from outreach.accounts import breaking, judging
 from outreach.accounts import store as accounts
+from outreach.accounts.breaking import Tried
 from outreach.accounts.domain_health import BOUNCE_OF, Trouble
 from outreach.people import store as people
 from outreach.sending import store_enrollments, store_going_on, store_queue
@@ -41,6 +42,8 @@ class Result:
         again_after: seconds after which it may be tried again, if the provider said so.
         throttled: whether its account is to send nothing until then.
         wants_a_person: whether its account is to send nothing until a person has been there (a captcha).
+        away: whether the provider was, or did not answer.
+        tried: what that says of the provider, where it says anything.
     """
 
     tenant: str
@@ -53,12 +56,17 @@ class Result:
     again_after: float | None = None
     throttled: bool = False
     wants_a_person: bool = False
+    away: bool = False
+    tried: Tried | None = None
 
 
 async def record(uow: UnitOfWork, results: Sequence[Result]) -> None:
     """Record what became of messages, publish it, and go on with their sequences."""
     await _not_sent(uow, [result for result in results if result.state is SendState.QUEUED])
     await _over(uow, [result for result in results if result.state is not SendState.QUEUED])
+    if tried := [result.tried for result in results if result.tried]:
+        for tenant, account in await breaking.hear(uow, tried):
+            await store_queue.wake_lanes(uow, tenant, account=account)
 
 
 async def _over(uow: UnitOfWork, results: Sequence[Result]) -> None:

@@ -10,6 +10,7 @@ itself: the provider may have taken it.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from random import Random
 from time import monotonic
 from typing import Any
@@ -21,11 +22,13 @@ from sqlalchemy import RowMapping
 from chassis import tenants
 from chassis.failures import describe, is_transient
 from chassis.logs import get_logger
-from chassis.unit_of_work import Database
+from chassis.unit_of_work import Database, Row
 from contracts.outreach.sending import SendState
 from contracts.taxonomy import SendKind
+from outreach.accounts.breaking import Tried
 from outreach.coalescing import Coalescing
 from outreach.providers.protocol import (
+    AwayError,
     CaptchaError,
     LaterError,
     NotSentError,
@@ -33,6 +36,7 @@ from outreach.providers.protocol import (
     Provider,
     RefusedError,
     Sender,
+    UnansweredError,
 )
 from outreach.sending import leaving, recording
 from outreach.sending.claiming import LEASE, Claimed, claim
@@ -117,7 +121,7 @@ class Worker:
 
     async def _send_batch(self, batch: Claimed) -> int:
         """Reveal what is personal, and send; what cannot be sent now waits in the queue again."""
-        by_tenant: dict[str, list[RowMapping]] = {}
+        by_tenant: dict[str, list[Row]] = {}
         for row in batch.messages:
             by_tenant.setdefault(row["tenant_id"], []).append(row)
         for tenant, rows in by_tenant.items():
@@ -141,12 +145,12 @@ class Worker:
             async with self._database.begin(tenant) as uow:
                 await leaving.skip_unwritten(uow, tenant, reasons, token)
 
-    async def _give_back(self, tenant: str, rows: Sequence[RowMapping], token: UUID) -> None:
+    async def _give_back(self, tenant: str, rows: Sequence[Row], token: UUID) -> None:
         if rows:
             async with self._database.begin(tenant) as uow:
                 await leaving.give_back(uow, rows, token)
 
-    async def _send(self, row: RowMapping, letter: Letter, token: UUID) -> bool:
+    async def _send(self, row: Row, letter: Letter, token: UUID) -> bool:
         """Hand a message over if it may leave; whether it was."""
         account = self._of_account.setdefault(row["account_id"], asyncio.Semaphore(OF_ONE_ACCOUNT))
         async with account, self._at_once:
@@ -155,7 +159,8 @@ class Worker:
             begun = await self._begin((row["tenant_id"], row["message_id"], token))
             if begun is None:
                 return False
-            await self._record(await self._hand_over(begun, letter, token))
+            result = await self._hand_over(begun, letter, token)
+            await self._record(replace(result, tried=_tried(begun, result)))
             return True
 
     async def _hand_over(self, row: RowMapping, letter: Letter, token: UUID) -> Result:
@@ -181,6 +186,7 @@ class Worker:
                 reason=later.reason,
                 again_after=later.seconds,
                 throttled=later.throttled,
+                away=isinstance(later, AwayError),
             )
         except NotSentError as error:
             return Result(**about, state=SendState.QUEUED, reason=error.reason)
@@ -188,7 +194,7 @@ class Worker:
             log.warning(
                 "nobody knows whether a message was sent", error=describe(error), message_id=str(row["message_id"])
             )
-            return Result(**about, state=SendState.UNKNOWN)
+            return Result(**about, state=SendState.UNKNOWN, away=isinstance(error, UnansweredError | TimeoutError))
         return Result(**about, state=SendState.SENT, provider_reference=receipt.provider_reference)
 
     async def _begin_all(self, given: Sequence[tuple[str, UUID, UUID]]) -> list[RowMapping | None]:
@@ -208,3 +214,12 @@ class Worker:
                 if not is_transient(error) or monotonic() > deadline:
                     raise
                 await asyncio.sleep(1)
+
+
+def _tried(row: RowMapping, result: Result) -> Tried | None:
+    """What a message that was handed over says of its provider."""
+    # Where the circuit is not closed it is the probe, or it would not have been let pass.
+    if row["account_endpoint"] is None or not (result.away or row["account_circuit"]):
+        return None
+    answered = not result.away and result.state is not SendState.UNKNOWN
+    return Tried(row["tenant_id"], row["account_endpoint"], row["spent_at"], answered)

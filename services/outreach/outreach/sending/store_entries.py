@@ -37,10 +37,13 @@ _LANES = """
 
 async def senders(uow: UnitOfWork, tenants: Collection[str]) -> dict[tuple[str, Channel, str], list[UUID]]:
     """The accounts that messages can leave from, by (tenant, channel, rotation set), in the order they were added; of those
-    whose health is too low only where there is no other."""
+    whose health is too low, or whose domain is stopped, only where there is no other."""
     rows = await uow.execute(
         """select tenant_id, channel, settings ->> 'rotation_set' as rotation_set,
-                  coalesce(array_agg(account_id order by account_id) filter (where not blocked),
+                  coalesce(array_agg(account_id order by account_id) filter (
+                               where not blocked and (tenant_id, coalesce(domain, '')) not in (
+                                   select tenant_id, subject from guard
+                                   where level = 'sender_domain' and stopped_for is not null)),
                            array_agg(account_id order by account_id)) as accounts
            from account where tenant_id = any (cast(:tenants as text[])) and state <> 'removed'
            group by tenant_id, channel, settings ->> 'rotation_set'""",

@@ -13,11 +13,14 @@ from sqlalchemy import RowMapping
 from uuid_utils.compat import uuid7
 
 from chassis.unit_of_work import Row, UnitOfWork, columns
+from outreach.accounts.store_circuit import NOT_CLOSED
+from outreach.accounts.store_guard import CAMPAIGN_STOPPED, DOMAIN_STOPPED
 from outreach.leads.store import OF_MERGED
 
-_ACCOUNT = """account.settings::text as account_settings, account.state as account_state,
+_ACCOUNT = f"""account.settings::text as account_settings, account.state as account_state,
     account.blocked as account_blocked, account.next_at as account_next_at, account.changed_at as account_changed_at,
-    account.throttled_until as account_throttled_until"""
+    account.throttled_until as account_throttled_until, account.endpoint as account_endpoint,
+    {DOMAIN_STOPPED} as account_domain_stopped, {NOT_CLOSED} as account_circuit"""
 _CAMPAIGN = """campaign.settings::text as campaign_settings, campaign.state as campaign_state,
     coalesce(tenant.settings ->> 'region', 'US') as region"""
 _SENDER = """account.address as account_address, account.sender_name, account.transport, account.smtp::text as account_smtp,
@@ -74,7 +77,7 @@ _LANES = f"""
     for update of lane, account skip locked
 """
 _CANDIDATES = f"""
-    select {_FACTS}, {_SENDER}
+    select {_FACTS}, {_SENDER}, campaign.steps -> (message.step - 1) ->> 'variants' as step_variants
     from unnest(cast(:tenants as text[]), cast(:accounts as uuid[]), cast(:campaigns as uuid[]), cast(:kinds as text[]),
                 cast(:limits as integer[])) as lane (tenant_id, account_id, campaign_id, kind, most)
     cross join lateral (
@@ -94,7 +97,7 @@ _OF_TOKENS = f"""
     for update of message
 """
 _ONE = f"""
-    select {_FACTS}, {_ACCOUNT}
+    select {_FACTS}, {_ACCOUNT}, {CAMPAIGN_STOPPED} as campaign_stopped
     from send_queue as message {_AROUND}
     left join account on account.tenant_id = message.tenant_id and account.account_id = message.account_id
     where message.tenant_id = :tenant and message.message_id = :message
@@ -233,6 +236,18 @@ async def claim(uow: UnitOfWork, messages: Sequence[RowMapping], token: UUID, le
            from unnest(cast(:tenants as text[]), cast(:messages as uuid[])) as given (tenant, message)
            where tenant_id = given.tenant and message_id = given.message and message_id = any (cast(:messages as uuid[]))""",
         **_keys(messages), token=token, until=uow.now + lease, now=uow.now,
+    )  # fmt: skip
+
+
+async def write_by(uow: UnitOfWork, messages: Sequence[tuple[Row, UUID, int | None]]) -> None:
+    """Have messages be written by other variants (template, version) of their steps."""
+    await uow.execute(
+        """update send_queue set variant = given.variant, variant_version = given.version
+           from unnest(cast(:tenants as text[]), cast(:messages as uuid[]), cast(:variants as uuid[]),
+                       cast(:versions as integer[])) as given (tenant, message, variant, version)
+           where tenant_id = given.tenant and message_id = given.message""",
+        **_keys([message for message, _, _ in messages]), variants=[variant for _, variant, _ in messages],
+        versions=[version for _, _, version in messages],
     )  # fmt: skip
 
 

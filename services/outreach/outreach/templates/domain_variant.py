@@ -9,7 +9,7 @@ above every other's: stricter than a test of two shares at the same level, as pe
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import blake2b
 from math import isfinite, log, sqrt
@@ -125,12 +125,15 @@ class Judged:
 
     Attributes:
         terms: what the standing was found by, one sentence each.
+        annoys: of one that is stopped by what.
     """
 
     name: str
+    sent: int
     standing: Standing
     rates: dict[Sign, Rate]
     terms: tuple[str, ...]
+    annoys: Sign | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +188,7 @@ def judge(tallies: dict[str, Tally]) -> Judgement:
     winner, reason = _winner([each for each in judged.values() if each.standing is not Standing.STOPPED])
     if winner:
         best = judged[winner]
-        judged[winner] = Judged(winner, Standing.WINNER, best.rates, (*best.terms, reason))
+        judged[winner] = replace(best, standing=Standing.WINNER, terms=(*best.terms, reason))
     return Judgement(winner, reason, judged)
 
 
@@ -194,15 +197,15 @@ def _judged(name: str, tally: Tally) -> Judged:
     enough = tally.sent >= MINIMUM_SAMPLE
     terms = [f"sent {tally.sent}, at least {MINIMUM_SAMPLE} are needed: {'enough' if enough else 'too few to say'}"]
     terms += [f"{_said(sign)} {_shown(rates[sign])}" for sign in _GOALS]
-    standing = Standing.OPEN if enough else Standing.TOO_EARLY
+    standing, annoys = Standing.OPEN if enough else Standing.TOO_EARLY, None
     for sign, most in _GUARDS.items():
         exceeded = enough and rates[sign].low > most
         terms.append(
             f"{_said(sign)} {_shown(rates[sign])}, allowed {most:.1%}: {'surely more, stopped' if exceeded else 'not surely more'}"
         )
         if exceeded:
-            standing = Standing.STOPPED
-    return Judged(name, standing, rates, tuple(terms))
+            standing, annoys = Standing.STOPPED, annoys or sign
+    return Judged(name, tally.sent, standing, rates, tuple(terms), annoys)
 
 
 def _winner(running: Sequence[Judged]) -> tuple[str | None, str]:
