@@ -1,9 +1,7 @@
 """An installation to measure in, which is gone afterwards."""
 
 import asyncio
-import os
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,20 +9,18 @@ from pathlib import Path
 from leadloop import running, supervisor
 from leadloop.home import Home
 from leadloop.installation import Installation
+from leadloop.scratch import scratch_home
 
 
 @asynccontextmanager
 async def installation(folder: Path | None = None) -> AsyncIterator[Installation]:
     """One that runs, in a folder of its own below `folder`, or below where temporary files are."""
-    with tempfile.TemporaryDirectory(prefix="leadloop-bench-", dir=folder) as path:
-        os.chmod(path, 0o711)  # noqa: PTH101 - the database's user must be able to pass
-        home = Home.open(Path(path) / "home")
+    with scratch_home(folder) as home:
         try:
             await start(home)
             yield Installation(home)
         finally:
             await running.down(home)
-            home.remove()
 
 
 async def start(home: Home) -> None:

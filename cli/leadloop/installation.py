@@ -29,10 +29,15 @@ DATABASE = "postgres"
 
 
 class Installation:
-    """The processes of one home."""
+    """The processes of one home.
 
-    def __init__(self, home: Home) -> None:
+    Parameters:
+        environment: what its services find in theirs, beside their own addresses and credentials; ours, if none is given.
+    """
+
+    def __init__(self, home: Home, environment: Mapping[str, str] = os.environ) -> None:
         self.home = home
+        self._environment = environment
         self.postgres = Postgres(home)
         self.broker = Nats(home)
         self.valkey = Valkey(home)
@@ -86,7 +91,7 @@ class Installation:
             "LEADLOOP_DATABASE_URL": self._database_url(schema.role_of(service)),
             "LEADLOOP_NATS_URL": self.broker.url,
             "LEADLOOP_NATS_SEED": self._seed(service),
-            "LEADLOOP_KMS_URI": os.environ.get("LEADLOOP_KMS_URI", f"file://{self._kms}"),
+            "LEADLOOP_KMS_URI": self._environment.get("LEADLOOP_KMS_URI", f"file://{self._kms}"),
             "LEADLOOP_HTTP_PORT": str(own),
         }
         if valkey:
@@ -94,7 +99,7 @@ class Installation:
         return ChildSpec(
             name=name,
             argv=[sys.executable, "-m", service],
-            env={**os.environ, **environment},
+            env={**self._environment, **environment},
             ready=f"http://127.0.0.1:{own}/readyz",
         )
 

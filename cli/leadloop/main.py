@@ -25,6 +25,7 @@ app.command(lead := App(name="lead", help="Export all that is known of a lead's 
 app.command(audit := App(name="audit", help="Show who was shown what is personal."))
 app.command(job := App(name="job", help="List scheduled jobs and run one by hand."))
 app.command(dead := App(name="dead", help="List, show and redrive dead letters."))
+app.command(outreach := App(name="outreach", help="Prove what outreach promises."))
 app.command(bench := App(name="bench", help="Measure the running home."))
 
 app.command(
@@ -129,6 +130,12 @@ dead.command(
 app.command(
     "leadloop.commands_operations:republish",
     help="Publish events again under the same ids: for a broker that lost its disk.",
+)
+outreach.command(
+    "leadloop.commands_outreach:verify",
+    help="Prove that outreach keeps every rule that protects senders and recipients: a scratch installation is started, its "
+    "clock is moved through a year of campaigns, and it is gone afterwards. Nobody is contacted, and no other installation is "
+    "touched. The exit status is 0 only if every check passes.",
 )
 bench.command(
     "leadloop.commands_operations:bench_pipeline",
