@@ -6,8 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from asyncio.subprocess import Process
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psutil
@@ -27,36 +29,43 @@ CHECKS = [
 
 
 @pytest.fixture
-def temporary(memory_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
-    """Where the command keeps what it needs; the database's user can enter it."""
-    folder = memory_path / request.node.name.partition("[")[0]
-    folder.mkdir()
+def temporary(memory_path: Path) -> Iterator[Path]:
+    """Where the command keeps what it needs: the database's user can enter it, and its path is short enough for a socket's."""
+    folder = Path(tempfile.mkdtemp(dir=memory_path))
     folder.chmod(0o711)
     yield folder
     folder.rmdir()  # it is empty again, or this fails
 
 
-async def verify(folder: Path) -> Process:
-    return await asyncio.create_subprocess_exec(
+@asynccontextmanager
+async def verifying(folder: Path) -> AsyncIterator[Process]:
+    started = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "leadloop", "outreach", "verify", "--json",
         env={**os.environ, "TMPDIR": str(folder), "LEADLOOP_KMS_URI": "file:///nowhere"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
+    try:
+        yield started
+    finally:
+        if started.returncode is None:
+            started.terminate()
+            await started.wait()
 
 
 def processes(folder: Path) -> list[str]:
-    """The commands of the processes that the command has started."""
+    """The processes that work in a folder, or were told of it."""
     found = []
     for process in psutil.process_iter(["cmdline", "environ"]):
-        words = [*(process.info["cmdline"] or []), *(process.info["environ"] or {}).values()]
-        if process.pid != os.getpid() and any(str(folder) in word for word in words):
-            found.append(" ".join(process.info["cmdline"] or []))
+        command, environment = process.info["cmdline"] or [], process.info["environ"] or {}
+        if any(str(folder) in word for word in [*command, *environment.values()]):
+            found.append(" ".join(command))
     return found
 
 
 @pytest.mark.timeout(300)
 async def test_every_line_of_the_checklist_is_proven(temporary: Path) -> None:
-    out, err = await (started := await verify(temporary)).communicate()
+    async with verifying(temporary) as started:
+        out, err = await started.communicate()
     checks = json.loads(out)["checks"]
     assert [check for check in checks if not check["pass"]] == []
     assert [check["name"] for check in checks] == CHECKS
@@ -68,14 +77,13 @@ async def test_every_line_of_the_checklist_is_proven(temporary: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_nothing_is_left_of_it_when_it_is_stopped(temporary: Path, number: signal.Signals) -> None:
-    started = await verify(temporary)
-
     async def serves() -> bool:
-        return any(word.endswith("postgres") for words in processes(temporary) for word in words.split()[:1])
+        return any("/postgres -D" in command for command in processes(temporary))
 
-    await until(serves, seconds=60, what="its database runs")
-    started.send_signal(number)
-    out, _ = await started.communicate()
+    async with verifying(temporary) as started:
+        await until(serves, seconds=60, what="its database runs")
+        started.send_signal(number)
+        out, _ = await started.communicate()
     assert (started.returncode, json.loads(out)) == (130, {"error": "stopped"})
     assert processes(temporary) == []
 
