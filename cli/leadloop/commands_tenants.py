@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -53,8 +54,8 @@ async def create_tenant(
     return Answer(view.model_dump(), [f"{tenant} is known to every service"])
 
 
-async def create(caller: Caller, tenant: str, **settings: Any) -> TenantView:
-    """Create a tenant with these settings and wait until every service has its copy.
+async def create(caller: Caller, tenant: str, services: Sequence[str] = SERVICES, **settings: Any) -> TenantView:
+    """Create a tenant with these settings and wait until every one of the services has its copy.
 
     Raises:
         CommandError: a setting is wrong, or a service has not taken the tenant in time.
@@ -66,7 +67,7 @@ async def create(caller: Caller, tenant: str, **settings: Any) -> TenantView:
         raise _wrong_option(error) from None
     except ValueError as error:
         raise CommandError(str(error)) from None
-    await _until_known_everywhere(caller, view, "was created")
+    await _until_known(caller, view, services, "was created")
     return view
 
 
@@ -87,7 +88,7 @@ async def change_tenant(tenant: Tenant, /, *settings: str, common: Common = Comm
             except ValidationError as error:
                 raise _wrong_setting(error) from None
             view = await caller.ask(tenant, ChangeTenant(version=view.version, settings=wanted))
-            await _until_known_everywhere(caller, view, "was changed")
+            await _until_known(caller, view, SERVICES, "was changed")
     shown = table(f"{tenant}, version {view.version}", "setting", "value")
     for name, value in view.settings.model_dump(mode="json").items():
         shown.add_row(name, value if isinstance(value, str) else json.dumps(value))
@@ -266,11 +267,11 @@ def _wrong_option(error: ValidationError) -> CommandError:
     return CommandError(f"{option}: {reason(first)}")
 
 
-async def _until_known_everywhere(caller: Caller, view: TenantView, what: str) -> None:
+async def _until_known(caller: Caller, view: TenantView, services: Sequence[str], what: str) -> None:
     try:
         async with asyncio.timeout(_KNOWN_EVERYWHERE_SECONDS):
-            for service in SERVICES:
-                await _until_known(caller, service, view)
+            for service in services:
+                await _until_known_to(caller, service, view)
     except TimeoutError:
         raise CommandError(
             f"{view.tenant} {what}, but {service} does not know it after {_KNOWN_EVERYWHERE_SECONDS:g} s: "
@@ -278,7 +279,7 @@ async def _until_known_everywhere(caller: Caller, view: TenantView, what: str) -
         ) from None
 
 
-async def _until_known(caller: Caller, service: str, view: TenantView) -> None:
+async def _until_known_to(caller: Caller, service: str, view: TenantView) -> None:
     while True:
         try:
             if (await caller.ask(view.tenant, GetTenant(), of=service)).version >= view.version:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -28,8 +28,10 @@ def scratch_home(folder: Path | None = None) -> Iterator[Home]:
 
 
 @asynccontextmanager
-async def scratch_installation(environment: Mapping[str, str]) -> AsyncIterator[Installation]:
-    """One whose processes are ours: they end when the block does, or this process, however it ends.
+async def scratch_installation(
+    services: Collection[str], environment: Mapping[str, str]
+) -> AsyncIterator[Installation]:
+    """One of some services, whose processes are ours: they end when the block does, or this process, however it ends.
 
     None of our settings (``LEADLOOP_…``) is theirs, so that they share neither keys nor servers with another installation.
 
@@ -48,8 +50,10 @@ async def scratch_installation(environment: Mapping[str, str]) -> AsyncIterator[
             await installation.provision()
 
         async def plan() -> Sequence[Stage]:
-            servers, _, services = await installation.plan()
-            return [servers, provision, services]  # nobody needs to read what a new installation lacks
+            servers, _, all_services = await installation.plan()
+            assert not callable(all_services)
+            # Nobody needs to read what a new installation lacks.
+            return [servers, provision, [each for each in all_services if each.name in services]]
 
         async with Supervisor(home, plan):
             yield installation

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+_TOLD = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -44,9 +46,10 @@ class Waiting:
 
 
 def conclude(name: str, seen: str, flaws: Iterable[str]) -> Check:
-    """The check passes if there is no flaw."""
+    """The check passes if there is no flaw; of many flaws the first few are told."""
     found = list(flaws)
-    return Check(name, not found, "; ".join([*found, seen]))
+    more = [f"and {len(found) - _TOLD} flaws more"] if len(found) > _TOLD else []
+    return Check(name, not found, "; ".join([*found[:_TOLD], *more, seen]))
 
 
 def twice(deliveries: Sequence[Delivery]) -> Iterable[str]:

@@ -17,6 +17,8 @@ from leadloop.verifying.stage import Stage
 Tell = Callable[[str], None]
 """Told what is done now."""
 
+_SERVICES = ("gateway", "intake", "outreach")
+"""Outreach, and what it needs: tenants and leads."""
 _TENANT = "scratch"
 _BEGINS = moment("2027-01-04 00:00", "UTC")
 _SCENES: Final[tuple[tuple[str, Callable[[Stage], Awaitable[list[Check]]]], ...]] = (
@@ -42,11 +44,11 @@ async def play(tell: Tell) -> list[Check]:
     with tempfile.TemporaryDirectory(prefix="leadloop-clock-") as folder:
         file = Path(folder) / "now"
         clock.move(file, _BEGINS)
-        async with scratch_installation({"LEADLOOP_MOVED_CLOCK": str(file)}) as installation:
+        async with scratch_installation(_SERVICES, {"LEADLOOP_MOVED_CLOCK": str(file)}) as installation:
             database = await asyncpg.connect(installation.database_dsn)
             try:
                 async with installation.asking() as caller:
-                    await create(caller, _TENANT, region="US")
+                    await create(caller, _TENANT, _SERVICES, region="US")
                     stage = await Stage.set(caller, database, file, _TENANT, _BEGINS)
                     checks: list[Check] = []
                     for number, (what, scene) in enumerate(_SCENES, 1):
