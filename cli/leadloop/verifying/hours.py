@@ -104,7 +104,7 @@ async def play(stage: Stage) -> list[Check]:
     for now in sorted({each for case in CASES for each in _moments(case)}):
         await stage.move(now)
         for case in (case for case in CASES if case.queued == now):
-            (leads[case],) = await stage.leads("hours", 1, zone=case.zone)
+            leads[case] = await stage.lead("hours", zone=case.zone)
             message = await stage.until_decided(leads[case], campaign)
             if message and message.ended_at is None:
                 (first[case],) = await stage.waiting([leads[case]], campaign)

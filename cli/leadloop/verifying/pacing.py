@@ -64,7 +64,7 @@ async def play(stage: Stage) -> list[Check]:
     kept = {each.lead_id for each in await stage.log(campaign)}
     waiting = await stage.waiting([lead for lead in leads if lead not in kept], campaign)
     other = await stage.campaign("usual_too", accounts="usual")
-    await stage.leads("usual_too", 1, zone=_ZONE)
+    await stage.lead("usual_too", zone=_ZONE)
     of_other = await stage.until_left(1, other)
     await stage.move(_CLOSES - LEAST)
     await stage.pulse()

@@ -8,6 +8,7 @@ from typing import Final
 import asyncpg
 
 from chassis import clock
+from chassis.caller import Caller
 from leadloop.commands_tenants import create
 from leadloop.scratch import scratch_installation
 from leadloop.verifying import health, hours, limits, pacing, pausing, sixty_days
@@ -47,9 +48,9 @@ async def play(tell: Tell) -> list[Check]:
         async with scratch_installation(_SERVICES, {"LEADLOOP_MOVED_CLOCK": str(file)}) as installation:
             database = await asyncpg.connect(installation.database_dsn)
             try:
-                async with installation.asking() as caller:
-                    await create(caller, _TENANT, _SERVICES, region="US")
-                    stage = await Stage.set(caller, database, file, _TENANT, _BEGINS)
+                async with installation.reached() as client:
+                    await create(Caller(client), _TENANT, _SERVICES, region="US")
+                    stage = await Stage.set(client, database, file, _TENANT, _BEGINS)
                     checks: list[Check] = []
                     for number, (what, scene) in enumerate(_SCENES, 1):
                         tell(f"{number} of {len(_SCENES)}: {what}")

@@ -72,7 +72,7 @@ async def play(stage: Stage) -> list[Check]:
     leads: dict[str, UUID] = {}
     for tier in (*(other.tier for other in OTHERS), _NOBODYS):
         profile = f"https://www.linkedin.com/in/rest-{tier.lower()}"
-        (leads[tier],) = await stage.leads("rest", 1, tier=tier, linkedin_url=profile)
+        leads[tier] = await stage.lead("rest", tier=tier, linkedin_url=profile)
     await stage.until_left(len(leads), first)
     await stage.move(_BEGINS + timedelta(days=1))
     campaigns = {

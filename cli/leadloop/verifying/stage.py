@@ -6,13 +6,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
+from nats.aio.client import Client
 
 from chassis import clock
 from chassis.caller import Caller
-from contracts.intake.leads import SubmitLeadNow
+from chassis.received import encode
+from contracts.intake.leads import ListLeads, SubmitLead, SubmitLeadNow
 from contracts.message import Reply, Request
 from contracts.outreach.accounts import (
     AccountExplanation,
@@ -48,7 +50,7 @@ _ASKED_SECONDS = 30.0
 _WAITED_SECONDS = 20.0
 """How long is waited for what is to happen at once; what has not happened by then has not."""
 _LOOK_SECONDS = 0.005
-_AT_ONCE = 16
+_PAGE = 200
 _PULSE = "pulse"
 _LIMITED = {
     Channel.EMAIL: (SendKind.EMAIL,),
@@ -67,18 +69,19 @@ class Stage:
         file: the clock of outreach.
     """
 
-    def __init__(self, caller: Caller, database: asyncpg.Connection, file: Path, tenant: str, now: datetime) -> None:
+    def __init__(self, client: Client, database: asyncpg.Connection, file: Path, tenant: str, now: datetime) -> None:
         self.now = now
-        self._caller = caller
+        self._client = client
+        self._caller = Caller(client)
         self._database = database
         self._file = file
         self._tenant = tenant
-        self._numbers = 0
+        self._people = 0
 
     @classmethod
-    async def set(cls, caller: Caller, database: asyncpg.Connection, file: Path, tenant: str, now: datetime) -> "Stage":
+    async def set(cls, client: Client, database: asyncpg.Connection, file: Path, tenant: str, now: datetime) -> "Stage":
         """One with a campaign that sends to whoever is new, at any time: `pulse`."""
-        stage = cls(caller, database, file, tenant, now)
+        stage = cls(client, database, file, tenant, now)
         await stage.account(Channel.EMAIL, _PULSE, unlimited=True, least_gap_minutes=0, most_gap_minutes=0)
         await stage.campaign(_PULSE, accounts=_PULSE, hours=AT_ANY_TIME, daily_cap=UNLIMITED)
         return stage
@@ -99,7 +102,7 @@ class Stage:
         Raises:
             CommandError: it does not send, whatever it is.
         """
-        (lead,) = await self.leads(_PULSE, 1)
+        lead = await self.lead(_PULSE)
         sql = "select exists (select from outreach.sandbox_delivery where tenant_id = $1 and lead_id = $2)"
 
         async def left() -> bool:
@@ -138,30 +141,50 @@ class Stage:
         )  # fmt: skip
         return (await self.ask(order)).campaign_id
 
+    async def lead(self, source: str, channel: Channel = Channel.EMAIL, zone: str | None = None, **about: Any) -> UUID:
+        """Submit the lead of somebody new to intake; returns its id."""
+        lead_id = (await self.ask(SubmitLeadNow(**self._somebody(source, channel, zone), **about))).lead_id
+        assert lead_id
+        return lead_id
+
     async def leads(
-        self, source: str, count: int, channel: Channel = Channel.EMAIL, zone: str | None = None, **about: Any
+        self, source: str, count: int, channel: Channel = Channel.EMAIL, zone: str | None = None
     ) -> list[UUID]:
-        """Submit leads of so many people to intake, as an upstream would; returns their ids."""
-        at_once = asyncio.Semaphore(_AT_ONCE)
+        """Submit leads of so many people to intake at once, as an upstream does, and all of their source; returns their ids.
 
-        async def submit(number: int) -> UUID:
-            name = f"{source.replace('_', '-')}-{number}"
-            reached = {
-                Channel.EMAIL: {"email": f"ada@{name}.example.com"},
-                Channel.LINKEDIN: {"linkedin_url": f"https://www.linkedin.com/in/{name}"},
-            }
-            fields = {**reached[channel], "time_zone": zone, **about}
-            async with at_once:
-                order = SubmitLeadNow(
-                    source_system="verify", source_id=uuid4().hex, full_name="Ada Example", source=source, **fields
-                )
-                lead_id = (await self.ask(order)).lead_id
-            assert lead_id
-            return lead_id
+        Raises:
+            CommandError: intake does not take them.
+        """
+        js, subject = self._client.jetstream(), SubmitLead.topic.subject(self._tenant)
+        orders = [SubmitLead(**self._somebody(source, channel, zone)) for _ in range(count)]
+        await asyncio.gather(*(js.publish(subject, encode(order)) for order in orders))
+        found: list[UUID] = []
 
-        first = self._numbers
-        self._numbers += count
-        return list(await asyncio.gather(*(submit(first + number) for number in range(count))))
+        async def all_taken() -> bool:
+            nonlocal found
+            found, cursor = [], None
+            while len(found) < count:
+                page = await self.ask(ListLeads(source_key=source, limit=_PAGE, cursor=cursor))
+                found += [lead.lead_id for lead in page.leads]
+                if (cursor := page.next_cursor) is None:
+                    break
+            return len(found) == count
+
+        if not await self.until(all_taken):
+            raise CommandError(f"intake took {len(found)} of {count} leads: nothing can be proven")
+        return found
+
+    def _somebody(self, source: str, channel: Channel, zone: str | None) -> dict[str, Any]:
+        self._people += 1
+        name = f"{source.replace('_', '-')}-{self._people}"
+        reached = {
+            Channel.EMAIL: {"email": f"ada@{name}.example.com"},
+            Channel.LINKEDIN: {"linkedin_url": f"https://www.linkedin.com/in/{name}"},
+        }
+        return {
+            "source_system": "verify", "source_id": name, "full_name": "Ada Example", "source": source, "time_zone": zone,
+            **reached[channel],
+        }  # fmt: skip
 
     async def log(self, *campaigns: UUID) -> list[Delivery]:
         """What the sandbox was handed of campaigns, in its order."""
