@@ -8,7 +8,7 @@ from uuid import UUID
 from contracts.outreach.accounts import HealthTerm, NewSandbox, ResumeAccount, SetAccount
 from contracts.outreach.campaigns import GetCampaign
 from contracts.taxonomy import Channel
-from leadloop.verifying.check import Check, Delivery, Waiting, conclude, moment, not_kept_by, told, twice
+from leadloop.verifying.check import Check, Delivery, Waiting, conclude, moment, not_kept_by, twice
 from leadloop.verifying.stage import AT_ANY_TIME, TAKES_ALL, Stage
 
 BLOCKED_BELOW = 30
@@ -111,11 +111,12 @@ def judge(seen: Seen) -> Check:
         flaws.append("explain_account does not name the bounces")
     if not seen.left_resumed or any(each.account_id != seen.account_id for each in seen.left_resumed):
         flaws.append("nothing left when it was resumed, so nothing shows that it was its health")
-    why = seen.terms[0].why if seen.terms else "no reason"
+    why = ", ".join(
+        f"{term.trouble}: {term.count} in {term.sends} sends, {term.points_lost:g} points" for term in seen.terms
+    )
     return conclude(
         "account_health_blocks",
-        f"health {' '.join(str(each.health) for each in seen.course)} with 0 to {ill.bounces} bounces; then {len(seen.waiting)} waited "
-        f"for account_healthy for a day, {len(seen.left_blocked)} left ({why}); resumed by hand, {len(seen.left_resumed)} left "
-        f"{told(seen.left_resumed[0].at if seen.left_resumed else None)}",
+        f"health {' '.join(str(each.health) for each in seen.course)} with 0 to {ill.bounces} bounces; a day later {len(seen.waiting)} "
+        f"waited for account_healthy ({why}); resumed by hand, {len(seen.left_resumed)} left",
         flaws,
     )

@@ -136,11 +136,12 @@ def _judge(name: str, seen: Sequence[Seen]) -> Check:
         flaws.append("nothing was to leave at once, so nothing is shown")
     if name == _CHANGES and not all(_changes(each.case) for each in seen):
         flaws.append("no clock was changed meanwhile, so nothing is shown")
-    examples = [each for each in seen if each.left][:3]
+    examples = ", ".join(
+        f"{told(each.case.queued, each.case.clock)} → {told(each.left, each.case.clock)}" for each in waited[-2:]
+    )
     return conclude(
         name,
-        f"{len(seen) - len(waited)} left at once, {len(waited)} waited for business_hours until the moment they open, and not 1 µs "
-        f"less: {', '.join(f'{told(each.case.queued, each.case.clock)} → {told(each.left, each.case.clock)}' for each in examples)}",
+        f"{len(seen) - len(waited)} left at once, {len(waited)} waited for business_hours: {examples}",
         flaws,
     )
 

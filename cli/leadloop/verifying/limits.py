@@ -77,8 +77,8 @@ def judge(seen: Seen) -> Check:
         flaws.append(f"{len(late)} of those that waited did not leave when there was room again")
     return conclude(
         f"{seen.kind}s_a_day",
-        f"{len(today)} of {limit + _TOO_MANY} left one account on Mon 2027-01-04, {len(seen.waiting)} waited for "
-        f"account_capacity and {len(later)} left {told(_NEXT, _ZONE)}",
+        f"{len(today)} of {limit + _TOO_MANY} left on Mon 2027-01-04, {len(seen.waiting)} waited for account_capacity, "
+        f"{len(later)} left {told(_NEXT, _ZONE)}",
         flaws,
     )
 

@@ -88,9 +88,8 @@ def judge_cap(seen: Seen) -> Check:
         flaws.append("what waited did not leave the next day")
     return conclude(
         "campaign_messages_a_day",
-        f"{len(today)} of {CAP + 1} left on Wed 2027-01-06, the 38th {told(today[-1].at, _ZONE) if today else 'never'}; "
-        f"{len(seen.waiting)} waited for account_capacity, while {len(seen.of_other)} of another campaign left the account, and "
-        f"left {told(next_day[0].at if next_day else None, _ZONE)}",
+        f"{len(today)} of {CAP + 1} left on Wed 2027-01-06, {len(seen.waiting)} waited for account_capacity while "
+        f"{len(seen.of_other)} of another campaign left, {len(next_day)} left {told(_NEXT, _ZONE)}",
         flaws,
     )
 
@@ -117,11 +116,11 @@ def judge_gaps(seen: Seen) -> Check:
     return conclude(
         "random_delays",
         f"{len(by_themselves)} gaps between {_minutes(min(seconds))} and {_minutes(max(seconds))}, "
-        f"{_minutes(sum(seconds) / len(seconds))} on average, {len(set(seconds))} of them different; nothing left at "
-        f"{len(seen.looked)} looks 1 µs before 6 minutes were over",
+        f"{_minutes(sum(seconds) / len(seconds))} on average, {len(set(seconds))} different; at {len(seen.looked)} looks 1 µs "
+        f"before 6 minutes nothing left",
         flaws,
     )
 
 
 def _minutes(seconds: float) -> str:
-    return f"{int(seconds // 60)}:{seconds % 60:04.1f} min"
+    return f"{int(seconds // 60)} min {seconds % 60:.1f} s"

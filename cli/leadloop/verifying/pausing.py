@@ -75,7 +75,7 @@ def judge(seen: Seen) -> Check:
         flaws.append(f"{len(seen.left_resumed)} of {_MESSAGES} left when it was resumed")
     return conclude(
         "pause_at_once",
-        f"{seen.replied.sent} of {_MESSAGES} had left and {seen.replied.in_flight} were in flight when pause_campaign answered; "
-        f"{len(seen.left)} had left a day later, the others waited for campaign_running; {len(seen.left_resumed)} when it was resumed",
+        f"of {_MESSAGES}, {seen.replied.sent} had left and {seen.replied.in_flight} were in flight when pause_campaign answered; a day "
+        f"later {len(seen.left)} had left, the others waited for campaign_running; resumed, {len(seen.left_resumed)} had",
         flaws,
     )

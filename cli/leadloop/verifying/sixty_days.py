@@ -122,9 +122,8 @@ def judge(seen: Seen, first_account: UUID) -> Check:
         flaws.append("it was of a kind that shows something else")
     return conclude(
         seen.other.check,
-        f"after {len(seen.first)} messages of one sequence, the last {told(_LAST)}, {len(seen.at_last)} of another campaign "
-        f"({seen.other.kind}, {seen.other.accounts} account) waited for sixty_days 59 d 23:59:59.999999 later, and left "
-        f"{told(seen.of_other[0].at if seen.of_other else None)}",
+        f"{len(seen.first)} of one campaign left, the last {told(_LAST)}; {len(seen.at_last)} of another waited for sixty_days "
+        f"59 d 23:59:59.999999 later, and left {told(seen.of_other[0].at if seen.of_other else None)}",
         flaws,
     )
 
@@ -140,8 +139,11 @@ def judge_contact(before: ContactView, after: ContactView) -> Check:
         flaws.append(f"they were contacted last {told(_LAST)}, and shown is {told(before.last_contacted)}")
     return conclude(
         "eligible_for_outreach",
-        f"contacted last {told(before.last_contacted)}: {before.status}, eligible_for_outreach "
-        f"{str(before.eligible_for_outreach).lower()} 59 d 23:59:59.999999 later; {after.status}, "
-        f"{str(after.eligible_for_outreach).lower()} after 60 d",
+        f"contacted last {told(before.last_contacted)}; 59 d 23:59:59.999999 later {before.status}, "
+        f"{_eligible(before)}; after 60 d {after.status}, {_eligible(after)}",
         flaws,
     )
+
+
+def _eligible(contact: ContactView) -> str:
+    return "eligible_for_outreach" if contact.eligible_for_outreach else "not eligible_for_outreach"

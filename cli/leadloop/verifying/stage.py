@@ -49,6 +49,8 @@ TAKES_ALL = NewSandbox(refuses=0)
 _ASKED_SECONDS = 30.0
 _WAITED_SECONDS = 20.0
 """How long is waited for what is to happen at once; what has not happened by then has not."""
+_MISSED_ENOUGH, _WAITED_THEN_SECONDS = 3, 2.0
+"""After so many things that have not happened outreach is broken, and nobody is to wait long for the rest."""
 _LOOK_SECONDS = 0.005
 _PAGE = 200
 _PULSE = "pulse"
@@ -77,6 +79,7 @@ class Stage:
         self._file = file
         self._tenant = tenant
         self._people = 0
+        self._missed = 0
 
     @classmethod
     async def set(cls, client: Client, database: asyncpg.Connection, file: Path, tenant: str, now: datetime) -> "Stage":
@@ -91,7 +94,7 @@ class Stage:
 
     async def move(self, to: datetime) -> None:
         """Have it be a later moment, once nothing is being handed over: a message that is knows what time it is."""
-        await self.until(self._is_idle)
+        await self.until(self._is_idle, patiently=True)
         assert to >= self.now
         clock.move(self._file, to)
         self.now = to
@@ -108,7 +111,7 @@ class Stage:
         async def left() -> bool:
             return bool(await self._database.fetchval(sql, self._tenant, lead))
 
-        if not await self.until(left):
+        if not await self.until(left, patiently=True):
             raise CommandError(f"outreach sent nothing at all within {_WAITED_SECONDS:g} s: nothing can be proven")
 
     async def account(
@@ -170,7 +173,7 @@ class Stage:
                     break
             return len(found) == count
 
-        if not await self.until(all_taken):
+        if not await self.until(all_taken, patiently=True):
             raise CommandError(f"intake took {len(found)} of {count} leads: nothing can be proven")
         return found
 
@@ -246,11 +249,13 @@ class Stage:
     async def explain_account(self, account: UUID) -> AccountExplanation:
         return await self.ask(ExplainAccount(account_id=account))
 
-    async def until(self, look: Callable[[], Awaitable[bool]]) -> bool:
+    async def until(self, look: Callable[[], Awaitable[bool]], *, patiently: bool = False) -> bool:
         """Look until it is so; whether it was before the time was up."""
-        deadline = monotonic() + _WAITED_SECONDS
+        is_broken = self._missed >= _MISSED_ENOUGH and not patiently
+        deadline = monotonic() + (_WAITED_THEN_SECONDS if is_broken else _WAITED_SECONDS)
         while not await look():
             if monotonic() > deadline:
+                self._missed += 1
                 return False
             await asyncio.sleep(_LOOK_SECONDS)
         return True
