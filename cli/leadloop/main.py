@@ -132,7 +132,7 @@ app.command(
     help="Publish events again under the same ids: for a broker that lost its disk.",
 )
 outreach.command(
-    "leadloop.commands_outreach:verify",
+    "leadloop.commands_verify:verify",
     help="Prove that outreach keeps every rule that protects senders and recipients: a scratch installation is started, its "
     "clock is moved through a year of campaigns, and it is gone afterwards. Nobody is contacted, and no other installation is "
     "touched. The exit status is 0 only if every check passes.",

@@ -285,15 +285,15 @@ def test_an_account_that_is_not_blocked_fails(what: str, breaking: Callable[[See
 def campaign(sent: int, in_flight: int) -> CampaignView:
     return CampaignView(
         campaign_id=uuid4(), title="paused", state=CampaignState.PAUSED, audience=AudienceView(), steps=[Step()],
-        settings=CampaignSettings(), created_at=LAST, enrolled=320, queued=320 - sent, in_flight=in_flight, sent=sent, failed=0,
+        settings=CampaignSettings(), created_at=LAST, enrolled=80, queued=80 - sent, in_flight=in_flight, sent=sent, failed=0,
         skipped=0, unknown=0,
     )  # fmt: skip
 
 
 def paused() -> pausing.Seen:
-    left = [delivery(LAST) for _ in range(100)]
+    left = [delivery(LAST) for _ in range(32)]
     return pausing.Seen(
-        campaign(20, 80), left, [waiting("campaign_running", None)], [*left, *(delivery(LAST) for _ in range(220))]
+        campaign(2, 30), left, [waiting("campaign_running", None)], 1, [*left, *(delivery(LAST) for _ in range(48))]
     )
 
 
@@ -301,7 +301,8 @@ PAUSE_BROKEN: list[Broken] = [
     ("one more left", lambda seen: replace(seen, left=[*seen.left, delivery(LAST)])),
     ("one in flight was lost", lambda seen: replace(seen, left=seen.left[1:])),
     ("nothing had begun to leave", lambda seen: replace(seen, replied=campaign(0, 0), left=[])),
-    ("all had left", lambda seen: replace(seen, replied=campaign(320, 0), left=seen.left_resumed)),
+    ("none had been claimed", lambda seen: replace(seen, claimed=0)),
+    ("all had left", lambda seen: replace(seen, replied=campaign(80, 0), left=seen.left_resumed)),
     ("nothing waited", lambda seen: replace(seen, waiting=[])),
     ("for something else", lambda seen: replace(seen, waiting=[waiting("random_gap", None)])),
     ("one never left", lambda seen: replace(seen, left_resumed=seen.left_resumed[1:])),
@@ -312,7 +313,7 @@ PAUSE_BROKEN: list[Broken] = [
 def test_a_pause_in_the_middle_passes() -> None:
     check = pausing.judge(paused())
     assert check.passed, check
-    assert "of 320, 20 had left and 80 were in flight" in check.evidence
+    assert "of 80, 2 had left and 30 were in flight" in check.evidence
 
 
 @pytest.mark.parametrize(("what", "breaking"), PAUSE_BROKEN)

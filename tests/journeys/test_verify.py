@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from leadloop import commands_outreach
+from leadloop import commands_verify
 from leadloop.main import run
 from leadloop.verifying.check import Check
 from tests.waiting import until
@@ -94,7 +94,7 @@ def test_a_check_that_fails_is_the_exit_status(
     async def play(_: object) -> list[Check]:
         return [Check("kept", True, "seen"), Check("broken", False, "not seen")]
 
-    monkeypatch.setattr(commands_outreach, "play", play)
+    monkeypatch.setattr(commands_verify, "play", play)
     assert run(["outreach", "verify", "--json"]) == 1
     assert [check["pass"] for check in json.loads(capsys.readouterr().out)["checks"]] == [True, False]
     assert run(["outreach", "verify"]) == 1

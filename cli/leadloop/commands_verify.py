@@ -1,4 +1,4 @@
-"""``leadloop outreach``: what concerns the sending of messages. `leadloop.main` says what each command does."""
+"""``leadloop outreach verify``: what outreach promises, proven. `leadloop.main` says what the command does."""
 
 import sys
 from collections.abc import Sequence
