@@ -127,7 +127,9 @@ async def test_wrong_use_is_refused_in_one_line(operator: Operator, known: str, 
     assert "--nope" in json.loads(refused.out)["error"]
 
 
-@pytest.mark.parametrize("module", ["main", "commands_tenants", "commands_numbers", "commands_operations", "commands_verify"])
+@pytest.mark.parametrize(
+    "module", ["main", "commands_tenants", "commands_numbers", "commands_operations", "commands_verify"]
+)
 async def test_no_command_waits_for_machinery_it_does_not_need(module: str) -> None:
     """The help needs no messages, a request neither a database's nor a service's machinery."""
     unneeded = {"alembic", "sqlalchemy", "faststream", "tink", "phonenumbers", "uvicorn", *SERVICES}
