@@ -90,6 +90,7 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
             people_messages.UnmergeLead: people.unmerge_lead,
             people_messages.GetPerson: people.get_person,
             people_messages.FindLeads: partial(people.find_leads, keys),
+            people_messages.IdentifyPersons: partial(people.identify_persons, keys),
             people_messages.LeadsForReview: people.leads_for_review,
             people_messages.DismissReview: partial(people.dismiss_review, keys),
             limits.ListParked: list_parked,

@@ -2,14 +2,17 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from contracts.intake.leads import LeadPage, LeadSnapshot, LeadView
+from contracts.intake.leads import Flaw, LeadPage, LeadSnapshot, LeadView
 from contracts.message import Kind, Reply, Request, Topic
-from contracts.values import Actor
+from contracts.values import Actor, SourceId, SourceSystem
+
+MOST_IDENTIFIED: Final = 100
+"""How many persons can be asked about at once."""
 
 Contact = Annotated[str | None, Field(max_length=500, repr=False)]
 """What a person is reached by, as somebody typed it; not shown with the message."""
@@ -144,6 +147,87 @@ class FindLeads(Request[LeadPage]):
         if not any(value and value.strip() for value in (self.phone, self.email, self.linkedin_url)):
             raise ValueError("give phone, email or linkedin_url")
         return self
+
+
+class PersonRef(BaseModel):
+    """A person by all that whoever asks knows of them: a lead, by our id or its source's, and what they are reached by."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, json_schema_extra={"examples": [{"email": "ada@example.com"}]}
+    )  # fmt: skip
+
+    lead_id: UUID | None = None
+    source_system: SourceSystem | None = None
+    source_id: SourceId | None = None
+    phone: Contact = None
+    """In any notation; a national number is read as one of `country`, else of the tenant's region."""
+    email: Contact = None
+    """An e-mail address."""
+    linkedin_url: Contact = None
+    """A LinkedIn profile."""
+    country: Contact = None
+    """The person's country, by its ISO 3166-1 alpha-2 code or its name in English."""
+
+    @model_validator(mode="after")
+    def _names_somebody(self) -> "PersonRef":
+        if (self.source_system is None) != (self.source_id is None):
+            raise ValueError("give source_system and source_id together")
+        contacts = (self.phone, self.email, self.linkedin_url)
+        if not (self.lead_id or self.source_id or any(value and value.strip() for value in contacts)):
+            raise ValueError("give lead_id, source_id, phone, email or linkedin_url")
+        return self
+
+
+class Identity(StrEnum):
+    """Whether intake knows a person."""
+
+    KNOWN = "known"
+    """There is a lead of theirs."""
+    UNKNOWN = "unknown"
+    ERASED = "erased"
+    """They were erased, and nothing is to be kept of them."""
+    UNREADABLE = "unreadable"
+    """Nothing that was given of them can be read."""
+
+
+class IdentifiedPerson(BaseModel):
+    """By what a person is known wherever nothing personal is."""
+
+    identity: Identity
+    """Whether there is a lead of theirs."""
+    lead_ids: list[UUID] = []
+    """The leads that stand for them, 50 at most: first the one that was named, then the newest first."""
+    person_ids: list[UUID] = []
+    """Who they are; several, where what was given belongs to several persons."""
+    phone_token: str | None = None
+    """The token that leads with this number have, or would get if they came now."""
+    email_token: str | None = None
+    """The same of the e-mail address."""
+    linkedin_token: str | None = None
+    """The same of the LinkedIn profile."""
+    flaws: list[Flaw] = []
+    """What of the contacts could not be read."""
+
+
+class IdentifiedPersons(Reply):
+    """By what persons are known wherever nothing personal is."""
+
+    persons: list[IdentifiedPerson]
+    """One for each that was asked about, in their order."""
+
+
+class IdentifyPersons(Request[IdentifiedPersons]):
+    """The leads and tokens of persons, those too of whom there is no lead. Nothing of what is asked is logged or kept.
+
+    As with `find_leads`, whoever may ask can test whether a value is a lead's, and whether its person was erased.
+    """
+
+    model_config = ConfigDict(
+        hide_input_in_errors=True, json_schema_extra={"examples": [{"persons": [{"email": "ada@example.com"}]}]}
+    )
+    topic: ClassVar = Topic("intake", Kind.REQUEST, "identify_persons")
+    persons: Annotated[list[PersonRef], Field(min_length=1, max_length=MOST_IDENTIFIED)]
+    """Whom."""
 
 
 class ReviewReason(StrEnum):

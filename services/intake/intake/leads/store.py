@@ -74,6 +74,25 @@ async def which_sources_are_known(
     return {(row.source_system, row.source_id) for row in rows}
 
 
+async def named(
+    uow: UnitOfWork, tenant: str, lead_ids: Sequence[UUID], sources: Sequence[tuple[str, str]]
+) -> Sequence[RowMapping]:
+    """The leads with these ids, or these (source_system, source_id): `lead_id`, their source, `person_id`, `merged_into`, `erased_at`."""
+    rows = await uow.execute(
+        """with wanted as materialized (
+               select unnest(cast(:leads as uuid[])) as lead_id
+               union
+               select lead_id from lead
+               where tenant_id = :tenant and (source_system, source_id) in
+                     (select * from unnest(cast(:systems as text[]), cast(:ids as text[])))
+           )
+           select lead_id, source_system, source_id, person_id, merged_into, erased_at from lead
+           where tenant_id = :tenant and lead_id = any(array(select lead_id from wanted))""",
+        tenant=tenant, leads=list(lead_ids), systems=[system for system, _ in sources], ids=[id_ for _, id_ in sources],
+    )  # fmt: skip
+    return rows.mappings().all()
+
+
 async def insert_leads(uow: UnitOfWork, tenant: str, leads: Sequence[Row]) -> None:
     """Insert new leads.
 

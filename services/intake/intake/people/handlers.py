@@ -18,7 +18,7 @@ from intake.leads.domain_contact import reached_by, read_contact
 from intake.leads.domain_field import given_fields, refusal
 from intake.leads.problems import no_such_lead
 from intake.leads.shown import view
-from intake.people import domain_review, merging, parting, store, store_review
+from intake.people import domain_review, identifying, merging, parting, store, store_review
 from intake.people.tokens import every_token
 
 
@@ -65,6 +65,13 @@ async def find_leads(keys: TenantKeys, uow: UnitOfWork, request: Received[messag
     rows = await store.find_leads(uow, tenant, tokens, before, ask.limit + 1)
     page, cursor = _page(rows, ask.limit, settings)
     return LeadPage(leads=page, next_cursor=cursor)
+
+
+async def identify_persons(
+    keys: TenantKeys, uow: UnitOfWork, request: Received[messages.IdentifyPersons]
+) -> messages.IdentifiedPersons:
+    key = await keys.of(uow, request.tenant)
+    return messages.IdentifiedPersons(persons=await identifying.identify(uow, key, request.body.persons))
 
 
 async def leads_for_review(uow: UnitOfWork, request: Received[messages.LeadsForReview]) -> messages.ReviewPage:

@@ -77,12 +77,31 @@ async def known_tokens(uow: UnitOfWork, tenant: str, tokens: Sequence[str]) -> d
     return {row.token: row.person_id for row in rows}
 
 
-async def which_are_known(uow: UnitOfWork, tenant: str, tokens: Sequence[str]) -> set[str]:
+async def persons_of(uow: UnitOfWork, tenant: str, tokens: Collection[str]) -> dict[str, UUID]:
+    """Whose these tokens are, as far as they are known; nothing is locked."""
     rows = await uow.execute(
-        "select token from person_token where tenant_id = :tenant and token = any(cast(:tokens as text[]))",
+        "select token, person_id from person_token where tenant_id = :tenant and token = any(cast(:tokens as text[]))",
         tenant=tenant, tokens=list(tokens),
     )  # fmt: skip
-    return set(rows.scalars())
+    return {row.token: row.person_id for row in rows}
+
+
+async def standing_leads(uow: UnitOfWork, tenant: str, persons: Collection[UUID], most: int) -> dict[UUID, list[UUID]]:
+    """The leads that stand for each of these persons, newest first, so many at most."""
+    rows = await uow.execute(
+        """select wanted.person_id, own.standing
+           from unnest(cast(:persons as uuid[])) as wanted (person_id)
+           cross join lateral (
+               select distinct coalesce(merged_into, lead_id) as standing from lead
+               where lead.tenant_id = :tenant and lead.person_id = wanted.person_id and erased_at is null
+               order by standing desc limit :most
+           ) as own""",
+        tenant=tenant, persons=list(persons), most=most,
+    )  # fmt: skip
+    found: dict[UUID, list[UUID]] = {}
+    for row in rows:
+        found.setdefault(row.person_id, []).append(row.standing)
+    return found
 
 
 async def keep_tokens(uow: UnitOfWork, tenant: str, tokens: Mapping[str, UUID]) -> None:

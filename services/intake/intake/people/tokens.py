@@ -33,12 +33,12 @@ async def tokens_of(uow: UnitOfWork, key: TenantKey, values: Sequence[Mapping[st
     if len(key.token_keys) == 1:
         return [Tokens(of_lead) for of_lead in new]
     every = [{column: key.tokens(column, value) for column, value in of_lead.items()} for of_lead in values]
-    known = await store.which_are_known(
+    known = await store.persons_of(
         uow, key.tenant, [token for of_lead in every for tokens in of_lead.values() for token in tokens]
     )
     found = []
     for tokens, minted in zip(every, new, strict=True):
         by_column = {column: canonical(tokens[column], token, known) for column, token in minted.items()}
-        mine = known.intersection(token for column in tokens.values() for token in column)
+        mine = {token for column in tokens.values() for token in column if token in known}
         found.append(Tokens(by_column, tuple(sorted(mine.difference(by_column.values())))))
     return found
