@@ -7,6 +7,7 @@ from datetime import UTC, datetime, tzinfo
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from contracts.taxonomy import key
 from contracts.values import SLUG_PATTERN
@@ -73,6 +74,21 @@ def currency(written: str) -> str:
     if not re.fullmatch("[A-Z]{3}", code):
         raise ValueError("is not a currency code of three letters (ISO 4217) such as USD")
     return code
+
+
+def identifier(written: str) -> UUID:
+    """An id of ours."""
+    try:
+        return UUID(written)
+    except ValueError:
+        raise ValueError("is not an id such as 01a200aa-b2b0-73c3-8bc5-f06d61bb0467") from None
+
+
+def number(written: str) -> int:
+    """A whole number."""
+    if not re.fullmatch("[0-9]{1,9}", written):
+        raise ValueError("is not a whole number")
+    return int(written)
 
 
 def slug(written: str) -> str:

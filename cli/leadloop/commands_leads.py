@@ -15,7 +15,7 @@ from contracts.message import Kind
 from leadloop import mapping
 from leadloop.app import Common, Tenant
 from leadloop.commands_tenants import check_known
-from leadloop.errors_file import ErrorsFile
+from leadloop.errors_file import ErrorsFile, errors_found
 from leadloop.importing import CHUNK, Import, Report
 from leadloop.installation import Installation
 from leadloop.output import Answer, CommandError, table
@@ -69,7 +69,7 @@ def _checked(file: Path, tally: Tally, errors: ErrorsFile) -> Answer:
     good = tally.rows - tally.bad_rows
     shown = f"{file}: {good} of {tally.rows} rows would be sent, with {tally.outcomes} outcomes; nothing was sent"
     data = {"dry_run": True, **asdict(tally), "errors_file": _path(errors)}
-    return Answer(data, [shown, *_repeated(tally), *_found(errors)], ok=not errors.count)
+    return Answer(data, [shown, *_repeated(tally), *errors_found(errors)], ok=not errors.count)
 
 
 def answer(file: Path, report: Report, errors: ErrorsFile) -> Answer:
@@ -91,7 +91,7 @@ def answer(file: Path, report: Report, errors: ErrorsFile) -> Answer:
         leads, outcomes, *_unchanged(report), *_repeated(report), *_rejected_before(report), *_unusable(report),
         *_waiting(report),
     ]  # fmt: skip
-    return Answer(data, [*shown, *_found(errors)], ok=not (errors.count or waiting))
+    return Answer(data, [*shown, *errors_found(errors)], ok=not (errors.count or waiting))
 
 
 def _counts(title: str, of: str, **counts: int) -> Table:
@@ -139,13 +139,6 @@ def _waiting(report: Report) -> list[str]:
         f"outcomes that wait: {report.outcomes_waiting}, up to 24 hours, behind an earlier outcome of the same lead whose "
         "submission has not come; import the file again to see what became of them"
     ]
-
-
-def _found(errors: ErrorsFile) -> list[str]:
-    if errors.count:
-        instead = ", in place of those of an earlier run" if errors.outlived else ""
-        return [f"errors: {errors.count}, with row, field and reason in {errors.path}{instead}"]
-    return [f"errors: none; {errors.path} of an earlier run is removed"] if errors.outlived else []
 
 
 def _path(errors: ErrorsFile) -> str | None:

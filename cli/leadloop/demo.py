@@ -26,6 +26,7 @@ from leadloop.commands_tenants import create
 from leadloop.errors_file import ErrorsFile
 from leadloop.importing import Import
 from leadloop.installation import Installation
+from leadloop.mapping_model import Mapping
 from leadloop.rows import Rows
 
 TENANT = "demo"
@@ -102,5 +103,5 @@ def _until(installation: Installation) -> date:
     return date.fromisoformat(kept.read_text())
 
 
-def _mapping() -> mapping.MappingFile:
+def _mapping() -> mapping.MappingFile[Mapping]:
     return mapping.loads((resources.files("leadloop") / "demo.yaml").read_text(), "demo.yaml")

@@ -77,6 +77,14 @@ class ErrorsFile:
             ) from None
 
 
+def errors_found(errors: ErrorsFile) -> list[str]:
+    """What a run says of the errors it found, and of those of a run before."""
+    if errors.count:
+        instead = ", in place of those of an earlier run" if errors.outlived else ""
+        return [f"errors: {errors.count}, with row, field and reason in {errors.path}{instead}"]
+    return [f"errors: none; {errors.path} of an earlier run is removed"] if errors.outlived else []
+
+
 def harmless(text: str) -> str:
     """The text of a cell, so that no spreadsheet takes it for a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text

@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from leadloop import cells
 from leadloop.errors import LeadLoopError
-from leadloop.mapping_model import LeadRules, Mapping, OutcomeRules, Target
+from leadloop.mapping_model import Mapping, TableMapping, Target
 from leadloop.rules import Rule, When
 from leadloop.yaml_lines import Document, Keys, YamlError, parse
 
+M = TypeVar("M", bound=TableMapping)
 Problem = tuple[Keys, str]
 """The place in the mapping, and what is wrong with it."""
 
@@ -33,10 +34,10 @@ class MappingError(LeadLoopError):
 
 
 @dataclass(frozen=True, slots=True)
-class MappingFile:
+class MappingFile(Generic[M]):
     """A mapping that was checked, and where it is written."""
 
-    mapping: Mapping
+    mapping: M
     name: str
     document: Document
 
@@ -58,8 +59,13 @@ class MappingFile:
             raise _error(self.name, self.document, problems)
 
 
-def load(path: Path) -> MappingFile:
-    """Load a mapping from its YAML file.
+def load(path: Path) -> MappingFile[Mapping]:
+    """Load the mapping of an import from its YAML file, as `load_as` does."""
+    return load_as(path, Mapping)
+
+
+def load_as(path: Path, kind: type[M]) -> MappingFile[M]:
+    """Load a mapping of a kind from its YAML file.
 
     Raises:
         MappingError: the file is no mapping; every problem found is named.
@@ -69,11 +75,16 @@ def load(path: Path) -> MappingFile:
         text = path.read_text("utf-8-sig")
     except UnicodeDecodeError:
         raise MappingError(f"{path}:1: is not UTF-8: save it as UTF-8") from None
-    return loads(text, str(path))
+    return loads_as(text, str(path), kind)
 
 
-def loads(text: str, name: str) -> MappingFile:
-    """Load a mapping from the YAML text of the file called `name`.
+def loads(text: str, name: str) -> MappingFile[Mapping]:
+    """Load the mapping of an import from the YAML text of the file called `name`, as `loads_as` does."""
+    return loads_as(text, name, Mapping)
+
+
+def loads_as(text: str, name: str, kind: type[M]) -> MappingFile[M]:
+    """Load a mapping of a kind from the YAML text of the file called `name`.
 
     Raises:
         MappingError: the text is no mapping; every problem found is named.
@@ -83,9 +94,11 @@ def loads(text: str, name: str) -> MappingFile:
     except YamlError as error:
         raise MappingError(_sentence(name, error.line, error.keys, error.reason)) from None
     try:
-        mapping = Mapping.model_validate(document.content)
+        mapping = kind.model_validate(document.content)
     except ValidationError as error:
-        problems = [(e["loc"], _explained(e["loc"], e["type"], e["msg"], e.get("ctx", {}))) for e in error.errors()]
+        problems = [
+            (e["loc"], _explained(kind, e["loc"], e["type"], e["msg"], e.get("ctx", {}))) for e in error.errors()
+        ]
         raise _error(name, document, problems) from None
     if problems := list(_mistakes(mapping)):
         raise _error(name, document, problems)
@@ -130,9 +143,9 @@ def _offer(wrong: str, right: list[str]) -> str:
     return f"there are {shown}" + (f" and {len(right) - 20} more" if len(right) > 20 else "")
 
 
-def _explained(keys: Keys, kind: str, message: str, context: dict[str, Any]) -> str:
+def _explained(mapping: type[TableMapping], keys: Keys, kind: str, message: str, context: dict[str, Any]) -> str:
     if kind == "extra_forbidden":
-        return f"is not a key of a mapping; {_offer(str(keys[-1]), _keys_beside(keys))}"
+        return f"is not a key of a mapping; {_offer(str(keys[-1]), _keys_beside(mapping, keys))}"
     if kind == "missing":
         return "is missing: add it"
     if kind in ("model_type", "dict_type"):
@@ -142,42 +155,38 @@ def _explained(keys: Keys, kind: str, message: str, context: dict[str, Any]) -> 
     return message.replace("Input should be", "must be").replace("a valid string", "a text")
 
 
-def _keys_beside(keys: Keys) -> list[str]:
+def _keys_beside(mapping: type[TableMapping], keys: Keys) -> list[str]:
     model: type[BaseModel] = Rule
     if len(keys) == 1:
-        model = Mapping
-    elif keys[0] == "lead" and len(keys) == 2:
-        model = LeadRules
-    elif keys[0] == "outcomes" and len(keys) == 3:
-        model = OutcomeRules
+        model = mapping
     elif keys[-2] == "when":
         model = When
+    elif len(keys) == 2 or (len(keys) == 3 and isinstance(keys[1], int)):
+        block: Any = mapping.model_fields[str(keys[0])].annotation
+        model = next(iter(get_args(block)), block)  # a list's are its items'
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _columns(mapping: Mapping) -> Iterator[tuple[Keys, str]]:
+def _columns(mapping: TableMapping) -> Iterator[tuple[Keys, str]]:
     for target in mapping.targets():
         origin = "column" if target.rule.column is not None else "template"
         yield from (((*target.keys, origin), column) for column in target.rule.columns)
-    for at, outcome in enumerate(mapping.outcomes):
-        if outcome.when:
-            yield ("outcomes", at, "when", "column"), outcome.when.column
+    for keys, when in mapping.conditions():
+        yield (*keys, "when", "column"), when.column
 
 
-def _mistakes(mapping: Mapping) -> Iterator[Problem]:
+def _mistakes(mapping: TableMapping) -> Iterator[Problem]:
     """What the models cannot see: rules that do not suit their field, and rules that can never apply."""
-    blocks: list[tuple[Keys, BaseModel]] = [(("lead",), mapping.lead)]
-    blocks += [(("outcomes", at), outcome) for at, outcome in enumerate(mapping.outcomes)]
-    for keys, block in blocks:
+    for keys, block in mapping.blocks():
         for name in block.model_fields_set:
             if getattr(block, name) is None:
                 yield (*keys, name), "is empty: put a rule under it (column:, value: or template:), or remove it"
     for target in mapping.targets():
         yield from _mistakes_of_rule(target, mapping.nulls)
-    for at, outcome in enumerate(mapping.outcomes):
-        for text in outcome.when.texts if outcome.when else ():
+    for keys, when in mapping.conditions():
+        for text in when.texts:
             if text.strip() in mapping.nulls:
-                yield ("outcomes", at, "when"), f'"{text}" is a null value and never found: use not_null: false'
+                yield (*keys, "when"), f'"{text}" is a null value and never found: use not_null: false'
 
 
 def _mistakes_of_rule(target: Target, nulls: frozenset[str]) -> Iterator[Problem]:

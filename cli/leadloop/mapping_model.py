@@ -1,4 +1,4 @@
-"""What a mapping says: its models, and the fields of a lead and of its outcomes that its rules fill."""
+"""What a mapping says: its models, and the fields that its rules fill: of a lead and its outcomes, or of what `backfill_model` has."""
 
 import io
 from collections.abc import Iterator
@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from contracts.outcomes import MAX_OUTCOMES_PER_COMMAND
-from contracts.taxonomy import Intent, OutcomeType, Tier, Timeline
+from contracts.outreach.people import SuppressionReason
+from contracts.taxonomy import Channel, Intent, OutcomeType, Tier, Timeline
 from contracts.values import SourceSystem
 from leadloop import cells
 from leadloop.rules import Rule, When
@@ -24,9 +25,19 @@ _CONVERTS: dict[str, cells.Convert] = {
     "value": cells.amount,
     "currency": cells.currency,
     "reason_code": cells.slug,
+    "channel": cells.Word(Channel),
+    "reason": cells.Word(SuppressionReason),
+    "step": cells.number,
+    "lead_id": cells.identifier,
+    "campaign_id": cells.identifier,
 }
-_TIMES = frozenset({"created_at", "last_activity_at", "occurred_at"})
-_PERSONAL = frozenset({"source_id", "full_name", "phone", "email", "linkedin_url", "notes", "metadata"})
+_TIMES = frozenset({"created_at", "last_activity_at", "occurred_at", "sent_at", "due_at", "expires_at"})
+_PERSONAL = frozenset(
+    {
+        "source_id", "full_name", "phone", "email", "linkedin_url", "notes", "metadata", "source_key", "subject", "body",
+        "note",
+    }
+)  # fmt: skip
 
 
 def _constant(written: object) -> object:
@@ -116,22 +127,84 @@ class Target:
         return str(self.keys[-1])
 
 
-class Mapping(BaseModel):
-    """How the rows of one kind of export become commands."""
+class TableMapping(BaseModel):
+    """How the rows of one kind of export are read: what every mapping says, besides its blocks of rules."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    source_system: SourceSystem
     time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
     encoding: Annotated[str, AfterValidator(_encoding)] = "utf-8-sig"
     null_values: Annotated[list[str], BeforeValidator(_null_values)] = []
-    lead: LeadRules
-    outcomes: Annotated[list[OutcomeRules], Field(max_length=MAX_OUTCOMES_PER_COMMAND)] = []
 
     @cached_property
     def nulls(self) -> frozenset[str]:
         """The texts that stand for nothing: the empty one, and `null_values`."""
         return frozenset(self.null_values) | {""}
+
+    def blocks(self) -> Iterator[tuple[Keys, BaseModel]]:
+        """Its blocks of rules, each with its place."""
+        for name, value in self:
+            if isinstance(value, BaseModel):
+                yield (name,), value
+
+    def targets(self) -> Iterator[Target]:
+        """Every field that the mapping fills."""
+        for keys, _ in self.blocks():
+            yield from self.targets_of(keys)
+
+    def conditions(self) -> Iterator[tuple[Keys, When]]:
+        """Every condition, with the place of the block that it is on."""
+        return iter(())
+
+    def targets_of(self, keys: Keys) -> Iterator[Target]:
+        """The fields that the block at a place fills."""
+        return self._targets(keys, dict(next(block for place, block in self.blocks() if place == keys)))
+
+    def _targets(self, under: Keys, rules: dict[str, object]) -> Iterator[Target]:
+        for name, rule in rules.items():
+            if isinstance(rule, Rule):
+                keys = (*under, name)
+                quotable = _PERSONAL.isdisjoint(keys) and self._personal_columns.isdisjoint(rule.columns)
+                yield Target(keys, rule, self._convert(keys, rule), quotable)
+
+    def _convert(self, keys: Keys, rule: Rule) -> cells.Convert:
+        name = str(keys[-1])
+        if "metadata" in keys:
+            return cells.text
+        if name in _TIMES:
+            return cells.Time(ZoneInfo(self.time_zone), rule.format)
+        return _CONVERTS.get(name, cells.text)
+
+    @cached_property
+    def _personal_columns(self) -> frozenset[str]:
+        rules = [rule for _, block in self.blocks() for name, rule in block if name in _PERSONAL]
+        return frozenset(column for rule in rules for column in _columns(rule))
+
+
+def _columns(rule: object) -> list[str]:
+    """The columns that a rule, or each of several by name, reads."""
+    if isinstance(rule, dict):
+        return [column for each in rule.values() for column in _columns(each)]
+    return rule.columns if isinstance(rule, Rule) else []
+
+
+class Mapping(TableMapping):
+    """How the rows of one kind of export become commands."""
+
+    source_system: SourceSystem
+    lead: LeadRules
+    outcomes: Annotated[list[OutcomeRules], Field(max_length=MAX_OUTCOMES_PER_COMMAND)] = []
+
+    def blocks(self) -> Iterator[tuple[Keys, BaseModel]]:
+        """The lead's, and each outcome's."""
+        yield ("lead",), self.lead
+        yield from ((("outcomes", at), outcome) for at, outcome in enumerate(self.outcomes))
+
+    def conditions(self) -> Iterator[tuple[Keys, When]]:
+        """Those on outcomes."""
+        for at, outcome in enumerate(self.outcomes):
+            if outcome.when:
+                yield ("outcomes", at), outcome.when
 
     def lead_targets(self) -> Iterator[Target]:
         """The fields of the lead but for its metadata."""
@@ -151,25 +224,3 @@ class Mapping(BaseModel):
         yield from self.metadata_targets()
         for at in range(len(self.outcomes)):
             yield from self.outcome_targets(at)
-
-    def _targets(self, under: Keys, rules: dict[str, object]) -> Iterator[Target]:
-        for name, rule in rules.items():
-            if isinstance(rule, Rule):
-                keys = (*under, name)
-                quotable = _PERSONAL.isdisjoint(keys) and self._personal_columns.isdisjoint(rule.columns)
-                yield Target(keys, rule, self._convert(keys, rule), quotable)
-
-    def _convert(self, keys: Keys, rule: Rule) -> cells.Convert:
-        name = str(keys[-1])
-        if "metadata" in keys:
-            return cells.text
-        if name in _TIMES:
-            return cells.Time(ZoneInfo(self.time_zone), rule.format)
-        return _CONVERTS.get(name, cells.text)
-
-    @cached_property
-    def _personal_columns(self) -> frozenset[str]:
-        rules = [rule for name, rule in self.lead if name in _PERSONAL and isinstance(rule, Rule)]
-        rules += self.lead.metadata.values()
-        rules += [outcome.notes for outcome in self.outcomes if outcome.notes]
-        return frozenset(column for rule in rules for column in rule.columns)

@@ -12,27 +12,32 @@ lead's created_at as intake keeps it, which does not believe every time that a r
 """
 
 import io
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, BinaryIO, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from contracts.intake.leads import SubmitLead
 from contracts.message import Command, keyed_id
 from contracts.outcomes import RecordOutcomes
 from leadloop.csv_records import Record, Records
+from leadloop.errors import reason
 from leadloop.mapping import MappingFile, dotted
-from leadloop.mapping_model import Mapping, Target
+from leadloop.mapping_model import Mapping, TableMapping, Target
 from leadloop.rules import BadCellError, Columns, Take
 from leadloop.yaml_lines import Keys
 
 C = TypeVar("C", bound=Command)
+B = TypeVar("B", bound=BaseModel)
+T = TypeVar("T")
 Values = dict[str, Any]
 
 RECORDED_BY = "import"
+_BLOCK = re.compile(r"^(?:lead|message|suppression)\.")
 LARGEST_BODY = 1_000_000
 """Bytes; a message of 1 MiB is the most that the broker takes, and its headers need room."""
 
@@ -71,7 +76,7 @@ class BadRow(NamedTuple):
     reason: str
 
 
-class Rows:
+class Table(Generic[T]):
     """An export being read: its header is checked at once, its rows while they are read, once.
 
     Attributes:
@@ -82,31 +87,43 @@ class Rows:
         MappingError: the header lacks a column that the mapping names.
     """
 
-    def __init__(self, stream: BinaryIO, mapping_file: MappingFile) -> None:
+    def __init__(self, stream: BinaryIO, mapping_file: MappingFile[Any]) -> None:
         mapping = mapping_file.mapping
         names = {column for target in mapping.targets() for column in target.rule.columns}
         self.size = _size(stream) if stream.seekable() else None
         self._records = Records(stream, mapping.encoding, names)
-        mapping_file.check_header(self._records.header)
-        self._prepare = _Preparation(mapping, self._records.header)
+        self.header = self._records.header
+        mapping_file.check_header(self.header)
 
-    def read(self, key: bytes) -> Iterator[Row | BadRow]:
-        """The rows, their commands' ids made with `key`."""
+    def each(self, make: Callable[[int, Record], T]) -> Iterator[T | BadRow]:
+        """What is made of each row, given its number; `make` may raise BadCellError."""
         for number, record in enumerate(self._records, start=1):
-            yield self._row(number, record, key)
+            yield self._made(number, record, make)
 
     @property
     def bytes_read(self) -> int:
         """How many bytes of the export have been read: a little ahead of the last row."""
         return self._records.bytes_read
 
-    def _row(self, number: int, record: Record, key: bytes) -> Row | BadRow:
+    def _made(self, number: int, record: Record, make: Callable[[int, Record], T]) -> T | BadRow:
         if record.flaw:
             return BadRow(number, record.line, record.column, record.flaw)
         try:
-            return Row(number, record.line, *self._prepare(record.cells, number, key))
+            return make(number, record)
         except BadCellError as error:
             return BadRow(number, record.line, error.field, error.reason)
+
+
+class Rows(Table[Row]):
+    """The rows of an import."""
+
+    def __init__(self, stream: BinaryIO, mapping_file: MappingFile[Mapping]) -> None:
+        super().__init__(stream, mapping_file)
+        self._prepare = _Preparation(mapping_file.mapping, self.header)
+
+    def read(self, key: bytes) -> Iterator[Row | BadRow]:
+        """The rows, their commands' ids made with `key`."""
+        return self.each(lambda number, record: Row(number, record.line, *self._prepare(record.cells, number, key)))
 
 
 def _size(stream: BinaryIO) -> int:
@@ -120,12 +137,12 @@ class _Preparation:
     """Makes the commands of a row."""
 
     def __init__(self, mapping: Mapping, header: list[str]) -> None:
-        columns = Columns({name: at for at, name in enumerate(header)}, mapping.nulls)
+        columns = columns_of(header, mapping)
         self._source_system = mapping.source_system
-        self._lead = _takes(columns, mapping.lead_targets())
-        self._metadata = _takes(columns, mapping.metadata_targets())
+        self._lead = takes(columns, mapping.lead_targets())
+        self._metadata = takes(columns, mapping.metadata_targets())
         self._outcomes = [
-            (at, columns.condition(rules.when) if rules.when else _always, _takes(columns, mapping.outcome_targets(at)))
+            (at, columns.condition(rules.when) if rules.when else _always, takes(columns, mapping.outcome_targets(at)))
             for at, rules in enumerate(mapping.outcomes)
         ]
 
@@ -171,11 +188,7 @@ class _Preparation:
         return outcomes, places
 
     def _prepared(self, kind: type[C], values: Values, key: bytes, places: Sequence[int] = ()) -> Prepared[C]:
-        try:
-            command = kind.model_validate(values)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            raise BadCellError(_field(first["loc"], places), first["msg"]) from None
+        command = checked(kind, values, places)
         body = command.model_dump_json(exclude_defaults=True).encode()
         if len(body) > LARGEST_BODY:
             raise BadCellError(
@@ -188,7 +201,25 @@ def _always(_cells: list[str], _number: int) -> bool:
     return True
 
 
-def _takes(columns: Columns, targets: Iterable[Target]) -> list[tuple[str, Take]]:
+def checked(kind: type[B], values: Values, places: Sequence[int] = ()) -> B:
+    """A message, or a part of one, of these values.
+
+    Raises:
+        BadCellError: the contract does not allow them.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise BadCellError(_field(first["loc"], places), reason(first)) from None
+
+
+def columns_of(header: list[str], mapping: TableMapping) -> Columns:
+    return Columns({name: at for at, name in enumerate(header)}, mapping.nulls)
+
+
+def takes(columns: Columns, targets: Iterable[Target]) -> list[tuple[str, Take]]:
+    """What each of the fields is taken by, with its name."""
     return [
         (target.name, columns.value(_field(target.keys), target.rule, target.convert, target.quotable))
         for target in targets
@@ -196,7 +227,7 @@ def _takes(columns: Columns, targets: Iterable[Target]) -> list[tuple[str, Take]
 
 
 def _field(keys: Keys, places: Sequence[int] = ()) -> str:
-    """A field as the errors name it: as in the mapping, but for the ``lead.`` that most begin with."""
+    """A field as the errors name it: as in the mapping, but for the block's name that most begin with."""
     if keys[0] == "outcomes" and places:
         keys = ("outcomes", places[int(keys[1])], *keys[2:])
-    return dotted(keys).removeprefix("lead.")
+    return _BLOCK.sub("", dotted(keys), count=1)
