@@ -25,7 +25,13 @@ app.command(lead := App(name="lead", help="Export all that is known of a lead's 
 app.command(audit := App(name="audit", help="Show who was shown what is personal."))
 app.command(job := App(name="job", help="List scheduled jobs and run one by hand."))
 app.command(dead := App(name="dead", help="List, show and redrive dead letters."))
-app.command(outreach := App(name="outreach", help="Prove what outreach promises."))
+app.command(
+    outreach := App(
+        name="outreach", help="Prove what outreach promises; take over what another system sent, or must never send."
+    )
+)
+outreach.command(backfill := App(name="backfill", help="Take over messages of another system."))
+outreach.command(suppressions := App(name="suppressions", help="Take over, or write down, who is not to be contacted."))
 app.command(bench := App(name="bench", help="Measure the running home."))
 
 app.command(
@@ -108,6 +114,29 @@ audit.command(
     "leadloop.commands_privacy:export_audit",
     name="export",
     help="Write every row of the audit, newest first: who was shown whose personal values, for what and when.",
+)
+backfill.command(
+    "leadloop.commands_outreach:backfill_pending",
+    name="pending",
+    help="Put messages that another system was about to send into the send queue. Running it again changes nothing. Rows that "
+    "cannot be used are listed in FILE.errors.csv; the exit status is 0 only if there are none.",
+)
+backfill.command(
+    "leadloop.commands_outreach:backfill_sent",
+    name="sent",
+    help="Remember messages that another system sent, so that nobody is contacted twice. Running it again changes nothing. Rows "
+    "that cannot be used are listed in FILE.errors.csv; the exit status is 0 only if there are none.",
+)
+suppressions.command(
+    "leadloop.commands_outreach:import_suppressions",
+    name="import",
+    help="Add persons to the suppression ledger, those too who are no leads. Running it again changes nothing. Rows that cannot "
+    "be used are listed in FILE.errors.csv; the exit status is 0 only if there are none.",
+)
+suppressions.command(
+    "leadloop.commands_outreach:export_suppressions",
+    name="export",
+    help="Write the suppression ledger into a CSV file, newest first, with what was ended.",
 )
 job.command(
     "leadloop.commands_operations:list_jobs", name="list", help="Show every service's jobs with their last runs."

@@ -25,7 +25,7 @@ from contracts.intake import (
     texts,
 )
 from contracts.message import Kind, Message, Topic
-from contracts.outreach import accounts, campaigns, mailboxes, replies, sending, templates
+from contracts.outreach import accounts, backfill, campaigns, mailboxes, replies, sending, templates
 from contracts.outreach import people as contacts
 
 SERVICES: Final = ("gateway", "intake", "outcomes", "outreach", "aggregator", "notifier")
@@ -90,6 +90,7 @@ _DECLARED: Final = (
     _order(people.UnmergeLead, "gateway"),
     _order(people.GetPerson, "gateway"),
     _order(people.FindLeads, "gateway"),
+    _order(people.IdentifyPersons, "outreach"),
     _order(people.LeadsForReview, "gateway"),
     _order(people.DismissReview, "gateway"),
     _event(people.LeadMerged, "outcomes", "outreach"),
@@ -220,6 +221,9 @@ _DECLARED: Final = (
     _order(contacts.ListSuppressions, "gateway"),
     _order(contacts.GetContact, "gateway"),
     _event(contacts.Unsubscribed),
+    _order(backfill.BackfillSent),
+    _order(backfill.BackfillPending),
+    _order(backfill.ImportSuppressions),
     _order(mailboxes.SetMailbox, "gateway"),
     _order(mailboxes.RemoveMailbox, "gateway"),
     _order(mailboxes.ListMailboxes, "gateway"),

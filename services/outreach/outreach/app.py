@@ -17,6 +17,7 @@ from contracts.intake.leads import LeadAccepted, LeadUpdated
 from contracts.intake.people import LeadMerged, LeadUnmerged
 from contracts.outcomes import OutcomeRecorded
 from contracts.outreach import accounts as account_messages
+from contracts.outreach import backfill as backfill_messages
 from contracts.outreach import campaigns as campaign_messages
 from contracts.outreach import mailboxes as mailbox_messages
 from contracts.outreach import people as people_messages
@@ -24,9 +25,11 @@ from contracts.outreach import replies as reply_messages
 from contracts.outreach import sending as messages
 from contracts.outreach import templates as template_messages
 from outreach.accounts import handlers as accounts
+from outreach.backfill.handlers import Handlers as Backfill
 from outreach.campaigns import handlers as campaigns
 from outreach.leads import handlers as leads
 from outreach.people import handlers as people
+from outreach.people.suppressing import RESEALED
 from outreach.providers.carriers import Carriers
 from outreach.providers.protocol import Provider
 from outreach.proving import Proving
@@ -60,6 +63,7 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
 
     templates = Templates(lambda tenant, request, cause: service.caller.ask(tenant, request, cause=cause))
     replies = Replies(lambda tenant, request, cause: service.caller.ask(tenant, request, cause=cause))
+    backfill = Backfill(keys, lambda tenant, request, cause: service.caller.ask(tenant, request, cause=cause))
     composer = Composer(database, lambda tenant, request: service.caller.ask(tenant, request, seconds=15), links)
     worker, upkeep = Worker(database, provider_of, composer, chance), Upkeep(database)
     # Whatever makes a message due, or a campaign begin, publishes an event.
@@ -96,11 +100,14 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
             messages.MessageHistory: sending.message_history,
             messages.SkipMessage: sending.skip_message,
             messages.SettleMessage: sending.settle_message,
-            people_messages.Suppress: people.suppress,
+            people_messages.Suppress: partial(people.suppress, keys),
             people_messages.Unsubscribe: partial(people.unsubscribe, links),
-            people_messages.Unsuppress: people.unsuppress,
-            people_messages.ListSuppressions: people.list_suppressions,
+            people_messages.Unsuppress: partial(people.unsuppress, keys),
+            people_messages.ListSuppressions: partial(people.list_suppressions, keys),
             people_messages.GetContact: people.get_contact,
+            backfill_messages.BackfillSent: backfill.backfill_sent,
+            backfill_messages.BackfillPending: backfill.backfill_pending,
+            backfill_messages.ImportSuppressions: backfill.import_suppressions,
             mailbox_messages.SetMailbox: mailboxes.set_mailbox,
             mailbox_messages.RemoveMailbox: mailboxes.remove_mailbox,
             mailbox_messages.ListMailboxes: mailboxes.list_mailboxes,
@@ -124,5 +131,6 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
         ],
         closes=[carriers.close],
         keys=keys,
+        sealed=[RESEALED],
     )
     return service

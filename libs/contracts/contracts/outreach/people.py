@@ -9,7 +9,12 @@ from pydantic import BaseModel, Field
 
 from contracts.message import Event, Kind, Reply, Request, Topic
 from contracts.taxonomy import Channel
-from contracts.values import Actor, Moment
+from contracts.values import NO_NUL, Actor, Moment
+
+Note = Annotated[
+    str | None, Field(min_length=1, max_length=1_000, pattern=NO_NUL, repr=False, examples=["Asked by telephone."])
+]
+"""Free text about an entry of the suppression ledger; kept sealed, and dropped when its person is erased."""
 
 
 class SuppressionReason(StrEnum):
@@ -45,6 +50,8 @@ class SuppressionView(Reply):
     """When somebody ended it."""
     lifted_by: Actor | None = None
     """Who did."""
+    note: Note = None
+    """What was noted when it was made."""
 
 
 class Suppress(Request[SuppressionView]):
@@ -61,6 +68,8 @@ class Suppress(Request[SuppressionView]):
     expires_at: Moment | None = None
     """When it ends by itself; a complaint's never does."""
     actor: Actor | None = None
+    note: Note = None
+    """What is to be remembered of it; kept sealed, and dropped when the person is erased."""
 
 
 class UnsubscribeTaken(Reply):

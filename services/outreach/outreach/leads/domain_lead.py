@@ -5,7 +5,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from contracts.intake.leads import LeadSnapshot, LeadUpdated
-from contracts.intake.people import LeadMerged, LeadUnmerged
+from contracts.intake.people import IdentifiedPerson, LeadMerged, LeadUnmerged
 from contracts.taxonomy import Channel
 
 Lead = LeadSnapshot
@@ -29,8 +29,17 @@ def channels(lead: Lead) -> list[Channel]:
 
 def names(lead: Lead) -> list[str]:
     """By what the lead's person is known: who shares one of these is the same person."""
-    tokens = {kind: getattr(lead, f"{kind}_token") for kind in _TOKENS}
-    return [f"person:{lead.person_id}", *(f"{kind}:{token}" for kind, token in tokens.items() if token)]
+    return [f"person:{lead.person_id}", *_of_tokens(lead)]
+
+
+def names_of(person: IdentifiedPerson) -> list[str]:
+    """By what a person is known of whom there may be no lead."""
+    return [*(f"person:{person_id}" for person_id in person.person_ids), *_of_tokens(person)]
+
+
+def _of_tokens(known: Lead | IdentifiedPerson) -> list[str]:
+    tokens = {kind: getattr(known, f"{kind}_token") for kind in _TOKENS}
+    return [f"{kind}:{token}" for kind, token in tokens.items() if token]
 
 
 def told_otherwise(lead: Lead) -> bool:

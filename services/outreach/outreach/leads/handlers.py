@@ -42,8 +42,10 @@ async def keep_leads(uow: UnitOfWork, received: Sequence[Received[domain_lead.Le
         await store_enrollments.stand_aside(uow, aside)
     if parted := [key for key in kept if isinstance(known[key], LeadUnmerged)]:
         await store_enrollments.part(uow, parted)
-    if changed := [key for key in kept if known[key].version > 1]:
-        await store_enrollments.follow_names(uow, changed)
+    if kept:
+        # A new lead too may tell more of a person who was contacted, or is not to be, before there was a lead of theirs.
+        await store_enrollments.follow_names(uow, kept)
+        await people.follow_names(uow, kept)
     await enrol(uow, kept, causes)
 
 
@@ -55,7 +57,7 @@ async def forget_leads(uow: UnitOfWork, received: Sequence[Received[LeadErased]]
     for message in received:
         tenant, erased = message.tenant, message.body
         before = await store.forget(uow, tenant, erased.lead_id, erased.version)
-        sequences = await store_enrollments.going_on(uow, tenant, erased.lead_id)
+        sequences = await store_enrollments.going_on(uow, tenant, [erased.lead_id])
         stopped = await stop(uow, tenant, sequences, EnrollmentEnd.ERASED, cause=message.envelope)
         await people.forget_names(uow, tenant, before["names"])
         await replies.forget_words(uow, tenant, erased.lead_id)

@@ -1,6 +1,6 @@
 """Every query about outreach's copies of leads."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -81,10 +81,16 @@ async def note_wins(uow: UnitOfWork, wins: Sequence[tuple[str, UUID, datetime]])
 
 
 async def one(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping | None:
-    """A lead: the `names` its person is known by, its `channels`, and whether it is `erased`."""
+    """A lead, as `several` has it."""
+    return (await several(uow, tenant, [lead_id])).get(lead_id)
+
+
+async def several(uow: UnitOfWork, tenant: str, lead_ids: Collection[UUID]) -> dict[UUID, RowMapping]:
+    """Those of these leads that are known, by their ids: the `names` their persons are known by, their `channels`, whether they are
+    `merged` into another, and whether they are `erased`."""
     rows = await uow.execute(
-        f"""select lead_id, names || {OF_MERGED} as names, channels, erased from lead
-            where tenant_id = :tenant and lead_id = :lead_id""",
-        tenant=tenant, lead_id=lead_id,
+        f"""select lead_id, names || {OF_MERGED} as names, channels, merged_into is not null as merged, erased from lead
+            where tenant_id = :tenant and lead_id = any (cast(:leads as uuid[]))""",
+        tenant=tenant, leads=list(lead_ids),
     )  # fmt: skip
-    return rows.mappings().first()
+    return {row["lead_id"]: row for row in rows.mappings()}

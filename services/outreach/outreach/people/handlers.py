@@ -3,8 +3,10 @@
 from uuid import UUID
 
 from sqlalchemy import RowMapping
+from uuid_utils.compat import uuid7
 
 from chassis import paging
+from chassis.keys import TenantKey, TenantKeys
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts.message import ProblemCode, ProblemError
@@ -15,7 +17,7 @@ from contracts.taxonomy import Channel
 from outreach import locks
 from outreach.leads import store as leads
 from outreach.people import store
-from outreach.people.suppressing import suppress_person
+from outreach.people.suppressing import open_note, seal_note, suppress_person
 from outreach.sending import store_queue, store_waiting
 from outreach.sending.domain_gates import REST
 from outreach.unsubscribing import Links
@@ -24,16 +26,20 @@ _SUPPRESSIONS = (Gate.SUPPRESSION, Gate.UNSUBSCRIBED, Gate.DO_NOT_CONTACT)
 """The gates that the ledger keeps closed."""
 
 
-async def suppress(uow: UnitOfWork, request: Received[messages.Suppress]) -> SuppressionView:
+async def suppress(keys: TenantKeys, uow: UnitOfWork, request: Received[messages.Suppress]) -> SuppressionView:
     """Whoever holds the person, by whatever lead, stops at once, where the entry is about everything and has no end."""
     tenant, ask = request.tenant, request.body
+    key = await keys.of(uow, tenant)  # before anything is locked that others wait for
     await locks.stop_messages(uow, [tenant])
     lead = await _lead(uow, tenant, ask.lead_id)
     if ask.reason is SuppressionReason.COMPLAINT and ask.expires_at:
         raise ProblemError(ProblemCode.INVALID, "a complaint never expires: leave out expires_at", "expires_at")
     entry = ask.model_dump(include={"lead_id", "reason", "channel", "campaign_id", "actor", "expires_at"})
+    if ask.note:
+        id_ = uuid7()
+        entry |= {"suppression_id": id_, "note": seal_note(key, id_, ask.note)}
     id_ = await suppress_person(uow, tenant, lead["names"], entry, request.envelope)
-    return await _entry(uow, tenant, id_)
+    return _view(await _entry(uow, tenant, id_), key)
 
 
 async def unsubscribe(
@@ -51,31 +57,35 @@ async def unsubscribe(
     message = await store_queue.one(uow, tenant, ask.message_id)
     if message is None or message["erased"]:
         raise _no_such_link()
-    if not await store.has_unsubscribed(uow, tenant, message["names"]):
-        entry = {
-            "lead_id": message["lead_id"], "reason": SuppressionReason.UNSUBSCRIBED.value, "channel": None,
-            "campaign_id": None, "actor": None, "expires_at": None,
-        }  # fmt: skip
+    entry = {
+        "lead_id": message["lead_id"], "reason": SuppressionReason.UNSUBSCRIBED.value, "channel": None,
+        "campaign_id": None, "actor": None, "expires_at": None,
+    }  # fmt: skip
+    if not await store.in_the_ledger(uow, tenant, [(message["names"], entry)]):
         await suppress_person(uow, tenant, message["names"], entry, request.envelope, message_id=ask.message_id)
     return messages.UnsubscribeTaken(message_id=ask.message_id)
 
 
-async def unsuppress(uow: UnitOfWork, request: Received[messages.Unsuppress]) -> SuppressionView:
+async def unsuppress(keys: TenantKeys, uow: UnitOfWork, request: Received[messages.Unsuppress]) -> SuppressionView:
     tenant, ask = request.tenant, request.body
+    key = await keys.of(uow, tenant)
     entry = await _entry(uow, tenant, ask.suppression_id)
-    if entry.reason is SuppressionReason.COMPLAINT:
+    if entry["reason"] == SuppressionReason.COMPLAINT:
         raise ProblemError(ProblemCode.CONFLICT, "a complaint never expires, and cannot be lifted", "suppression_id")
     await store.lift(uow, tenant, ask.suppression_id, ask.actor)
-    if entry.lead_id:
-        await store_waiting.look_again(uow, [(tenant, entry.lead_id)], _SUPPRESSIONS)
-    return await _entry(uow, tenant, ask.suppression_id)
+    if entry["lead_id"]:
+        await store_waiting.look_again(uow, [(tenant, entry["lead_id"])], _SUPPRESSIONS)
+    return _view(await _entry(uow, tenant, ask.suppression_id), key)
 
 
-async def list_suppressions(uow: UnitOfWork, request: Received[messages.ListSuppressions]) -> messages.SuppressionList:
+async def list_suppressions(
+    keys: TenantKeys, uow: UnitOfWork, request: Received[messages.ListSuppressions]
+) -> messages.SuppressionList:
     ask = request.body
     names = (await _lead(uow, request.tenant, ask.lead_id))["names"] if ask.lead_id else None
     rows = await store.ledger(uow, request.tenant, names, paging.after(ask.cursor, UUID), ask.limit + 1)
-    views = [SuppressionView.model_validate(dict(row)) for row in rows[: ask.limit]]
+    key = await keys.of(uow, request.tenant)
+    views = [_view(row, key) for row in rows[: ask.limit]]
     cursor = str(views[-1].suppression_id) if len(rows) > ask.limit else None
     return messages.SuppressionList(suppressions=views, next_cursor=cursor)
 
@@ -117,7 +127,7 @@ def _no_such_link() -> ProblemError:
     return ProblemError(ProblemCode.NOT_FOUND, "this is no message's link, or its person was erased", "token")
 
 
-async def _entry(uow: UnitOfWork, tenant: str, id_: UUID) -> SuppressionView:
+async def _entry(uow: UnitOfWork, tenant: str, id_: UUID) -> RowMapping:
     row = await store.entry(uow, tenant, id_)
     if row is None:
         raise ProblemError(
@@ -125,4 +135,9 @@ async def _entry(uow: UnitOfWork, tenant: str, id_: UUID) -> SuppressionView:
             "the suppression ledger has no such entry; list_suppressions shows it",
             "suppression_id",
         )
-    return SuppressionView.model_validate(dict(row))
+    return row
+
+
+def _view(row: RowMapping, key: TenantKey) -> SuppressionView:
+    note = open_note(key, row["suppression_id"], row["note"]) if row["note"] else None
+    return SuppressionView.model_validate({**row, "note": note})

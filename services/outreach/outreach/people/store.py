@@ -8,32 +8,89 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 from uuid_utils.compat import uuid7
 
-from chassis.unit_of_work import UnitOfWork
+from chassis.unit_of_work import UnitOfWork, columns
 from contracts.outreach.people import SuppressionReason
 from contracts.taxonomy import CHANNEL_OF, Channel, SendKind
 
 _NAME_OF = {Channel.EMAIL: "email", Channel.LINKEDIN: "linkedin", Channel.SMS: "phone", Channel.PHONE: "phone"}
 """How the names begin that somebody is reached by on a channel."""
-_ENTRY = (
-    """suppression_id, lead_id, reason, channel, campaign_id, created_at, actor, expires_at, lifted_at, lifted_by"""
-)
+_ENTRY = """suppression_id, lead_id, reason, channel, campaign_id, created_at, actor, expires_at, lifted_at, lifted_by,
+       note"""
 
 
-async def suppress(uow: UnitOfWork, tenant: str, names: Sequence[str], entry: Mapping[str, Any]) -> UUID:
-    """Add an entry about whoever is known by one of these names; returns its id."""
-    id_ = uuid7()
+Entry = tuple[Sequence[str], Mapping[str, Any]]
+"""By which names its person is known, and what an entry of the ledger says: `suppression_id`, `lead_id`, `reason`, `channel`,
+`campaign_id`, `actor`, `expires_at`, the `message_id` that led to it, and the sealed `note`."""
+
+
+async def suppress(uow: UnitOfWork, tenant: str, entries: Sequence[Entry]) -> None:
+    """Add entries, each about whoever is known by one of its names."""
+    rows = [entry for _, entry in entries]
+    given = columns(
+        rows,
+        "suppression_id",
+        "lead_id",
+        "reason",
+        "channel",
+        "campaign_id",
+        "actor",
+        "expires_at",
+        "message_id",
+        "note",
+    )
     await uow.execute(
         """insert into suppression (tenant_id, suppression_id, lead_id, reason, channel, campaign_id, created_at, actor, expires_at,
-                                    message_id)
-           values (:tenant, :id, :lead_id, :reason, :channel, :campaign_id, :now, :actor, :expires_at, :message_id)""",
-        tenant=tenant, id=id_, now=uow.now, **entry,
+                                    message_id, note)
+           select :tenant, suppression_id, lead_id, reason, channel, campaign_id, :now, actor, expires_at, message_id, note
+           from unnest(cast(:suppression_id as uuid[]), cast(:lead_id as uuid[]), cast(:reason as text[]),
+                       cast(:channel as text[]), cast(:campaign_id as uuid[]), cast(:actor as text[]),
+                       cast(:expires_at as timestamptz[]), cast(:message_id as uuid[]), cast(:note as bytea[]))
+                as given (suppression_id, lead_id, reason, channel, campaign_id, actor, expires_at, message_id, note)""",
+        tenant=tenant, now=uow.now, **given,
     )  # fmt: skip
+    about = [(name, entry["suppression_id"]) for names, entry in entries for name in dict.fromkeys(names)]
     await uow.execute(
         """insert into suppressed_name (tenant_id, name, suppression_id)
-           select distinct :tenant, name, cast(:id as uuid) from unnest(cast(:names as text[])) as name""",
-        tenant=tenant, id=id_, names=list(names),
+           select :tenant, * from unnest(cast(:names as text[]), cast(:ids as uuid[]))""",
+        tenant=tenant, names=[name for name, _ in about], ids=[id_ for _, id_ in about],
     )  # fmt: skip
-    return id_
+
+
+async def in_the_ledger(uow: UnitOfWork, tenant: str, entries: Sequence[Entry]) -> set[int]:
+    """Which of these, by their places from 0, the ledger has already: not lifted, by each of the names, and for the same reason,
+    channel, campaign and end."""
+    given = [(at, name, entry) for at, (names, entry) in enumerate(entries) for name in names]
+    rows = await uow.execute(
+        """select at from unnest(cast(:places as integer[]), cast(:names as text[]), cast(:reasons as text[]),
+                                 cast(:channels as text[]), cast(:campaigns as uuid[]), cast(:ends as timestamptz[]))
+               as given (at, name, reason, channel, campaign_id, expires_at)
+           group by at having bool_and(exists (
+               select from suppressed_name as about join suppression as entry using (tenant_id, suppression_id)
+               where about.tenant_id = :tenant and about.name = given.name and entry.lifted_at is null
+                     and entry.reason = given.reason and entry.channel is not distinct from given.channel
+                     and entry.campaign_id is not distinct from given.campaign_id
+                     and entry.expires_at is not distinct from given.expires_at))""",
+        tenant=tenant, places=[at for at, _, _ in given], names=[name for _, name, _ in given],
+        reasons=[entry["reason"] for _, _, entry in given], channels=[entry["channel"] for _, _, entry in given],
+        campaigns=[entry["campaign_id"] for _, _, entry in given], ends=[entry["expires_at"] for _, _, entry in given],
+    )  # fmt: skip
+    return set(rows.scalars())
+
+
+async def follow_names(uow: UnitOfWork, leads: Sequence[tuple[str, UUID]]) -> None:
+    """Entries that were made when there was no lead of their person are about whoever is known by a name of (tenant, lead)."""
+    await uow.execute(
+        """insert into suppressed_name (tenant_id, name, suppression_id)
+           select distinct lead.tenant_id, other.name, about.suppression_id
+           from unnest(cast(:tenants as text[]), cast(:leads as uuid[])) as given (tenant_id, lead_id)
+           join lead using (tenant_id, lead_id)
+           join suppressed_name as about on about.tenant_id = lead.tenant_id and about.name = any (lead.names)
+           join suppression on suppression.tenant_id = about.tenant_id and suppression.suppression_id = about.suppression_id
+           cross join lateral unnest(lead.names) as other (name)
+           where suppression.lead_id is null and not lead.erased
+           on conflict do nothing""",
+        tenants=[tenant for tenant, _ in leads], leads=[lead for _, lead in leads],
+    )  # fmt: skip
 
 
 async def suppress_recipients(
@@ -108,20 +165,6 @@ async def in_force(uow: UnitOfWork, tenant: str, names: Sequence[str], at: datet
     return list(rows.mappings())
 
 
-async def has_unsubscribed(uow: UnitOfWork, tenant: str, names: Sequence[str]) -> bool:
-    """Whether whoever is known by these names has unsubscribed from everything without an end, by each of the names."""
-    rows = await uow.execute(
-        """select not exists (
-               select from unnest(cast(:names as text[])) as known (name)
-               where not exists (
-                   select from suppressed_name as about join suppression using (tenant_id, suppression_id)
-                   where about.tenant_id = :tenant and about.name = known.name and reason = 'unsubscribed'
-                         and lifted_at is null and channel is null and campaign_id is null and expires_at is null))""",
-        tenant=tenant, names=list(names),
-    )  # fmt: skip
-    return bool(rows.scalar_one())
-
-
 async def holds(uow: UnitOfWork, tenant: str, names: Sequence[str]) -> list[RowMapping]:
     """Who holds whoever is known by one of these names: `enrollment_id`, whether it `lasts`, `last_sent_at`."""
     rows = await uow.execute(
@@ -133,12 +176,17 @@ async def holds(uow: UnitOfWork, tenant: str, names: Sequence[str]) -> list[RowM
 
 
 async def forget_names(uow: UnitOfWork, tenant: str, names: Sequence[str]) -> None:
-    """Nothing is kept by these names any more."""
+    """Nothing is kept by these names any more, nor in free text about them."""
     await uow.execute(
         "delete from hold where tenant_id = :tenant and name = any (cast(:names as text[]))",
         tenant=tenant,
         names=list(names),
     )
+    await uow.execute(
+        """update suppression set note = null where tenant_id = :tenant and note is not null and suppression_id in (
+               select suppression_id from suppressed_name where tenant_id = :tenant and name = any (cast(:names as text[])))""",
+        tenant=tenant, names=list(names),
+    )  # fmt: skip
     await uow.execute(
         "delete from suppressed_name where tenant_id = :tenant and name = any (cast(:names as text[]))",
         tenant=tenant, names=list(names),

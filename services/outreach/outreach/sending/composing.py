@@ -2,10 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 from uuid import UUID
 
 from chassis.unit_of_work import Database, Row
-from contracts.intake.privacy import PersonalField, Revealed, RevealPii, Revelation
+from contracts.intake.privacy import MOST_REVEALED, PersonalField, Revealed, RevealPii, RevealState
+from contracts.intake.texts import RevealTexts
 from contracts.outreach.accounts import Transport
 from contracts.taxonomy import CHANNEL_OF, Channel, Purpose, SendKind
 from outreach.sending import store_messages
@@ -13,7 +15,8 @@ from outreach.templates import domain_template, domain_values, store
 from outreach.templates.domain_flaws import TemplateError
 from outreach.unsubscribing import Links
 
-Reveal = Callable[[str, RevealPii], Awaitable[Revelation]]
+Reveal = Callable[[str, RevealPii | RevealTexts], Awaitable[Any]]
+"""Has intake show what is personal of a tenant's: a `Revelation`, or `RevealedTexts`."""
 
 _ADDRESS = {
     Channel.EMAIL: PersonalField.EMAIL,
@@ -75,6 +78,7 @@ class Composer:
             TenantKeyError: they cannot be made for this tenant.
         """
         texts = await self._texts_of(tenant, rows)
+        given = await self._given_texts(tenant, [row["message_id"] for row in rows if row["has_text"]])
         personal = [row for row in rows if _is_shown_to(row)]
         letters: dict[UUID, Letter | str] = {row["message_id"]: Letter("", "") for row in rows if not _is_shown_to(row)}
         shown = await self._shown(tenant, personal, texts) if personal else {}
@@ -83,7 +87,8 @@ class Composer:
         threads = await self._threads(tenant, [row["message_id"] for row in mails if row["step"] > 1])
         for row in personal:
             id_ = row["message_id"]
-            letter = _letter(row, shown.get(row["lead_id"]), texts.get(id_), urls.get(id_))
+            text = given.get(id_) if row["has_text"] else texts.get(id_)
+            letter = _letter(row, shown.get(row["lead_id"]), text, urls.get(id_))
             letters[id_] = (
                 replace(letter, follows=threads[id_]) if isinstance(letter, Letter) and id_ in threads else letter
             )
@@ -95,6 +100,18 @@ class Composer:
             return {}
         async with self._database.begin(tenant) as uow:
             return await store_messages.before(uow, tenant, followups)
+
+    async def _given_texts(self, tenant: str, messages: Sequence[UUID]) -> dict[UUID, str]:
+        """What messages say of which intake keeps the words; nothing of one whose person was erased."""
+        found: dict[UUID, str] = {}
+        left = list(messages)
+        while left:
+            asked = left[:MOST_REVEALED]
+            shown = await self._reveal(tenant, RevealTexts(text_ids=asked, purpose=Purpose.SEND_MESSAGE))
+            found |= {view.text_id: view.text for view in shown.texts if view.text is not None}
+            deferred = [view.text_id for view in shown.texts if view.state is RevealState.DEFERRED]
+            left = deferred + left[MOST_REVEALED:]
+        return found
 
     async def _shown(self, tenant: str, rows: Sequence[Row], texts: Mapping[UUID, _Text]) -> dict[UUID, Revealed]:
         """What intake shows of these messages' leads: their addresses, and what the templates use."""
@@ -127,13 +144,16 @@ class Composer:
         }
 
 
-def _letter(row: Row, view: Revealed | None, text: _Text | None, unsubscribe_url: str | None) -> Letter | str:
+def _letter(row: Row, view: Revealed | None, text: _Text | str | None, unsubscribe_url: str | None) -> Letter | str:
     kind = SendKind(row["kind"])
     address = getattr(view, _ADDRESS[CHANNEL_OF[kind]], None) if view else None
     if not view or not address:
         return NO_ADDRESS
     if text is None:
         return NO_TEMPLATE
+    if isinstance(text, str):
+        subject, body = parted(kind, text)
+        return Letter(address, body, subject, unsubscribe_url=unsubscribe_url)
     values = domain_values.values(view.name, row["attribution"], {**row["lead_metadata"], **(view.metadata or {})})
     if row["sender_name"]:
         values[domain_values.SENDER_NAME] = row["sender_name"]
@@ -146,6 +166,19 @@ def _letter(row: Row, view: Revealed | None, text: _Text | None, unsubscribe_url
     return Letter(address, made.body, made.subject, unsubscribe_url=unsubscribe_url)
 
 
+def as_text(subject: str | None, body: str) -> str:
+    """What a message says, as intake keeps it: of an e-mail the subject, an empty line and the body."""
+    return body if subject is None else f"{subject}\n\n{body}"
+
+
+def parted(kind: SendKind, text: str) -> tuple[str | None, str]:
+    """Subject and body of what `as_text` made."""
+    if kind is not SendKind.EMAIL:
+        return None, text
+    subject, _, body = text.partition("\n\n")
+    return subject, body
+
+
 def _is_shown_to(row: Row) -> bool:
     """Whether anything personal is needed: the sandbox contacts nobody, and is shown nothing that nothing is written with."""
-    return row["transport"] != Transport.SANDBOX or row["variant"] is not None
+    return row["transport"] != Transport.SANDBOX or row["variant"] is not None or row["has_text"]

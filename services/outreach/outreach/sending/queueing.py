@@ -28,6 +28,8 @@ class Entry:
         person: one of the names its lead's person is known by; the same person gets the same account.
         account_id: the account that the sequence has been sent from by this channel so far.
         variant: the template it is written by, with its version.
+        message_id: what it is known by from before; it is given an id otherwise.
+        has_text: whether intake keeps what it says, word for word, under its id.
         cause: what led to it.
     """
 
@@ -43,6 +45,8 @@ class Entry:
     account_id: UUID | None = None
     variant: Variant | None = None
     cause: Envelope | None = None
+    message_id: UUID | None = None
+    has_text: bool = False
 
 
 async def enqueue(uow: UnitOfWork, entries: Sequence[Entry]) -> list[dict[str, Any]]:
@@ -142,7 +146,7 @@ def about_message(row: Row) -> dict[str, Any]:
 def _row(uow: UnitOfWork, entry: Entry) -> dict[str, Any]:
     return {
         "tenant_id": entry.tenant,
-        "message_id": uuid7(),
+        "message_id": entry.message_id or uuid7(),
         "enrollment_id": entry.enrollment_id,
         "campaign_id": entry.campaign_id,
         "lead_id": entry.lead_id,
@@ -152,5 +156,6 @@ def _row(uow: UnitOfWork, entry: Entry) -> dict[str, Any]:
         "due_at": entry.due_at,
         "variant": entry.variant.template_id if entry.variant else None,
         "variant_version": entry.variant.version if entry.variant else None,
+        "has_text": entry.has_text,
         "token": None,
     }

@@ -149,11 +149,12 @@ async def stand_aside(uow: UnitOfWork, leads: Sequence[tuple[str, UUID]]) -> Non
         )
 
 
-async def going_on(uow: UnitOfWork, tenant: str, lead_id: UUID) -> list[UUID]:
-    """The sequences that a lead is in."""
+async def going_on(uow: UnitOfWork, tenant: str, lead_ids: Collection[UUID]) -> list[UUID]:
+    """The sequences that leads are in."""
     rows = await uow.execute(
-        "select enrollment_id from enrollment where tenant_id = :tenant and lead_id = :lead and ended_at is null",
-        tenant=tenant, lead=lead_id,
+        """select enrollment_id from enrollment
+           where tenant_id = :tenant and lead_id = any (cast(:leads as uuid[])) and ended_at is null""",
+        tenant=tenant, leads=list(lead_ids),
     )  # fmt: skip
     return list(rows.scalars())
 

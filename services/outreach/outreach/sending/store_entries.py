@@ -8,19 +8,19 @@ from contracts.taxonomy import CHANNEL_OF, Channel, SendKind
 
 _INSERT = """
     insert into send_queue (tenant_id, message_id, enrollment_id, campaign_id, lead_id, step, kind, account_id, state,
-                            queued_at, due_at, variant, variant_version)
+                            queued_at, due_at, variant, variant_version, has_text)
     select tenant_id, message_id, enrollment_id, campaign_id, lead_id, step, kind, account_id, 'queued', :now, due_at, variant,
-           variant_version
+           variant_version, has_text
     from unnest(cast(:tenant_id as text[]), cast(:message_id as uuid[]), cast(:enrollment_id as uuid[]),
                 cast(:campaign_id as uuid[]), cast(:lead_id as uuid[]), cast(:step as integer[]), cast(:kind as text[]),
                 cast(:account_id as uuid[]), cast(:due_at as timestamptz[]), cast(:variant as uuid[]),
-                cast(:variant_version as integer[]))
+                cast(:variant_version as integer[]), cast(:has_text as boolean[]))
          as given (tenant_id, message_id, enrollment_id, campaign_id, lead_id, step, kind, account_id, due_at, variant,
-                   variant_version)
+                   variant_version, has_text)
 """
 _COLUMNS = (
     "tenant_id", "message_id", "enrollment_id", "campaign_id", "lead_id", "step", "kind", "account_id", "due_at", "variant",
-    "variant_version",
+    "variant_version", "has_text",
 )  # fmt: skip
 _LANES = """
     insert into lane (tenant_id, account_id, campaign_id, kind, ready_at)

@@ -88,16 +88,19 @@ def render(kind: SendKind, subject: str | None, body: str, values: Mapping[str, 
         raise TemplateError(flaws)
     texts = {part: _render(compiled(text, part, kind), part, values) for part, text in _parts(subject, body)}
     for part, text in texts.items():
-        most = MOST_SUBJECT if part is TemplatePart.SUBJECT else MOST_CHARACTERS[kind]
-        if (length := _length(text)) > most:
-            raise TemplateError(
-                [flaw(TemplateFlawCode.TOO_LONG, part, f"has {length} characters, and may have {most}")]
-            )
-        if not text.strip():
-            raise TemplateError(
-                [flaw(TemplateFlawCode.EMPTY, part, "comes out empty: write something outside of conditions")]
-            )
+        if found := flaw_of(kind, part, text):
+            raise TemplateError([found])
     return Rendered(texts.get(TemplatePart.SUBJECT), texts[TemplatePart.BODY])
+
+
+def flaw_of(kind: SendKind, part: TemplatePart, text: str) -> TemplateFlaw | None:
+    """Why a finished text cannot be sent: it is too long for its kind, or empty."""
+    most = MOST_SUBJECT if part is TemplatePart.SUBJECT else MOST_CHARACTERS[kind]
+    if (length := _length(text)) > most:
+        return flaw(TemplateFlawCode.TOO_LONG, part, f"has {length} characters, and may have {most}")
+    if not text.strip():
+        return flaw(TemplateFlawCode.EMPTY, part, "comes out empty: write something outside of conditions")
+    return None
 
 
 def _render(compiled: Compiled, part: TemplatePart, values: Mapping[str, str]) -> str:

@@ -1,0 +1,1 @@
+"""What other systems sent, were about to send, or were told never to send is taken over."""
