@@ -1,5 +1,6 @@
 """Nobody is contacted again because another system did it before: for 60 days, by person, over every channel and account."""
 
+import asyncio
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -76,6 +77,15 @@ async def test_what_is_taken_twice_is_kept_once_and_nothing_of_it_is_personal(
     assert await kept(platform, tenant) == before
     assert (before["outreach_history"], before["hold"], before["backfilled"]) == (1, 1, 1)
     assert "example.com" not in await all_of(platform, tenant)
+
+
+async def test_of_several_who_hand_over_the_same_at_once_one_does(
+    platform: Platform, tenant: str, outbox: Outbox
+) -> None:
+    row = sent(person(email="ada@example.com"))
+    results = await asyncio.gather(*(hand_sent(platform, tenant, row) for _ in range(5)))
+    assert sorted(result.verdict for (result,) in results) == [KNOWN] * 4 + [TAKEN]
+    assert (await kept(platform, tenant))["outreach_history"] == 1
 
 
 async def test_what_was_sent_before_something_newer_changes_nothing_but_the_history(

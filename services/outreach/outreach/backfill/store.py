@@ -55,9 +55,11 @@ async def enrollments(
         """select campaign_id, lead_id, enrollment_id, end_reason is not distinct from 'completed' and not exists (
                select from send_queue as message
                where message.tenant_id = :tenant and message.enrollment_id = enrollment.enrollment_id) as is_free
-           from enrollment join unnest(cast(:campaigns as uuid[]), cast(:leads as uuid[]))
-               as given (campaign_id, lead_id) using (campaign_id, lead_id)
-           where tenant_id = :tenant""",
+           from unnest(cast(:campaigns as uuid[]), cast(:leads as uuid[])) as given (campaign, lead)
+           cross join lateral (
+               select * from enrollment
+               where tenant_id = :tenant and campaign_id = given.campaign and lead_id = given.lead offset 0
+           ) as enrollment""",
         tenant=tenant, campaigns=[campaign for campaign, _ in of], leads=[lead for _, lead in of],
     )  # fmt: skip
     return {(row["campaign_id"], row["lead_id"]): row for row in rows.mappings()}
@@ -91,7 +93,8 @@ async def go_on(uow: UnitOfWork, tenant: str, enrollments: Mapping[UUID, UUID]) 
     rows = await uow.execute(
         """update enrollment set ended_at = null, end_reason = null, lead_id = given.lead
            from unnest(cast(:enrollments as uuid[]), cast(:leads as uuid[])) as given (enrollment, lead)
-           where tenant_id = :tenant and enrollment_id = given.enrollment and end_reason = 'completed' and not exists (
+           where tenant_id = :tenant and enrollment_id = given.enrollment
+                 and enrollment_id = any (cast(:enrollments as uuid[])) and end_reason = 'completed' and not exists (
                select from send_queue as message
                where message.tenant_id = :tenant and message.enrollment_id = given.enrollment)
            returning campaign_id, lead_id, enrollment_id""",
@@ -119,12 +122,14 @@ async def contacted_elsewhere(
         tenant=tenant, names=names,
     )  # fmt: skip
     rows = await uow.execute(
-        """update enrollment set holds = false where tenant_id = :tenant and enrollment_id in (
-               select hold.enrollment_id from hold
-               join unnest(cast(:names as text[]), cast(:moments as timestamptz[]), cast(:enrollments as uuid[]))
-                    as given (name, sent_at, enrollment_id) using (name)
-               where hold.tenant_id = :tenant and hold.lasts and given.sent_at > :rested
-                     and hold.enrollment_id is distinct from given.enrollment_id)
+        """update enrollment set holds = false where tenant_id = :tenant and enrollment_id = any (array(
+               select hold.enrollment_id
+               from unnest(cast(:names as text[]), cast(:moments as timestamptz[]), cast(:enrollments as uuid[]))
+                    as given (name, sent_at, enrollment_id)
+               cross join lateral (
+                   select enrollment_id from hold where tenant_id = :tenant and name = given.name and lasts offset 0
+               ) as hold
+               where given.sent_at > :rested and hold.enrollment_id is distinct from given.enrollment_id))
            and not exists (
                select from send_queue as message
                where message.tenant_id = :tenant and message.enrollment_id = enrollment.enrollment_id

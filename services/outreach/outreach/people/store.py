@@ -65,7 +65,10 @@ async def in_the_ledger(uow: UnitOfWork, tenant: str, entries: Sequence[Entry]) 
                                  cast(:channels as text[]), cast(:campaigns as uuid[]), cast(:ends as timestamptz[]))
                as given (at, name, reason, channel, campaign_id, expires_at)
            group by at having bool_and(exists (
-               select from suppressed_name as about join suppression as entry using (tenant_id, suppression_id)
+               select from suppressed_name as about
+               cross join lateral (
+                   select * from suppression where tenant_id = :tenant and suppression_id = about.suppression_id offset 0
+               ) as entry
                where about.tenant_id = :tenant and about.name = given.name and entry.lifted_at is null
                      and entry.reason = given.reason and entry.channel is not distinct from given.channel
                      and entry.campaign_id is not distinct from given.campaign_id
@@ -84,10 +87,16 @@ async def follow_names(uow: UnitOfWork, leads: Sequence[tuple[str, UUID]]) -> No
            select distinct lead.tenant_id, other.name, about.suppression_id
            from unnest(cast(:tenants as text[]), cast(:leads as uuid[])) as given (tenant_id, lead_id)
            join lead using (tenant_id, lead_id)
-           join suppressed_name as about on about.tenant_id = lead.tenant_id and about.name = any (lead.names)
-           join suppression on suppression.tenant_id = about.tenant_id and suppression.suppression_id = about.suppression_id
+           cross join lateral (
+               select suppression_id from suppressed_name
+               where tenant_id = lead.tenant_id and name = any (lead.names) offset 0
+           ) as about
+           cross join lateral (
+               select lead_id from suppression
+               where tenant_id = lead.tenant_id and suppression_id = about.suppression_id offset 0
+           ) as entry
            cross join lateral unnest(lead.names) as other (name)
-           where suppression.lead_id is null and not lead.erased
+           where entry.lead_id is null and not lead.erased
            on conflict do nothing""",
         tenants=[tenant for tenant, _ in leads], leads=[lead for _, lead in leads],
     )  # fmt: skip

@@ -97,8 +97,13 @@ async def follow_names(uow: UnitOfWork, leads: Sequence[tuple[str, UUID]]) -> No
                 from (select lead.tenant_id, lead.lead_id, lead.names || {OF_MERGED} as names
                       from unnest(cast(:tenants as text[]), cast(:leads as uuid[])) as given (tenant_id, lead_id)
                       join lead using (tenant_id, lead_id) where lead.merged_into is null and not lead.erased) as lead
-                join hold on hold.tenant_id = lead.tenant_id and hold.name = any (lead.names)
-                left join enrollment on enrollment.tenant_id = hold.tenant_id and enrollment.enrollment_id = hold.enrollment_id
+                cross join lateral (
+                    select * from hold where tenant_id = lead.tenant_id and name = any (lead.names) offset 0
+                ) as hold
+                left join lateral (
+                    select lead_id from enrollment
+                    where tenant_id = hold.tenant_id and enrollment_id = hold.enrollment_id offset 0
+                ) as enrollment on true
                 group by lead.tenant_id, lead.lead_id, names
             ) as known cross join lateral unnest(known.names) as name
             where known.mine is not null or known.last_sent_at is not null
