@@ -5,7 +5,9 @@ from uuid import uuid4
 
 import pytest
 
-from contracts.message import ProblemCode, ProblemError
+from chassis.keys import tenant_keys
+from contracts.message import PLATFORM, ProblemCode, ProblemError
+from contracts.operations import RotateKeys, RunJob
 from contracts.outreach.people import (
     ContactStatus,
     GetContact,
@@ -145,6 +147,21 @@ async def test_a_contact_is_shown_as_campaigns_see_them(platform: Platform, tena
             )
         rested = await platform.caller.ask(tenant, GetContact(lead_id=known.lead_id))
         assert (rested.status, rested.eligible_for_outreach) == (ContactStatus.CONTACTED, True)
+
+
+async def test_a_note_can_be_read_whatever_keys_come_and_go(
+    platform: Platform, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tenant_keys, "HEARD_OF_SECONDS", 0.0)
+    known = lead()
+    async with outreach(platform, tenant):
+        await arrive(platform, tenant, [known])
+        await platform.caller.ask(tenant, Suppress(lead_id=known.lead_id, note="Asked by telephone."))
+        assert (await platform.caller.ask(tenant, RotateKeys(), of="outreach")).sealing_keys == 2
+        ran = await platform.caller.ask(PLATFORM, RunJob(job="reseal"), of="outreach", seconds=30)
+        assert (ran.counts["resealed"], ran.counts["left"], ran.counts["keys_dropped"]) == (1, 0, 1)
+        (entry,) = (await platform.caller.ask(tenant, ListSuppressions())).suppressions
+        assert entry.note == "Asked by telephone."
 
 
 async def _waits(platform: Platform, tenant: str, what: str) -> bool:

@@ -1,7 +1,7 @@
 """Whether a message that another system was about to send can become one of a campaign's here, and to which lead. Pure."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from contracts.outreach.backfill import PendingRow
@@ -46,17 +46,26 @@ def step_of(row: PendingRow, state: CampaignState | None, steps: Sequence[Step])
     return step
 
 
-def lead_for(step: Step, leads: Sequence[Mapping[str, Any]]) -> UUID:
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """A lead of a person, as far as reaching them goes; one that `stands` is neither merged nor erased."""
+
+    lead_id: UUID
+    channels: Sequence[str]
+    stands: bool
+
+
+def lead_for(step: Step, leads: Sequence[Lead]) -> UUID:
     """The first of a person's leads that the step's message can go to.
 
     Raises:
         RefusedError: there is none.
     """
     channel = CHANNEL_OF[step.kind]
-    standing = [lead for lead in leads if not lead["erased"] and not lead["merged"]]
+    standing = [lead for lead in leads if lead.stands]
     if not standing:
         raise RefusedError("person", "intake has no lead of theirs: import it first")
     for lead in standing:
-        if channel in lead["channels"]:
-            return lead["lead_id"]
+        if channel in lead.channels:
+            return lead.lead_id
     raise RefusedError("person", f"no lead of theirs has an address for {channel}")

@@ -86,8 +86,10 @@ async def _unknown(
 ) -> tuple[dict[int, RowResult], list[int]]:
     """What is said of rows that were taken before, or repeat another; and the places of all others."""
     taken = await store.taken(uow, tenant, kind, keys.values())
-    first = {key: at for at, key in reversed(keys.items())}
-    new = [at for at, key in keys.items() if key not in taken and first[key] == at]
+    first: dict[str, int] = {}
+    for at, key in keys.items():
+        first.setdefault(key, at)
+    new = [at for key, at in first.items() if key not in taken]
     return {at: KNOWN for at in keys if at not in set(new)}, new
 
 

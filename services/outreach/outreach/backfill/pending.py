@@ -15,7 +15,7 @@ from contracts.message import Envelope, ProblemCode, ProblemError
 from contracts.outreach.backfill import PendingRow, RowResult
 from contracts.outreach.campaigns import CampaignState, EnrollmentStarted, Step
 from outreach.backfill import store
-from outreach.backfill.domain_pending import RefusedError, lead_for, step_of
+from outreach.backfill.domain_pending import Lead, RefusedError, lead_for, step_of
 from outreach.backfill.persons import KNOWN, TAKEN, Ask, Person, refused
 from outreach.sending import store_queue
 from outreach.sending.composing import as_text
@@ -78,7 +78,7 @@ async def judge(
         try:
             state = CampaignState(campaign["state"]) if campaign else None
             step = step_of(row, state, steps_of(campaign["steps"]) if campaign else [])
-            lead_id = lead_for(step, person.leads)
+            lead_id = lead_for(step, [_lead(row) for row in person.leads])
         except RefusedError as error:
             results[at] = refused(str(error), error.field)
             continue
@@ -165,6 +165,10 @@ async def _keep_texts(
 
     kept = await asyncio.gather(*(is_kept(at, plan) for at, plan in planned.items()))
     return {at for at, is_ in zip(planned, kept, strict=True) if is_}
+
+
+def _lead(row: RowMapping) -> Lead:
+    return Lead(row["lead_id"], row["channels"], stands=not (row["merged"] or row["erased"]))
 
 
 def _entry(
