@@ -71,7 +71,7 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
         settings,
         database=database,
         keys=keys,
-        sealed=[*sealing.RESEALED, admission.RESEALED, *contents.RESEALED],
+        sealed=[sealing.RESEALED, admission.RESEALED, *contents.RESEALED],
         consumes={
             messages.SubmitLead: submissions.submit_leads,
             outcomes.OutcomeRecorded: progress.follow,

@@ -48,7 +48,7 @@ async def test_a_lookup_goes_by_the_whole_key(platform: Platform, tenant: str, i
         )
         await sql.execute(
             """insert into intake.text
-               select tenant_id, lead_id, lead_id, 'x', created_at from intake.lead where tenant_id = $1""",
+               select tenant_id, lead_id, lead_id, 'x', created_at, person_id from intake.lead where tenant_id = $1""",
             tenant,
         )  # fmt: skip
         await sql.execute(

@@ -8,7 +8,7 @@ import pytest
 
 from contracts.gateway import TenantChanged, TenantSettings
 from contracts.intake.erasure import EraseLead, GetErasureCertificate, LiftSuppression
-from contracts.intake.people import MergeLeads
+from contracts.intake.people import DismissReview, MergeLeads
 from contracts.intake.privacy import ExportKind, ExportLead, OnBehalfOf, RevealState
 from contracts.intake.texts import MOST_TEXT_CHARACTERS, KeepText, RevealedText, RevealTexts, TextKept
 from contracts.message import PLATFORM, ProblemCode, ProblemError
@@ -184,17 +184,34 @@ async def test_a_merged_lead_s_texts_are_exported_and_erased_with_the_one_person
     assert await vault.rows("select from intake.text where tenant_id = $1") == []
 
 
-async def test_a_rotated_key_seals_texts_anew_and_they_are_shown_as_before(vault: Vault) -> None:
+async def test_after_a_rotation_texts_are_shown_as_before(vault: Vault) -> None:
     text = await keep(vault, await vault.new_lead())
-
-    async def sealed() -> bytes:
-        (row,) = await vault.rows("select sealed from intake.text where tenant_id = $1 and text_id = $2", text)
-        return bytes(row["sealed"])
-
-    before = await sealed()
     await vault.platform.caller.ask(vault.tenant, RotateKeys(), of="intake")
     assert [one.text for one in await shown(vault, text)] == [WORDS]
     await vault.platform.caller.ask(PLATFORM, RunJob(job="reseal"), of="intake", seconds=60)
-    after = await sealed()
-    assert before[:5] != after[:5], "the key's id"
     assert [one.text for one in await shown(vault, text)] == [WORDS]
+
+
+async def test_an_erased_person_s_texts_cannot_be_read_wherever_copies_of_them_lie(vault: Vault) -> None:
+    lead = await vault.new_lead()
+    text = await keep(vault, lead)
+    (copy,) = await vault.rows("select * from intake.text where tenant_id = $1")
+    await vault.ask("gateway", EraseLead(lead_id=lead, on_behalf_of=ADMIN))
+    async with vault.platform.sql() as sql:
+        await sql.execute("insert into intake.text select ($1::intake.text).*", tuple(copy))
+    assert await shown(vault, text) == [RevealedText(text_id=text, state=RevealState.NOT_FOUND)]
+    assert await vault.rows("select from intake.person_key where tenant_id = $1") == []
+
+
+async def test_of_two_persons_who_are_told_apart_each_has_texts_under_a_key_of_their_own(vault: Vault) -> None:
+    ada, twin = await vault.new_lead("1"), await vault.new_lead("2")
+    texts = {await keep(vault, ada, "Ada's."): ada, await keep(vault, twin, "Her twin's."): twin}
+    await vault.ask("gateway", DismissReview(lead_id=ada, other_id=twin, actor="user:7"))
+    assert {one.text_id: one.lead_id for one in await shown(vault, *texts)} == texts
+    sealed_with = (
+        "select text.key_id = vault.key_id as same from intake.text join intake.vault using (tenant_id, lead_id)"
+    )
+    rows = await vault.rows(f"{sealed_with} where tenant_id = $1")
+    assert [row["same"] for row in rows] == [True, True]
+    await vault.ask("gateway", EraseLead(lead_id=ada, on_behalf_of=ADMIN))
+    assert [one.text for one in await shown(vault, *texts)] == [None, "Her twin's."]

@@ -299,6 +299,7 @@ async def test_whatever_a_service_seals_under_a_tenants_key_is_sealed_anew(platf
         ("dead_letter", "sealed"): "by the key service itself",
         ("tenant_key", "wrapped"): "by the key service itself",
         ("vault", "sealed"): "under a person's key",
+        ("text", "sealed"): "under a person's key",
     }
     hashes = ("digest", "fingerprint", "part", "secret_hash", "session_hash", "body")
     async with platform.sql() as sql:

@@ -75,5 +75,5 @@ async def _seal_leads(uow: UnitOfWork, key: TenantKey, allowed: Collection[str],
         metadata = {**moved[lead_id], **(personal.get("metadata") or {})}
         content = {**personal, "metadata": metadata}
         sealed.append((lead_id, row["key_id"], sealing.seal(content, lead_id, key.tenant, person_key)))
-    await vault.keep_sealed(uow, key.tenant, sealed)
+    await sealing.keep(uow, key, sealed)
     await store.drop_metadata(uow, key.tenant, moved, gone, [METADATA + name for name in gone])

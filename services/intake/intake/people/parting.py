@@ -67,4 +67,4 @@ async def _part(
         (row["lead_id"], new, sealing.seal(sealing.open_wrapped(row, key), row["lead_id"], tenant, own))
         for row in await vault.sealed(uow, tenant, lead_ids)
     ]
-    await vault.keep_sealed(uow, tenant, sealed)
+    await sealing.keep(uow, key, sealed)

@@ -115,7 +115,7 @@ _REMAINS: Final = [
     ),
     Remainder(
         what="backups of the database made before",
-        why="they hold the person's key, wrapped by the tenant's, and the texts, sealed with that",
+        why="they hold the person's key, wrapped by the tenant's",
         until="the operator's backups are overwritten",
     ),
 ]  # fmt: skip

@@ -19,6 +19,7 @@ from intake.privacy import revealing, store_texts
 from intake.privacy.asking import Asker
 from intake.privacy.domain_fitting import fit_texts
 from intake.vault import sealing
+from intake.vault import store as vault
 
 _AUDITED_AS: Final = ["text"]
 """In the place of the fields that are shown of a lead."""
@@ -36,8 +37,13 @@ async def keep(uow: UnitOfWork, key: TenantKey, text: KeepText) -> bool:
         raise no_such_lead()
     if lead["erased_at"] is not None:
         return False
-    sealed = sealing.seal_text(text.text, text.text_id, key)
-    await store_texts.keep(uow, key.tenant, {"text_id": text.text_id, "lead_id": text.lead_id, "sealed": sealed})
+    key_id = await vault.key_of(uow, key.tenant, text.lead_id)
+    if key_id is None:
+        return False
+    person_key = (await sealing.person_keys(uow, key, [key_id]))[key_id]
+    sealed = sealing.seal_text(text.text, text.text_id, key.tenant, person_key)
+    row = {"text_id": text.text_id, "lead_id": text.lead_id, "key_id": key_id, "sealed": sealed}
+    await store_texts.keep(uow, key.tenant, row)
     return True
 
 
@@ -60,12 +66,12 @@ def exported(row: RowMapping, key: TenantKey) -> dict[str, Any]:
     return {
         "text_id": row["text_id"],
         "created_at": row["created_at"],
-        "personal_text": sealing.open_text(row["sealed"], row["text_id"], key),
+        "personal_text": sealing.open_text(row, key),
     }
 
 
 def _view(text_id: UUID, row: RowMapping | None, key: TenantKey) -> RevealedText:
     if row is None:
         return RevealedText(text_id=text_id, state=RevealState.NOT_FOUND)
-    text = sealing.open_text(row["sealed"], text_id, key)
+    text = sealing.open_text(row, key)
     return RevealedText(text_id=text_id, state=RevealState.REVEALED, lead_id=row["lead_id"], text=text)

@@ -44,7 +44,6 @@ from intake.people.tokens import tokens_of
 from intake.routing.placing import Arrival
 from intake.submissions import store
 from intake.vault import sealing, suppression
-from intake.vault import store as vault
 
 Submission = Received[Any]
 """A `LeadSubmission` with its envelope: a command's or a request's."""
@@ -231,7 +230,7 @@ async def _take(
         )
     await leads.insert_leads(uow, key.tenant, new)
     await leads.update_leads(uow, key.tenant, known)
-    await vault.keep_sealed(uow, key.tenant, sealed)
+    await sealing.keep(uow, key, sealed)
     await review.keep_blocks(uow, key, [_named(candidate) for candidate in changing if _is_renamed(candidate, key)])
 
 

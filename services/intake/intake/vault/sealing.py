@@ -1,9 +1,7 @@
-"""The vault: what is personal about a lead, sealed under a key of the person's own.
+"""The vault: what is personal about a lead, sealed under a key of the person's own, and with it texts that services received of them.
 
 A person's key is wrapped by the tenant's, which the key service wraps. Without it nothing of the person can be read
 again, wherever copies of the rows may lie.
-
-Texts that services received of a person come one by one and for good, and are sealed with the tenant's key itself.
 """
 
 import json
@@ -18,11 +16,8 @@ from chassis.keys import ResealedColumn, TenantKey
 from chassis.unit_of_work import Row, UnitOfWork
 from intake.vault import store
 
-RESEALED = (
-    ResealedColumn("person_key", "wrapped", key={"key_id": "uuid"}, context="person/{key_id}"),
-    ResealedColumn("text", "sealed", key={"text_id": "uuid"}, context="text/{text_id}"),
-)
-"""What `_purpose` and `_text` are the contexts of."""
+RESEALED = ResealedColumn("person_key", "wrapped", key={"key_id": "uuid"}, context="person/{key_id}")
+"""What `_purpose` is the context of."""
 
 
 async def person_keys(uow: UnitOfWork, key: TenantKey, persons: Iterable[UUID]) -> dict[UUID, bytes]:
@@ -70,17 +65,39 @@ def open_wrapped(row: Row, key: TenantKey) -> Mapping[str, Any]:
     return open_sealed(row["sealed"], row["lead_id"], key.tenant, person_key)
 
 
-def seal_text(text: str, text_id: UUID, key: TenantKey) -> bytes:
-    """A text that a service received, sealed as the one with this id."""
-    return key.seal(text.encode(), _text(text_id))
+async def keep(uow: UnitOfWork, key: TenantKey, sealed: Sequence[tuple[UUID, UUID, bytes]]) -> None:
+    """Keep what is personal about leads: (lead, key, sealed). The texts of a lead whose key is another now are sealed with that; a key
+    that seals nothing any more is destroyed: what it sealed may lie in copies of the rows."""
+    before = await store.keep_sealed(uow, key.tenant, sealed)
+    if not before:
+        return
+    texts = await store.texts_of(uow, key.tenant, before)
+    keys = await person_keys(uow, key, {row["new_key_id"] for row in texts})
+    moved = [
+        (row["text_id"], row["new_key_id"], seal_text(open_text(row, key), row["text_id"], key.tenant, keys[row["new_key_id"]]))
+        for row in texts
+    ]  # fmt: skip
+    await store.reseal_texts(uow, key.tenant, moved)
+    await store.drop_unused_keys(uow, key.tenant, set(before.values()))
 
 
-def open_text(sealed: bytes, text_id: UUID, key: TenantKey) -> str:
-    return key.open(sealed, _text(text_id)).decode()
+def seal_text(text: str, text_id: UUID, tenant: str, person_key: bytes) -> bytes:
+    """A text that a service received of a person, sealed as the one with this id."""
+    return bytes(Aead(person_key).encrypt(text.encode(), _text_context(tenant, text_id)))
 
 
-def _text(text_id: UUID) -> str:
-    return f"text/{text_id}"
+def open_text(row: Mapping[str, Any], key: TenantKey) -> str:
+    """The text that was sealed, from a row with its `text_id`, `sealed`, `key_id` and that key as it is `wrapped`.
+
+    Raises:
+        nacl.exceptions.CryptoError: sealed as another, for another tenant or under another key.
+    """
+    person_key = key.open(row["wrapped"], _purpose(row["key_id"]))
+    return Aead(person_key).decrypt(row["sealed"], _text_context(key.tenant, row["text_id"])).decode()
+
+
+def _text_context(tenant: str, text_id: UUID) -> bytes:
+    return f"{tenant}/text/{text_id}".encode()
 
 
 def _context(tenant: str, lead_id: UUID) -> bytes:

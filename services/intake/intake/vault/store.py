@@ -18,9 +18,9 @@ _KEEP_SEALED = """
     insert into vault (tenant_id, lead_id, key_id, sealed)
     select :tenant, * from unnest(cast(:leads as uuid[]), cast(:keys as uuid[]), cast(:sealed as bytea[]))
     on conflict (tenant_id, lead_id) do update set key_id = excluded.key_id, sealed = excluded.sealed
-    returning old.key_id as before, new.key_id as after
+    returning new.lead_id, old.key_id as before, new.key_id as after
 """
-# A key that seals nothing is destroyed at once: what it sealed may lie in copies of the rows.
+# A text is sealed with the key of its lead's record, so that a key which seals no record seals no text.
 _DROP_UNUSED_KEYS = """
     delete from person_key where tenant_id = :tenant and key_id = any(cast(:keys as uuid[]))
       and not exists (select from vault where vault.tenant_id = :tenant and vault.key_id = person_key.key_id)
@@ -39,13 +39,46 @@ async def keep_person_keys(uow: UnitOfWork, tenant: str, wrapped: Mapping[UUID, 
     return {row.key_id for row in rows}
 
 
-async def keep_sealed(uow: UnitOfWork, tenant: str, rows: Sequence[tuple[UUID, UUID, bytes]]) -> None:
-    """Keep what is personal about leads: (lead, key, sealed). A key that seals nothing any more is destroyed."""
-    if rows:
-        leads, keys, sealed = (list(column) for column in zip(*rows, strict=True))
-        kept = await uow.execute(_KEEP_SEALED, tenant=tenant, leads=leads, keys=keys, sealed=sealed)
-        if left := {row.before for row in kept if row.before not in (None, row.after)}:
-            await drop_unused_keys(uow, tenant, left)
+async def keep_sealed(uow: UnitOfWork, tenant: str, rows: Sequence[tuple[UUID, UUID, bytes]]) -> dict[UUID, UUID]:
+    """Keep what is personal about leads: (lead, key, sealed); returns those that had another key before, with that key."""
+    if not rows:
+        return {}
+    leads, keys, sealed = (list(column) for column in zip(*rows, strict=True))
+    kept = await uow.execute(_KEEP_SEALED, tenant=tenant, leads=leads, keys=keys, sealed=sealed)
+    return {row.lead_id: row.before for row in kept if row.before not in (None, row.after)}
+
+
+async def key_of(uow: UnitOfWork, tenant: str, lead_id: UUID) -> UUID | None:
+    """The key that seals a lead's record, which is no other until the unit of work ends; none where nothing is sealed."""
+    rows = await uow.execute(
+        "select key_id from vault where tenant_id = :tenant and lead_id = :lead for share", tenant=tenant, lead=lead_id
+    )
+    key: UUID | None = rows.scalar_one_or_none()
+    return key
+
+
+async def texts_of(uow: UnitOfWork, tenant: str, leads: Collection[UUID]) -> Sequence[RowMapping]:
+    """The texts of these leads: text_id, sealed, key_id and that key as it is wrapped, and the `new_key_id` that seals the lead."""
+    rows = await uow.execute(
+        """select text.text_id, text.sealed, text.key_id, person_key.wrapped, vault.key_id as new_key_id
+           from text join vault using (tenant_id, lead_id)
+           join person_key on person_key.tenant_id = text.tenant_id and person_key.key_id = text.key_id
+           where text.tenant_id = :tenant and text.lead_id = any(cast(:leads as uuid[])) for update of text""",
+        tenant=tenant, leads=list(leads),
+    )  # fmt: skip
+    return rows.mappings().all()
+
+
+async def reseal_texts(uow: UnitOfWork, tenant: str, texts: Sequence[tuple[UUID, UUID, bytes]]) -> None:
+    """Keep texts as they are sealed anew: (text, key, sealed)."""
+    if texts:
+        ids, keys, sealed = (list(column) for column in zip(*texts, strict=True))
+        await uow.execute(
+            """update text set key_id = given.key_id, sealed = given.sealed
+               from unnest(cast(:ids as uuid[]), cast(:keys as uuid[]), cast(:sealed as bytea[])) as given (text_id, key_id, sealed)
+               where text.tenant_id = :tenant and text.text_id = given.text_id""",
+            tenant=tenant, ids=ids, keys=keys, sealed=sealed,
+        )  # fmt: skip
 
 
 async def drop_unused_keys(uow: UnitOfWork, tenant: str, keys: Collection[UUID]) -> int:
