@@ -11,6 +11,9 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import structlog
+from structlog.dev import ConsoleRenderer, plain_traceback
+from structlog.processors import add_log_level
 
 from tests.platform import Platform
 
@@ -48,6 +51,12 @@ async def platform(memory_path: Path) -> AsyncIterator[Platform]:
     """Database, broker and keys, provisioned; no service runs until a test starts it."""
     async with Platform.start(memory_path) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def plain_logs() -> None:
+    """Errors logged without the values of every local variable, which take seconds to print."""
+    structlog.configure(processors=[add_log_level, ConsoleRenderer(exception_formatter=plain_traceback)])
 
 
 @pytest.fixture

@@ -9,12 +9,9 @@ from uuid import UUID
 
 import httpx
 import pytest
-import structlog
 import uvicorn
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
-from structlog.dev import ConsoleRenderer, plain_traceback
-from structlog.processors import add_log_level
 
 from contracts.catalogue import SERVICES
 from contracts.gateway import CreateApiKey, CreateSignInLink, CreateTenant, NewTenantSettings
@@ -93,14 +90,8 @@ class Tenancy:
         return f"/api/t/{self.name}{rest}"
 
 
-@pytest.fixture(scope="package", autouse=True)
-def plain_logs() -> None:
-    """Errors logged without the values of every local variable, which take seconds to print."""
-    structlog.configure(processors=[add_log_level, ConsoleRenderer(exception_formatter=plain_traceback)])
-
-
 @pytest.fixture(scope="package")
-async def gateway(platform: Platform) -> AsyncIterator[Gateway]:
+async def gateway(platform: Platform, plain_logs: None) -> AsyncIterator[Gateway]:
     app = application(platform.build("gateway"))
     others = [service for service in SERVICES if service != "gateway"]
     async with platform.running(*others, gateway=True), listening(app) as url:
@@ -156,11 +147,12 @@ def behind_the_gate(app: FastAPI) -> list[tuple[str, str]]:
 
 
 async def answers(client: httpx.AsyncClient, gateway: Gateway, tenant: str) -> dict[tuple[str, str], int]:
-    """The status of every route behind the gate, as this client meets it."""
-    return {
-        (method, path): (await client.request(method, filled(path, tenant))).status_code
-        for method, path in behind_the_gate(gateway.app)
-    }
+    """The status of every route behind the gate, as this client meets it; a stream's too, which does not end by itself."""
+    statuses = {}
+    for method, path in behind_the_gate(gateway.app):
+        async with client.stream(method, filled(path, tenant)) as response:
+            statuses[method, path] = response.status_code
+    return statuses
 
 
 def filled(path: str, tenant: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import UUID, uuid4
@@ -14,7 +15,7 @@ from contracts.outreach.mailboxes import ListMailboxes, MailboxView, NewImapServ
 from contracts.outreach.replies import ListReplies
 from outreach.app import build
 from tests.outreach.replies.imap_server import DOVECOT, PASSWORD, ImapServer, imap_server
-from tests.outreach.replies.test_taking import REPLY, sent
+from tests.outreach.replies.test_taking import BOUNCE, REPLY, sent
 from tests.outreach.scene import Outbox, events
 from tests.platform import Platform
 from tests.waiting import until
@@ -69,6 +70,17 @@ async def a_minute_passes(platform: Platform, tenant: str) -> None:
         await sql.execute("update outreach.mailbox set next_at = now() where tenant_id = $1", tenant)
 
 
+@asynccontextmanager
+async def broken_vault(platform: Platform, tenant: str) -> AsyncIterator[None]:
+    """Intake fails to keep a text, by a fault of its own, while the block lasts."""
+    async with platform.sql() as sql:
+        await sql.execute(f"alter table intake.text add constraint broken check (tenant_id <> '{tenant}')")
+        try:
+            yield
+        finally:
+            await sql.execute("alter table intake.text drop constraint broken")
+
+
 def reply(message: UUID) -> bytes:
     return REPLY.format(own=uuid4().hex, message=message).replace("\n", "\r\n").encode()
 
@@ -91,6 +103,25 @@ async def test_what_comes_into_a_mailbox_is_taken_once(
     view = await mailbox(platform, tenant)
     assert (view.failing_since, view.error, view.passed_over) == (None, None, 0)
     assert len(await events(platform, tenant, "reply_received")) == 1
+
+
+async def test_a_mail_that_can_never_be_taken_holds_up_none_behind_it(
+    platform: Platform, tenant: str, outbox: Outbox, server: ImapServer, plain_logs: None
+) -> None:
+    (message,) = await sent(platform, tenant)
+    await read_from_now_on(platform, tenant, server)
+    async with broken_vault(platform, tenant):
+        report = BOUNCE.format(own=uuid4().hex, message=message, action="failed", status="5.1.1")
+        await asyncio.to_thread(server.append, reply(message), report.replace("\n", "\r\n").encode())
+        await a_minute_passes(platform, tenant)
+
+        async def reported() -> bool:
+            return bool(await events(platform, tenant, "delivery_reported"))
+
+        await until(reported, what="the report behind the reply is taken")
+    view = await mailbox(platform, tenant)
+    assert (view.failing_since, view.passed_over) == (None, 1)
+    assert await events(platform, tenant, "reply_received") == []
 
 
 async def test_a_mailbox_that_cannot_be_read_says_why(

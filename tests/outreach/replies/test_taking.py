@@ -116,6 +116,19 @@ async def test_a_reply_stops_its_sequence_and_its_words_lie_in_the_vault(
             assert "azure" not in stored
 
 
+async def test_a_reply_is_acted_on_although_intake_does_not_know_its_lead(
+    platform: Platform, tenant: str, outbox: Outbox
+) -> None:
+    (message,) = await sent(platform, tenant)
+    async with platform.sql() as sql:
+        await sql.execute("delete from intake.lead where tenant_id = $1", tenant)
+
+    reply = await answer(platform, tenant, message, "Not interested, thanks.")
+
+    assert (reply.reply_class, reply.has_text) == (ReplyClass.NOT_INTERESTED, False)
+    assert (await enrollment(platform, message))["end_reason"] == "replied"
+
+
 async def test_a_reply_that_comes_again_changes_nothing(platform: Platform, tenant: str, outbox: Outbox) -> None:
     (message,) = await sent(platform, tenant)
 
@@ -175,7 +188,8 @@ async def test_who_wants_to_be_left_alone_is(platform: Platform, tenant: str, ou
 
     (entry,) = (await platform.caller.ask(tenant, ListSuppressions())).suppressions
     assert (entry.reason, entry.channel, entry.expires_at) == (SuppressionReason.UNSUBSCRIBED, None, None)
-    assert len(await events(platform, tenant, "unsubscribed")) == 1
+    (told,) = await events(platform, tenant, "unsubscribed")
+    assert told["message_id"] == str(message)
     assert (await enrollment(platform, message))["end_reason"] == "unsubscribed"
 
 
