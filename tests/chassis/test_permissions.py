@@ -124,9 +124,10 @@ async def test_a_service_listens_to_its_own_inbox_and_requests_and_nothing_else(
             if somebody != user:
                 assert not await connection.may_subscribe(f"{inbox_prefix(somebody)}.>"), somebody
         for entry in CATALOGUE:
-            is_its_own = entry.topic.kind is Kind.REQUEST and user in entry.readers
+            is_its_own = (entry.topic.kind is Kind.REQUEST and user in entry.readers) or user in entry.watchers
             assert await connection.may_subscribe(entry.topic.every_tenant, user) is is_its_own, entry.topic.type
-            assert not await connection.may_subscribe(entry.topic.every_tenant), "outside of its replicas' group"
+            watches = user in entry.watchers
+            assert await connection.may_subscribe(entry.topic.every_tenant) is watches, "outside of its replicas' group"
         for subject in (">", "_INBOX.>", "$JS.>", "$SYS.>", *(subject for s in STREAMS for subject in s.subjects)):
             assert not await connection.may_subscribe(subject), subject
 

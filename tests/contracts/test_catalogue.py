@@ -70,7 +70,7 @@ def test_its_class_is_of_its_kind(entry: Entry) -> None:
 
 @entries
 def test_its_parties_are_known(entry: Entry) -> None:
-    assert set(entry.readers) <= set(SERVICES)
+    assert {*entry.readers, *entry.watchers} <= set(SERVICES)
     assert set(entry.senders) <= {*SERVICES, OPERATOR, UPSTREAM}
 
 
@@ -81,6 +81,7 @@ def test_an_event_is_sent_by_its_owner_alone_and_an_order_read_by_its_owner_alon
         assert "aggregator" in entry.readers, "the aggregator stores every event"
     else:
         assert entry.readers == (entry.topic.owner,)
+        assert entry.watchers == ()
         assert OPERATOR in entry.senders
 
 

@@ -160,7 +160,7 @@ def test_asyncapi_has_an_operation_for_everyone_who_sends_or_reads(asyncapi: Any
     assert parties == {*SERVICES, OPERATOR, UPSTREAM, "each_service"}
     for entry in CATALOGUE:
         if entry.topic == entry.message.topic:
-            for action, each in (("send", entry.senders), ("receive", entry.readers)):
+            for action, each in (("send", entry.senders), ("receive", (*entry.readers, *entry.watchers))):
                 for party in each:
                     assert f"{party}.{action}.{entry.topic.type}" in asyncapi["operations"]
 

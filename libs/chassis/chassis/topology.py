@@ -196,6 +196,7 @@ def permissions(user: User) -> tuple[list[str], list[str]]:
             f"$JS.ACK.{stream}.{name}.>",
             f"$JS.ACK.*.*.{stream}.{name}.>",
         ]
+    subscribe += [entry.topic.every_tenant for entry in catalogue.watched_by(user.name)]
     answered = [entry.topic.every_tenant for entry in catalogue.read_by(user.name, Kind.REQUEST)]
     return publish, [*subscribe, *(f"{subject} {user.name}" for subject in answered)]
 

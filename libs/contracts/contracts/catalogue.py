@@ -25,7 +25,7 @@ from contracts.intake import (
     texts,
 )
 from contracts.message import Kind, Message, Topic
-from contracts.outreach import accounts, backfill, campaigns, mailboxes, replies, sending, templates
+from contracts.outreach import accounts, activity, backfill, campaigns, mailboxes, replies, sending, templates
 from contracts.outreach import people as contacts
 
 SERVICES: Final = ("gateway", "intake", "outcomes", "outreach", "aggregator", "notifier")
@@ -43,24 +43,29 @@ class Entry:
         message: its class.
         readers: the services that consume it (event, command) or answer it (request).
         senders: who publishes it; for an event its owner alone.
+        watchers: the services of which each replica hears an event as it is published, for somebody who looks at that moment: nothing
+            is kept for one that is away, and nothing may rest on it.
     """
 
     message: type[Message]
     topic: Topic
     readers: tuple[str, ...]
     senders: tuple[str, ...]
+    watchers: tuple[str, ...] = ()
 
 
-def _event(message: type[Message], *readers: str) -> Entry:
+def _event(message: type[Message], *readers: str, watchers: tuple[str, ...] = ()) -> Entry:
     # The aggregator stores every event there is.
     everyone = tuple(service for service in SERVICES if service in readers or service == "aggregator")
-    return Entry(message, message.topic, everyone, (message.topic.owner,))
+    return Entry(message, message.topic, everyone, (message.topic.owner,), watchers)
 
 
 def _order(message: type[Message], *senders: str) -> Entry:
     return Entry(message, message.topic, (message.topic.owner,), (*senders, OPERATOR))
 
 
+_FEED: Final = ("gateway",)
+"""Who shows messages as they change to those who have the activity feed open."""
 _DECLARED: Final = (
     _event(gateway.TenantChanged, *SERVICES),
     _order(gateway.CreateTenant),
@@ -201,13 +206,14 @@ _DECLARED: Final = (
     _order(sending.MessageHistory, "gateway"),
     _order(sending.SkipMessage, "gateway"),
     _order(sending.SettleMessage, "gateway"),
-    _event(sending.MessageQueued),
-    _event(sending.MessageSent, "intake", "outcomes"),
-    _event(sending.MessageFailed),
-    _event(sending.MessageSkipped),
-    _event(sending.MessageUnknown),
+    _event(sending.MessageQueued, watchers=_FEED),
+    _event(sending.MessageSent, "intake", "outcomes", watchers=_FEED),
+    _event(sending.MessageFailed, watchers=_FEED),
+    _event(sending.MessageSkipped, watchers=_FEED),
+    _event(sending.MessageUnknown, watchers=_FEED),
     _event(sending.FollowupScheduled),
     _event(sending.FollowupSent),
+    _order(activity.ListActivity, "gateway"),
     _order(templates.SaveTemplate, "gateway"),
     _order(templates.GetTemplate, "gateway"),
     _order(templates.ListTemplates, "gateway"),
@@ -220,6 +226,8 @@ _DECLARED: Final = (
     _order(contacts.Unsuppress, "gateway"),
     _order(contacts.ListSuppressions, "gateway"),
     _order(contacts.GetContact, "gateway"),
+    _order(contacts.ListContacts, "gateway"),
+    _order(contacts.OutreachHistory, "gateway"),
     _event(contacts.Unsubscribed),
     _order(backfill.BackfillSent),
     _order(backfill.BackfillPending),
@@ -233,11 +241,11 @@ _DECLARED: Final = (
     _order(replies.ReportComplaint, "gateway"),
     _order(replies.ListReplies, "gateway"),
     _order(replies.ClassifyReply, "gateway"),
-    _event(replies.ReplyReceived),
-    _event(replies.ReplyClassified),
-    _event(replies.ManualActionRequired),
-    _event(replies.DeliveryReported),
-    _event(replies.ComplaintReceived),
+    _event(replies.ReplyReceived, watchers=_FEED),
+    _event(replies.ReplyClassified, watchers=_FEED),
+    _event(replies.ManualActionRequired, watchers=_FEED),
+    _event(replies.DeliveryReported, watchers=_FEED),
+    _event(replies.ComplaintReceived, watchers=_FEED),
     _order(aggregator.WinRates, "gateway"),
     _order(aggregator.WeeklyWinRates, "gateway"),
     _order(aggregator.ListEvents, "gateway", "intake"),
@@ -272,6 +280,11 @@ def by_type() -> dict[str, Entry]:
 def read_by(service: str, kind: Kind) -> list[Entry]:
     """What a service consumes or answers, of one kind, in the catalogue's order."""
     return [entry for entry in CATALOGUE if entry.topic.kind is kind and service in entry.readers]
+
+
+def watched_by(service: str) -> list[Entry]:
+    """The events that each of a service's replicas hears as they are published."""
+    return [entry for entry in CATALOGUE if service in entry.watchers]
 
 
 def sent_by(sender: str) -> list[Entry]:

@@ -17,6 +17,7 @@ from contracts.intake.leads import LeadAccepted, LeadUpdated
 from contracts.intake.people import LeadMerged, LeadUnmerged
 from contracts.outcomes import OutcomeRecorded
 from contracts.outreach import accounts as account_messages
+from contracts.outreach import activity as activity_messages
 from contracts.outreach import backfill as backfill_messages
 from contracts.outreach import campaigns as campaign_messages
 from contracts.outreach import mailboxes as mailbox_messages
@@ -25,6 +26,7 @@ from contracts.outreach import replies as reply_messages
 from contracts.outreach import sending as messages
 from contracts.outreach import templates as template_messages
 from outreach.accounts import handlers as accounts
+from outreach.activity import handlers as activity
 from outreach.backfill.handlers import Handlers as Backfill
 from outreach.campaigns import handlers as campaigns
 from outreach.leads import handlers as leads
@@ -41,7 +43,7 @@ from outreach.sending.composing import Composer
 from outreach.sending.sender import Worker
 from outreach.templates.handlers import Handlers as Templates
 from outreach.unsubscribing import Links, PublicAddress
-from outreach.upkeep import Upkeep, look_after_accounts
+from outreach.upkeep import Upkeep, look_after_accounts, refresh_eligibility
 
 
 def build(settings: Settings, provider: Provider | None = None, chance: Random | None = None) -> Service:
@@ -108,6 +110,9 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
             backfill_messages.BackfillSent: backfill.backfill_sent,
             backfill_messages.BackfillPending: backfill.backfill_pending,
             backfill_messages.ImportSuppressions: backfill.import_suppressions,
+            people_messages.ListContacts: people.list_contacts,
+            people_messages.OutreachHistory: people.outreach_history,
+            activity_messages.ListActivity: activity.list_activity,
             mailbox_messages.SetMailbox: mailboxes.set_mailbox,
             mailbox_messages.RemoveMailbox: mailboxes.remove_mailbox,
             mailbox_messages.ListMailboxes: mailboxes.list_mailboxes,
@@ -123,7 +128,10 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
             template_messages.ListTemplateVersions: templates.list_versions,
             template_messages.PreviewTemplate: templates.preview,
         },
-        jobs=[Job("look_after_accounts", "* * * * *", partial(look_after_accounts, database))],
+        jobs=[
+            Job("look_after_accounts", "* * * * *", partial(look_after_accounts, database)),
+            Job("refresh_eligibility", "11 4 * * *", partial(refresh_eligibility, database)),
+        ],
         workers=[
             worker.run,
             upkeep.run,

@@ -3,19 +3,22 @@
 import asyncio
 from contextlib import suppress
 from datetime import datetime
+from uuid import UUID
 
 from chassis import tenants
-from chassis.jobs import Counts, every_tenant
+from chassis.jobs import Counts, every_tenant, report
 from chassis.logs import get_logger
 from chassis.unit_of_work import Database
 from contracts.outreach.accounts import AutomationResumed
-from contracts.outreach.sending import SendState
+from contracts.outreach.sending import Gate, SendState
 from outreach.accounts import guarding, judging, store_health
 from outreach.accounts import store as accounts
 from outreach.accounts.handlers import give_accounts
 from outreach.campaigns import variants
 from outreach.campaigns.enrolling import enrol_audiences
-from outreach.sending import store_entries, store_queue
+from outreach.sending import store_entries, store_queue, store_waiting
+from outreach.sending.domain_gates import GATES_OF_THE_MESSAGE, earliest
+from outreach.sending.facts import Accounts, facts_of
 from outreach.sending.leaving import put_back
 from outreach.sending.recording import Result, record
 
@@ -23,6 +26,8 @@ log = get_logger("upkeep")
 
 _POLL_SECONDS = 1.0
 _AT_ONCE = 200
+_OF_THE_PERSON = (Gate.SIXTY_DAYS, Gate.SUPPRESSION, Gate.UNSUBSCRIBED, Gate.DO_NOT_CONTACT)
+"""The gates that say who may be contacted."""
 
 
 class Upkeep:
@@ -78,5 +83,35 @@ async def look_after_accounts(database: Database, slot: datetime) -> Counts:
         async with database.begin(tenant) as uow:
             stopped = await guarding.look(uow, tenant) + await variants.guard(uow, tenant)
         return {"messages": given, "resumed": len(resumed) + len(freed), "stopped": stopped}
+
+    return await every_tenant(database, of_tenant)
+
+
+async def refresh_eligibility(database: Database, slot: datetime) -> Counts:
+    """Look again at whoever may not be contacted for now, and have the messages to those who may by now leave.
+
+    Whatever opens a gate has its messages be looked at. This is for what nobody tells of: time that passed, and what was said of a person
+    by way of another lead (implementation tasklist, 2).
+    """
+
+    async def of_tenant(tenant: str) -> Counts:
+        counts = {"looked_at": 0, "eligible": 0}
+        after = UUID(int=0)
+        while True:
+            async with database.begin(tenant) as uow:
+                waiting = await store_waiting.for_gates(uow, tenant, _OF_THE_PERSON, after, _AT_ONCE)
+                if not waiting:
+                    return counts
+                rows = await store_queue.some(uow, tenant, waiting)
+                accounts = await Accounts.read(uow, rows.values())
+                moments = {
+                    id_: moment
+                    for id_, row in rows.items()
+                    if (moment := earliest(facts_of(row, accounts), uow.now, GATES_OF_THE_MESSAGE))
+                }
+                counts["eligible"] += await store_waiting.look_earlier(uow, tenant, moments)
+            counts["looked_at"] += len(waiting)
+            after = waiting[-1]
+            await report(counts)
 
     return await every_tenant(database, of_tenant)

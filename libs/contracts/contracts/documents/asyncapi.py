@@ -107,7 +107,7 @@ def _operations(contract: Contract, topic: Topic) -> Object:
     senders = [OWNER_OF_EACH] if each and topic.kind is Kind.EVENT else contract.senders
     readers = [OWNER_OF_EACH] if each and topic.kind is not Kind.EVENT else contract.readers
     operations = {}
-    for action, parties in (("send", senders), ("receive", readers)):
+    for action, parties in (("send", senders), ("receive", (*readers, *contract.watchers))):
         for party in parties:
             operation: Object = {
                 "action": action,

@@ -25,6 +25,7 @@ class Contract:
         topic: the topic of the message, or of the request it answers; none for the problem.
         senders: who writes it.
         readers: who reads it.
+        watchers: who hears it as it is published, if somebody looks at that moment.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Contract:
     topic: Topic | None
     senders: tuple[str, ...]
     readers: tuple[str, ...]
+    watchers: tuple[str, ...] = ()
 
     @property
     def is_reply(self) -> bool:
@@ -75,7 +77,7 @@ def contracts_of(catalogue: Iterable[Entry] = CATALOGUE) -> dict[str, Contract]:
         topic = entry.message.topic
         name = type_of(topic)
         senders, readers = map(_in_order, parties[entry.message])
-        found[name] = Contract(name, entry.message, topic, senders, readers)
+        found[name] = Contract(name, entry.message, topic, senders, readers, entry.watchers)
         if issubclass(entry.message, Request):
             reply = f"{name}.reply"
             found[reply] = Contract(reply, entry.message.reply_type(), topic, readers, senders)

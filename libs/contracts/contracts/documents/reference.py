@@ -77,9 +77,8 @@ def _owner(owner: str, messages: list[Contract], frozen: Mapping[str, Schema]) -
     yield f"{inspect.getdoc(module)}\n"
     yield "| Message | Subject | What it says | From → to |\n|---|---|---|---|"
     for contract in messages:
-        parties = f"{_listed(contract.senders)} → {_listed(contract.readers)}"
         link = _link(contract.model.__name__)
-        yield f"| {link} | `{contract.name}` | {_markdown(contract.summary)} | {parties} |"
+        yield f"| {link} | `{contract.name}` | {_markdown(contract.summary)} | {_parties(contract)} |"
     for contract in messages:
         yield from _message(contract, frozen)
 
@@ -88,7 +87,7 @@ def _message(contract: Contract, frozen: Mapping[str, Schema]) -> Iterator[str]:
     assert contract.topic
     yield f"\n### {contract.model.__name__}\n"
     subject = contract.topic.owned_by("<service>").type
-    yield f"`{subject}.<tenant>`, {contract.topic.kind}, {_listed(contract.senders)} → {_listed(contract.readers)}\n"
+    yield f"`{subject}.<tenant>`, {contract.topic.kind}, {_parties(contract)}\n"
     yield from _described(contract.schema)
     if contract.topic.kind is Kind.REQUEST:
         reply = contract.model.reply_type().__name__  # type: ignore[attr-defined]
@@ -172,6 +171,11 @@ def _bounds(field: Schema, measure: str, unit: str) -> str:
 
 def _link(name: str) -> str:
     return f"[{name}](#{name.lower()})"
+
+
+def _parties(contract: Contract) -> str:
+    watched = f"; live: {_listed(contract.watchers)}" if contract.watchers else ""
+    return f"{_listed(contract.senders)} → {_listed(contract.readers)}{watched}"
 
 
 def _listed(parties: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -15,6 +15,9 @@ Note = Annotated[
     str | None, Field(min_length=1, max_length=1_000, pattern=NO_NUL, repr=False, examples=["Asked by telephone."])
 ]
 """Free text about an entry of the suppression ledger; kept sealed, and dropped when its person is erased."""
+
+MOST_LOOKED_AT: Final = 1000
+"""How many leads a page of contacts is looked for among."""
 
 
 class SuppressionReason(StrEnum):
@@ -154,6 +157,61 @@ class GetContact(Request[ContactView]):
 
     topic: ClassVar = Topic("outreach", Kind.REQUEST, "get_contact")
     lead_id: UUID
+
+
+class ContactPage(Reply):
+    """A page of contacts."""
+
+    contacts: list[Contact]
+    """Those that were asked for, of the leads looked at; a page may hold fewer than its limit, or none, although another follows."""
+    next_cursor: str | None = None
+
+
+class ListContacts(Request[ContactPage]):
+    """How the persons of leads stand with all campaigns together, a page at a time, in the order of the leads' ids.
+
+    A lead that another stands for is left out. A page is looked for among 1,000 leads at most.
+    """
+
+    topic: ClassVar = Topic("outreach", Kind.REQUEST, "list_contacts")
+    status: ContactStatus | None = None
+    """Only who stands so."""
+    eligible: bool | None = None
+    """Only whom a campaign that does not hold them could contact now; only the others, where false."""
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+
+
+class HistoryEntry(BaseModel):
+    """Something that was sent to a person, by LeadLoop or before."""
+
+    history_id: UUID
+    """The entry."""
+    lead_id: UUID
+    """By way of which lead."""
+    channel: Channel
+    campaign_id: UUID | None = None
+    message_id: UUID | None = None
+    """Empty where it was sent before LeadLoop sent anything."""
+    sent_at: datetime
+    """When."""
+
+
+class HistoryPage(Reply):
+    """A page of what was sent to a person."""
+
+    entries: list[HistoryEntry]
+    """Those of the page."""
+    next_cursor: str | None = None
+
+
+class OutreachHistory(Request[HistoryPage]):
+    """What was sent to a lead, and to those that it stands for, whatever by, newest first, a page at a time."""
+
+    topic: ClassVar = Topic("outreach", Kind.REQUEST, "outreach_history")
+    lead_id: UUID
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=200)] | None = None
 
 
 class Unsubscribed(Event):

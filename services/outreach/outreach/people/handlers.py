@@ -7,19 +7,19 @@ from uuid_utils.compat import uuid7
 
 from chassis import paging
 from chassis.keys import TenantKey, TenantKeys
+from chassis.paging import Place
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts.message import ProblemCode, ProblemError
 from contracts.outreach import people as messages
-from contracts.outreach.people import ContactStatus, ContactView, SuppressionReason, SuppressionView
+from contracts.outreach.people import ContactView, SuppressionReason, SuppressionView
 from contracts.outreach.sending import Gate
-from contracts.taxonomy import Channel
 from outreach import locks
 from outreach.leads import store as leads
 from outreach.people import store
+from outreach.people.domain_contact import ContactFacts, contact
 from outreach.people.suppressing import open_note, seal_note, suppress_person
 from outreach.sending import store_queue, store_waiting
-from outreach.sending.domain_gates import REST
 from outreach.unsubscribing import Links
 
 _SUPPRESSIONS = (Gate.SUPPRESSION, Gate.UNSUBSCRIBED, Gate.DO_NOT_CONTACT)
@@ -85,42 +85,55 @@ async def list_suppressions(
     names = (await _lead(uow, request.tenant, ask.lead_id))["names"] if ask.lead_id else None
     rows = await store.ledger(uow, request.tenant, names, paging.after(ask.cursor, UUID), ask.limit + 1)
     key = await keys.of(uow, request.tenant)
-    views = [_view(row, key) for row in rows[: ask.limit]]
-    cursor = str(views[-1].suppression_id) if len(rows) > ask.limit else None
+    page, cursor = paging.cut(rows, ask.limit, lambda row: row["suppression_id"])
+    views = [_view(row, key) for row in page]
     return messages.SuppressionList(suppressions=views, next_cursor=cursor)
 
 
 async def get_contact(uow: UnitOfWork, request: Received[messages.GetContact]) -> ContactView:
     """Computed from who holds the person and from the ledger whenever it is asked, so that it cannot drift."""
-    tenant, lead_id = request.tenant, request.body.lead_id
-    lead = await _lead(uow, tenant, lead_id)
-    holds = await store.holds(uow, tenant, lead["names"])
-    last = max((hold["last_sent_at"] for hold in holds if hold["last_sent_at"]), default=None)
-    suppressed = await store.in_force(uow, tenant, lead["names"], uow.now)
-    eligible_from = last + REST if last and last + REST > uow.now else None
-    if lead["erased"]:
-        status = ContactStatus.ERASED
-    elif suppressed:
-        status = ContactStatus.SUPPRESSED
-        ends = [row["expires_at"] for row in suppressed]
-        eligible_from = None if None in ends else max([*ends, *([eligible_from] if eligible_from else [])])
-    elif any(hold["lasts"] for hold in holds):
-        status, eligible_from = ContactStatus.IN_SEQUENCE, None
-    elif eligible_from:
-        status = ContactStatus.RESTING
-    else:
-        status = ContactStatus.CONTACTED if last else ContactStatus.NEW
-    return ContactView(
-        lead_id=lead_id, channels=[Channel(name) for name in lead["channels"]], status=status, last_contacted=last,
-        eligible_for_outreach=status in (ContactStatus.NEW, ContactStatus.CONTACTED), eligible_from=eligible_from,
-    )  # fmt: skip
+    row = await store.contact(uow, request.tenant, request.body.lead_id)
+    if row is None:
+        raise _no_such_lead()
+    return ContactView.model_validate(contact(ContactFacts(**row), uow.now).model_dump())
+
+
+async def list_contacts(uow: UnitOfWork, request: Received[messages.ListContacts]) -> messages.ContactPage:
+    """Who is looked for may be rare, so that a page ends where so many were looked at, whatever it holds by then."""
+    ask = request.body
+    found: list[messages.Contact] = []
+    last = None
+    most = ask.limit if ask.status is ask.eligible is None else messages.MOST_LOOKED_AT
+    rows = await store.contacts(uow, request.tenant, paging.after(ask.cursor, UUID), most)
+    for last in rows:
+        one = contact(ContactFacts(**last), uow.now)
+        if ask.status in (None, one.status) and ask.eligible in (None, one.eligible_for_outreach):
+            found.append(one)
+        if len(found) == ask.limit:
+            break
+    more = last is not None and (len(found) == ask.limit or len(rows) == most)
+    return messages.ContactPage(contacts=found, next_cursor=str(last["lead_id"]) if more else None)
+
+
+async def outreach_history(uow: UnitOfWork, request: Received[messages.OutreachHistory]) -> messages.HistoryPage:
+    ask = request.body
+    await _lead(uow, request.tenant, ask.lead_id)
+    before = paging.after(ask.cursor, Place.read)
+    rows = await store.history(uow, request.tenant, ask.lead_id, before, ask.limit + 1)
+    page, cursor = paging.cut(rows, ask.limit, lambda row: Place(row["sent_at"], row["history_id"]))
+    entries = [messages.HistoryEntry.model_validate(dict(row)) for row in page]
+    return messages.HistoryPage(entries=entries, next_cursor=cursor)
 
 
 async def _lead(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping:
     lead = await leads.one(uow, tenant, lead_id)
     if lead is None:
-        raise ProblemError(ProblemCode.NOT_FOUND, "outreach knows no such lead of this tenant", "lead_id")
+        raise _no_such_lead()
     return lead
+
+
+def _no_such_lead() -> ProblemError:
+    return ProblemError(ProblemCode.NOT_FOUND, "outreach knows no such lead of this tenant", "lead_id")
 
 
 def _no_such_link() -> ProblemError:

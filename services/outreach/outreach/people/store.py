@@ -1,21 +1,46 @@
 """Every query about who may not be contacted, and who is held."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import RowMapping
 from uuid_utils.compat import uuid7
 
+from chassis.paging import Place
 from chassis.unit_of_work import UnitOfWork, columns
 from contracts.outreach.people import SuppressionReason
 from contracts.taxonomy import CHANNEL_OF, Channel, SendKind
+from outreach.leads.store import OF_MERGED
 
 _NAME_OF = {Channel.EMAIL: "email", Channel.LINKEDIN: "linkedin", Channel.SMS: "phone", Channel.PHONE: "phone"}
 """How the names begin that somebody is reached by on a channel."""
 _ENTRY = """suppression_id, lead_id, reason, channel, campaign_id, created_at, actor, expires_at, lifted_at, lifted_by,
        note"""
+
+_CONTACTS = f"""
+    select lead_id, channels, erased, held.is_held, held.last_sent_at, ledger.is_suppressed, ledger.suppressed_until
+    from (
+        select lead_id, channels, erased, names || {OF_MERGED} as names from lead where tenant_id = :tenant and {{which}}
+    ) as lead
+    cross join lateral (
+        select coalesce(bool_or(lasts), false) as is_held, max(last_sent_at) as last_sent_at
+        from hold where tenant_id = :tenant and name = any (lead.names)
+    ) as held
+    cross join lateral (
+        select count(*) > 0 as is_suppressed,
+               case when bool_and(expires_at is not null) then max(expires_at) end as suppressed_until
+        from suppressed_name as about
+        cross join lateral (
+            select * from suppression where tenant_id = :tenant and suppression_id = about.suppression_id offset 0
+        ) as entry
+        where about.tenant_id = :tenant and about.name = any (lead.names) and lifted_at is null
+              and channel is null and campaign_id is null and (expires_at is null or expires_at > :now)
+    ) as ledger
+    order by lead_id
+"""
+"""Of leads how their persons stand: whether a sequence holds them, when anything was last sent to them, and whether they are suppressed
+from everything, until when if that ends."""
 
 
 Entry = tuple[Sequence[str], Mapping[str, Any]]
@@ -161,25 +186,30 @@ async def ledger(
     return list(rows.mappings())
 
 
-async def in_force(uow: UnitOfWork, tenant: str, names: Sequence[str], at: datetime) -> list[RowMapping]:
-    """Entries about whoever is known by one of these names that hold for every channel and campaign."""
+async def contact(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping | None:
+    """How the person of a lead stands, as `contacts` has it."""
+    rows = await uow.execute(_CONTACTS.format(which="lead_id = :lead"), tenant=tenant, lead=lead_id, now=uow.now)
+    return rows.mappings().first()
+
+
+async def contacts(uow: UnitOfWork, tenant: str, after: UUID | None, limit: int) -> list[RowMapping]:
+    """How the persons of leads that stand for themselves stand, in the order of the leads' ids, from behind one of them."""
     rows = await uow.execute(
-        f"""select {_ENTRY} from suppression
-            where tenant_id = :tenant and lifted_at is null and channel is null and campaign_id is null
-                  and (expires_at is null or expires_at > :at) and suppression_id in (
-                      select suppression_id from suppressed_name
-                      where tenant_id = :tenant and name = any (cast(:names as text[])))""",
-        tenant=tenant, names=list(names), at=at,
+        _CONTACTS.format(which="merged_into is null and lead_id > :after order by lead_id limit :limit"),
+        tenant=tenant, after=after or UUID(int=0), limit=limit, now=uow.now,
     )  # fmt: skip
     return list(rows.mappings())
 
 
-async def holds(uow: UnitOfWork, tenant: str, names: Sequence[str]) -> list[RowMapping]:
-    """Who holds whoever is known by one of these names: `enrollment_id`, whether it `lasts`, `last_sent_at`."""
+async def history(uow: UnitOfWork, tenant: str, lead_id: UUID, before: Place | None, limit: int) -> list[RowMapping]:
+    """What was sent to a lead and to those that it stands for, newest first, from before a place."""
     rows = await uow.execute(
-        """select enrollment_id, lasts, last_sent_at from hold
-           where tenant_id = :tenant and name = any (cast(:names as text[]))""",
-        tenant=tenant, names=list(names),
+        """select history_id, lead_id, channel, campaign_id, message_id, sent_at from outreach_history
+           where tenant_id = :tenant and lead_id in (
+                   select lead_id from lead where tenant_id = :tenant and (lead_id = :lead or merged_into = :lead))
+                 and (cast(:at as timestamptz) is null or (sent_at, history_id) < (cast(:at as timestamptz), cast(:id as uuid)))
+           order by sent_at desc, history_id desc limit :limit""",
+        tenant=tenant, lead=lead_id, limit=limit, at=before and before.at, id=before and before.id,
     )  # fmt: skip
     return list(rows.mappings())
 

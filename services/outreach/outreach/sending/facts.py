@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -14,11 +14,15 @@ from chassis.unit_of_work import Row, UnitOfWork
 from contracts.outreach.accounts import AccountSettings, AccountState
 from contracts.outreach.campaigns import AudienceView, CampaignSettings, CampaignState, Step, Variant
 from contracts.outreach.people import SuppressionReason
+from contracts.outreach.sending import Gate
 from contracts.taxonomy import Channel, SendKind
 from outreach.accounts.domain_guard import TOLERANCE
 from outreach.accounts.store_circuit import breaker_of
 from outreach.sending import store_queue
-from outreach.sending.domain_gates import FOREVER, AccountFacts, CampaignFacts, Facts, Held, Spent, Suppressed
+from outreach.sending.domain_gates import FOREVER, AccountFacts, CampaignFacts, Facts, Held, Spent, Suppressed, earliest
+
+GATE_NAMES: Final = frozenset(gate.value for gate in Gate)
+"""Of the reasons for which a message waits those that are a gate's."""
 
 _VARIANTS = TypeAdapter(tuple[Variant, ...])
 
@@ -125,6 +129,13 @@ def facts_of(row: RowMapping, accounts: Accounts) -> Facts:
         is_claimed=is_claimed,
         claimed_at=row["spent_at"] if is_claimed else None,
     )
+
+
+def may_leave_at(row: RowMapping, facts: Facts, now: datetime) -> datetime | None:
+    """When all gates would let a message pass, if nothing else changes; none where that has no date."""
+    # What waits for a gate may leave once that opens; anything else is not looked at before it is due.
+    waits = row["due_at"].tzinfo and row["waiting_for"] not in GATE_NAMES
+    return earliest(facts, max(row["due_at"], now) if waits else now)
 
 
 @lru_cache(maxsize=10_000)

@@ -13,15 +13,14 @@ from contracts.outreach.sending import Explanation, MessageView, SendState, Verd
 from contracts.taxonomy import Channel
 from outreach.leads import store as leads
 from outreach.sending import store_enrollments, store_messages, store_queue
-from outreach.sending.domain_gates import ask, binding, earliest
-from outreach.sending.facts import Accounts, facts_of
+from outreach.sending.domain_gates import ask, binding
+from outreach.sending.facts import GATE_NAMES, Accounts, facts_of, may_leave_at
 from outreach.sending.going_on import skip
 from outreach.sending.leaving import put_back
 from outreach.sending.recording import Result, record
 
 _OVER = (SendState.SENT, SendState.FAILED, SendState.SKIPPED, SendState.UNKNOWN)
 _BY_HAND = "by_hand"
-_GATES = frozenset(gate.value for gate in messages.Gate)
 
 
 async def lead_messages(uow: UnitOfWork, request: Received[messages.LeadMessages]) -> messages.LeadMessagesView:
@@ -42,9 +41,6 @@ async def explain_message(uow: UnitOfWork, request: Received[messages.ExplainMes
     if row["state"] in _OVER:
         return Explanation(message=_view(row), verdicts=[])
     facts = facts_of(row, await Accounts.read(uow, [row]))
-    # A message is not looked at before it is due.
-    by_gate = row["waiting_for"] in _GATES
-    due = max(row["due_at"], uow.now) if row["due_at"].tzinfo and not by_gate else uow.now
     answers = ask(facts, uow.now)
     kept = binding(answers, uow.now)
     return Explanation(
@@ -57,7 +53,7 @@ async def explain_message(uow: UnitOfWork, request: Received[messages.ExplainMes
             for a in answers
         ],
         binding=kept.gate if kept else None,
-        earliest=earliest(facts, due),
+        earliest=may_leave_at(row, facts, uow.now),
     )  # fmt: skip
 
 
@@ -113,5 +109,5 @@ def _view(row: Row) -> MessageView:
     waits = row["state"] == SendState.QUEUED and row["due_at"].tzinfo is not None
     return MessageView(
         **{name: row[name] for name in names}, due_at=row["due_at"] if waits else None,
-        waiting_for=row["waiting_for"] if row["waiting_for"] in _GATES else None,
+        waiting_for=row["waiting_for"] if row["waiting_for"] in GATE_NAMES else None,
     )  # fmt: skip

@@ -96,11 +96,11 @@ _OF_TOKENS = f"""
           and message.state = 'claimed' and message.token = any (cast(:tokens as uuid[]))
     for update of message
 """
-_ONE = f"""
+_SOME = f"""
     select {_FACTS}, {_ACCOUNT}, {CAMPAIGN_STOPPED} as campaign_stopped
     from send_queue as message {_AROUND}
     left join account on account.tenant_id = message.tenant_id and account.account_id = message.account_id
-    where message.tenant_id = :tenant and message.message_id = :message
+    where message.tenant_id = :tenant and message.message_id = any (cast(:messages as uuid[]))
 """
 _SPENT = """
     select account_id, campaign_id, kind, count(*) as messages
@@ -170,7 +170,13 @@ async def one(uow: UnitOfWork, tenant: str, message_id: UUID, *, lock: bool = Fa
             "select from send_queue where tenant_id = :tenant and message_id = :message for update",
             tenant=tenant, message=message_id,
         )  # fmt: skip
-    return (await uow.execute(_ONE, tenant=tenant, message=message_id)).mappings().first()
+    return (await some(uow, tenant, [message_id])).get(message_id)
+
+
+async def some(uow: UnitOfWork, tenant: str, messages: Collection[UUID]) -> dict[UUID, RowMapping]:
+    """Those of these messages that the tenant has, with what the gates look at."""
+    rows = await uow.execute(_SOME, tenant=tenant, messages=list(messages))
+    return {row["message_id"]: row for row in rows.mappings()}
 
 
 async def spent(uow: UnitOfWork, tenants: Mapping[UUID, str], begins: Mapping[UUID, datetime]) -> Sequence[RowMapping]:

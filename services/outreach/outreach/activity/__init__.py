@@ -1,0 +1,1 @@
+"""The timeline of what is scheduled and what was sent."""

@@ -1,0 +1,113 @@
+"""Every query about the timeline.
+
+Of each state and kind, or channel, the first few are read in the timeline's order, and the first of those are the page: so that a page
+is as quick however much there is, whatever is asked for.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+
+from chassis.paging import Place
+from chassis.unit_of_work import UnitOfWork
+from contracts.outreach.activity import ListActivity
+from contracts.outreach.sending import SendState
+from contracts.taxonomy import CHANNEL_OF, Channel
+
+_AT: Final = "coalesce(message.ended_at, message.due_at)"
+"""A message's place on the timeline."""
+_MESSAGES = """
+    select message_id as entry_id, message_id, {at} as at, state, null as channel, kind, campaign_id, step, lead_id, account_id, reason,
+           fault, reference, provider_reference
+    from {messages} as message
+"""
+_OF_EACH_STATE = """
+    unnest(cast(:states as text[])) as given_state (given_state) cross join unnest(cast(:kinds as text[])) as given_kind (given_kind)
+    cross join lateral (
+        select * from send_queue as message
+        where tenant_id = :tenant and state = given_state and kind = given_kind and {which}
+        order by {at} {direction}, message_id {direction} limit :limit)
+"""
+_NAMED = """(
+    select * from send_queue as message
+    where tenant_id = :tenant and state = any (cast(:states as text[])) and kind = any (cast(:kinds as text[])) and {which})
+"""
+_HISTORY = """
+    select history_id, null, sent_at, 'sent', channel, null, campaign_id, null, lead_id, null, null, null, null, null
+    from unnest(cast(:channels as text[])) as given_channel (given_channel) cross join lateral (
+        select * from outreach_history as before
+        where tenant_id = :tenant and message_id is null and channel = given_channel and {which}
+        order by sent_at {direction}, history_id {direction} limit :limit) as before
+"""
+"""What LeadLoop sent itself is in the queue."""
+
+
+async def page(uow: UnitOfWork, tenant: str, ask: ListActivity, begin: Place | None, limit: int) -> list[RowMapping]:
+    """What is asked for, in the order asked for, from behind a place."""
+    statement, given = timeline(ask, begin)
+    rows = await uow.execute(statement, tenant=tenant, limit=limit, **given)
+    return list(rows.mappings())
+
+
+def timeline(ask: ListActivity, begin: Place | None) -> tuple[str, dict[str, Any]]:
+    """The statement for what is asked for, and its parameters beside `tenant` and `limit`."""
+    backwards = ask.order == "newest_first"
+    channels = [ask.channel] if ask.channel else list(Channel)
+    given: dict[str, Any] = {
+        "states": [state.value for state in ask.states or SendState],
+        "kinds": [kind.value for kind, channel in CHANNEL_OF.items() if channel in channels],
+    }
+    own, before = [], []
+    for column, value in (("campaign_id", ask.campaign_id), ("lead_id", ask.lead_id), ("account_id", ask.account_id)):
+        if value:
+            given[column] = value
+            own.append(f"{column} = :{column}")
+            before.append(f"{column} = :{column}")
+    for comparison, name, moment in ((">=", "since", ask.since), ("<", "until", ask.until)):
+        if moment:
+            given[name] = moment
+            own.append(f"{_AT} {comparison} :{name}")
+            before.append(f"sent_at {comparison} :{name}")
+    if begin:
+        given |= {"begin_at": begin.at, "begin_id": begin.id}
+        behind = f"{'<' if backwards else '>'} (cast(:begin_at as timestamptz), cast(:begin_id as uuid))"
+        own.append(f"({_AT}, message_id) {behind}")
+        before.append(f"(sent_at, history_id) {behind}")
+    if ask.message_ids:
+        given["messages"] = list(ask.message_ids)
+        own.append("message_id = any (cast(:messages as uuid[]))")
+    # Of one lead, or by name, there are few.
+    messages = _NAMED if ask.lead_id or ask.message_ids else _OF_EACH_STATE
+    shape = {"at": _AT, "direction": "desc" if backwards else "asc"}
+    parts = [_MESSAGES.format(messages=messages.format(which=_all(own), **shape), **shape)]
+    if not ask.account_id and not ask.message_ids and SendState.SENT in (ask.states or SendState):
+        given["channels"] = [channel.value for channel in channels]
+        parts.append(_HISTORY.format(which=_all(before), **shape))
+    order = f"order by at {shape['direction']}, entry_id {shape['direction']} limit :limit"
+    return f"select * from ({' union all '.join(parts)}) as entry {order}", given
+
+
+def _all(conditions: Sequence[str]) -> str:
+    return " and ".join(conditions) or "true"
+
+
+async def replies(uow: UnitOfWork, tenant: str, messages: Collection[UUID]) -> Sequence[RowMapping]:
+    """The replies to these messages, the first first."""
+    rows = await uow.execute(
+        """select message_id, reply_id, received_at, reply_class from reply
+           where tenant_id = :tenant and message_id = any (cast(:messages as uuid[])) order by taken_id""",
+        tenant=tenant, messages=list(messages),
+    )  # fmt: skip
+    return rows.mappings().all()
+
+
+async def troubles(uow: UnitOfWork, tenant: str, messages: Collection[UUID]) -> Sequence[RowMapping]:
+    """What else was heard of these messages, the first first."""
+    rows = await uow.execute(
+        """select message_id, kind, at from trouble
+           where tenant_id = :tenant and message_id = any (cast(:messages as uuid[])) order by at, trouble_id""",
+        tenant=tenant, messages=list(messages),
+    )  # fmt: skip
+    return rows.mappings().all()

@@ -1,0 +1,21 @@
+"""What the timeline, and what came back of its messages, is found by."""
+
+from alembic import op
+
+revision = "0006"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    # A message's place on the timeline: when it was over, else when it is looked at next.
+    place = "state, kind, (coalesce(ended_at, due_at)), message_id"
+    op.execute(f"create index send_queue_timeline on send_queue (tenant_id, {place})")
+    op.execute(f"create index send_queue_timeline_of_account on send_queue (tenant_id, account_id, {place})")
+    op.execute("drop index send_queue_campaign")
+    op.execute(f"create index send_queue_campaign on send_queue (tenant_id, campaign_id, {place})")
+    # What was sent before LeadLoop sent anything; of what it sent itself the queue has more to tell.
+    place = "channel, sent_at, history_id) where message_id is null"
+    op.execute(f"create index outreach_history_before on outreach_history (tenant_id, {place}")
+    op.execute(f"create index outreach_history_before_of_campaign on outreach_history (tenant_id, campaign_id, {place}")
+    op.execute("create index reply_message on reply (tenant_id, message_id)")
+    op.execute("create index trouble_message on trouble (tenant_id, message_id)")
