@@ -1,0 +1,71 @@
+"""What outreach sends: the timeline, page by page and as it changes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request
+from nats.aio.client import Client
+from starlette.responses import StreamingResponse
+
+from contracts.message import ProblemError
+from contracts.outreach.activity import MOST_NAMED, ActivityFilter, ActivityPage, ListActivity
+from gateway import live
+from gateway.gate import Admitted, Principal
+
+router = APIRouter(tags=["outreach"])
+
+_TOGETHER_SECONDS: Final = 0.2
+"""What changes within this time is asked for at once."""
+_SIGN_OF_LIFE_SECONDS: Final = 15.0
+"""What is silent for longer may be taken for dead by what stands between (HTML Living Standard, 9.2.7)."""
+_LASTS_SECONDS: Final = 900.0
+"""Then whoever follows connects again, and shows their credentials again."""
+_AGAIN_MILLISECONDS: Final = 2_000
+
+
+@router.get("/outreach/activity")
+async def list_activity(principal: Admitted, query: Annotated[ListActivity, Query()]) -> ActivityPage:
+    """What was sent, given up, and is to be sent, on one timeline, a page at a time."""
+    return await principal.ask(query)
+
+
+@router.get(
+    "/outreach/activity/live",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+)
+async def follow_activity(
+    principal: Admitted, query: Annotated[ActivityFilter, Query()], request: Request
+) -> StreamingResponse:
+    """The timeline's entries as they change, as server-sent events: an `entry` has the data of one in a page.
+
+    `ready` comes first, and again when something may have been missed: read the page then. An entry that has changed since is told
+    after it. The stream ends after a while, or when outreach is away; connect again, as browsers do by themselves.
+    """
+    live.must_have_room()
+    following = _follow(principal, query, request.app.state.service.broker.connection)
+    return StreamingResponse(following, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+async def _follow(principal: Principal, query: ActivityFilter, client: Client) -> AsyncIterator[str]:
+    clock = asyncio.get_running_loop().time
+    ends = clock() + _LASTS_SECONDS
+    async with live.changes(client, principal.tenant) as changes:
+        yield f"retry: {_AGAIN_MILLISECONDS}\n\n"
+        while clock() < ends:
+            if changes.gap():
+                yield live.told("ready")
+            await changes.wait(_SIGN_OF_LIFE_SECONDS)
+            messages = changes.take(MOST_NAMED)
+            if not messages:
+                yield ":\n\n"
+                continue
+            try:
+                asked = ListActivity(**query.model_dump(), message_ids=messages, limit=MOST_NAMED)
+                page = await principal.ask(asked)
+            except ProblemError:
+                return
+            for entry in page.entries:
+                yield live.told("entry", entry.model_dump_json())
+            await asyncio.sleep(_TOGETHER_SECONDS)

@@ -1,0 +1,109 @@
+"""What changes is told to whoever looks at that moment, as server-sent events.
+
+The broker delivers every event to each replica that listens at that moment, and keeps nothing for one that does not. So a listener
+says when it stands (`Changes.gap`): what is read from then on misses nothing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from itertools import islice
+from typing import Any, Final
+from uuid import UUID
+
+from anyio import CancelScope
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from contracts import catalogue
+from contracts.catalogue import Entry
+from contracts.message import ProblemCode, ProblemError
+
+MOST_AT_ONCE: Final = 100
+"""How many listen to one replica at most: each costs it a look at what its tenant sends."""
+_MOST_KEPT: Final = 5_000
+"""How many changes are kept for a listener that is slow; of more it is only told that it has missed some."""
+
+
+def must_have_room() -> None:
+    """Refuse one more listener where there are too many.
+
+    Raises:
+        ProblemError: `unavailable`.
+    """
+    if len(_listening) >= MOST_AT_ONCE:
+        raise ProblemError(ProblemCode.UNAVAILABLE, f"{MOST_AT_ONCE} listen already: read page by page, or come again")
+
+
+class Changes:
+    """The messages of a tenant that something was told of since they were last taken."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._reconnects = client.stats["reconnects"]
+        self._messages: dict[UUID, None] = {}
+        self._gap = True
+        self._heard = asyncio.Event()
+
+    def add(self, message_id: UUID) -> None:
+        self._messages[message_id] = None
+        if len(self._messages) > _MOST_KEPT:
+            self._messages.clear()
+            self._gap = True
+        self._heard.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Until something is there to be taken, or so long."""
+        if not self._messages:
+            self._heard.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._heard.wait()
+
+    def gap(self) -> bool:
+        """Whether something may have been missed since it was asked last; the first time, whatever was before."""
+        if self._client.stats["reconnects"] != self._reconnects:
+            self._reconnects, self._gap = self._client.stats["reconnects"], True
+        found, self._gap = self._gap, False
+        return found
+
+    def take(self, most: int) -> list[UUID]:
+        """The first of them, so many at most."""
+        taken = list(islice(self._messages, most))
+        for message_id in taken:
+            del self._messages[message_id]
+        return taken
+
+
+_listening: set[Changes] = set()
+
+
+@asynccontextmanager
+async def changes(client: Client, tenant: str) -> AsyncIterator[Changes]:
+    """The messages of a tenant of which outreach tells something while the block lasts."""
+    heard = Changes(client)
+    subscriptions = []
+    _listening.add(heard)
+    try:
+        for entry in catalogue.watched_by("gateway"):
+            subscriptions.append(await client.subscribe(entry.topic.subject(tenant), cb=_hearing(entry, heard)))
+        await client.flush()
+        yield heard
+    finally:
+        _listening.discard(heard)
+        with CancelScope(shield=True):  # whoever went away has what told them cancelled, and this with it
+            for subscription in subscriptions:
+                await subscription.unsubscribe()
+
+
+def _hearing(entry: Entry, heard: Changes) -> Any:
+    async def hear(message: Msg) -> None:
+        event: Any = entry.message.model_validate_json(message.data)
+        heard.add(event.message_id)
+
+    return hear
+
+
+def told(event: str, data: str = "") -> str:
+    """A server-sent event (HTML Living Standard, 9.2); its data has one line."""
+    return f"event: {event}\ndata: {data}\n\n"
