@@ -86,7 +86,7 @@ def seal_text(text: str, text_id: UUID, tenant: str, person_key: bytes) -> bytes
     return bytes(Aead(person_key).encrypt(text.encode(), _text_context(tenant, text_id)))
 
 
-def open_text(row: Mapping[str, Any], key: TenantKey) -> str:
+def open_text(row: Row, key: TenantKey) -> str:
     """The text that was sealed, from a row with its `text_id`, `sealed`, `key_id` and that key as it is `wrapped`.
 
     Raises:

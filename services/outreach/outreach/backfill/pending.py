@@ -179,5 +179,5 @@ def _entry(
         tenant=tenant, enrollment_id=enrollment_id, campaign_id=row.campaign_id, lead_id=plan.lead["lead_id"],
         step=row.step, kind=plan.step.kind, rotation_set=campaign_settings(plan.campaign["settings"]).rotation_set,
         person=plan.lead["names"][0], due_at=max(row.due_at or uow.now, uow.now), cause=cause, message_id=message_id,
-        variant=None if has_text else variant_of(plan.step, row.step, enrollment_id), has_text=has_text,
+        variant=None if has_text else variant_of(plan.step.variants, row.step, enrollment_id), has_text=has_text,
     )  # fmt: skip

@@ -102,17 +102,18 @@ async def list_contacts(uow: UnitOfWork, request: Received[messages.ListContacts
     """Who is looked for may be rare, so that a page ends where so many were looked at, whatever it holds by then."""
     ask = request.body
     found: list[messages.Contact] = []
-    last = None
-    most = ask.limit if ask.status is ask.eligible is None else messages.MOST_LOOKED_AT
+    last: UUID | None = None
+    most = ask.limit if ask.status is None and ask.eligible is None else messages.MOST_LOOKED_AT
     rows = await store.contacts(uow, request.tenant, paging.after(ask.cursor, UUID), most)
-    for last in rows:
-        one = contact(ContactFacts(**last), uow.now)
+    for row in rows:
+        last = row["lead_id"]
+        one = contact(ContactFacts(**row), uow.now)
         if ask.status in (None, one.status) and ask.eligible in (None, one.eligible_for_outreach):
             found.append(one)
         if len(found) == ask.limit:
             break
     more = last is not None and (len(found) == ask.limit or len(rows) == most)
-    return messages.ContactPage(contacts=found, next_cursor=str(last["lead_id"]) if more else None)
+    return messages.ContactPage(contacts=found, next_cursor=str(last) if more else None)
 
 
 async def outreach_history(uow: UnitOfWork, request: Received[messages.OutreachHistory]) -> messages.HistoryPage:
