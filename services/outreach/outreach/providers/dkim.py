@@ -6,16 +6,9 @@ runs.
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from time import time
-
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 _SPACES = re.compile(rb"[ \t]+")
 _LINE_ENDS = re.compile(rb"[ \t]+\r\n")
@@ -34,16 +27,8 @@ class Signer:
         Raises:
             ValueError: it is no such key.
         """
-        try:
-            key = load_pem_private_key(private_key.encode(), password=None)
-        except (ValueError, TypeError, UnsupportedAlgorithm):
-            raise ValueError("the DKIM key is no private key in PEM without a password") from None
-        if not isinstance(key, RSAPrivateKey | Ed25519PrivateKey):
-            raise ValueError("the DKIM key is neither of RSA nor of Ed25519")
-        if isinstance(key, RSAPrivateKey) and key.key_size < 1024:
-            raise ValueError("the DKIM key is shorter than 1024 bits, so that no verifier accepts it (RFC 8301)")
-        self._key = key
-        self._tags = f"d={domain}; s={selector}"
+        algorithm, self._signed = _signing(private_key)
+        self._tags = f"a={algorithm}; c=relaxed/relaxed; d={domain}; s={selector}"
 
     def sign(self, fields: Sequence[tuple[str, str]], body: bytes) -> str:
         """The value of a DKIM-Signature over all the fields and the body, canonicalized relaxed/relaxed (RFC 6376, 3.4).
@@ -54,9 +39,8 @@ class Signer:
         """
         names = [name.lower() for name, _ in fields]
         signed = [*names, *(name for name in _ONCE_MORE if name in names)]
-        algorithm = "rsa-sha256" if isinstance(self._key, RSAPrivateKey) else "ed25519-sha256"
         value = (
-            f"v=1; a={algorithm}; c=relaxed/relaxed; {self._tags}; t={int(time())};\r\n"
+            f"v=1; {self._tags}; t={int(time())};\r\n"
             f" h={':'.join(signed)};\r\n"
             f" bh={base64.b64encode(sha256(_relaxed_body(body)).digest()).decode()};\r\n"
             f" b="
@@ -66,10 +50,28 @@ class Signer:
         signature = base64.b64encode(self._signed(head + _relaxed_field("DKIM-Signature", value))).decode()
         return value + "\r\n  ".join(signature[start : start + 72] for start in range(0, len(signature), 72))
 
-    def _signed(self, data: bytes) -> bytes:
-        if isinstance(self._key, RSAPrivateKey):
-            return self._key.sign(data, PKCS1v15(), SHA256())
-        return self._key.sign(sha256(data).digest())
+
+def _signing(private_key: str) -> tuple[str, Callable[[bytes], bytes]]:
+    """The algorithm of a key, as a signature names it, and how to sign with it."""
+    # Imported by whoever signs: the library takes 8 MiB.
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        key = load_pem_private_key(private_key.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise ValueError("the DKIM key is no private key in PEM without a password") from None
+    if isinstance(key, Ed25519PrivateKey):
+        return "ed25519-sha256", lambda data: key.sign(sha256(data).digest())
+    if not isinstance(key, RSAPrivateKey):
+        raise ValueError("the DKIM key is neither of RSA nor of Ed25519")
+    if key.key_size < 1024:
+        raise ValueError("the DKIM key is shorter than 1024 bits, so that no verifier accepts it (RFC 8301)")
+    return "rsa-sha256", lambda data: key.sign(data, PKCS1v15(), SHA256())
 
 
 def _relaxed_field(name: str, value: str) -> bytes:
