@@ -1,11 +1,11 @@
 """Every query about the timeline.
 
-Of each state and kind, or channel, the first few are read in the timeline's order, and the first of those are the page: so that a page
-is as quick however much there is, whatever is asked for.
+Of each state and kind, or channel, the first few are read in the timeline's order (`timeline_at`), and the first of those are the page: so
+that a page is as quick however much there is, whatever is asked for.
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import RowMapping
@@ -16,10 +16,8 @@ from contracts.outreach.activity import ListActivity
 from contracts.outreach.sending import SendState
 from contracts.taxonomy import CHANNEL_OF, Channel
 
-_AT: Final = "coalesce(message.ended_at, message.due_at)"
-"""A message's place on the timeline."""
 _MESSAGES = """
-    select message_id as entry_id, message_id, {at} as at, state, null as channel, kind, campaign_id, step, lead_id, account_id, reason,
+    select message_id as entry_id, message_id, timeline_at as at, state, null as channel, kind, campaign_id, step, lead_id, account_id, reason,
            fault, reference, provider_reference
     from {messages} as message
 """
@@ -28,7 +26,7 @@ _OF_EACH_STATE = """
     cross join lateral (
         select * from send_queue as message
         where tenant_id = :tenant and state = given_state and kind = given_kind and {which}
-        order by {at} {direction}, message_id {direction} limit :limit)
+        order by timeline_at {direction}, message_id {direction} limit :limit)
 """
 _NAMED = """(
     select * from send_queue as message
@@ -68,24 +66,24 @@ def timeline(ask: ListActivity, begin: Place | None) -> tuple[str, dict[str, Any
     for comparison, name, moment in ((">=", "since", ask.since), ("<", "until", ask.until)):
         if moment:
             given[name] = moment
-            own.append(f"{_AT} {comparison} :{name}")
+            own.append(f"timeline_at {comparison} :{name}")
             before.append(f"sent_at {comparison} :{name}")
     if begin:
         given |= {"begin_at": begin.at, "begin_id": begin.id}
         behind = f"{'<' if backwards else '>'} (cast(:begin_at as timestamptz), cast(:begin_id as uuid))"
-        own.append(f"({_AT}, message_id) {behind}")
+        own.append(f"(timeline_at, message_id) {behind}")
         before.append(f"(sent_at, history_id) {behind}")
     if ask.message_ids:
         given["messages"] = list(ask.message_ids)
         own.append("message_id = any (cast(:messages as uuid[]))")
     # Of one lead, or by name, there are few.
     messages = _NAMED if ask.lead_id or ask.message_ids else _OF_EACH_STATE
-    shape = {"at": _AT, "direction": "desc" if backwards else "asc"}
-    parts = [_MESSAGES.format(messages=messages.format(which=_all(own), **shape), **shape)]
+    direction = "desc" if backwards else "asc"
+    parts = [_MESSAGES.format(messages=messages.format(which=_all(own), direction=direction))]
     if not ask.account_id and not ask.message_ids and SendState.SENT in (ask.states or SendState):
         given["channels"] = [channel.value for channel in channels]
-        parts.append(_HISTORY.format(which=_all(before), **shape))
-    order = f"order by at {shape['direction']}, entry_id {shape['direction']} limit :limit"
+        parts.append(_HISTORY.format(which=_all(before), direction=direction))
+    order = f"order by at {direction}, entry_id {direction} limit :limit"
     return f"select * from ({' union all '.join(parts)}) as entry {order}", given
 
 

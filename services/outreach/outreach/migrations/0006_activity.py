@@ -7,8 +7,13 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    # A message's place on the timeline: when it was over, else when it is looked at next.
-    place = "state, kind, (coalesce(ended_at, due_at)), message_id"
+    # A message's place on the timeline: when it was over, else when it is looked at next. A column, because no condition on a
+    # coalesce() is looked up in an index where rows are kept apart by tenant.
+    op.execute(
+        "alter table send_queue add column timeline_at timestamptz not null "
+        "generated always as (coalesce(ended_at, due_at)) stored"
+    )
+    place = "state, kind, timeline_at, message_id"
     op.execute(f"create index send_queue_timeline on send_queue (tenant_id, {place})")
     op.execute(f"create index send_queue_timeline_of_account on send_queue (tenant_id, account_id, {place})")
     op.execute("drop index send_queue_campaign")
