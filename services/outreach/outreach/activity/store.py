@@ -1,7 +1,7 @@
 """Every query about the timeline.
 
 Of each state and kind, or channel, the first few are read in the timeline's order (`timeline_at`), and the first of those are the page: so
-that a page is as quick however much there is, whatever is asked for.
+that a page is as quick however much there is. The states stand in the statement itself, for the planner to see which index is of them.
 """
 
 from collections.abc import Collection, Sequence
@@ -21,12 +21,16 @@ _MESSAGES = """
            fault, reference, provider_reference
     from {messages} as message
 """
-_OF_EACH_STATE = """
-    unnest(cast(:states as text[])) as given_state (given_state) cross join unnest(cast(:kinds as text[])) as given_kind (given_kind)
-    cross join lateral (
+_OF_A_STATE = """
+    unnest(cast(:kinds as text[])) as given_kind (given_kind) cross join lateral (
         select * from send_queue as message
-        where tenant_id = :tenant and state = given_state and kind = given_kind and {which}
+        where tenant_id = :tenant and state = '{state}' and kind = given_kind and {which}
         order by timeline_at {direction}, message_id {direction} limit :limit)
+"""
+_QUEUED = """(
+    select * from send_queue as message
+    where tenant_id = :tenant and state = 'queued' and kind = any (cast(:kinds as text[])) and {which}
+    order by timeline_at {direction}, message_id {direction} limit :limit)
 """
 _NAMED = """(
     select * from send_queue as message
@@ -54,7 +58,6 @@ def timeline(ask: ListActivity, begin: Place | None) -> tuple[str, dict[str, Any
     backwards = ask.order == "newest_first"
     channels = [ask.channel] if ask.channel else list(Channel)
     given: dict[str, Any] = {
-        "states": [state.value for state in ask.states or SendState],
         "kinds": [kind.value for kind, channel in CHANNEL_OF.items() if channel in channels],
     }
     own, before = [], []
@@ -76,10 +79,16 @@ def timeline(ask: ListActivity, begin: Place | None) -> tuple[str, dict[str, Any
     if ask.message_ids:
         given["messages"] = list(ask.message_ids)
         own.append("message_id = any (cast(:messages as uuid[]))")
-    # Of one lead, or by name, there are few.
-    messages = _NAMED if ask.lead_id or ask.message_ids else _OF_EACH_STATE
     direction = "desc" if backwards else "asc"
-    parts = [_MESSAGES.format(messages=messages.format(which=_all(own), direction=direction))]
+    if ask.lead_id or ask.message_ids:  # of one lead, or by name, there are few
+        sources = [_NAMED.format(which=_all(own))]
+        given["states"] = [state.value for state in ask.states or SendState]
+    else:
+        sources = [
+            (_QUEUED if state is SendState.QUEUED else _OF_A_STATE).format(state=state.value, which=_all(own), direction=direction)
+            for state in dict.fromkeys(ask.states or SendState)
+        ]  # fmt: skip
+    parts = [f"({_MESSAGES.format(messages=source)})" for source in sources]
     if not ask.account_id and not ask.message_ids and SendState.SENT in (ask.states or SendState):
         given["channels"] = [channel.value for channel in channels]
         parts.append(_HISTORY.format(which=_all(before), direction=direction))

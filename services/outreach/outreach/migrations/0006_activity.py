@@ -13,14 +13,21 @@ def upgrade() -> None:
         "alter table send_queue add column timeline_at timestamptz not null "
         "generated always as (coalesce(ended_at, due_at)) stored"
     )
-    place = "state, kind, timeline_at, message_id"
-    op.execute(f"create index send_queue_timeline on send_queue (tenant_id, {place})")
-    op.execute(f"create index send_queue_timeline_of_account on send_queue (tenant_id, account_id, {place})")
+    # Of what is over, and of what is queued, apart: a message that is being sent is written into each once and not at every step. What is
+    # queued is in none by campaign or account, or a whole queue would look like a way to the head of a lane.
+    op.execute(
+        "create index send_queue_timeline_queued on send_queue (tenant_id, timeline_at, message_id) where state = 'queued'"
+    )
+    place = "state, kind, timeline_at, message_id) where state in ('sent', 'failed', 'skipped', 'unknown')"
+    op.execute(f"create index send_queue_timeline on send_queue (tenant_id, {place}")
+    op.execute(f"create index send_queue_timeline_of_account on send_queue (tenant_id, account_id, {place}")
     op.execute("drop index send_queue_campaign")
-    op.execute(f"create index send_queue_campaign on send_queue (tenant_id, campaign_id, {place})")
+    op.execute(
+        "create index send_queue_campaign on send_queue (tenant_id, campaign_id, state, kind, timeline_at, message_id) "
+        "where state <> 'queued'"
+    )
     # What was sent before LeadLoop sent anything; of what it sent itself the queue has more to tell.
     place = "channel, sent_at, history_id) where message_id is null"
     op.execute(f"create index outreach_history_before on outreach_history (tenant_id, {place}")
     op.execute(f"create index outreach_history_before_of_campaign on outreach_history (tenant_id, campaign_id, {place}")
     op.execute("create index reply_message on reply (tenant_id, message_id)")
-    op.execute("create index trouble_message on trouble (tenant_id, message_id)")
