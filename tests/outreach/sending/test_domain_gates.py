@@ -249,6 +249,57 @@ def test_a_merged_lead_waits_and_one_that_the_step_is_not_for_is_skipped() -> No
     assert kept(replace(FREE, condition=AudienceView(tier="A"))) is None
 
 
+LATER = NOW + timedelta(hours=1)
+NINE, SIX = NOW.replace(hour=9), NOW.replace(hour=18)
+MOMENT = timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize(
+    ("facts", "closed", "opens", "gate"),
+    [
+        (replace(FREE, account=account(throttled_until=LATER)), NOW, LATER, Gate.ACCOUNT_HEALTHY),
+        (replace(FREE, spent=spent(kind=100), time_zone="Asia/Tokyo"), NOW, TODAY + timedelta(days=1), Gate.ACCOUNT_CAPACITY),
+        (replace(FREE, account=account(next_at=LATER)), NOW, LATER, Gate.RANDOM_GAP),
+        (FREE, NINE - timedelta(hours=3), NINE, Gate.BUSINESS_HOURS),
+        (FREE, SIX, NINE + timedelta(days=1), Gate.BUSINESS_HOURS),
+        (replace(FREE, held=[Held(OTHER, False, LATER - REST)]), NOW, LATER, Gate.SIXTY_DAYS),
+        (replace(FREE, suppressed=[Suppressed(SuppressionReason.BOUNCE, expires_at=LATER)]), NOW, LATER, Gate.SUPPRESSION),
+        (replace(FREE, suppressed=[Suppressed(SuppressionReason.UNSUBSCRIBED, expires_at=LATER)]), NOW, LATER, Gate.UNSUBSCRIBED),
+        (replace(FREE, suppressed=[Suppressed(SuppressionReason.REQUEST, expires_at=LATER)]), NOW, LATER, Gate.DO_NOT_CONTACT),
+        (replace(FREE, paused_until=LATER), NOW, LATER, Gate.REPLIED),
+    ],
+    ids=["throttled", "a new day", "gap", "nine", "six", "60 days", "bounce", "unsubscribed", "do not contact", "away"],
+)  # fmt: skip
+def test_a_gate_with_a_date_is_closed_up_to_the_moment_before_it(
+    facts: Facts, closed: datetime, opens: datetime, gate: Gate
+) -> None:
+    for at in (closed, opens - MOMENT):
+        (answer,) = [each for each in ask(facts, at) if each.gate is gate]
+        assert (answer.opens_at, answer.passes(at), answer.final) == (opens, False, False)
+    (answer,) = [each for each in ask(facts, opens) if each.gate is gate]
+    assert answer.passes(opens)
+
+
+@pytest.mark.parametrize(
+    ("facts", "gate"),
+    [
+        (replace(FREE, campaign=replace(RUNNING, state=CampaignState.PAUSED)), Gate.CAMPAIGN_RUNNING),
+        (replace(FREE, account=account(blocked=True)), Gate.ACCOUNT_HEALTHY),
+        (replace(FREE, erased=True), Gate.ERASED),
+        (replace(FREE, replied_at=NOW), Gate.REPLIED),
+        (replace(FREE, suppressed=[Suppressed(SuppressionReason.COMPLAINT)]), Gate.SUPPRESSION),
+        (replace(FREE, merged=True), Gate.MERGED),
+        (replace(FREE, condition=AudienceView(tier="B")), Gate.CONDITION),
+        (replace(FREE, held=[Held(OTHER, True, None)]), Gate.SIXTY_DAYS),
+    ],
+    ids=["paused", "unhealthy", "erased", "replied", "complained", "merged", "of another tier", "held"],
+)
+def test_a_gate_without_a_date_is_closed_however_long_one_waits(facts: Facts, gate: Gate) -> None:
+    for at in (NOW, NOW + timedelta(days=1000)):
+        (answer,) = [each for each in ask(facts, at) if each.gate is gate]
+        assert (answer.opens_at, answer.passes(at)) == (None, False)
+
+
 def test_what_keeps_for_good_binds_before_what_has_no_date_and_that_before_the_longest() -> None:
     waiting = replace(FREE, account=account(next_at=NOW + timedelta(minutes=6)), time_zone="Asia/Tokyo")
     assert kept(waiting) == (Gate.BUSINESS_HOURS, False)
