@@ -6,7 +6,7 @@ PYPROJECTS := pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS))
 OURS := contracts chassis intake outcomes outreach aggregator notifier gateway leadloop
 WORKERS ?= 2
 
-.PHONY: help setup up demo down test chaos lint format bench lock docs
+.PHONY: help setup up demo down test chaos sim lint format bench lock docs
 
 help: ## Show this
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -34,6 +34,10 @@ test: setup ## Every test, on a real broker and a real database
 
 chaos: setup ## The chaos journey for as long as SECONDS says (600), with a SEED to repeat one
 	@LEADLOOP_CHAOS_SECONDS=$(or $(SECONDS),600) LEADLOOP_CHAOS_SEED=$(SEED) $(BIN)/pytest tests/chaos -s --timeout 7200
+
+sim: setup ## Thirty days of outreach on a moved clock, its processes killed at random, with a SEED to repeat them
+	@LEADLOOP_SIMULATION=whole LEADLOOP_CHAOS_SEED=$(SEED) $(BIN)/pytest tests/simulation tests/outreach/sending/test_queue_machine.py \
+		-s --timeout 7200
 
 lint: setup ## Style, types, architecture, the lock's and the documents' freshness
 	@$(BIN)/ruff check .

@@ -23,13 +23,13 @@ hypothesis.settings.load_profile("leadloop")
 
 
 def pytest_configure() -> None:
-    """Draw the chaos journey's seed here, before the workers are started, so that it is one and can be told."""
+    """Draw the seed of the chaos journey and the simulation here, before the workers are started, so that it is one and can be told."""
     os.environ["LEADLOOP_CHAOS_SEED"] = os.environ.get("LEADLOOP_CHAOS_SEED") or str(random.randrange(1_000_000))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(
-        f"LEADLOOP_CHAOS_SEED={os.environ['LEADLOOP_CHAOS_SEED']} repeats the chaos journey's harm"
+        f"LEADLOOP_CHAOS_SEED={os.environ['LEADLOOP_CHAOS_SEED']} repeats the harm of the chaos journey and the simulation"
     )
 
 
