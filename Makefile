@@ -36,8 +36,7 @@ chaos: setup ## The chaos journey for as long as SECONDS says (600), with a SEED
 	@LEADLOOP_CHAOS_SECONDS=$(or $(SECONDS),600) LEADLOOP_CHAOS_SEED=$(SEED) $(BIN)/pytest tests/chaos -s --timeout 7200
 
 sim: setup ## Thirty days of outreach on a moved clock, its processes killed at random, with a SEED to repeat them
-	@LEADLOOP_SIMULATION=whole LEADLOOP_CHAOS_SEED=$(SEED) $(BIN)/pytest tests/simulation tests/outreach/sending/test_queue_machine.py \
-		-s --timeout 7200
+	@LEADLOOP_SIMULATION=whole LEADLOOP_CHAOS_SEED=$(SEED) $(BIN)/pytest tests/simulation tests/outreach/sending/test_queue_machine.py -s
 
 lint: setup ## Style, types, architecture, the lock's and the documents' freshness
 	@$(BIN)/ruff check .
