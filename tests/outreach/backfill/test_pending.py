@@ -77,7 +77,7 @@ async def test_a_pending_message_is_sent_word_for_word_and_the_next_step_follows
     assert [(m["step"], m["state"]) for m in (first, second)] == [(2, "sent"), (3, "queued")]
     assert second["due_at"] == first["ended_at"] + timedelta(days=3)
     stored = await all_of(platform, tenant)
-    assert "example.com" not in stored.replace("sales@example.com", "")
+    assert "ada@" not in stored
     assert "Hello Ada" not in stored
 
 
