@@ -1,6 +1,7 @@
 """A message is written by its template for its person: what is personal is revealed once it is claimed, audited, and kept nowhere."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -118,3 +119,25 @@ async def test_a_follow_up_by_mail_stands_in_the_thread_of_what_was_sent_before(
     first, second, third = outbox.handed
     assert (first.follows, second.follows) == ((), (first.reference,))
     assert third.follows == (first.reference, second.reference)
+
+
+async def test_what_cannot_be_written_while_intake_is_away_is_given_back_and_tried_again_soon(
+    platform: Platform, tenant: str
+) -> None:
+    async with platform.running("intake"), build(platform.settings("outreach"), Outbox(tenant)).running():
+        await platform.introduce(tenant, "intake", "outreach")
+        await new_lead(platform, tenant, email="ada@example.com")
+        text = await template(platform, tenant, "Hello")
+    async with build(platform.settings("outreach"), Outbox(tenant)).running():
+        await account(platform, tenant)
+        await campaign(platform, tenant, NewStep(variants=(text,)))
+
+        async def given_back() -> bool:
+            return [m["waiting_for"] for m in await messages(platform, tenant)] == ["given_back"]
+
+        await until(given_back, seconds=30)
+        (message,) = await messages(platform, tenant)
+    assert message["state"] == "queued"
+    assert message["due_at"] - message["queued_at"] < timedelta(minutes=1), (
+        "and not when a lease of four minutes is over"
+    )

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from random import Random
 from time import monotonic
 from typing import Any
@@ -57,6 +58,8 @@ BATCH = 100
 _PROVIDER_SECONDS = 180.0
 """How long a provider may take, longer than any of them waits for an answer: who gives up sooner never learns whether a message was sent
 (RFC 5321, 4.5.3.2.6). Shorter than the lease, or living workers' messages would become unknown."""
+_UNWRITTEN = timedelta(seconds=30)
+"""When is tried again to write messages that intake did not show what is personal of."""
 _POLL_SECONDS = 0.5
 """How soon is seen what has become due, or what another replica queued; this replica's own is seen at once."""
 
@@ -126,13 +129,7 @@ class Worker:
             by_tenant.setdefault(row["tenant_id"], []).append(row)
         for tenant, rows in by_tenant.items():
             try:
-                letters = await self._composer.compose(tenant, rows)
-                written = [(row, letters[row["message_id"]]) for row in rows]
-                ready = [(row, letter) for row, letter in written if isinstance(letter, Letter)]
-                await self._skip(tenant, {r["message_id"]: w for r, w in written if isinstance(w, str)}, batch.token)
-                sent = await asyncio.gather(*(self._send(row, letter, batch.token) for row, letter in ready))
-                waiting = [row for (row, _), began in zip(ready, sent, strict=True) if not began]
-                await self._give_back(tenant, waiting, batch.token)
+                await self._send_rows(tenant, rows, batch.token)
             except Exception as error:
                 log.warning(
                     "messages wait", tenant=tenant, error=describe(error),
@@ -140,15 +137,27 @@ class Worker:
                 )  # fmt: skip
         return len(batch.messages)
 
+    async def _send_rows(self, tenant: str, rows: Sequence[Row], token: UUID) -> None:
+        try:
+            letters = await self._composer.compose(tenant, rows)
+        except Exception:
+            await self._give_back(tenant, rows, token, _UNWRITTEN)
+            raise
+        written = [(row, letters[row["message_id"]]) for row in rows]
+        ready = [(row, letter) for row, letter in written if isinstance(letter, Letter)]
+        await self._skip(tenant, {r["message_id"]: w for r, w in written if isinstance(w, str)}, token)
+        sent = await asyncio.gather(*(self._send(row, letter, token) for row, letter in ready))
+        await self._give_back(tenant, [row for (row, _), began in zip(ready, sent, strict=True) if not began], token)
+
     async def _skip(self, tenant: str, reasons: Mapping[UUID, str], token: UUID) -> None:
         if reasons:
             async with self._database.begin(tenant) as uow:
                 await leaving.skip_unwritten(uow, tenant, reasons, token)
 
-    async def _give_back(self, tenant: str, rows: Sequence[Row], token: UUID) -> None:
+    async def _give_back(self, tenant: str, rows: Sequence[Row], token: UUID, pause: timedelta = timedelta()) -> None:
         if rows:
             async with self._database.begin(tenant) as uow:
-                await leaving.give_back(uow, rows, token)
+                await leaving.give_back(uow, rows, token, pause)
 
     async def _send(self, row: Row, letter: Letter, token: UUID) -> bool:
         """Hand a message over if it may leave; whether it was."""
