@@ -1,5 +1,6 @@
 """The timeline shows what is scheduled and what was sent, in one order, page by page, however much there is."""
 
+import hashlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -169,11 +170,13 @@ async def test_a_tenant_sees_its_own_timeline_only(platform: Platform, tenant: s
     assert await shown(platform, other, message_ids=[entry.message_id]) == []
 
 
+OF_MANY = UUID(hashlib.md5(b"2").hexdigest())
+"""A campaign of which `many` are."""
 OVER = [SendState.SENT, SendState.FAILED, SendState.SKIPPED, SendState.UNKNOWN]
 ASKED: dict[str, ListActivity] = {
     "send_queue_timeline": ListActivity(),
     "send_queue_timeline_queued": ListActivity(),
-    "send_queue_campaign": ListActivity(campaign_id=uuid4(), states=OVER),
+    "send_queue_timeline_of_campaign": ListActivity(campaign_id=OF_MANY, states=[SendState.SENT]),
     "send_queue_timeline_of_account": ListActivity(account_id=uuid4(), order="soonest_first", states=OVER),
     "send_queue_lead": ListActivity(lead_id=uuid4()),
     "outreach_history_lead": ListActivity(lead_id=uuid4()),
@@ -201,7 +204,7 @@ async def test_a_page_is_read_in_its_order_out_of_an_index(
     assert all("Index Cond" in lines[place + 1] for place in places), plan
     if begins and index not in ("send_queue_lead", "outreach_history_lead", "send_queue_pkey"):
         assert all("ROW(" in lines[place + 1] for place in places), f"the page's place is looked up: {plan}"
-    if ASKED[index].states == OVER:
+    if index.startswith("send_queue") and ASKED[index].states:
         assert plan.count("Sort") == 2 * ("Sort Key" in plan), f"nothing but the page itself is sorted: {plan}"
 
 

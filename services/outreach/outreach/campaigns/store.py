@@ -53,22 +53,29 @@ _ENROL_KNOWN = _ENROL.format(
     of_merged=OF_MERGED,
 )
 _COUNTS = f"""
-    select campaign.*, campaign.settings::text as settings_text, messages.*, {CAMPAIGN_STOPPED} as stopped, (
+    select campaign.*, campaign.settings::text as settings_text, {CAMPAIGN_STOPPED} as stopped, (
         select count(*) from enrollment
         where enrollment.tenant_id = campaign.tenant_id and enrollment.campaign_id = campaign.campaign_id and ended_at is null
-    ) as enrolled
-    from campaign cross join lateral (
-        select (select count(*) from send_queue as message
-                where message.tenant_id = campaign.tenant_id and message.campaign_id = campaign.campaign_id
-                  and message.state = 'queued') + count(*) filter (where message.state in ('claimed', 'sending')) as queued,
-               count(*) filter (where message.state = 'sending') as in_flight,
-               count(*) filter (where message.state = 'sent') as sent,
+    ) as enrolled, waiting.messages + in_hand.messages as queued, in_hand.in_flight, ended.*
+    from campaign
+    cross join lateral (
+        select count(*) as messages from send_queue as message
+        where message.tenant_id = campaign.tenant_id and message.campaign_id = campaign.campaign_id and message.state = 'queued'
+    ) as waiting
+    cross join lateral (
+        select count(*) as messages, count(*) filter (where message.state = 'sending') as in_flight from send_queue as message
+        where message.tenant_id = campaign.tenant_id and message.campaign_id = campaign.campaign_id
+              and message.state in ('claimed', 'sending')
+    ) as in_hand
+    cross join lateral (
+        select count(*) filter (where message.state = 'sent') as sent,
                count(*) filter (where message.state = 'failed') as failed,
                count(*) filter (where message.state = 'skipped') as skipped,
                count(*) filter (where message.state = 'unknown') as unknown
         from send_queue as message
-        where message.tenant_id = campaign.tenant_id and message.campaign_id = campaign.campaign_id and message.state <> 'queued'
-    ) as messages
+        where message.tenant_id = campaign.tenant_id and message.campaign_id = campaign.campaign_id
+              and message.state in ('sent', 'failed', 'skipped', 'unknown')
+    ) as ended
     where campaign.tenant_id = :tenant
 """
 FIRST = UUID(int=0)

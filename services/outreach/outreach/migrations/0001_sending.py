@@ -196,8 +196,11 @@ def upgrade() -> None:
         "create index send_queue_spent on send_queue (tenant_id, account_id, spent_at) where spent_at is not null"
     )
     op.execute("create index send_queue_lead on send_queue (tenant_id, lead_id, queued_at)")
-    # Not of what is queued: that is looked for by lane, and a campaign's whole queue must not look like a way there.
-    op.execute("create index send_queue_campaign on send_queue (tenant_id, campaign_id, state) where state <> 'queued'")
+    # Only of what is over: the rest is looked for by lane, and a campaign's whole queue must not look like a way there.
+    op.execute(
+        "create index send_queue_campaign on send_queue (tenant_id, campaign_id, state, spent_at) "
+        "where state in ('sent', 'failed', 'skipped', 'unknown')"
+    )
     # When a worker has to look next at what one account has to send of one kind for one campaign. Too early costs a look.
     op.execute(
         """

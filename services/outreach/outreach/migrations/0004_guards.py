@@ -53,9 +53,6 @@ def upgrade() -> None:
         )
         """
     )
-    # A campaign's last sends are counted.
-    op.execute("drop index send_queue_campaign")
-    op.execute("create index send_queue_campaign on send_queue (tenant_id, campaign_id, state, spent_at)")
     op.execute("create index trouble_heard on trouble (tenant_id, at)")
     op.execute("create index trouble_message on trouble (tenant_id, message_id)")
     # By way of which message somebody asked not to be contacted.

@@ -21,11 +21,7 @@ def upgrade() -> None:
     place = "state, kind, timeline_at, message_id) where state in ('sent', 'failed', 'skipped', 'unknown')"
     op.execute(f"create index send_queue_timeline on send_queue (tenant_id, {place}")
     op.execute(f"create index send_queue_timeline_of_account on send_queue (tenant_id, account_id, {place}")
-    op.execute("drop index send_queue_campaign")
-    op.execute(
-        "create index send_queue_campaign on send_queue (tenant_id, campaign_id, state, kind, timeline_at, message_id) "
-        "where state <> 'queued'"
-    )
+    op.execute(f"create index send_queue_timeline_of_campaign on send_queue (tenant_id, campaign_id, {place}")
     # What was sent before LeadLoop sent anything; of what it sent itself the queue has more to tell.
     place = "channel, sent_at, history_id) where message_id is null"
     op.execute(f"create index outreach_history_before on outreach_history (tenant_id, {place}")
