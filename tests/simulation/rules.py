@@ -240,12 +240,13 @@ def broken(log: Log, world: World) -> list[str]:
 
 
 def told_otherwise(log: Log, states: Mapping[UUID, str]) -> list[str]:
-    """What is called sent was taken by the sandbox, and what it took is called sent, or unknown."""
+    """What is called sent was taken by the sandbox, and what it took is called sent, or unknown, or is not known to be over."""
     taken = {each.message_id for each in log}
     return [
         f"{message} is {state}, and was {'' if message in taken else 'not '}taken"
         for message, state in states.items()
-        if (state == "sent" and message not in taken) or (message in taken and state not in ("sent", "unknown"))
+        if (state == "sent" and message not in taken)
+        or (message in taken and state not in ("sending", "sent", "unknown"))
     ]
 
 

@@ -28,7 +28,18 @@ from contracts.taxonomy import Fault, ReplyClass, SendKind
 from tests.platform import Platform
 from tests.simulation import scenario as drawn
 from tests.simulation.installation import Installation
-from tests.simulation.rules import CHANNELS, Account, Campaign, Delivery, Lead, Silence, World
+from tests.simulation.rules import (
+    CHANNELS,
+    Account,
+    Campaign,
+    Delivery,
+    Lead,
+    Silence,
+    World,
+    broken,
+    measures,
+    told_otherwise,
+)
 from tests.simulation.scenario import Scenario
 from tests.waiting import until
 
@@ -110,12 +121,8 @@ class Simulation:
         """All that the sandbox took."""
         return await self._there.taken_since(datetime.min.replace(tzinfo=UTC))
 
-    async def states(self) -> dict[UUID, str]:
-        """What outreach says became of its messages."""
-        return await self._there.states()
-
     async def world(self) -> World:
-        """What was chosen, and what the sandbox refused: those addresses are not used any more. Counts what has become of messages."""
+        """What was chosen, and what the sandbox refused: those addresses are not used any more."""
         rows = await self._there.sql.fetch(
             "select lead_id, kind, ended_at from outreach.send_queue where tenant_id = $1 and fault = 'recipient'",
             self._there.tenant,
@@ -124,14 +131,26 @@ class Simulation:
             Silence("there is no such mailbox", row["ended_at"], address=self.leads[row["lead_id"]].addresses[CHANNELS[row["kind"]]])
             for row in rows
         ]  # fmt: skip
-        self.counts["refused"] = len(refused)
-        became = "select state, count(*) as number from outreach.message_event where tenant_id = $1 group by state"
-        self.counts.update(
-            {row["state"]: row["number"] for row in await self._there.sql.fetch(became, self._there.tenant)}
-        )
-        waits = "select count(*) from outreach.send_queue where tenant_id = $1 and waiting_for = 'sixty_days'"
-        self.counts["held by another"] = await self._there.sql.fetchval(waits, self._there.tenant)
         return World(self.accounts, self.campaigns, self.leads, [*self.silences, *refused])
+
+    async def shown(self) -> dict[str, int]:
+        """How much has happened, of everything there is."""
+        sql, tenant = self._there.sql, self._there.tenant
+        became = "select state, count(*) as number from outreach.message_event where tenant_id = $1 group by state"
+        refused = "select count(*) from outreach.send_queue where tenant_id = $1 and fault = 'recipient'"
+        held = "select count(*) from outreach.send_queue where tenant_id = $1 and waiting_for = 'sixty_days'"
+        return {
+            **self.counts,
+            **{row["state"]: row["number"] for row in await sql.fetch(became, tenant)},
+            "refused": await sql.fetchval(refused, tenant),
+            "held by another": await sql.fetchval(held, tenant),
+            **measures(await self.log(), await self.world()),
+        }
+
+    async def check(self) -> None:
+        """Raise AssertionError where a rule has been broken."""
+        assert broken(await self.log(), await self.world()) == [], f"seed {self._there.seed}"
+        assert told_otherwise(await self.log(), await self._there.states()) == [], f"seed {self._there.seed}"
 
     async def _set_up(self, earlier: Sequence[tuple[LeadAccepted, Lead]]) -> None:
         for order in drawn.orders_of_accounts(self.scenario):
@@ -190,12 +209,14 @@ class Simulation:
             self._at(at, lambda about=(pause, resume, id_): self._pause(*about))
 
     async def _live_until(self, end: datetime, *, report: bool) -> None:
-        """Move the clock on and on, to what is due and to what is planned, not past `end`."""
+        """Move the clock on and on, to what is due and to what is planned, not past `end`; check what was sent day by day, if it is
+        reported."""
         began, day = monotonic(), self.now.date()
         await self._there.settle()
         while (stop := await self._next_stop()) < end:
             if report and stop.date() != day:
                 print(self._line(day, monotonic() - began), flush=True)
+                await self.check()
                 began, day = monotonic(), stop.date()
             kills = drawn.is_open(stop) and self._chance.random() < self.scenario.killing
             await self._go_to(stop, kills=kills)
