@@ -19,7 +19,14 @@ from contracts.intake.erasure import LeadErased
 from contracts.intake.leads import LeadAccepted, SubmitLeadNow
 from contracts.message import ProblemCode, Reply, Request
 from contracts.outreach.accounts import ListAccounts, PauseAccount, ResumeAccount, SetAccount
-from contracts.outreach.campaigns import CreateCampaign, NewStep, NewVariant, PauseCampaign, ResumeCampaign
+from contracts.outreach.campaigns import (
+    CreateCampaign,
+    ListCampaigns,
+    NewStep,
+    NewVariant,
+    PauseCampaign,
+    ResumeCampaign,
+)
 from contracts.outreach.people import Suppress, Unsubscribe
 from contracts.outreach.replies import ReplyView, ReportComplaint, ReportDelivery, TakeMail, TakeReply
 from contracts.outreach.sending import SettleMessage
@@ -353,10 +360,15 @@ class Simulation:
         self._at(until_then, go_on)
 
     async def _look_after(self) -> None:
-        """What people do once a day: resume accounts that stopped, and say what became of messages that nobody knows of."""
+        """What people do once a day: resume accounts and campaigns that stopped, and say what became of messages that nobody knows of."""
         for account in (await self._there.ask(ListAccounts())).accounts:
-            if (account.blocked or account.wants_a_person) and account.account_id not in self._paused:
+            stopped = account.blocked or account.wants_a_person or account.domain_stopped
+            if stopped and account.account_id not in self._paused:
                 await self._there.ask(ResumeAccount(account_id=account.account_id, actor="user:1"))
+                self.counts["resumed"] += 1
+        for campaign in (await self._there.ask(ListCampaigns())).campaigns:
+            if campaign.stopped and campaign.campaign_id not in self._paused:
+                await self._there.ask(ResumeCampaign(campaign_id=campaign.campaign_id, actor="user:1"))
                 self.counts["resumed"] += 1
         rows = await self._there.sql.fetch(
             """select message_id, deliveries from outreach.send_queue left join outreach.sandbox_delivery using (tenant_id, message_id)

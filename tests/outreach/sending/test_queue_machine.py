@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 from random import Random
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,6 +18,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from uuid_utils.compat import uuid7
 
+from chassis.keys import TenantKeys, key_service
 from chassis.received import Received, Wire
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts.intake.erasure import LeadErased
@@ -109,6 +111,7 @@ class Queue(RuleBasedStateMachine):
 
     runner: asyncio.Runner
     database: Database
+    keys: TenantKeys
     tenants: list[str]
     clock: list[datetime]
     seen: Counter[str]
@@ -268,7 +271,7 @@ class Queue(RuleBasedStateMachine):
     @rule(number=numbers)
     def that_is_lifted(self, number: int) -> None:
         id_ = self._one(self.suppressed, number)
-        if self.ask(people.unsuppress, Unsuppress(suppression_id=id_)):
+        if self.ask(partial(people.unsuppress, self.keys), Unsuppress(suppression_id=id_)):
             del self.suppressed[id_]
 
     @precondition(lambda self: self.left_at)
@@ -369,7 +372,7 @@ class Queue(RuleBasedStateMachine):
     def _suppress(self, lead: UUID, reason: SuppressionReason, hours: int | None) -> None:
         ends = self.now + timedelta(hours=hours) if hours and reason is not SuppressionReason.COMPLAINT else None
         if lead not in self.erased:
-            view = self.ask(people.suppress, Suppress(lead_id=lead, reason=reason, expires_at=ends))
+            view = self.ask(partial(people.suppress, self.keys), Suppress(lead_id=lead, reason=reason, expires_at=ends))
             self.suppressed[view.suppression_id] = self.came[lead].email, ends
 
     async def _in_a_unit(self, work: Any) -> Any:
@@ -662,7 +665,7 @@ def test_nothing_leaves_twice_or_through_a_closed_gate_and_nothing_due_is_forgot
             pass
 
         Machine.runner, Machine.database, Machine.tenants, Machine.clock = runner, database, tenants, clock
-        Machine.seen = seen
+        Machine.seen, Machine.keys = seen, TenantKeys(key_service(platform.settings("outreach").kms_uri))
         try:
             run_state_machine_as_test(
                 Machine,
