@@ -25,6 +25,7 @@ from chassis.caller import Caller
 from contracts.catalogue import SERVICES
 from contracts.outreach.accounts import (
     NewAccountSettings,
+    NewSandbox,
     NewSmtpServer,
     PauseAccount,
     ResumeAccount,
@@ -40,6 +41,8 @@ from leadloop.commands_tenants import create
 from leadloop.installation import Installation
 
 ACCOUNTS = 50
+_REFUSED = 0.005
+"""The share that is refused: so little that no guard stops anything."""
 _OTHERS = tuple(service for service in SERVICES if service not in ("intake", "outreach"))
 _BODY = """Dear {{ first_name | default: "neighbour" }},
 
@@ -105,6 +108,7 @@ async def _paused_account(caller: Caller, tenant: str, number: int, smtp_port: i
         sender_name="Sales",
         settings=settings,
         transport=Transport.SMTP if smtp_port else Transport.SANDBOX,
+        sandbox=None if smtp_port else NewSandbox(refuses=_REFUSED),
         smtp=NewSmtpServer(host="127.0.0.1", port=smtp_port, security=SmtpSecurity.NONE) if smtp_port else None,
     )
     account = (await caller.ask(tenant, order)).account_id
