@@ -95,12 +95,9 @@ def read_signed(subject: str) -> tuple[str, str | None]:
 
 
 class Message(BaseModel):
-    """Anything that travels between services; ``topic`` is its stable name, whatever the class is called.
+    """Anything that travels between services; ``topic`` is its stable name, whatever the class is called."""
 
-    Its validator is built when it is first used: a service uses some dozens of some hundred messages, and each takes memory.
-    """
-
-    model_config = ConfigDict(frozen=True, ser_json_inf_nan="null", defer_build=True)
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="null")
     topic: ClassVar[Topic]
 
 
@@ -119,7 +116,7 @@ class Command(Message):
 class Reply(BaseModel):
     """What a request is answered with. Unknown fields are ignored, as in an event."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 R = TypeVar("R", bound=Reply)
