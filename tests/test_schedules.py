@@ -18,7 +18,7 @@ SCHEDULES = {
         "distribute": "* * * * *",
     },
     "outcomes": {"give_up_waiting": "* * * * *"},
-    "outreach": {"look_after_accounts": "* * * * *"},
+    "outreach": {"look_after_accounts": "* * * * *", "refresh_eligibility": "11 4 * * *"},
     "aggregator": {"weekly_win_rates": "0 2 * * sun"},
     "notifier": {"missing_outcomes": "0 6 * * *"},
 }

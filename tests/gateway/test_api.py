@@ -170,7 +170,7 @@ async def test_an_outcome_is_recorded_by_the_key_unless_it_says_by_whom(acme: Te
         ({"type": "zebedee"}, "outcomes.0.type"),
         ({"type": "contacted", "occurred_at": "2126-01-05T12:00:00Z"}, "outcomes.0.occurred_at"),
         ({"type": "contacted", "value": "-1"}, "outcomes.0.value"),
-        ({"type": "contacted", "note": "x"}, "outcomes.0.?"),
+        ({"type": "contacted", "remark": "x"}, "outcomes.0.?"),
     ],
 )
 async def test_an_invalid_outcome_is_refused_by_the_fields_name(

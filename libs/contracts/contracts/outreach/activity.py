@@ -107,6 +107,19 @@ class ListActivity(ActivityFilter, Request[ActivityPage]):
     """
 
     topic: ClassVar = Topic("outreach", Kind.REQUEST, "list_activity")
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "states": ["queued", "sent"],
+                    "since": "2026-11-02T00:00:00Z",
+                    "until": "2026-11-09T00:00:00Z",
+                    "order": "soonest_first",
+                    "limit": 50,
+                }
+            ]
+        }
+    )
     states: Annotated[list[SendState], Field(max_length=len(SendState), examples=[["queued", "sent"]])] = []
     """Only those that stand so; however they stand, if empty."""
     since: Annotated[Moment, Field(examples=["2026-12-01T00:00:00Z"])] | None = None

@@ -9,7 +9,6 @@ from sqlalchemy import RowMapping
 from chassis.outside import NoSecretError, NotAllowedError, Outside, secret
 from chassis.unit_of_work import Database
 from contracts.outreach.accounts import Dkim, HttpService, SmtpSecurity, SmtpServer, Transport
-from outreach.providers.http import Http
 from outreach.providers.protocol import AwayError, LaterError, Outgoing, Provider, Receipt
 from outreach.providers.sandbox import Sandbox
 from outreach.providers.smtp import DkimSettings, Security, Smtp, SmtpSettings
@@ -53,6 +52,8 @@ class Carriers:
 
     def _made(self, row: RowMapping) -> Provider:
         if row["transport"] == Transport.HTTP:
+            from outreach.providers.http import Http  # what it is made of takes 2 MiB of whoever has no such account
+
             return Http(row["tenant_id"], HttpService.model_validate_json(row["account_http"]), self._outside)
         server = SmtpServer.model_validate_json(row["account_smtp"])
         return Mailbox(row["tenant_id"], row["account_address"], server, self._outside)

@@ -4,8 +4,6 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-import holidays
-
 from contracts.outreach.campaigns import BusinessHours
 
 _LOOKED_AHEAD = 366
@@ -45,6 +43,8 @@ def is_holiday(region: str, day: date) -> bool:
 
 @lru_cache(maxsize=256)
 def _holidays(region: str, year: int) -> frozenset[date]:
+    import holidays  # when something is to be sent: it takes 3 MiB
+
     try:
         return frozenset(holidays.country_holidays(region, years=year))
     except NotImplementedError:
