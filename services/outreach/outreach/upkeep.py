@@ -26,8 +26,8 @@ log = get_logger("upkeep")
 
 _POLL_SECONDS = 1.0
 _AT_ONCE = 200
-_OF_THE_PERSON = (Gate.SIXTY_DAYS, Gate.SUPPRESSION, Gate.UNSUBSCRIBED, Gate.DO_NOT_CONTACT)
-"""The gates that say who may be contacted."""
+_OF_THE_PERSON = (Gate.SIXTY_DAYS, Gate.SUPPRESSION, Gate.UNSUBSCRIBED, Gate.DO_NOT_CONTACT, Gate.MERGED)
+"""The gates that say who may be contacted, and by which lead."""
 
 
 class Upkeep:

@@ -11,6 +11,7 @@ from contracts.message import ProblemCode, ProblemError
 from contracts.outreach.accounts import (
     AccountSettings,
     Dkim,
+    ExplainAccount,
     NewDkim,
     NewHttpService,
     NewSandbox,
@@ -31,7 +32,7 @@ from outreach.providers.sandbox import Sandbox
 from tests.intake.enrichment.web import Answer, Asked, Web
 from tests.outreach.providers.sink import Sink, outgoing
 from tests.outreach.providers.test_mail import RSA, pem, published
-from tests.outreach.scene import account, campaign, messages
+from tests.outreach.scene import account, campaign, events, messages
 from tests.outreach.sending.test_composing import ended, new_lead
 from tests.platform import Platform
 from tests.waiting import until
@@ -130,12 +131,16 @@ async def test_a_host_that_is_not_public_is_not_reached(platform: Platform, tena
         )
         await campaign(platform, tenant, NewStep(variants=(NewVariant(template_id=saved.template_id),)))
 
-        async def tried() -> bool:
-            return any(message["tries"] for message in await messages(platform, tenant))
+        async def kept() -> bool:
+            return [message["waiting_for"] for message in await messages(platform, tenant)] == ["not_allowed"]
 
-        await until(tried)
+        await until(kept)
         (message,) = await messages(platform, tenant)
-        assert (message["state"], message["waiting_for"]) == ("queued", "not_allowed")
+        assert (message["state"], message["tries"]) == ("queued", 0), "an operator's mistake ends no sequence"
+        (event,) = await events(platform, tenant, "automation_throttled")
+        assert (event["account_id"], event["reason"]) == (str(sales.account_id), "not_allowed")
+        view = (await platform.caller.ask(tenant, ExplainAccount(account_id=sales.account_id))).account
+        assert view.health == 100
         assert sink.connections == 0
 
 

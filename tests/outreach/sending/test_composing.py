@@ -141,3 +141,17 @@ async def test_what_cannot_be_written_while_intake_is_away_is_given_back_and_tri
     assert message["due_at"] - message["queued_at"] < timedelta(minutes=1), (
         "and not when a lease of four minutes is over"
     )
+
+
+async def test_what_intake_shows_in_several_replies_is_waited_for(
+    platform: Platform, tenant: str, outbox: Outbox
+) -> None:
+    wide = {f"note_{number}": "x" * 900 for number in range(36)}
+    for number in range(40):
+        await new_lead(platform, tenant, email=f"person{number}@example.com", metadata={**wide, "pet": f"cat {number}"})
+    await account(platform, tenant)
+    text = await template(platform, tenant, "And {{ metadata.pet | default: 'nobody' }}?")
+    await campaign(platform, tenant, NewStep(variants=(text,)))
+    await until(lambda: ended(platform, tenant, 40))
+    assert await count(platform, tenant, "sent") == 40
+    assert {message.body for message in outbox.handed} == {f"And cat {number}?" for number in range(40)}

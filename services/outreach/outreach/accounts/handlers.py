@@ -66,8 +66,8 @@ async def set_account(uow: UnitOfWork, request: Received[messages.SetAccount]) -
             account_id=account_id, channel=view.channel, daily_limits=limits, actor=ask.actor, occurred_at=uow.now
         )
         uow.publish(tenant, event, request.envelope)
-    await store_queue.wake_lanes(uow, tenant, account=account_id)
     await locks.accounts_change(uow, tenant)
+    await store_queue.wake_lanes(uow, tenant, account=account_id)
     if ask.account_id and ask.settings:
         await store_entries.take_accounts(uow, tenant)
     await give_accounts(uow, tenant)

@@ -1,6 +1,7 @@
 """Every query about what accounts' health is computed from."""
 
 from collections.abc import Collection, Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import RowMapping
@@ -69,9 +70,10 @@ async def to_judge(uow: UnitOfWork, tenant: str) -> list[UUID]:
     """Accounts whose health may be other than it was: of which anything bad was heard, or that are not whole."""
     rows = await uow.execute(
         """select account_id from account where tenant_id = :tenant and state <> 'removed' and (health < 100 or blocked or exists (
-               select from trouble where trouble.tenant_id = :tenant and trouble.account_id = account.account_id))
+               select from trouble where trouble.tenant_id = :tenant and trouble.account_id = account.account_id
+                 and trouble.at > :first))
            order by account_id""",
-        tenant=tenant,
+        tenant=tenant, first=uow.now - timedelta(days=WINDOW_DAYS),
     )  # fmt: skip
     return list(rows.scalars())
 

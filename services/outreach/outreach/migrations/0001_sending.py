@@ -188,8 +188,8 @@ def upgrade() -> None:
         "where state = 'queued'"
     )
     op.execute(
-        "create index send_queue_waiting on send_queue (tenant_id, campaign_id, waiting_for) "
-        "where state = 'queued' and due_at = 'infinity'"
+        "create index send_queue_waiting on send_queue (tenant_id, message_id) "
+        "where state = 'queued' and waiting_for is not null"
     )
     op.execute("create index send_queue_leased on send_queue (lease_until) where state in ('claimed', 'sending')")
     op.execute(

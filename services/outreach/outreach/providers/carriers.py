@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping
 from chassis.outside import NoSecretError, NotAllowedError, Outside, secret
 from chassis.unit_of_work import Database
 from contracts.outreach.accounts import Dkim, HttpService, SmtpSecurity, SmtpServer, Transport
-from outreach.providers.protocol import AwayError, LaterError, Outgoing, Provider, Receipt
+from outreach.providers.protocol import AwayError, LaterError, Outgoing, Provider, Receipt, SetupError
 from outreach.providers.sandbox import Sandbox
 from outreach.providers.smtp import DkimSettings, Security, Smtp, SmtpSettings
 
@@ -83,11 +83,11 @@ class Mailbox:
         """As `Smtp.send`; nothing is sent to a host that must not be reached, or while its password or its key is not set."""
         server = self._server
         if server.security is SmtpSecurity.NONE and not self._outside.allows(server.host, server.port):
-            raise LaterError("not_allowed")
+            raise SetupError("not_allowed")
         try:
             await self._outside.address(server.host, server.port)
         except NotAllowedError:
-            raise LaterError("not_allowed") from None
+            raise SetupError("not_allowed") from None
         except (OSError, UnicodeError):
             raise AwayError("unreachable") from None
         return await self._connected().send(message)
@@ -103,7 +103,7 @@ class Mailbox:
                 password = SecretStr(secret(self._tenant, server.password)) if server.password else None
                 dkim = self._signed_with(server.dkim) if server.dkim else None
             except NoSecretError:
-                raise LaterError("no_secret") from None
+                raise SetupError("no_secret") from None
             settings = SmtpSettings(
                 host=server.host, port=server.port, security=Security(server.security.value),
                 username=self._address if password else None, password=password, dkim=dkim,
@@ -111,7 +111,7 @@ class Mailbox:
             try:
                 self._smtp = Smtp(settings)
             except ValueError:
-                raise LaterError("secret_invalid") from None
+                raise SetupError("secret_invalid") from None
         return self._smtp
 
     def _signed_with(self, dkim: Dkim) -> DkimSettings:

@@ -37,6 +37,7 @@ from outreach.providers.protocol import (
     Outgoing,
     Receipt,
     RefusedError,
+    SetupError,
     UnansweredError,
 )
 
@@ -149,11 +150,11 @@ class Http:
         """
         port = url.port or (443 if url.scheme == "https" else 80)
         if url.scheme != "https" and not self._outside.allows(url.host, port):
-            raise LaterError("not_allowed")
+            raise SetupError("not_allowed")
         try:
             return await self._outside.address(url.host, port)
         except NotAllowedError:
-            raise LaterError("not_allowed") from None
+            raise SetupError("not_allowed") from None
         except (OSError, UnicodeError):
             raise AwayError("unreachable") from None
 
@@ -168,11 +169,11 @@ class Http:
             try:
                 key = base64.b64decode(secret(self._tenant, self._service.secret).removeprefix("whsec_"), validate=True)
             except NoSecretError:
-                raise LaterError("no_secret") from None
+                raise SetupError("no_secret") from None
             except ValueError:
-                raise LaterError("secret_invalid") from None
+                raise SetupError("secret_invalid") from None
             if len(key) < _SHORTEST_KEY:
-                raise LaterError("secret_invalid")
+                raise SetupError("secret_invalid")
             signed = f"{message_id}.{headers['webhook-timestamp']}.".encode() + content
             headers["webhook-signature"] = "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
         return headers

@@ -6,6 +6,9 @@ from uuid import UUID
 
 from contracts.taxonomy import Fault, SendKind
 
+_UNTIL_LOOKED_AT_AGAIN = 900.0
+"""Seconds after which it is tried again with what an account is set up with, if nobody changes that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sender:
@@ -101,6 +104,13 @@ class LaterError(NotSentError):
 
 class AwayError(LaterError):
     """The provider could not be spoken to: it is down, busy, or broke off. So many of these open its circuit (`accounts.breaking`)."""
+
+
+class SetupError(LaterError):
+    """The provider was not asked: what the account is set up with cannot be used, until a person has put it right. The account waits."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, _UNTIL_LOOKED_AT_AGAIN, throttled=True)
 
 
 class CaptchaError(NotSentError):

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from chassis.unit_of_work import Database, Row
-from contracts.intake.privacy import MOST_REVEALED, PersonalField, Revealed, RevealPii, RevealState
+from contracts.intake.privacy import MOST_REVEALED, PersonalField, Revealed, RevealPii, RevealState, Revelation
 from contracts.intake.texts import RevealTexts
 from contracts.outreach.accounts import Transport
 from contracts.taxonomy import CHANNEL_OF, Channel, Purpose, SendKind
@@ -121,12 +121,25 @@ class Composer:
             fields.add(PersonalField.NAME)
         if domain_values.metadata_of(uses):
             fields.add(PersonalField.METADATA)
-        ask = RevealPii(
-            lead_ids=list(dict.fromkeys(row["lead_id"] for row in rows)),
-            purpose=Purpose.SEND_MESSAGE,
-            fields=sorted(fields),
-        )
-        return {view.lead_id: view for view in (await self._reveal(tenant, ask)).leads}
+        left = list(dict.fromkeys(row["lead_id"] for row in rows))
+        found: dict[UUID, Revealed] = {}
+        while left:
+            views = await self._revealed(tenant, left[:MOST_REVEALED], sorted(fields))
+            found |= {view.lead_id: view for view in views if view.state is not RevealState.DEFERRED}
+            deferred = [view.lead_id for view in views if view.state is RevealState.DEFERRED]
+            left = deferred + left[MOST_REVEALED:]
+        for view in [view for view in found.values() if view.left_out]:
+            for wide in view.left_out:
+                (alone,) = await self._revealed(tenant, [view.lead_id], [wide])
+                found[view.lead_id] = found[view.lead_id].model_copy(update={wide.value: getattr(alone, wide.value)})
+        return found
+
+    async def _revealed(
+        self, tenant: str, leads: Sequence[UUID], fields: Sequence[PersonalField]
+    ) -> Sequence[Revealed]:
+        ask = RevealPii(lead_ids=list(leads), purpose=Purpose.SEND_MESSAGE, fields=list(fields))
+        shown: Revelation = await self._reveal(tenant, ask)
+        return shown.leads
 
     async def _texts_of(self, tenant: str, rows: Sequence[Row]) -> dict[UUID, _Text]:
         """The texts of the messages that have a template, by message."""

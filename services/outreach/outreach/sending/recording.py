@@ -43,6 +43,7 @@ class Result:
         throttled: whether its account is to send nothing until then.
         wants_a_person: whether its account is to send nothing until a person has been there (a captcha).
         away: whether the provider was, or did not answer.
+        asked: whether it was asked: not where the account's own setup kept it from being.
         tried: what that says of the provider, where it says anything.
     """
 
@@ -57,6 +58,7 @@ class Result:
     throttled: bool = False
     wants_a_person: bool = False
     away: bool = False
+    asked: bool = True
     tried: Tried | None = None
 
 
@@ -104,7 +106,7 @@ async def _not_sent(uow: UnitOfWork, results: Sequence[Result]) -> None:
     failed = []
     for row in rows:
         result = given[row["message_id"]]
-        if row["tries"] + 1 >= MOST_TRIES:
+        if result.asked and row["tries"] + 1 >= MOST_TRIES:
             failed.append(Result(result.tenant, result.message_id, result.token, SendState.FAILED, result.reason))
             continue
         pause = _PAUSES[min(row["tries"], len(_PAUSES) - 1)]
@@ -113,8 +115,10 @@ async def _not_sent(uow: UnitOfWork, results: Sequence[Result]) -> None:
         again.append((row, uow.now + pause, result.reason or "not_sent"))
         if result.throttled or result.wants_a_person:
             await _throttle(uow, row, result)
-    if again:
-        await put_back(uow, again, tried=True)
+    if tried := [each for each in again if given[each[0]["message_id"]].asked]:
+        await put_back(uow, tried, tried=True)
+    if untried := [each for each in again if not given[each[0]["message_id"]].asked]:
+        await put_back(uow, untried)
     await _over(uow, failed)
 
 
@@ -125,7 +129,8 @@ async def _throttle(uow: UnitOfWork, row: RowMapping, result: Result) -> None:
         None if result.wants_a_person else uow.now + timedelta(seconds=result.again_after or _THROTTLED.total_seconds())
     )
     heard = Trouble.CAPTCHA if result.wants_a_person else Trouble.THROTTLING
-    await judging.hear(uow, tenant, [(account, row["message_id"], heard)])
+    if result.asked:
+        await judging.hear(uow, tenant, [(account, row["message_id"], heard)])
     if not await accounts.throttle(uow, tenant, account, until):
         return
     if result.wants_a_person:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from random import Random
 from time import monotonic
 from typing import Any
@@ -21,7 +22,7 @@ from weakref import WeakValueDictionary
 from sqlalchemy import RowMapping
 
 from chassis import tenants
-from chassis.failures import describe, is_transient
+from chassis.failures import describe, is_transient, lost_a_race
 from chassis.logs import get_logger
 from chassis.unit_of_work import Database, Row
 from contracts.outreach.sending import SendState
@@ -37,6 +38,7 @@ from outreach.providers.protocol import (
     Provider,
     RefusedError,
     Sender,
+    SetupError,
     UnansweredError,
 )
 from outreach.sending import leaving, recording
@@ -58,6 +60,8 @@ BATCH = 100
 _PROVIDER_SECONDS = 180.0
 """How long a provider may take, longer than any of them waits for an answer: who gives up sooner never learns whether a message was sent
 (RFC 5321, 4.5.3.2.6). Shorter than the lease, or living workers' messages would become unknown."""
+_UNITS_AT_ONCE = 4
+"""Transactions in which messages begin to leave, and as many in which they are recorded, at most: of as many tenants."""
 _UNWRITTEN = timedelta(seconds=30)
 """When is tried again to write messages that intake did not show what is personal of."""
 _POLL_SECONDS = 0.5
@@ -86,8 +90,11 @@ class Worker:
         self._stopping = False
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._of_account: WeakValueDictionary[UUID, asyncio.Semaphore] = WeakValueDictionary()
-        self._begin = Coalescing(self._begin_all, AT_ONCE)
-        self._record = Coalescing(self._record_all, AT_ONCE)
+        # Each tenant's by themselves: who waits for one tenant's locks holds up nobody else.
+        self._begin: dict[str, Coalescing[tuple[UUID, UUID], RowMapping | None]] = {}
+        self._record: dict[str, Coalescing[Result, None]] = {}
+        self._beginning = asyncio.Semaphore(_UNITS_AT_ONCE)
+        self._recording = asyncio.Semaphore(_UNITS_AT_ONCE)
 
     def wake(self) -> None:
         self._woken.set()
@@ -165,11 +172,14 @@ class Worker:
         async with account, self._at_once:
             if self._stopping:
                 return False
-            begun = await self._begin((row["tenant_id"], row["message_id"], token))
+            tenant = row["tenant_id"]
+            begin = self._begin.setdefault(tenant, Coalescing(partial(self._begin_all, tenant), AT_ONCE))
+            begun = await begin((row["message_id"], token))
             if begun is None:
                 return False
             result = await self._hand_over(begun, letter, token)
-            await self._record(replace(result, tried=_tried(begun, result)))
+            record = self._record.setdefault(tenant, Coalescing(partial(self._record_all, tenant), AT_ONCE))
+            await record(replace(result, tried=_tried(begun, result)))
             return True
 
     async def _hand_over(self, row: RowMapping, letter: Letter, token: UUID) -> Result:
@@ -189,6 +199,7 @@ class Worker:
         except CaptchaError as wanted:
             return Result(**about, state=SendState.QUEUED, reason=wanted.reason, wants_a_person=True)
         except LaterError as later:
+            asked = not isinstance(later, SetupError)
             return Result(
                 **about,
                 state=SendState.QUEUED,
@@ -196,6 +207,7 @@ class Worker:
                 again_after=later.seconds,
                 throttled=later.throttled,
                 away=isinstance(later, AwayError),
+                asked=asked,
             )
         except NotSentError as error:
             return Result(**about, state=SendState.QUEUED, reason=error.reason)
@@ -206,29 +218,34 @@ class Worker:
             return Result(**about, state=SendState.UNKNOWN, away=isinstance(error, UnansweredError | TimeoutError))
         return Result(**about, state=SendState.SENT, provider_reference=receipt.provider_reference)
 
-    async def _begin_all(self, given: Sequence[tuple[str, UUID, UUID]]) -> list[RowMapping | None]:
-        async with self._database.begin(*{tenant for tenant, _, _ in given}) as uow:
-            begun = await leaving.begin(uow, {message: (tenant, token) for tenant, message, token in given})
-        return [begun.get(message) for _, message, _ in given]
+    async def _begin_all(self, tenant: str, given: Sequence[tuple[UUID, UUID]]) -> list[RowMapping | None]:
+        while True:
+            try:
+                async with self._beginning, self._database.begin(tenant) as uow:
+                    begun = await leaving.begin(uow, {message: (tenant, token) for message, token in given})
+                return [begun.get(message) for message, _ in given]
+            except Exception as error:
+                if not lost_a_race(error):
+                    raise
 
-    async def _record_all(self, results: Sequence[Result]) -> list[None]:
+    async def _record_all(self, tenant: str, results: Sequence[Result]) -> list[None]:
         """Only this process knows, so it outwaits the database."""
         deadline = monotonic() + LEASE.total_seconds()
         while True:
             try:
-                async with self._database.begin(*{result.tenant for result in results}) as uow:
+                async with self._recording, self._database.begin(tenant) as uow:
                     await recording.record(uow, results)
                 return [None] * len(results)
             except Exception as error:
                 if not is_transient(error) or monotonic() > deadline:
                     raise
-                await asyncio.sleep(1)
+                await asyncio.sleep(0 if lost_a_race(error) else 1)
 
 
 def _tried(row: RowMapping, result: Result) -> Tried | None:
     """What a message that was handed over says of its provider."""
     # Where the circuit is not closed it is the probe, or it would not have been let pass.
-    if row["account_endpoint"] is None or not (result.away or row["account_circuit"]):
+    if row["account_endpoint"] is None or not result.asked or not (result.away or row["account_circuit"]):
         return None
     answered = not result.away and result.state is not SendState.UNKNOWN
     return Tried(row["tenant_id"], row["account_endpoint"], row["spent_at"], answered)

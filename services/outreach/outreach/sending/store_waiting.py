@@ -40,7 +40,8 @@ async def look_earlier(uow: UnitOfWork, tenant: str, moments: Mapping[UUID, date
     rows = await uow.execute(
         """update send_queue set due_at = given.due
            from unnest(cast(:messages as uuid[]), cast(:due as timestamptz[])) as given (message, due)
-           where tenant_id = :tenant and message_id = given.message and state = 'queued' and due_at > given.due
+           where tenant_id = :tenant and message_id = given.message and message_id = any (cast(:messages as uuid[]))
+                 and state = 'queued' and due_at > given.due
            returning tenant_id, account_id, campaign_id, kind, due_at""",
         tenant=tenant, messages=list(moments), due=list(moments.values()),
     )  # fmt: skip
