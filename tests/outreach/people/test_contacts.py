@@ -133,6 +133,21 @@ async def test_when_sixty_days_are_over_by_another_clock_the_daily_look_lets_mes
     assert [message.lead_id for message in outbox.handed] == [one.lead_id, other.lead_id]
 
 
+async def test_what_was_parted_while_it_was_looked_at_leaves_by_the_daily_look(platform: Platform, tenant: str) -> None:
+    async with outreach(platform, tenant, Outbox(tenant)):
+        await arrive(platform, tenant, [lead()])
+        await campaign(platform, tenant)
+        await until(lambda: _are(platform, tenant, queued=1))
+        async with platform.sql() as sql:  # as a claim leaves it that saw the lead merged
+            await sql.execute(
+                "update outreach.send_queue set waiting_for = 'merged', due_at = 'infinity' where tenant_id = $1",
+                tenant,
+            )
+        await account(platform, tenant)
+        await platform.caller.ask(PLATFORM, RunJob(job="refresh_eligibility"), of="outreach", seconds=30)
+        await until(lambda: _are(platform, tenant, sent=1))
+
+
 async def _are(platform: Platform, tenant: str, **states: int) -> bool:
     return all([await count(platform, tenant, state) == number for state, number in states.items()])
 

@@ -13,12 +13,13 @@ from contracts.outreach.accounts import RemoveAccount
 from contracts.outreach.campaigns import ArchiveCampaign, NewStep
 from contracts.outreach.people import GetContact, ListSuppressions, Suppress, Unsuppress
 from contracts.outreach.sending import ExplainMessage, SendState, SettleMessage, SkipMessage
+from outreach import locks
 from outreach.sending.claiming import Claimed, claim
 from outreach.sending.leaving import begin
 from outreach.sending.recording import Result, record
 from outreach.upkeep import look_after_accounts
 from tests.outreach.campaigns.test_merged import gone, stands
-from tests.outreach.scene import Gate, account, arrive, campaign, count, lead, messages, outreach
+from tests.outreach.scene import Gate, Outbox, account, arrive, campaign, count, lead, messages, outreach
 from tests.platform import Platform
 from tests.waiting import until
 
@@ -222,3 +223,26 @@ async def test_a_message_that_is_tried_again_later_is_explained_so(
         told = await platform.caller.ask(tenant, ExplainMessage(message_id=message))
         assert told.earliest == told.message.due_at
         assert told.message.waiting_for is None
+
+
+async def test_who_stops_one_tenants_messages_holds_up_nobody_elses(
+    platform: Platform, database: Database, tenant: str
+) -> None:
+    other = f"{tenant}-2"
+    async with outreach(platform, tenant, Outbox(tenant)):
+        await platform.introduce(other, "outreach")
+        for each in (tenant, other):
+            await arrive(platform, each, [lead()])
+            await campaign(platform, each)  # there is no account yet
+        async with database.begin(tenant) as uow:
+            await locks.stop_messages(uow, [tenant])
+            await account(platform, tenant)
+            await until(lambda: _count_is(platform, tenant, "claimed", 1))
+            await account(platform, other)
+            await until(lambda: _count_is(platform, other, "sent", 1))
+            assert await count(platform, tenant, "claimed") == 1
+        await until(lambda: _count_is(platform, tenant, "sent", 1))
+
+
+async def _count_is(platform: Platform, tenant: str, state: str, number: int) -> bool:
+    return await count(platform, tenant, state) == number
