@@ -7,12 +7,12 @@ from uuid import UUID, uuid4
 
 from contracts.intake.erasure import EraseLead
 from contracts.outreach.backfill import RowVerdict
-from contracts.outreach.campaigns import NewStep
+from contracts.outreach.campaigns import EnrollmentEnd, NewStep
 from contracts.outreach.people import ContactStatus, GetContact
 from contracts.outreach.sending import ExplainMessage, Gate
 from outreach.sending.domain_gates import REST
 from tests.outreach.backfill.handed import all_of, hand_sent, kept, person, sent
-from tests.outreach.scene import Outbox, account, campaign, count, messages, new_lead
+from tests.outreach.scene import Outbox, account, campaign, count, events, messages, new_lead
 from tests.platform import Platform
 from tests.waiting import until
 
@@ -30,6 +30,10 @@ async def opens(platform: Platform, tenant: str, lead_id: UUID) -> datetime | No
 async def waiting(platform: Platform, tenant: str, number: int = 1) -> bool:
     found = await messages(platform, tenant)
     return sum(m["waiting_for"] == "sixty_days" and m["state"] == "queued" for m in found) == number
+
+
+async def several(platform: Platform, tenant: str, state: str, number: int) -> bool:
+    return await count(platform, tenant, state) == number
 
 
 async def test_a_person_waits_until_sixty_days_after_what_another_system_sent(
@@ -123,6 +127,54 @@ async def test_a_sequence_that_has_begun_goes_on(platform: Platform, tenant: str
     told = await platform.caller.ask(tenant, ExplainMessage(message_id=followup["message_id"]))
     assert told.binding is None
     assert told.earliest == followup["due_at"]
+
+
+async def test_a_person_in_a_campaign_that_another_system_sent_them_is_sent_nothing_of_it(
+    platform: Platform, tenant: str, outbox: Outbox
+) -> None:
+    ada, again, bob = [
+        await new_lead(platform, tenant, email=f"{name}@example.com", phone=phone)
+        for name, phone in (("ada", "(614) 555-0142"), ("ada.again", "(614) 555-0142"), ("bob", "(614) 555-0143"))
+    ]
+    made = await campaign(platform, tenant, NewStep(), NewStep())  # there is no account: nothing leaves yet
+    await until(lambda: several(platform, tenant, "queued", 3))
+    await hand_sent(platform, tenant, sent(person(phone="(614) 555-0142"), 10, campaign_id=made.campaign_id))
+    theirs = [message for message in await messages(platform, tenant) if message["lead_id"] in (ada, again)]
+    assert [(m["step"], m["state"], m["reason"]) for m in theirs] == [(1, "skipped", "sent_elsewhere")] * 2
+    ended = await events(platform, tenant, "enrollment_ended")
+    assert {(told["lead_id"], told["reason"]) for told in ended} == {
+        (str(lead), EnrollmentEnd.COMPLETED) for lead in (ada, again)
+    }
+    await account(platform, tenant)
+    await until(lambda: several(platform, tenant, "sent", 2))
+    assert [message.lead_id for message in outbox.handed] == [bob, bob]
+    assert not await count(platform, tenant, "queued")
+
+
+async def test_a_sequence_that_has_begun_goes_on_after_another_message_of_its_campaign(
+    platform: Platform, tenant: str, outbox: Outbox
+) -> None:
+    known = await new_lead(platform, tenant, email="ada@example.com")
+    await account(platform, tenant)
+    made = await campaign(platform, tenant, NewStep(), NewStep(delay_days=3))
+    await until(lambda: count(platform, tenant, "sent"))
+    await hand_sent(platform, tenant, sent(person(lead_id=known), 0, campaign_id=made.campaign_id))
+    assert await count(platform, tenant, "queued") == 1
+
+
+async def test_a_campaigns_message_to_somebody_who_is_no_lead_yet_is_taken_once_they_are(
+    platform: Platform, tenant: str, outbox: Outbox
+) -> None:
+    made = await campaign(platform, tenant, start=False)
+    row = sent(person(email="ada@example.com"), campaign_id=made.campaign_id)
+    for dry_run in (True, False):
+        (result,) = await hand_sent(platform, tenant, row, dry_run=dry_run)
+        assert (result.verdict, result.field) == (REFUSED, "campaign_id")
+        assert "import the lead first, or leave out campaign_id" in str(result.reason)
+    assert not any((await kept(platform, tenant)).values())
+    await new_lead(platform, tenant, email="ada@example.com")
+    assert [result.verdict for result in await hand_sent(platform, tenant, row)] == [TAKEN]
+    assert (await kept(platform, tenant))["enrollment"] == 1
 
 
 async def test_a_row_that_cannot_be_used_is_refused_with_the_reason_and_the_others_are_taken(

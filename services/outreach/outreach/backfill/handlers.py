@@ -99,6 +99,7 @@ def _taken(rows: Mapping[int, AnyRow], results: Mapping[int, RowResult]) -> dict
 
 
 def _messages(tenant: str, keys: Mapping[int, str]) -> dict[int, UUID]:
+    """What each message is called that is taken over as pending: an id of version 5, which no other message has."""
     return {at: uuid5(_MESSAGES, f"{tenant}/{key}") for at, key in keys.items()}
 
 

@@ -49,10 +49,10 @@ async def campaigns(uow: UnitOfWork, tenant: str, ids: Collection[UUID]) -> dict
 async def enrollments(
     uow: UnitOfWork, tenant: str, of: Collection[tuple[UUID, UUID]]
 ) -> dict[tuple[UUID, UUID], RowMapping]:
-    """By (campaign, lead) their enrollments: `enrollment_id`, and whether it `is_free`: another system had sent its messages so far,
-    and it can go on here."""
+    """By (campaign, lead) their enrollments: `enrollment_id`, `end_reason` where it has ended, and whether it `is_free`: another
+    system had sent its messages so far, and it can go on here."""
     rows = await uow.execute(
-        """select campaign_id, lead_id, enrollment_id, end_reason is not distinct from 'completed' and not exists (
+        """select campaign_id, lead_id, enrollment_id, end_reason, end_reason is not distinct from 'completed' and not exists (
                select from send_queue as message
                where message.tenant_id = :tenant and message.enrollment_id = enrollment.enrollment_id) as is_free
            from unnest(cast(:campaigns as uuid[]), cast(:leads as uuid[])) as given (campaign, lead)
@@ -86,6 +86,20 @@ async def enrol(
         campaigns=[campaign for campaign, _ in wanted], leads=[lead for _, lead in wanted],
     )  # fmt: skip
     return {(row.campaign_id, row.lead_id): row.enrollment_id for row in rows}
+
+
+async def unsent(uow: UnitOfWork, tenant: str, enrollments: Collection[UUID]) -> list[UUID]:
+    """Those of these enrollments that go on and have sent nothing, and were not begun by a message that was taken over as pending,
+    which is known by its id's version. Needs `locks.stop_messages`."""
+    rows = await uow.execute(
+        """select enrollment_id from enrollment
+           where tenant_id = :tenant and enrollment_id = any (cast(:enrollments as uuid[])) and ended_at is null and not exists (
+               select from send_queue as message
+               where message.tenant_id = :tenant and message.enrollment_id = enrollment.enrollment_id
+                     and (message.state in ('sending', 'sent', 'unknown') or uuid_extract_version(message.message_id) = 5))""",
+        tenant=tenant, enrollments=list(enrollments),
+    )  # fmt: skip
+    return list(rows.scalars())
 
 
 async def go_on(uow: UnitOfWork, tenant: str, enrollments: Mapping[UUID, UUID]) -> dict[tuple[UUID, UUID], UUID]:
@@ -168,11 +182,15 @@ async def keep_history(uow: UnitOfWork, tenant: str, rows: Sequence[Mapping[str,
     )  # fmt: skip
 
 
-async def queued(uow: UnitOfWork, tenant: str, messages: Collection[UUID]) -> list[RowMapping]:
-    """Those of these messages that have not begun to leave."""
+async def queued(
+    uow: UnitOfWork, tenant: str, *, messages: Collection[UUID] = (), enrollments: Collection[UUID] = ()
+) -> list[RowMapping]:
+    """Those of these messages, and of these enrollments' messages, that have not begun to leave."""
     rows = await uow.execute(
-        """select * from send_queue where tenant_id = :tenant and message_id = any (cast(:messages as uuid[]))
-             and state in ('queued', 'claimed') for update""",
-        tenant=tenant, messages=list(messages),
+        """select * from send_queue
+           where tenant_id = :tenant and state in ('queued', 'claimed')
+                 and (message_id = any (cast(:messages as uuid[])) or enrollment_id = any (cast(:enrollments as uuid[])))
+           for update""",
+        tenant=tenant, messages=list(messages), enrollments=list(enrollments),
     )  # fmt: skip
     return list(rows.mappings())
