@@ -210,6 +210,44 @@ async def test_a_message_that_the_other_system_sent_all_the_same_is_not_sent_her
     assert (result.verdict, result.reason) == (REFUSED, "the message was taken over as sent before")
 
 
+async def test_the_step_behind_a_message_that_the_other_system_sent_all_the_same_follows(
+    platform: Platform, tenant: str, outbox: Outbox
+) -> None:
+    ada = await new_lead(platform, tenant, email="ada@example.com")
+    await heard(platform, tenant, ada)
+    made = await draft(platform, tenant, NewStep(), NewStep(delay_days=3))
+    row = pending(person(lead_id=ada), campaign_id=made.campaign_id, **TEXT)
+    await hand_pending(platform, tenant, row)
+    later = sent(person(lead_id=ada), 0.01, campaign_id=made.campaign_id)
+    await hand_sent(platform, tenant, later.model_copy(update={"source_key": row.source_key}), later)
+    states = [(m["step"], m["state"]) for m in await messages(platform, tenant)]
+    assert states == [(1, "skipped"), (2, "queued")]
+
+
+async def test_it_is_said_why_a_person_who_was_in_the_campaign_is_sent_nothing_more_of_it(
+    platform: Platform, tenant: str, outbox: Outbox
+) -> None:
+    names = ("going_on", "through", "unwanted", "twice")
+    leads = {name: await new_lead(platform, tenant, email=f"{name}@example.com") for name in names}
+    await heard(platform, tenant, *leads.values())
+    made = await draft(platform, tenant)
+
+    def rows(*names: str) -> list[Any]:
+        return [pending(person(lead_id=leads[name]), campaign_id=made.campaign_id, **TEXT) for name in names]
+
+    through, *others = rows("through", "going_on", "unwanted")
+    await hand_pending(platform, tenant, through, *others)
+    await hand_sent(platform, tenant, sent(through.person, 0.01, source_key=through.source_key))
+    await platform.caller.ask(tenant, Suppress(lead_id=leads["unwanted"]))
+    results = await hand_pending(platform, tenant, *rows("going_on", "through", "unwanted", "twice", "twice"))
+    assert [result.verdict for result in results] == [REFUSED, REFUSED, REFUSED, TAKEN, REFUSED]
+    reasons = [str(result.reason) for result in results]
+    assert "in the campaign already, and its messages to them come by themselves" in reasons[0]
+    assert "ended for the person (completed): nothing more of it is sent to them" in reasons[1]
+    assert "ended for the person (do_not_contact): nothing more of it is sent to them" in reasons[2]
+    assert "a row before this one" in reasons[4]
+
+
 async def test_a_row_that_cannot_be_used_is_refused_with_the_reason(
     platform: Platform, tenant: str, outbox: Outbox
 ) -> None:
@@ -240,9 +278,7 @@ async def test_a_row_that_cannot_be_used_is_refused_with_the_reason(
         assert reason in str(result.reason)
     first, second = [pending(known, **of, step=step, **TEXT) for step in (1, 1)]
     for handed in ([first, second], [second]):
-        results = await hand_pending(platform, tenant, *handed)
-        assert results[-1].verdict is REFUSED
-        assert "in the campaign already" in str(results[-1].reason)
+        assert (await hand_pending(platform, tenant, *handed))[-1].verdict is REFUSED
     assert await count(platform, tenant, "queued") == 1
     assert (await platform.caller.ask(tenant, GetCampaign(campaign_id=made.campaign_id))).enrolled == 1
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from contracts.outreach.backfill import PendingRow
-from contracts.outreach.campaigns import CampaignState, Step
+from contracts.outreach.campaigns import CampaignState, EnrollmentEnd, Step
 from contracts.outreach.templates import TemplatePart
 from contracts.taxonomy import CHANNEL_OF, SendKind
 from outreach.templates.domain_template import flaw_of
@@ -44,6 +44,20 @@ def step_of(row: PendingRow, state: CampaignState | None, steps: Sequence[Step])
         if text is not None and (flaw := flaw_of(step.kind, part, text)):
             raise RefusedError(part.value, flaw.message)
     return step
+
+
+def already_in(end: EnrollmentEnd | None) -> str:
+    """Why a person who is in the campaign already is not put into it again.
+
+    Parameters:
+        end: why its sequence has ended for them; none where it goes on.
+    """
+    if end is None:
+        return "the person is in the campaign already, and its messages to them come by themselves"
+    return (
+        f"the campaign has ended for the person ({end}): nothing more of it is sent to them; "
+        "name another campaign if this is to be sent"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from chassis.unit_of_work import UnitOfWork
 from contracts.intake.texts import KeepText, TextKept
 from contracts.message import Envelope, ProblemCode, ProblemError
 from contracts.outreach.backfill import PendingRow, RowResult
-from contracts.outreach.campaigns import CampaignState, EnrollmentStarted, Step
+from contracts.outreach.campaigns import CampaignState, EnrollmentEnd, EnrollmentStarted, Step
 from outreach.backfill import store
-from outreach.backfill.domain_pending import Lead, RefusedError, lead_for, step_of
+from outreach.backfill.domain_pending import Lead, RefusedError, already_in, lead_for, step_of
 from outreach.backfill.persons import KNOWN, TAKEN, Ask, Person, refused
 from outreach.sending import store_queue
 from outreach.sending.composing import as_text
@@ -89,8 +89,13 @@ async def judge(
     there = await store.enrollments(uow, tenant, {key for mine in everybody.values() for key in mine})
     for at, plan in list(planned.items()):
         theirs = [there[key] for key in (plan.enrolled, *everybody[at]) if key in there]
-        if not all(row["is_free"] for row in theirs) or not seen.isdisjoint(everybody[at]):
-            results[at] = refused("the person is in the campaign already, and its messages to them come by themselves")
+        taken = [row["end_reason"] for row in theirs if not row["is_free"]]
+        if taken:
+            end = None if None in taken else EnrollmentEnd(taken[0])
+            results[at] = refused(already_in(end))
+        elif not seen.isdisjoint(everybody[at]):
+            results[at] = refused("a row before this one puts the person into the campaign: the steps behind it follow")
+        if at in results:
             del planned[at]
             continue
         seen |= {plan.enrolled}
