@@ -98,6 +98,12 @@ async def account(platform: Platform, tenant: str, channel: Channel = Channel.EM
     return await platform.caller.ask(tenant, order)
 
 
+async def keep_from_sending(platform: Platform, account_id: UUID, how: str) -> None:
+    """Have an account be as it is when something keeps it from sending."""
+    async with platform.sql() as sql:
+        await sql.execute(f"update outreach.account set {how} where account_id = $1", account_id)
+
+
 async def campaign(
     platform: Platform, tenant: str, *steps: NewStep, settings: dict[str, Any] | None = None, **about: Any
 ) -> CampaignView:

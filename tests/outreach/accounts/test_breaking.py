@@ -1,5 +1,6 @@
 """A provider that is down is not tried by every message: they wait, one now and then is tried, and all go on when it comes through."""
 
+from datetime import datetime
 from random import Random
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,6 +12,7 @@ from contracts.outreach.accounts import (
     ListAccounts,
     NewHttpService,
     NewSmtpServer,
+    PauseAccount,
     SetAccount,
     SmtpSecurity,
     Transport,
@@ -28,7 +30,19 @@ from outreach.sending.claiming import Claimed, claim
 from outreach.sending.leaving import begin
 from outreach.sending.recording import Result, record
 from tests.outreach.providers.sink import Sink
-from tests.outreach.scene import Gate, account, arrive, campaign, count, events, lead, messages, new_lead, outreach
+from tests.outreach.scene import (
+    Gate,
+    account,
+    arrive,
+    campaign,
+    count,
+    events,
+    keep_from_sending,
+    lead,
+    messages,
+    new_lead,
+    outreach,
+)
 from tests.platform import Platform
 from tests.waiting import until
 
@@ -165,6 +179,7 @@ async def test_after_the_pause_a_single_message_is_tried(
     async with outreach(platform, tenant, Gate(tenant)):
         accounts = await scene(platform, tenant, [HOST, HOST], 12)
         await down(database, tenant, HOST)
+        assert len(await events(platform, tenant, "automation_throttled")) == 2
         await arrive(platform, tenant, [lead() for _ in range(8)])
         assert (await take(database, tenant))[1] == []
         await _pause_is_over(platform, tenant)
@@ -180,16 +195,39 @@ async def test_after_the_pause_a_single_message_is_tried(
         # A refusal is an answer.
         state = SendState.FAILED if comes_through else SendState.QUEUED
         await came_of(database, tenant, claimed, probe, state, answered=comes_through)
+        assert await _ready_lanes(platform, tenant) == set(accounts), "they rest until another moment now"
         _, after = await take(database, tenant)
         resumed = await events(platform, tenant, "automation_resumed")
         throttled = await events(platform, tenant, "automation_throttled")
         if comes_through:
             assert len(after) > 1
             assert {each["account_id"] for each in resumed} == {str(id_) for id_ in accounts}
-            assert len(throttled) == 2
         else:
-            assert (after, resumed, len(throttled)) == ([], [], 4)
-            assert max(each["until"] for each in throttled[2:]) > max(each["until"] for each in throttled[:2])
+            assert (after, resumed) == ([], [])
+            (view, _) = (await platform.caller.ask(tenant, ListAccounts())).accounts
+            assert view.provider_away_until
+            assert view.provider_away_until > max(datetime.fromisoformat(each["until"]) for each in throttled)
+        assert len(throttled) == 2, "that it is still away is no news"
+
+
+@pytest.mark.usefixtures("by_hand")
+async def test_of_the_accounts_at_a_provider_that_is_back_only_those_are_told_that_send_again(
+    platform: Platform, database: Database, tenant: str
+) -> None:
+    async with outreach(platform, tenant, Gate(tenant)):
+        accounts = await scene(platform, tenant, [HOST] * 4, 24)
+        await down(database, tenant, HOST)
+        await arrive(platform, tenant, [lead() for _ in range(8)])
+        assert (await take(database, tenant))[1] == []
+        await platform.caller.ask(tenant, PauseAccount(account_id=accounts[0]))
+        await keep_from_sending(platform, accounts[1], "blocked = true, health = 20")
+        await keep_from_sending(platform, accounts[2], "throttled_until = 'infinity'")
+        await _pause_is_over(platform, tenant)
+        claimed, (probe,) = await take(database, tenant)
+        assert probe["account_id"] == accounts[3]
+        await came_of(database, tenant, claimed, probe, SendState.SENT, answered=True)
+        (resumed,) = await events(platform, tenant, "automation_resumed")
+        assert resumed["account_id"] == str(accounts[3])
 
 
 @pytest.mark.usefixtures("by_hand")
@@ -245,6 +283,15 @@ async def _pause_is_over(platform: Platform, tenant: str) -> None:
             "update outreach.send_queue set due_at = now() where tenant_id = $1 and state = 'queued'", tenant
         )
         await sql.execute("update outreach.lane set ready_at = now() where tenant_id = $1", tenant)
+
+
+async def _ready_lanes(platform: Platform, tenant: str) -> set[UUID]:
+    """The accounts whose lanes are to be looked at now."""
+    async with platform.sql() as sql:
+        rows = await sql.fetch(
+            "select account_id from outreach.lane where tenant_id = $1 and ready_at <= now()", tenant
+        )
+    return {row["account_id"] for row in rows}
 
 
 async def _ready(sql: Any, account_id: UUID, at: str) -> None:

@@ -437,7 +437,7 @@ class AutomationThrottled(_AccountEvent):
     reason: Slug
     """Why, as a word for programs."""
     until: datetime | None = None
-    """When it goes on by itself; empty where it does not."""
+    """When it goes on by itself, or its provider is first tried again; empty where it does not."""
 
 
 class AutomationResumed(_AccountEvent):

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Final
-from uuid import UUID
 
 from chassis.unit_of_work import UnitOfWork
 from contracts.outreach.accounts import AutomationResumed, AutomationThrottled
-from outreach.accounts import store_circuit
+from outreach.accounts import store, store_circuit
 from outreach.accounts.domain_guard import TOLERANCE, Circuit
 
 PROVIDER_AWAY: Final = "provider_away"
@@ -36,8 +35,11 @@ class Tried:
     answered: bool
 
 
-async def hear(uow: UnitOfWork, tried: Sequence[Tried]) -> list[tuple[str, UUID]]:
-    """Open and close circuits, and tell of it; returns the (tenant, account) whose messages are to be looked at anew."""
+async def hear(uow: UnitOfWork, tried: Sequence[Tried]) -> list[tuple[str, str]]:
+    """Open and close circuits; returns the (tenant, endpoint) of providers whose messages are to be looked at anew.
+
+    It is told when a circuit opens, and when it closes; not of each probe that fails in between.
+    """
     changed = []
     of_provider = groupby(sorted(tried, key=_provider), key=_provider)
     for (tenant, endpoint), group in of_provider:
@@ -52,13 +54,16 @@ async def hear(uow: UnitOfWork, tried: Sequence[Tried]) -> list[tuple[str, UUID]
         await store_circuit.keep(uow, tenant, endpoint, breaker)
         if breaker.circuit is before.circuit:
             continue
-        for account_id in await store_circuit.accounts_at(uow, tenant, endpoint):
-            about = {"account_id": account_id, "occurred_at": uow.now}
-            if breaker.circuit is Circuit.OPEN:
-                uow.publish(tenant, AutomationThrottled(**about, reason=PROVIDER_AWAY, until=breaker.until))
-            else:
-                uow.publish(tenant, AutomationResumed(**about))
-            changed.append((tenant, account_id))
+        changed.append((tenant, endpoint))
+        if before.circuit is Circuit.CLOSED:
+            for account_id in await store_circuit.accounts_at(uow, tenant, endpoint):
+                throttled = AutomationThrottled(
+                    account_id=account_id, reason=PROVIDER_AWAY, until=breaker.until, occurred_at=uow.now
+                )
+                uow.publish(tenant, throttled)
+        elif breaker.circuit is Circuit.CLOSED:
+            for account_id in await store.sending(uow, tenant, endpoint=endpoint):
+                uow.publish(tenant, AutomationResumed(account_id=account_id, occurred_at=uow.now))
     return changed
 
 

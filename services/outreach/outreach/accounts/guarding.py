@@ -12,7 +12,7 @@ from chassis.unit_of_work import UnitOfWork
 from contracts.message import Envelope
 from contracts.outreach.accounts import AutomationResumed, AutomationThrottled
 from contracts.outreach.campaigns import CampaignPaused
-from outreach.accounts import store_guard
+from outreach.accounts import store, store_guard
 from outreach.accounts.domain_guard import Decision, Level, guard
 
 _LATELY: Final = timedelta(hours=1)
@@ -62,14 +62,13 @@ async def _stop_domain(uow: UnitOfWork, tenant: str, domain: str, reason: str, w
 async def resume_domain(
     uow: UnitOfWork, tenant: str, domain: str | None, actor: str | None, cause: Envelope | None
 ) -> Sequence[UUID]:
-    """Let the accounts of a domain send again that was stopped; returns them, none if it was not.
+    """Let the accounts of a domain send again that was stopped; returns them, none if it was not. It is told of those that do.
 
     What was known counts on, but cannot stop it again, see `domain_guard.guard`.
     """
     if domain is None or not await store_guard.let_go_on(uow, tenant, Level.SENDER_DOMAIN, domain):
         return []
-    accounts = await store_guard.accounts_of(uow, tenant, domain)
-    for account_id in accounts:
+    for account_id in await store.sending(uow, tenant, domain=domain):
         event = AutomationResumed(account_id=account_id, actor=actor, occurred_at=uow.now)
         uow.publish(tenant, event, cause)
-    return accounts
+    return await store_guard.accounts_of(uow, tenant, domain)

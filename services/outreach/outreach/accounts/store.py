@@ -62,6 +62,22 @@ async def page(uow: UnitOfWork, tenant: str, after: UUID | None, limit: int) -> 
     return list(rows.mappings())
 
 
+async def sending(
+    uow: UnitOfWork, tenant: str, *, domain: str | None = None, endpoint: str | None = None
+) -> list[UUID]:
+    """The accounts of a domain, or at a provider, that nothing keeps from sending: they are active, and neither blocked nor throttled,
+    nor is their domain stopped or their provider away."""
+    rows = await uow.execute(
+        f"""select account_id from account
+            where tenant_id = :tenant and (domain = cast(:domain as text) or endpoint = cast(:endpoint as text))
+                  and state = 'active' and not blocked and (throttled_until is null or throttled_until <= :now)
+                  and {DOMAIN_STOPPED} is null and {NOT_CLOSED} is null
+            order by account_id""",
+        tenant=tenant, domain=domain, endpoint=endpoint, now=uow.now,
+    )  # fmt: skip
+    return list(rows.scalars())
+
+
 async def set_state(uow: UnitOfWork, tenant: str, account_id: UUID, state: str) -> bool:
     """Whether it was in another."""
     changed = await uow.execute(

@@ -66,9 +66,9 @@ async def record(uow: UnitOfWork, results: Sequence[Result]) -> None:
     """Record what became of messages, publish it, and go on with their sequences."""
     await _not_sent(uow, [result for result in results if result.state is SendState.QUEUED])
     await _over(uow, [result for result in results if result.state is not SendState.QUEUED])
-    if tried := [result.tried for result in results if result.tried]:
-        for tenant, account in await breaking.hear(uow, tried):
-            await store_queue.wake_lanes(uow, tenant, account=account)
+    tried = [result.tried for result in results if result.tried]
+    if tried and (changed := await breaking.hear(uow, tried)):
+        await store_queue.wake_at(uow, changed)
 
 
 async def _over(uow: UnitOfWork, results: Sequence[Result]) -> None:

@@ -307,6 +307,18 @@ async def wake_lanes(
     )  # fmt: skip
 
 
+async def wake_at(uow: UnitOfWork, providers: Sequence[tuple[str, str]]) -> None:
+    """Have the lanes of all accounts at these (tenant, endpoint) be looked at now, as `wake_lanes` does."""
+    await uow.execute(
+        """update lane set ready_at = :now
+           from account
+           join unnest(cast(:tenants as text[]), cast(:endpoints as text[])) as given (tenant_id, endpoint)
+               using (tenant_id, endpoint)
+           where lane.tenant_id = account.tenant_id and lane.account_id = account.account_id""",
+        tenants=[tenant for tenant, _ in providers], endpoints=[endpoint for _, endpoint in providers], now=uow.now,
+    )  # fmt: skip
+
+
 async def wake_for(uow: UnitOfWork, messages: Sequence[tuple[Row, datetime | None]]) -> None:
     """Have the lanes of messages that were put back be looked at when these are due, at the latest."""
     given = columns([message for message, _ in messages], "tenant_id", "account_id", "campaign_id", "kind")
