@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from chassis.unit_of_work import Database
 from contracts.intake.privacy import OnBehalfOf
 from contracts.intake.texts import RevealTexts
 from contracts.message import ProblemCode, ProblemError
@@ -24,6 +25,7 @@ from contracts.outreach.replies import (
 )
 from contracts.outreach.sending import ExplainMessage, Gate
 from contracts.taxonomy import Fault, Purpose, ReplyClass, Role
+from outreach import locks
 from outreach.app import build
 from tests.outreach.scene import Outbox, account, campaign, count, events, messages, new_lead
 from tests.platform import Platform
@@ -330,6 +332,16 @@ async def test_what_comes_back_of_an_unknown_message_settles_it(
     after = await second_step(platform, tenant, sequence["enrollment_id"])
     assert after["state"] == ("skipped" if back == "replied" else "queued")
     assert await count(platform, tenant, "unknown") == 0
+
+
+async def test_a_delivery_is_taken_while_messages_leave_as_it_stops_none(
+    platform: Platform, database: Database, tenant: str, outbox: Outbox
+) -> None:
+    (message,) = await sent(platform, tenant)
+    async with database.begin(tenant) as uow:
+        await locks.messages_leave(uow, [tenant])
+        await platform.caller.ask(tenant, ReportDelivery(message_id=message, source_key="1", delivered=True))
+    assert len(await events(platform, tenant, "delivery_reported")) == 1
 
 
 async def test_who_complains_is_never_contacted_again(platform: Platform, tenant: str, outbox: Outbox) -> None:

@@ -150,7 +150,7 @@ async def take_delivery(
     """Take a report of what became of a message; a second one of the same key changes nothing."""
     if not await store.take(uow, tenant, source_key, message_id):
         return
-    row = await _locked(uow, tenant, message_id)
+    row = await _locked(uow, tenant, message_id, stops=not delivered)
     told = {} if delivered else {"reason": reason, "fault": fault}
     event = messages.DeliveryReported(**_about(uow, row), delivered=delivered, **told)
     uow.publish(tenant, event, cause)
@@ -178,9 +178,10 @@ async def take_complaint(
     await _suppress(uow, tenant, row, SuppressionReason.COMPLAINT, cause)
 
 
-async def _locked(uow: UnitOfWork, tenant: str, message_id: UUID) -> RowMapping:
-    """A message with what is known of its lead, when nothing can leave to them any more before this unit of work ends."""
-    await locks.stop_messages(uow, [tenant])
+async def _locked(uow: UnitOfWork, tenant: str, message_id: UUID, *, stops: bool = True) -> RowMapping:
+    """A message with what is known of its lead. Where something `stops` by it, nothing can leave any more before this unit of work ends."""
+    if stops:
+        await locks.stop_messages(uow, [tenant])
     row = await store_queue.one(uow, tenant, message_id, lock=True)
     assert row
     return row
