@@ -67,9 +67,20 @@ def test_nothing_sent_is_nothing_wrong() -> None:
 def test_a_verdict_says_which_rate_is_too_high_and_the_worse_of_two_counts() -> None:
     both = guard(Level.SENDER_DOMAIN, Tally(1000, 100, 1))
     assert (both.decision, both.reason) == (Decision.STOP, Reason.BOUNCES)
-    assert both.explain() == "stop: 10 % bounces, which is not below 10 %"
+    assert both.explain() == "stop: bounces, 100 of 1,000 sends; the limit is 10 %"
     assert (
-        guard(Level.SENDER_DOMAIN, Tally(1000, 50, 1)).explain() == "warn: 0.1 % complaints, which is not below 0.1 %"
+        guard(Level.SENDER_DOMAIN, Tally(1000, 50, 1)).explain()
+        == "warn: complaints, 1 of 1,000 sends; the limit is 0.1 %"
+    )
+
+
+def test_a_verdict_says_what_was_counted_where_the_rate_is_taken_over_more_or_something_was_known() -> None:
+    assert (
+        guard(Level.CAMPAIGN, Tally(5, 5)).explain() == "stop: bounces, 5 of 5 sends, taken over 50; the limit is 10 %"
+    )
+    again = guard(Level.CAMPAIGN, Tally(4, 3), Tally(41, 5))
+    assert again.explain() == (
+        "stop: bounces, 3 of 4 sends since it was resumed, taken over 50, besides 5 of 41 before; the limit is 10 %"
     )
 
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from uuid_utils.compat import uuid7
 
 from chassis.unit_of_work import Database
-from contracts.outreach.accounts import ListAccounts, ResumeAccount, SetAccount
+from contracts.outreach.accounts import ListAccounts, PauseAccount, ResumeAccount, SetAccount
 from contracts.outreach.campaigns import CampaignState, GetCampaign, PauseCampaign, ResumeCampaign
 from contracts.outreach.replies import ReportComplaint
 from contracts.outreach.sending import ExplainMessage
@@ -18,7 +18,18 @@ from outreach.accounts import store_guard
 from outreach.accounts.domain_guard import Level, Tally
 from outreach.accounts.domain_health import WINDOW_SENDS, Trouble
 from outreach.upkeep import look_after_accounts
-from tests.outreach.scene import Outbox, account, arrive, campaign, count, events, lead, messages, outreach
+from tests.outreach.scene import (
+    Outbox,
+    account,
+    arrive,
+    campaign,
+    count,
+    events,
+    keep_from_sending,
+    lead,
+    messages,
+    outreach,
+)
 from tests.platform import Platform
 from tests.waiting import until
 
@@ -90,7 +101,10 @@ async def test_a_campaign_of_which_too_much_comes_back_is_paused_until_a_person_
         view = await platform.caller.ask(tenant, GetCampaign(campaign_id=bad))
         assert view.state is CampaignState.PAUSED
         assert view.stopped
-        assert (view.stopped.reason, view.stopped.why) == ("bounces", "stop: 10 % bounces, which is not below 10 %")
+        assert (view.stopped.reason, view.stopped.why) == (
+            "bounces",
+            "stop: bounces, 5 of 41 sends, taken over 50; the limit is 10 %",
+        )
         other = await platform.caller.ask(tenant, GetCampaign(campaign_id=good))
         assert (other.state, other.stopped) == (CampaignState.RUNNING, None)
         (told,) = await events(platform, tenant, "campaign_paused")
@@ -102,7 +116,10 @@ async def test_a_campaign_of_which_too_much_comes_back_is_paused_until_a_person_
         kept = await platform.caller.ask(tenant, ExplainMessage(message_id=waiting["message_id"]))
         assert kept.binding is GateName.CAMPAIGN_RUNNING
         (why,) = [verdict.why for verdict in kept.verdicts if verdict.gate is GateName.CAMPAIGN_RUNNING]
-        assert why == "the campaign is paused by a guard, which says stop: 10 % bounces, which is not below 10 %"
+        assert (
+            why
+            == "the campaign is paused by a guard, which says stop: bounces, 5 of 41 sends, taken over 50; the limit is 10 %"
+        )
 
         resumed = await platform.caller.ask(tenant, ResumeCampaign(campaign_id=bad, actor="user:7"))
         assert (resumed.state, resumed.stopped) == (CampaignState.RUNNING, None)
@@ -184,6 +201,23 @@ async def test_a_domain_of_which_too_much_comes_back_stops_with_all_its_accounts
         await look(database)
         views = {view.account_id: view for view in (await platform.caller.ask(tenant, ListAccounts())).accounts}
         assert not any(view.domain_stopped for view in views.values()), "what was known cannot stop it again"
+
+
+async def test_of_a_domain_that_goes_on_only_those_accounts_are_told_that_send_again(
+    platform: Platform, database: Database, tenant: str
+) -> None:
+    async with outreach(platform, tenant, Outbox(tenant)):
+        asked, paused, blocked, throttled, free = [
+            await of_address(platform, tenant, f"sales{n}@bad.example") for n in range(5)
+        ]
+        async with database.begin(tenant) as uow:
+            await store_guard.stop(uow, tenant, Level.SENDER_DOMAIN, "bad.example", "bounces", "too many")
+        await platform.caller.ask(tenant, PauseAccount(account_id=paused))
+        await keep_from_sending(platform, blocked, "blocked = true, health = 20")
+        await keep_from_sending(platform, throttled, "throttled_until = 'infinity'")
+        await platform.caller.ask(tenant, ResumeAccount(account_id=asked, actor="user:7"))
+        told = await events(platform, tenant, "automation_resumed")
+        assert {each["account_id"] for each in told} == {str(asked), str(free)}
 
 
 async def test_a_domain_s_only_account_is_left_to_its_health(

@@ -71,9 +71,14 @@ def test_of_a_campaign_that_does_not_run_nothing_leaves(state: CampaignState) ->
 
 
 def test_a_campaign_that_a_guard_paused_says_why() -> None:
-    paused = replace(RUNNING, state=CampaignState.PAUSED, stopped="stop: 10 % bounces, which is not below 10 %")
+    paused = replace(
+        RUNNING, state=CampaignState.PAUSED, stopped="stop: bounces, 5 of 41 sends, taken over 50; the limit is 10 %"
+    )
     answer = gates.campaign_running(replace(FREE, campaign=paused), NOW)
-    assert answer.why == "the campaign is paused by a guard, which says stop: 10 % bounces, which is not below 10 %"
+    assert (
+        answer.why
+        == "the campaign is paused by a guard, which says stop: bounces, 5 of 41 sends, taken over 50; the limit is 10 %"
+    )
 
 
 def test_while_its_provider_is_down_a_message_waits_and_only_the_probe_passes() -> None:
@@ -105,7 +110,7 @@ def test_of_an_archived_campaign_nothing_ever_leaves() -> None:
         replace(FREE, account=account(state=AccountState.REMOVED)),
         replace(FREE, account=account(blocked=True)),
         replace(FREE, account=account(throttled_until=FOREVER)),
-        replace(FREE, account=account(domain_stopped="stop: 10 % bounces, which is not below 10 %")),
+        replace(FREE, account=account(domain_stopped="stop: bounces, 5 of 41 sends, taken over 50; the limit is 10 %")),
     ],
     ids=["none", "paused", "removed", "unhealthy", "wants a person", "domain stopped"],
 )

@@ -69,20 +69,32 @@ class Verdict:
 
     Attributes:
         reason: which rate it is by, unless all is well.
-        rate: that rate, by send.
+        heard, sends: the count of it, and of the sends, since a person last let it go on, if one ever did.
+        over: by how many sends the rate is taken.
+        heard_before, sends_before: what was known by then.
         limit: the rate from which it says so.
     """
 
     decision: Decision
     reason: Reason | None = None
-    rate: float = 0.0
+    heard: int = 0
+    sends: int = 0
+    over: int = 0
+    heard_before: int = 0
+    sends_before: int = 0
     limit: float = 0.0
 
     def explain(self) -> str:
         """The verdict in a line of plain words."""
         if self.reason is None:
             return "bounces and complaints are as rare as they should be"
-        return f"{self.decision}: {self.rate * 100:.3g} % {self.reason}, which is not below {self.limit * 100:g} %"
+        resumed = " since it was resumed" if self.sends_before else ""
+        taken = f", taken over {self.over:,}" if self.over > self.sends else ""
+        known = f", besides {self.heard_before:,} of {self.sends_before:,} before" if self.heard_before else ""
+        return (
+            f"{self.decision}: {self.reason}, {self.heard:,} of {self.sends:,} sends{resumed}{taken}{known}; "
+            f"the limit is {self.limit * 100:g} %"
+        )
 
 
 def guard(level: Level, since: Tally, known: Tally | None = None) -> Verdict:
@@ -99,11 +111,13 @@ def guard(level: Level, since: Tally, known: Tally | None = None) -> Verdict:
         (Reason.COMPLAINTS, since.complaints, known.complaints, MINIMUM_SENDS_OF_COMPLAINTS, COMPLAINTS_WARN, COMPLAINTS_STOP),
         (Reason.BOUNCES, since.bounces, known.bounces, MINIMUM[level], BOUNCES_WARN, BOUNCES_STOP),
     ):  # fmt: skip
-        rate = Fraction(heard, max(since.sends, minimum)) + min(warn, Fraction(before, max(sends, minimum)))
+        over = max(since.sends, minimum)
+        rate = Fraction(heard, over) + min(warn, Fraction(before, max(sends, minimum)))
+        counts = (reason, heard, since.sends, over, before, known.sends)
         if rate >= stop:
-            return Verdict(Decision.STOP, reason, float(rate), float(stop))
+            return Verdict(Decision.STOP, *counts, float(stop))
         if rate >= warn:
-            found.append(Verdict(Decision.WARN, reason, float(rate), float(warn)))
+            found.append(Verdict(Decision.WARN, *counts, float(warn)))
     return found[0] if found else Verdict(Decision.OK)
 
 
