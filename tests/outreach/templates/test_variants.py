@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from chassis.unit_of_work import Database
+from chassis.unit_of_work import Database, UnitOfWork
 from contracts.message import ProblemCode, ProblemError
 from contracts.outcomes import OutcomeRecorded
 from contracts.outreach.campaigns import (
@@ -17,6 +18,7 @@ from contracts.outreach.campaigns import (
     JudgeVariants,
     NewStep,
     NewVariant,
+    PauseCampaign,
     ResumeCampaign,
     StepJudgement,
 )
@@ -24,7 +26,10 @@ from contracts.outreach.replies import ReportComplaint, TakeReply
 from contracts.outreach.templates import SaveTemplate
 from contracts.taxonomy import OutcomeType, SendKind, Stage
 from contracts.values import Attribution
+from outreach.accounts import store_guard
+from outreach.accounts.domain_guard import Level
 from outreach.app import build
+from outreach.campaigns import store_variants
 from outreach.sending.claiming import Claimed, claim
 from outreach.upkeep import look_after_accounts
 from tests.outreach.scene import Gate, Outbox, account, arrive, campaign, count, lead, messages, new_lead, outreach
@@ -82,6 +87,7 @@ async def test_what_came_of_each_variant_is_counted(platform: Platform, tenant: 
 
         step = await judgement(platform, tenant, made.campaign_id)
         assert (step.step, step.winner) == (1, None)
+        assert step.reason == "variant 1, variant 2 have sent fewer than 200 messages"
         views = {view.template_id: view for view in step.variants}
         assert [view.template_id for view in step.variants] == [one, other]
         best = views[wins[0]["variant"]]
@@ -107,6 +113,25 @@ def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
         return Claimed(uuid4())
 
     monkeypatch.setattr("outreach.sending.sender.claim", nothing)
+
+
+@pytest.mark.usefixtures("by_hand")
+async def test_the_winner_is_named_as_a_person_knows_it(platform: Platform, tenant: str) -> None:
+    async with outreach(platform, tenant, Gate(tenant)):
+        text = await template(platform, tenant, "hello")
+        order = SaveTemplate(name="hello", kind=SendKind.EMAIL, subject="hello", body="better", actor="user:1")
+        await platform.caller.ask(tenant, order)
+        step = NewStep(variants=tuple(NewVariant(template_id=text, version=version) for version in (1, 2)))
+        made = (await campaign(platform, tenant, step)).campaign_id
+        leads = [lead(), lead()]
+        await arrive(platform, tenant, leads)
+        for version, known in enumerate(leads, 1):
+            await was_sent(platform, tenant, made, text, 300, lead_id=known.lead_id, version=version)
+        await won(platform, tenant, leads[1].lead_id, datetime.now(UTC) + timedelta(minutes=1))
+        await until(lambda: _wins(platform, tenant, 1))
+        found = await judgement(platform, tenant, made)
+        assert (found.winner, found.winner_version) == (text, 2)
+        assert found.reason.startswith("wins of variant 2 are surely more than every other's")
 
 
 @pytest.mark.usefixtures("by_hand")
@@ -147,7 +172,7 @@ async def test_a_variant_that_annoys_too_many_people_is_sent_to_nobody_any_more(
         assert {row["variant"] for row in rows} == {good}
 
         # Its last variant cannot be taken from a step: the campaign is paused.
-        await was_sent(platform, tenant, made, good, 250, complained=5, lead_id=lead_id)
+        sent = await was_sent(platform, tenant, made, good, 250, complained=5, lead_id=lead_id)
         await look(database)
         view = await view_of(platform, tenant, made)
         assert (view.state, await weights(platform, tenant, made)) == (CampaignState.PAUSED, [0, 2])
@@ -158,6 +183,50 @@ async def test_a_variant_that_annoys_too_many_people_is_sent_to_nobody_any_more(
         await platform.caller.ask(tenant, ResumeCampaign(campaign_id=made))
         await look(database)
         assert (await view_of(platform, tenant, made)).state is CampaignState.RUNNING, "what was known stops nothing"
+
+        # What is heard from now on of what was sent before counts, over all that was sent.
+        await was_annoyed(platform, tenant, sent[:4], "complaint")
+        await look(database)
+        view = await view_of(platform, tenant, made)
+        assert view.stopped
+        assert "complaints 4 of 250" in view.stopped.why
+        # And what is sent from now on counts by itself: all that was sent before does not hide it.
+        await was_sent(platform, tenant, made, good, 5000, lead_id=lead_id)
+        await platform.caller.ask(tenant, ResumeCampaign(campaign_id=made))
+        await look(database)
+        assert (await view_of(platform, tenant, made)).state is CampaignState.RUNNING
+        await was_sent(platform, tenant, made, good, 250, complained=5, lead_id=lead_id)
+        await look(database)
+        view = await view_of(platform, tenant, made)
+        assert view.stopped
+        assert "complaints 5 of 250" in view.stopped.why
+
+
+@pytest.mark.usefixtures("by_hand")
+async def test_a_campaign_can_be_paused_and_resumed_while_its_variants_are_counted(
+    platform: Platform, database: Database, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with outreach(platform, tenant, Gate(tenant)):
+        texts = [await template(platform, tenant, name) for name in ("bad", "good")]
+        known = lead()
+        await arrive(platform, tenant, [known])
+        step = NewStep(variants=tuple(NewVariant(template_id=id_) for id_ in texts))
+        made = (await campaign(platform, tenant, step)).campaign_id
+        await was_sent(platform, tenant, made, texts[0], 250, complained=5, lead_id=known.lead_id)
+        count_them = store_variants.counts
+
+        async def meanwhile(uow: UnitOfWork, *about: Any, **since: Any) -> Any:
+            rows = await count_them(uow, *about, **since)
+            monkeypatch.setattr(store_variants, "counts", count_them)
+            await platform.caller.ask(tenant, PauseCampaign(campaign_id=made))
+            async with database.begin(tenant) as other:
+                await store_guard.stop(other, tenant, Level.CAMPAIGN, str(made), "bounces", "too many")
+            await platform.caller.ask(tenant, ResumeCampaign(campaign_id=made))
+            return rows
+
+        monkeypatch.setattr(store_variants, "counts", meanwhile)
+        await look(database)
+        assert await weights(platform, tenant, made) == [1, 1], "what a person knew when they resumed it stops nothing"
 
 
 async def was_sent(
@@ -170,26 +239,31 @@ async def was_sent(
     lead_id: UUID,
     unsubscribed: int = 0,
     complained: int = 0,
-) -> None:
-    """So many messages were written by a variant and sent, and this is what some people said."""
+    version: int = 1,
+) -> list[UUID]:
+    """So many messages were written by a variant and sent, and this is what some people said; returns the messages."""
     ids = [uuid4() for _ in range(number)]
     async with platform.sql() as sql:
         await sql.execute(
             """insert into outreach.send_queue (tenant_id, message_id, enrollment_id, campaign_id, lead_id, step, kind, account_id,
                    state, queued_at, due_at, spent_at, ended_at, variant, variant_version)
-               select $1, message_id, message_id, $3, $5, 1, 'email', message_id, 'sent', now(), now(), now(), now(), $4, 1
+               select $1, message_id, message_id, $3, $5, 1, 'email', message_id, 'sent', now(), now(), now(), now(), $4, $6
                from unnest($2::uuid[]) as message_id""",
-            tenant, ids, campaign_id, template_id, lead_id,
+            tenant, ids, campaign_id, template_id, lead_id, version,
         )  # fmt: skip
-        for reason, those in (
-            ("unsubscribed", ids[:unsubscribed]),
-            ("complaint", ids[-complained:] if complained else []),
-        ):
-            await sql.execute(
-                """insert into outreach.suppression (tenant_id, suppression_id, lead_id, reason, created_at, message_id)
-                   select $1, gen_random_uuid(), gen_random_uuid(), $3, now(), message_id from unnest($2::uuid[]) as message_id""",
-                tenant, those, reason,
-            )  # fmt: skip
+    await was_annoyed(platform, tenant, ids[:unsubscribed], "unsubscribed")
+    await was_annoyed(platform, tenant, ids[-complained:] if complained else [], "complaint")
+    return ids
+
+
+async def was_annoyed(platform: Platform, tenant: str, those: Sequence[UUID], reason: str) -> None:
+    """Whoever was sent these messages says so now."""
+    async with platform.sql() as sql:
+        await sql.execute(
+            """insert into outreach.suppression (tenant_id, suppression_id, lead_id, reason, created_at, message_id)
+               select $1, gen_random_uuid(), gen_random_uuid(), $3, now(), message_id from unnest($2::uuid[]) as message_id""",
+            tenant, those, reason,
+        )  # fmt: skip
 
 
 async def look(database: Database) -> None:

@@ -341,8 +341,10 @@ class StepJudgement(BaseModel):
     """Which of the campaign's, from 1."""
     winner: UUID | None = None
     """The template of the variant that does surely better than every other: at wins, else at positive replies."""
+    winner_version: int | None = None
+    """Which of the template's versions that is."""
     reason: str
-    """Why it is that one, or why there is none yet."""
+    """Why it is that one, or why there is none yet; variants are numbered from 1, as the step has them."""
     variants: list[VariantView]
     """In the order in which the step has them."""
 

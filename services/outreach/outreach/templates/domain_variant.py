@@ -213,7 +213,10 @@ def _winner(running: Sequence[Judged]) -> tuple[str | None, str]:
     if len(running) < 2:
         return None, "there are not two variants to compare"
     if early := sorted(each.name for each in running if each.standing is Standing.TOO_EARLY):
-        return None, f"{', '.join(early)} has sent fewer than {MINIMUM_SAMPLE} messages"
+        return (
+            None,
+            f"{', '.join(early)} {'has' if len(early) == 1 else 'have'} sent fewer than {MINIMUM_SAMPLE} messages",
+        )
     for goal in _GOALS:
         best = max(running, key=lambda each: each.rates[goal].low)
         others = [each for each in running if each is not best]
