@@ -16,6 +16,7 @@ from contracts.outreach.accounts import (
     NewHttpService,
     NewSandbox,
     NewSmtpServer,
+    ResumeAccount,
     SandboxBehaviour,
     SetAccount,
     SmtpSecurity,
@@ -142,6 +143,10 @@ async def test_a_host_that_is_not_public_is_not_reached(platform: Platform, tena
         view = (await platform.caller.ask(tenant, ExplainAccount(account_id=sales.account_id))).account
         assert view.health == 100
         assert sink.connections == 0
+        order = SetAccount(account_id=sales.account_id, transport=Transport.SANDBOX, sandbox=NewSandbox(refuses=0))
+        await platform.caller.ask(tenant, order)
+        await platform.caller.ask(tenant, ResumeAccount(account_id=sales.account_id))
+        await until(lambda: ended(platform, tenant, 1), what="once it is put right and resumed it goes on at once")
 
 
 async def test_a_linkedin_message_leaves_by_the_service_of_its_account(

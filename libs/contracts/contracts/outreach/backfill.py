@@ -66,8 +66,8 @@ class SentRow(_Row):
     sent_at: Moment
     """When; not in the future."""
     campaign_id: UUID | None = None
-    """The campaign that it counts as a message of: the person is not enrolled in it any more, and what is pending of it does not
-    wait for this message."""
+    """The campaign that it counts as a message of: the person is not enrolled in it any more, whom it has enrolled without having sent
+    them anything it lets go, and what is pending of it does not wait for this message. It needs a lead."""
 
 
 class BackfillSent(Request[RowResults]):

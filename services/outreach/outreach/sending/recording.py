@@ -112,7 +112,9 @@ async def _not_sent(uow: UnitOfWork, results: Sequence[Result]) -> None:
         pause = _PAUSES[min(row["tries"], len(_PAUSES) - 1)]
         if result.again_after is not None:
             pause = max(pause, timedelta(seconds=result.again_after))
-        again.append((row, uow.now + pause, result.reason or "not_sent"))
+        # Of what was not asked the account waits, and the message itself is due as soon as that goes on.
+        due = uow.now + pause if result.asked else uow.now
+        again.append((row, due, result.reason or "not_sent"))
         if result.throttled or result.wants_a_person:
             await _throttle(uow, row, result)
     if tried := [each for each in again if given[each[0]["message_id"]].asked]:
