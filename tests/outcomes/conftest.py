@@ -11,9 +11,12 @@ from tests.platform import Platform
 
 @pytest.fixture(scope="package")
 async def service(platform: Platform) -> AsyncIterator[Service]:
-    """Outcomes, running alone: the tests speak for the other services."""
+    """Outcomes, running alone: the tests speak for the other services.
+
+    The events of every test of this worker are in the stream, also of tenants nobody was told of: they exist.
+    """
     service = platform.build("outcomes")
-    async with service.running():
+    async with platform.every_name_a_tenants(), service.running():
         yield service
 
 
