@@ -5,7 +5,8 @@ from typing import Literal
 from cyclopts.types import NonNegativeInt, PositiveInt
 from rich.table import Table
 
-from contracts.aggregator import Dimension, Replay, WinRates, WinRateTable
+from contracts.aggregator.replay import Replay
+from contracts.aggregator.win_rates import Dimension, WinRates, WinRateTable
 from contracts.taxonomy import Intent
 from leadloop.app import Common, Tenant
 from leadloop.commands_tenants import check_known

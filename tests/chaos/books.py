@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from contracts.aggregator import Dimension, WinRates
+from contracts.aggregator.win_rates import Dimension, WinRates
 from contracts.catalogue import SERVICES
 from contracts.intake.leads import GetImportKey, LeadAccepted
 from contracts.outcomes import OutcomeRecorded, OutcomeRefused

@@ -6,7 +6,7 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.aggregator import Dimension, WinRate, WinRateTable
+from contracts.aggregator.win_rates import Dimension, WinRate, WinRateTable
 from contracts.taxonomy import key
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.aggregator import StoredEvent, WinRate
+from contracts.aggregator.events import StoredEvent
+from contracts.aggregator.win_rates import WinRate
 from gateway.credentials import SignInToken, digest, key_id_of, matches, new_key
 from gateway.domain_activity import tell
 from gateway.domain_win_rate import Order, decided, interval, ranked

@@ -2,7 +2,7 @@
 
 import pytest
 
-from contracts.aggregator import ListEvents
+from contracts.aggregator.events import ListEvents
 from contracts.gateway import ChangeTenant, CreateTenant, ListTenants, NewTenantSettings
 from contracts.message import PLATFORM, ProblemCode, ProblemError
 from contracts.operations import GetTenant, RunJob

@@ -11,7 +11,7 @@ from nats.aio.client import Client
 
 from chassis.caller import ERROR
 from chassis.received import encode
-from contracts.aggregator import ListEvents
+from contracts.aggregator.events import ListEvents
 from contracts.intake.leads import GetSubmissions
 from contracts.message import Problem, Request
 from contracts.outcomes import GetRecordings

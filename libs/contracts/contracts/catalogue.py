@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from contracts import aggregator, gateway, notifier, operations, outcomes
+from contracts import gateway, notifier, operations, outcomes
+from contracts.aggregator import events, replay, win_rates
 from contracts.intake import (
     aliases,
     distribution,
@@ -246,10 +247,10 @@ _DECLARED: Final = (
     _event(replies.ManualActionRequired, watchers=_FEED),
     _event(replies.DeliveryReported, watchers=_FEED),
     _event(replies.ComplaintReceived, watchers=_FEED),
-    _order(aggregator.WinRates, "gateway"),
-    _order(aggregator.WeeklyWinRates, "gateway"),
-    _order(aggregator.ListEvents, "gateway", "intake"),
-    _order(aggregator.Replay),
+    _order(win_rates.WinRates, "gateway"),
+    _order(win_rates.WeeklyWinRates, "gateway"),
+    _order(events.ListEvents, "gateway", "intake"),
+    _order(replay.Replay),
     _order(notifier.ListAlerts, "gateway"),
     _order(notifier.DismissAlert, "gateway"),
     _event(notifier.AlertRaised),

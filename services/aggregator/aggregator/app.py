@@ -2,13 +2,18 @@
 
 from functools import partial
 
-from aggregator import handlers
+from aggregator.events import handlers as events
+from aggregator.replay import handlers as replay
+from aggregator.storing import store_events
+from aggregator.win_rates import handlers as win_rates
 from chassis.jobs import Job
 from chassis.service import Service
 from chassis.settings import Settings
 from chassis.unit_of_work import Database
-from contracts import aggregator as messages
 from contracts import catalogue
+from contracts.aggregator.events import ListEvents
+from contracts.aggregator.replay import Replay
+from contracts.aggregator.win_rates import WeeklyWinRates, WinRates
 from contracts.message import Kind
 
 
@@ -18,12 +23,12 @@ def build(settings: Settings) -> Service:
         "aggregator",
         settings,
         database=database,
-        consumes={entry.message: handlers.store_events for entry in catalogue.read_by("aggregator", Kind.EVENT)},
+        consumes={entry.message: store_events for entry in catalogue.read_by("aggregator", Kind.EVENT)},
         answers={
-            messages.WinRates: handlers.win_rates,
-            messages.WeeklyWinRates: handlers.weekly_win_rates,
-            messages.ListEvents: handlers.list_events,
-            messages.Replay: handlers.replay,
+            WinRates: win_rates.win_rates,
+            WeeklyWinRates: win_rates.weekly_win_rates,
+            ListEvents: events.list_events,
+            Replay: replay.replay,
         },
-        jobs=[Job("weekly_win_rates", "0 2 * * sun", partial(handlers.refresh_weekly, database))],
+        jobs=[Job("weekly_win_rates", "0 2 * * sun", partial(win_rates.refresh_weekly, database))],
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from contracts.aggregator import StoredEvent
+from contracts.aggregator.events import StoredEvent
 
 _TELLING = ("type", "refusal", "code", "channel", "reason")
 """The fields of events that hold a word of the taxonomy or a word for programs, and so say more and nothing personal."""

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from enum import StrEnum
 
-from contracts.aggregator import WinRate
+from contracts.aggregator.win_rates import WinRate
 
 _Z = 1.959964
 """The normal quantile of a two-sided 95 % interval."""

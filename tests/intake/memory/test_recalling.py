@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from contracts.aggregator import ListEvents
+from contracts.aggregator.events import ListEvents
 from contracts.intake.memory import (
     ActionRecall,
     ActionView,

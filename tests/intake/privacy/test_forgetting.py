@@ -7,7 +7,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from contracts.aggregator import Dimension, ListEvents, Replay, WinRates, WinRateTable
+from contracts.aggregator.events import ListEvents
+from contracts.aggregator.replay import Replay
+from contracts.aggregator.win_rates import Dimension, WinRates, WinRateTable
 from contracts.intake.erasure import (
     EraseLead,
     ErasureCertificate,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from contracts.aggregator import EventPage, ListEvents
+from contracts.aggregator.events import EventPage, ListEvents
 from gateway.gate import Admitted
 
 router = APIRouter(tags=["events"])

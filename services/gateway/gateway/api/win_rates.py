@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from contracts.aggregator import WeeklyWinRates, WeeklyWinRateTable, WinRates, WinRateTable
+from contracts.aggregator.win_rates import WeeklyWinRates, WeeklyWinRateTable, WinRates, WinRateTable
 from gateway.gate import Admitted
 
 router = APIRouter(tags=["win rates"])

@@ -12,7 +12,8 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.responses import RedirectResponse
 
-from contracts.aggregator import Dimension, EventPage, ListEvents, WinRates
+from contracts.aggregator.events import EventPage, ListEvents
+from contracts.aggregator.win_rates import Dimension, WinRates
 from contracts.message import ProblemError, Reply
 from contracts.message import Request as Ask
 from contracts.notifier import DismissAlert, ListAlerts

@@ -12,7 +12,7 @@ from pydantic_core import to_jsonable_python
 from chassis.caller import Caller
 from chassis.keys import TenantKey
 from chassis.unit_of_work import UnitOfWork
-from contracts.aggregator import ListEvents
+from contracts.aggregator.events import ListEvents
 from contracts.intake.privacy import ExportEntry, ExportKind
 from contracts.message import Envelope, ProblemCode, ProblemError
 from contracts.outcomes import OutcomeHistory

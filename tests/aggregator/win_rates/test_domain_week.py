@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.domain import first_week, week_name, week_of, win_rate
+from aggregator.win_rates.domain_week import first_week, week_name, week_of, win_rate
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,9 @@
-"""Messages of the aggregator: win rates, the event store, replay."""
+"""Win rates."""
 
 import csv
 import io
-from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar
-from uuid import UUID
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, Field
 
@@ -96,56 +94,3 @@ class WeeklyWinRates(Request[WeeklyWinRateTable]):
     by: Dimension = Dimension.SOURCE
     weeks: Annotated[int, Field(ge=1, le=520)] = 26
     """How many of the last ISO weeks, this one included."""
-
-
-class StoredEvent(BaseModel):
-    """An event as it was published."""
-
-    event_id: UUID
-    """The id of the message that carried it."""
-    type: str
-    """Its CloudEvents type, e.g. ``intake.event.lead_accepted.v1``."""
-    occurred_at: datetime
-    stored_at: datetime
-    """When the aggregator stored it."""
-    lead_id: UUID | None
-    """The lead it is about, if it is about one."""
-    body: dict[str, Any]
-    """The event's JSON."""
-
-
-class EventPage(Reply):
-    """A page of events."""
-
-    events: list[StoredEvent]
-    """The events of this page."""
-    next_cursor: Annotated[str, Field(examples=["1762"])] | None = None
-
-
-class ListEvents(Request[EventPage]):
-    """A tenant's events, last stored first, a page at a time."""
-
-    topic: ClassVar = Topic("aggregator", Kind.REQUEST, "list_events")
-    lead_id: UUID | None = None
-    """Only events about this lead."""
-    types: list[str] = []
-    """Only events of these types; of every type, if empty."""
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: Annotated[str, Field(max_length=200, examples=["1762"])] | None = None
-
-
-class ReplayReport(Reply):
-    """What a replay found."""
-
-    events: int
-    """How many events were read."""
-    rows: int
-    """How many rows of the weekly table they made."""
-    differences: list[str]
-    """The rows that had been otherwise before."""
-
-
-class Replay(Request[ReplayReport]):
-    """Rebuild a tenant's projections from its events, compare them with the live ones, and swap them in."""
-
-    topic: ClassVar = Topic("aggregator", Kind.REQUEST, "replay")

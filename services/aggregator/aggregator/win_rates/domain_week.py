@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from contracts.aggregator import WinRate
+from contracts.aggregator.win_rates import WinRate
 
 
 def week_of(moment: date) -> date:

@@ -8,9 +8,12 @@ from uuid import uuid4
 
 import pytest
 
-import aggregator.store
+from aggregator.events import store as events
+from aggregator.win_rates import store as win_rates
 from chassis.unit_of_work import Database
-from contracts.aggregator import Dimension, ListEvents, Replay, WeeklyWinRates, WinRates
+from contracts.aggregator.events import ListEvents
+from contracts.aggregator.replay import Replay
+from contracts.aggregator.win_rates import Dimension, WeeklyWinRates, WinRates
 from contracts.outcomes import OutcomeRecorded
 from contracts.taxonomy import Intent, OutcomeType
 from tests.aggregator.recorded import recorded
@@ -172,8 +175,8 @@ async def test_a_week_recounted_while_an_outcome_of_it_is_being_stored_is_not_le
     database = Database("aggregator", platform.database_url("leadloop_aggregator"))
     try:
         async with database.begin(tenant) as uow:
-            await aggregator.store.store_events(uow, [stored])
-            await aggregator.store.project_outcomes(uow, [tenant], [stored[1]])
+            await events.store_events(uow, [stored])
+            await win_rates.project_outcomes(uow, [tenant], [stored[1]])
             recounting = asyncio.create_task(platform.caller.ask(tenant, WeeklyWinRates(by="source", weeks=1)))
             await until(partial(waits_or_is_done, platform, recounting), what="a recount")
         await recounting

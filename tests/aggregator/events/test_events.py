@@ -2,7 +2,7 @@
 
 import pytest
 
-from contracts.aggregator import EventPage, ListEvents
+from contracts.aggregator.events import EventPage, ListEvents
 from contracts.message import ProblemError
 from contracts.taxonomy import OutcomeType
 from tests.aggregator.recorded import recorded

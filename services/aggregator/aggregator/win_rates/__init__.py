@@ -1,0 +1,1 @@
+"""Win rates: the outcomes projected from the events, and the weeks counted from those."""
