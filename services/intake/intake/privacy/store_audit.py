@@ -44,6 +44,16 @@ async def sealed(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> dict[UU
     return {row["lead_id"]: row for row in rows.mappings()}
 
 
+async def count_since(uow: UnitOfWork, tenant: str, caller: str, since: datetime) -> int:
+    """How often the caller was shown anybody since then: of no fewer times than persons."""
+    rows = await uow.execute(
+        """select count(*) from reveal_audit
+           where tenant_id = :tenant and caller = :caller and revealed_at > :since""",
+        tenant=tenant, caller=caller, since=since,
+    )  # fmt: skip
+    return int(rows.scalar_one())
+
+
 async def shown_since(uow: UnitOfWork, tenant: str, caller: str, since: datetime) -> dict[UUID, datetime]:
     """The persons the caller was shown since then, and when each was last."""
     rows = await uow.execute(
