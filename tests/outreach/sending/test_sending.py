@@ -4,6 +4,8 @@ import asyncio
 from random import Random
 from uuid import UUID
 
+import pytest
+
 from chassis.unit_of_work import Database
 from contracts.outreach.accounts import PauseAccount
 from contracts.outreach.campaigns import PauseCampaign, ResumeCampaign
@@ -13,7 +15,7 @@ from outreach.providers.sandbox import Sandbox, refusal
 from outreach.sending.claiming import Claimed, claim
 from outreach.sending.leaving import begin
 from outreach.sending.recording import Result, record
-from outreach.sending.sender import OF_ONE_ACCOUNT
+from outreach.sending.sender import OF_ONE_ACCOUNT, Worker
 from outreach.upkeep import Upkeep
 from tests.outreach.scene import (
     Gate,
@@ -276,6 +278,30 @@ async def test_a_service_that_stops_ends_what_is_on_the_wire(platform: Platform,
         asyncio.get_running_loop().call_later(0.3, gate.open)
     assert await count(platform, tenant, "sending") == await count(platform, tenant, "claimed") == 0
     assert await count(platform, tenant, "sent") == len(gate.handed) == OF_ONE_ACCOUNT
+
+
+async def test_what_a_service_that_stops_has_just_claimed_waits_for_others_at_once(
+    platform: Platform, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim_and_commit, claimed, stopping = Worker._claim, asyncio.Event(), asyncio.Event()
+
+    async def committed_and_not_told(worker: Worker) -> Claimed:
+        batch = await claim_and_commit(worker)
+        if any(row["tenant_id"] == tenant for row in batch.messages):
+            claimed.set()
+            await stopping.wait()
+        return batch
+
+    monkeypatch.setattr(Worker, "_claim", committed_and_not_told)
+    gate = Gate(tenant)
+    async with outreach(platform, tenant, gate):
+        await account(platform, tenant)
+        await arrive(platform, tenant, [lead() for _ in range(10)])
+        await campaign(platform, tenant)
+        await claimed.wait()
+        asyncio.get_running_loop().call_later(0.3, stopping.set)
+    assert (await count(platform, tenant, "claimed"), len(gate.handed)) == (0, 0)
+    assert [m["state"] for m in await messages(platform, tenant)] == ["queued"] * 10
 
 
 async def test_of_what_failed_nothing_is_recorded_twice(platform: Platform, database: Database, tenant: str) -> None:

@@ -32,7 +32,7 @@ from outreach.sending.queueing import variant_of
 
 LEASE = timedelta(minutes=4)
 """How long a claim holds, and how long after the hand-over began a result is waited for."""
-LOOKED_AT = 50
+LOOKED_AT = 25
 """Lanes looked at in one unit of work, at most."""
 _LEAST_PER_LANE = 2
 """Messages looked at of each lane, at least: behind one that a gate keeps there may be one that can leave."""

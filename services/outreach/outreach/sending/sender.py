@@ -48,15 +48,15 @@ from outreach.sending.recording import Result
 
 log = get_logger("sender")
 
-IN_HAND = 600
+IN_HAND = 1000
 """Messages that one worker has claimed, at most."""
-AT_ONCE = 256
+AT_ONCE = 512
 """Of those, the ones that providers are being handed, at most: as many become unknown when a worker dies. They begin to leave, and
 are recorded, some dozens in one transaction."""
 OF_ONE_ACCOUNT = 32
 """Of those, the ones of one account, at most: so many have left before what becomes of the first can stop it."""
-BATCH = 100
-"""Messages claimed at once: as many as intake reveals at once."""
+BATCH = 50
+"""Messages claimed at once: so few that their lanes are locked for some hundredths of a second, and no more than intake reveals at once."""
 _PROVIDER_SECONDS = 180.0
 """How long a provider may take, longer than any of them waits for an answer: who gives up sooner never learns whether a message was sent
 (RFC 5321, 4.5.3.2.6). Shorter than the lease, or living workers' messages would become unknown."""
@@ -106,7 +106,7 @@ class Worker:
         try:
             while True:
                 self._woken.clear()
-                batch = await self._claim() if len(tasks) * BATCH < IN_HAND else None
+                batch = await self._claim_or_return(tasks) if len(tasks) * BATCH < IN_HAND else None
                 if batch and batch.messages:
                     tasks.add(asyncio.create_task(self._send_batch(batch)))
                 elif tasks and batch is None:
@@ -122,6 +122,20 @@ class Worker:
             while tasks:
                 with suppress(asyncio.CancelledError):  # whoever stops a service asks again and again
                     _, tasks = await asyncio.wait(tasks)
+
+    async def _claim_or_return(self, tasks: set[asyncio.Task[int]]) -> Claimed:
+        """Claim; what a claim that is cancelled under way has committed goes back, as one of the tasks."""
+        claiming = asyncio.create_task(self._claim())
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            self._stopping = True
+            tasks.add(asyncio.create_task(self._send_claimed(claiming)))
+            raise
+
+    async def _send_claimed(self, claiming: asyncio.Task[Claimed]) -> int:
+        await asyncio.wait([claiming])
+        return 0 if claiming.exception() else await self._send_batch(claiming.result())
 
     async def _claim(self) -> Claimed:
         async with self._database.begin() as uow:
@@ -145,6 +159,9 @@ class Worker:
         return len(batch.messages)
 
     async def _send_rows(self, tenant: str, rows: Sequence[Row], token: UUID) -> None:
+        if self._stopping:
+            await self._give_back(tenant, rows, token)
+            return
         try:
             letters = await self._composer.compose(tenant, rows)
         except Exception:

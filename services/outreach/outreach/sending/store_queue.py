@@ -103,11 +103,14 @@ _SOME = f"""
     where message.tenant_id = :tenant and message.message_id = any (cast(:messages as uuid[]))
 """
 _SPENT = """
-    select account_id, campaign_id, kind, count(*) as messages
+    select day.account as account_id, campaign_id, kind, messages
     from unnest(cast(:tenants as text[]), cast(:accounts as uuid[]), cast(:begins as timestamptz[]))
          as day (tenant, account, begins)
-    join send_queue on tenant_id = day.tenant and account_id = day.account and spent_at >= day.begins
-    group by account_id, campaign_id, kind
+    cross join lateral (
+        select campaign_id, kind, count(*) as messages from send_queue
+        where tenant_id = day.tenant and account_id = day.account and spent_at >= day.begins
+        group by campaign_id, kind offset 0
+    ) as left_since
 """
 _TAKE = """
     insert into hold (tenant_id, name, enrollment_id, lasts)
