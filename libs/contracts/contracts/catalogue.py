@@ -178,6 +178,7 @@ _DECLARED: Final = (
     _order(outcomes.GetRecordings, UPSTREAM),
     _order(outcomes.CountRecordings, UPSTREAM),
     _event(outcomes.OutcomeRecorded, "intake", "outreach"),
+    _event(outcomes.OutcomeVoided),
     _event(outcomes.OutcomeRefused),
     _order(accounts.SetAccount, "gateway"),
     _order(accounts.ListAccounts, "gateway"),

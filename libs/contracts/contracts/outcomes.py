@@ -134,6 +134,32 @@ class OutcomeRecorded(Event):
     warnings: list[SequenceWarning] = []
     overridden: bool = False
     command_id: UUID | None = None
+    corrects: UUID | None = None
+    """The outcome that was voided to record this one in its stead."""
+
+
+class OutcomeVoided(Event):
+    """An outcome counts no more, as if it had never happened: it was recorded by mistake, or another stands in its stead.
+
+    It may be heard before the `outcome_recorded` of the same outcome.
+    """
+
+    topic: ClassVar = Topic("outcomes", Kind.EVENT, "outcome_voided")
+    outcome_id: UUID
+    lead_id: UUID
+    type: OutcomeType
+    occurred_at: datetime
+    """When the voided outcome was said to have happened."""
+    attribution: Attribution
+    """What the voided outcome was credited to."""
+    voided_at: datetime
+    """When it was taken back."""
+    voided_by: Actor
+    """Who took it back, as a user, agent, key or service id."""
+    reason_code: Slug | None = None
+    """Why it was voided."""
+    corrected_by: UUID | None = None
+    """The outcome recorded in its stead."""
 
 
 class OutcomeRefused(Event):
