@@ -9,8 +9,10 @@ from uuid import UUID, uuid4
 import nats.js.errors
 
 from chassis.received import encode
+from contracts.gateway import TenantChanged, TenantSettings
 from contracts.intake.leads import LeadAccepted, LeadDuplicated, LeadRejected, LeadUpdated
 from contracts.message import Command, Event, ProblemError
+from contracts.operations import GetTenant
 from contracts.outcomes import (
     GetRecordings,
     LeadState,
@@ -22,6 +24,7 @@ from contracts.outcomes import (
     OutcomeResult,
     OutcomeVerdict,
     OutcomeView,
+    OutcomeVoided,
     RecordOutcomes,
 )
 from contracts.values import Attribution, LeadRef
@@ -164,10 +167,25 @@ class Desk:
             for body in await self.stored(OutcomeRecorded.topic.name, at_least)
         ]
 
+    async def voided(self, at_least: int) -> list[OutcomeVoided]:
+        return [
+            OutcomeVoided.model_validate_json(body) for body in await self.stored(OutcomeVoided.topic.name, at_least)
+        ]
+
     async def refused(self, at_least: int) -> list[OutcomeRefused]:
         return [
             OutcomeRefused.model_validate_json(body) for body in await self.stored(OutcomeRefused.topic.name, at_least)
         ]
+
+    async def change_settings(self, **settings: Any) -> None:
+        """Have the gateway tell that the tenant's settings changed, and wait until outcomes knows."""
+        event = TenantChanged(version=2, settings=TenantSettings(**settings), created_at=CREATED_AT)
+        await self.hear(event, sender="gateway")
+
+        async def known() -> bool:
+            return bool((await self.platform.caller.ask(self.tenant, GetTenant(), of="outcomes")).version == 2)
+
+        await until(known, what="the settings being known")
 
     async def _knows(self, lead_id: UUID) -> bool:
         try:

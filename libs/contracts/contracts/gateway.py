@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_valid
 
 from contracts.message import Event, Kind, Reply, Request, Topic
 from contracts.taxonomy import MergePolicy
-from contracts.values import NO_NUL, SourceSystem, Tenant
+from contracts.values import NO_NUL, Slug, SourceSystem, Tenant
 
 _REGIONS = frozenset(
     """
@@ -56,12 +56,14 @@ class TenantSettings(BaseModel):
         """How many leads a minute a source may submit."""
         return self.leads_per_minute_by_source.get(source_system, self.leads_per_minute)
 
+    reason_codes: Annotated[frozenset[Slug], Field(max_length=200)] = frozenset()
+    """The reason codes that outcomes, and voids of outcomes, may have; any, if empty."""
     reveals_per_hour: Annotated[int, Field(ge=1, le=1_000_000)] = 500
     """How many persons one user, or the operator, may be shown the personal values of within an hour."""
     reveals_per_hour_of_services: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
     """The same for a service that acts by itself, as outreach does when it sends."""
 
-    @field_serializer("metadata_allowed")
+    @field_serializer("metadata_allowed", "reason_codes")
     def _in_order(self, names: frozenset[str]) -> list[str]:
         # A set has no order of its own: the same settings must be the same bytes.
         return sorted(names)

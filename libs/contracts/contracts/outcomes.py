@@ -3,16 +3,25 @@
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from contracts.message import Command, Event, Kind, Reply, Request, Topic
 from contracts.taxonomy import Band, OutcomeType, Stage, Tier, Timeline
-from contracts.values import NO_NUL, Actor, Attribution, Currency, LeadRef, Moment, Slug
+from contracts.values import NO_NUL, Actor, Attribution, Currency, Key, LeadRef, Moment, Slug
 
 MAX_OUTCOMES_PER_COMMAND = 100
+MAX_BULK_ROWS = 10_000
+"""Outcomes in a bulk; more are imported."""
+REASON_UNKNOWN = "reason_code_unknown"
+"""Why an outcome is refused whose reason code is none of its tenant's."""
+
+Value = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=2)]
+"""What a deal is worth, in its currency."""
+IdempotencyKey = Annotated[str, Field(max_length=200, pattern=NO_NUL)]
+Reason = Annotated[str, Field(min_length=1, max_length=500)]
 
 
 class OutcomeVerdict(StrEnum):
@@ -23,7 +32,7 @@ class OutcomeVerdict(StrEnum):
     BLOCKED = "blocked"
     """The sequence rules forbid it."""
     REFUSED = "refused"
-    """It can never be recorded: in the future, or its lead was rejected or never came."""
+    """It can never be recorded: in the future, for a reason that the tenant has not, or its lead was rejected or never came."""
     WAITING = "waiting"
     """Its lead is not known yet; it waits up to 24 hours."""
 
@@ -56,14 +65,14 @@ class Outcome(BaseModel):
     type: OutcomeType
     occurred_at: Moment | None = None
     """When it happened, not before 1900; the lead's `created_at`, if empty."""
-    value: Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=2)] | None = None
+    value: Value | None = None
     currency: Currency | None = None
     reason_code: Slug | None = None
     notes: Annotated[str, Field(max_length=20_000)] | None = None
     """Free text; sealed."""
-    idempotency_key: Annotated[str, Field(max_length=200, pattern=NO_NUL)] = ""
+    idempotency_key: IdempotencyKey = ""
     """Tells apart outcomes of one lead, type and moment that are not the same."""
-    override_reason: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    override_reason: Reason | None = None
     """Why an admin records what the sequence rules block."""
 
 
@@ -100,6 +109,10 @@ class OutcomeResult(BaseModel):
     outcome_id: UUID | None = None
     refusal: Refusal | None = None
     warnings: list[SequenceWarning] = []
+    refused_for: Slug | None = None
+    """Why it was refused, where `refusal` has no word for that: `reason_code_unknown`, its reason code is none of the tenant's."""
+    voided: bool = False
+    """Whether what it repeats was voided: under another `idempotency_key` it is recorded again."""
 
 
 class OutcomeResults(Reply):
@@ -173,6 +186,32 @@ class OutcomeRefused(Event):
     command_id: UUID | None = None
 
 
+class OutcomeReasonRefused(Event):
+    """An outcome was not recorded and never will be: its reason code is none of the tenant's."""
+
+    topic: ClassVar = Topic("outcomes", Kind.EVENT, "outcome_reason_refused")
+    lead_id: UUID
+    type: OutcomeType
+    occurred_at: datetime
+    reason_code: Slug
+    """What it said."""
+    command_id: UUID | None = None
+
+
+class VoidView(BaseModel):
+    """How an outcome was voided."""
+
+    voided_at: datetime
+    """When it was taken back."""
+    voided_by: str
+    """Who took it back."""
+    reason_code: str | None = None
+    reason: str | None = None
+    """Why, in words; opened for the caller."""
+    corrected_by: UUID | None = None
+    """The outcome recorded in its stead."""
+
+
 class OutcomeView(BaseModel):
     """An outcome as it was recorded."""
 
@@ -194,6 +233,10 @@ class OutcomeView(BaseModel):
     """Why an admin had it recorded although the sequence rules block it; opened for the caller."""
     warnings: list[SequenceWarning] = []
     overridden: bool = False
+    corrects: UUID | None = None
+    """The outcome that was voided to record this one in its stead."""
+    void: VoidView | None = None
+    """How it was voided, if it was: it counts no more."""
 
 
 class WaitingOutcome(BaseModel):
@@ -228,19 +271,180 @@ class OutcomeHistoryView(Reply):
     waiting: list[WaitingOutcome] = []
     """What is to be recorded of it besides and still waits, in the order it came; on the first pages."""
     next_cursor: str | None = None
+    attribution_now: Attribution | None = None
+    """What an outcome would be credited to that was recorded now, if that was asked for."""
 
 
 class OutcomeHistory(Request[OutcomeHistoryView]):
-    """A lead's outcomes in state order, as many at a time as fit into a message."""
+    """A lead's outcomes in state order, as many at a time as fit into a message; those that were voided too."""
 
     topic: ClassVar = Topic("outcomes", Kind.REQUEST, "outcome_history")
     lead_id: UUID
     limit: Annotated[int, Field(ge=1, le=500)] = 500
     cursor: Annotated[str, Field(max_length=200)] | None = None
+    attribution_now: bool = False
+    """Whether the attribution of today is told beside those that were frozen."""
+
+
+class VoidResult(Reply):
+    """An outcome counts no more."""
+
+    outcome_id: UUID
+    voided_at: datetime
+    """When it was taken back."""
+    voided_by: str
+    """Who took it back."""
+    corrected_by: UUID | None = None
+    """The outcome recorded in its stead."""
+    already: bool = False
+    """Whether it was voided before: nothing has changed then."""
+
+
+class _Voiding(BaseModel):
+    """Which outcome counts no more, and why."""
+
+    lead_id: UUID
+    """The lead it was recorded of, as `outcome_history` tells it."""
+    outcome_id: UUID
+    """What was recorded by mistake."""
+    reason_code: Slug | None = None
+    """Why, as one of the tenant's reason codes; of any, where the tenant has no list."""
+    reason: Reason | None = None
+    """Why, in words; sealed."""
+
+
+class VoidOutcome(_Voiding, Request[VoidResult]):
+    """Have an outcome count no more, as if it had never happened; it stays in the history.
+
+    What is reported once more as it was voided is not recorded, but under another `idempotency_key`. An outcome that the tenant has not
+    is `not_found`.
+    """
+
+    topic: ClassVar = Topic("outcomes", Kind.REQUEST, "void_outcome")
+    voided_by: Actor = "operator"
+    """Who takes it back."""
+
+
+class CorrectionResult(Reply):
+    """What became of a correction."""
+
+    result: OutcomeResult
+    """The verdict on the outcome that is to stand in the other's stead: `recorded`; `duplicate`, it stands there already; on any other
+    nothing has changed."""
+
+
+class CorrectOutcome(_Voiding, Request[CorrectionResult]):
+    """Void an outcome and record another in its stead, both or neither; `outcome_recorded` is told first, then `outcome_voided`.
+
+    The other is judged as if the first had never been, and credited as it was. One that was voided for something else is a `conflict`,
+    one that the tenant has not is `not_found`.
+    """
+
+    topic: ClassVar = Topic("outcomes", Kind.REQUEST, "correct_outcome")
+    outcome: Outcome
+    """All that is to stand in its stead; when it happened is when the first did, if empty."""
+    recorded_by: Actor = "operator"
+
+
+class BulkRow(LeadRef):
+    """One lead of a bulk, and what is otherwise with it."""
+
+    type: OutcomeType | None = None
+    occurred_at: Moment | None = None
+    value: Value | None = None
+    currency: Currency | None = None
+    reason_code: Slug | None = None
+    idempotency_key: IdempotencyKey | None = None
+    """Tells apart outcomes of one lead, type and moment that are not the same."""
+
+    @model_serializer(mode="wrap")
+    def _briefly(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Ten thousand rows fit into a message, if what is empty is left out.
+        return {name: value for name, value in whole(self).items() if value is not None}
+
+
+class LeadFilter(BaseModel):
+    """The leads that match everything given, as they are now; of leads that are merged the one that stands for them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source_key: Key | None = None
+    geo_key: Key | None = None
+    tier: Tier | None = None
+    partner: Key | None = None
+    """The key of who referred the lead."""
+
+    @model_validator(mode="after")
+    def _chooses(self) -> "LeadFilter":
+        if not any((self.source_key, self.geo_key, self.tier, self.partner)):
+            raise ValueError("give at least one of source_key, geo_key, tier, partner")
+        return self
+
+
+class BulkVerdict(BaseModel):
+    """A verdict, and all rows that got it."""
+
+    verdict: OutcomeVerdict
+    refusal: Refusal | None = None
+    refused_for: Slug | None = None
+    """Why they were refused, where `refusal` has no word for that: `reason_code_unknown`."""
+    warnings: list[SequenceWarning] = []
+    voided: bool = False
+    """Whether what they repeat was voided."""
+    rows: list[int]
+    """Which, by their place in the request, or in `lead_ids`, from 0."""
+
+
+class BulkResults(Reply):
+    """The verdict on each row of a bulk: what no group names was recorded, and nothing is odd about it."""
+
+    counts: dict[OutcomeVerdict, int]
+    """By verdict; a verdict that none got is left out."""
+    verdicts: list[BulkVerdict]
+    """The verdicts on all other rows."""
+    lead_ids: list[UUID] = []
+    """The leads that a filter chose."""
+
+
+class RecordOutcomesInBulk(Request[BulkResults]):
+    """Record one outcome of each of many leads, named or chosen by a filter, and wait for the verdict on each.
+
+    Not all or nothing: each row has its own verdict, and stands whatever becomes of the others; asked for again, rows that were
+    recorded are duplicates. A filter that chooses more leads than a bulk takes is `invalid`, and nothing is recorded.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "outcome": {"type": "contacted", "occurred_at": "2026-11-02T09:30:00Z"},
+                    "rows": [
+                        {"source_system": "crm", "source_id": "L-1042"},
+                        {"source_system": "crm", "source_id": "L-1043", "type": "invalid"},
+                    ],
+                }
+            ]
+        }
+    )
+
+    topic: ClassVar = Topic("outcomes", Kind.REQUEST, "record_outcomes_in_bulk")
+    outcome: Outcome
+    """What to record of each, where its row does not say otherwise."""
+    rows: Annotated[list[BulkRow], Field(max_length=MAX_BULK_ROWS)] = []
+    """The leads, in the order in which they are recorded; instead of `leads`."""
+    leads: LeadFilter | None = None
+    """Which leads; instead of `rows`."""
+    recorded_by: Actor = "operator"
+
+    @model_validator(mode="after")
+    def _names_leads(self) -> "RecordOutcomesInBulk":
+        if bool(self.rows) == (self.leads is not None):
+            raise ValueError("give either rows, or leads")
+        return self
 
 
 class LeadStateView(Reply):
-    """Where a lead stands, derived from its outcomes; empty while it has none."""
+    """Where a lead stands, derived from its outcomes that were not voided; empty while it has none."""
 
     lead_id: UUID
     stage: Stage | None = None
@@ -262,6 +466,24 @@ class LeadState(Request[LeadStateView]):
 
     topic: ClassVar = Topic("outcomes", Kind.REQUEST, "lead_state")
     lead_id: UUID
+
+
+class RebuiltLeadStates(Reply):
+    """What the outcomes say of a tenant's leads, compared with what was kept of that."""
+
+    compared: int
+    """How many leads."""
+    different: int
+    """Of how many something else was kept; it says what the outcomes say by now."""
+    lead_ids: list[UUID]
+    """At most 100 of these."""
+
+
+class RebuildLeadStates(Request[RebuiltLeadStates]):
+    """Derive the states of all leads from their outcomes, compare them with what is kept to find missing outcomes by, and put them
+    in its place. `lead_state` itself is derived each time it is asked for."""
+
+    topic: ClassVar = Topic("outcomes", Kind.REQUEST, "rebuild_lead_states")
 
 
 class MissingOutcome(BaseModel):

@@ -10,18 +10,20 @@ from chassis.unit_of_work import Database
 from contracts import outcomes as messages
 from contracts.catalogue import EVENTS
 from contracts.intake import erasure, leads, people
-from contracts.outreach import sending
+from contracts.outreach import replies, sending
 from outcomes import handlers
+from outcomes.bulk import Bulk
 from outcomes.handlers import Handlers
 from outcomes.source_ids import Naming
 from outcomes.store_orders import SealedOrders
+from outcomes.voiding import Voiding
 
 
 def build(settings: Settings) -> Service:
     database = Database("outcomes", settings.database_url)
     keys = TenantKeys(key_service(settings.kms_uri))
     naming = Naming(keys, lambda tenant, request: service.caller.ask(tenant, request))
-    asking = Handlers(keys, naming)
+    asking, voiding, bulk = Handlers(keys, naming), Voiding(keys), Bulk(database, keys, naming)
     service: Service = Service(
         "outcomes",
         settings,
@@ -32,6 +34,9 @@ def build(settings: Settings) -> Service:
             ResealedColumn("waiting", "sealed_id", key={"position": "bigint"}, context="source_id"),
             ResealedColumn(
                 "outcome", "sealed", key={"lead_id": "uuid", "sequence": "integer"}, context="outcome/{outcome_id}"
+            ),
+            ResealedColumn(
+                "outcome_void", "sealed", key={"lead_id": "uuid", "sequence": "integer"}, context="void/{outcome_id}"
             ),
         ],
         consumes={
@@ -45,12 +50,17 @@ def build(settings: Settings) -> Service:
             people.LeadMerged: asking.follow_leads,
             people.LeadUnmerged: asking.follow_leads,
             sending.MessageSent: asking.follow_leads,
+            replies.ReplyReceived: asking.follow_leads,
         },
         answers={
             messages.RecordOutcomesNow: asking.record_now,
+            messages.RecordOutcomesInBulk: bulk.record,
+            messages.VoidOutcome: voiding.void,
+            messages.CorrectOutcome: voiding.correct,
             messages.OutcomeHistory: asking.outcome_history,
             messages.LeadState: handlers.lead_state,
             messages.MissingOutcomes: handlers.missing_outcomes,
+            messages.RebuildLeadStates: handlers.rebuild_lead_states,
             messages.GetRecordings: handlers.get_recordings,
             messages.CountRecordings: handlers.count_recordings,
         },

@@ -5,14 +5,14 @@ lost after won contradicts as much as won after lost.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel
 
-from contracts.outcomes import LeadStateView, OutcomeVerdict, Refusal, SequenceWarning
+from contracts.outcomes import REASON_UNKNOWN, LeadStateView, OutcomeVerdict, Refusal, SequenceWarning
 from contracts.taxonomy import STAGE_OF, OutcomeType, Tier, Timeline
 
 T = TypeVar("T", bound=BaseModel)
@@ -82,6 +82,7 @@ class Recorded:
     Attributes:
         sequence: its place among the lead's outcomes in recorded order, from 1.
         occurred_at: when it happened; it may lie before that of an outcome recorded earlier.
+        voided: it counts no more, but keeps its place and its identity.
     """
 
     outcome_id: UUID
@@ -89,6 +90,7 @@ class Recorded:
     type: OutcomeType
     occurred_at: datetime
     idempotency_key: str = ""
+    voided: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,8 @@ class Judgement:
         outcome_id: the outcome that stands for it, when recorded now or before.
         sequence: its place, when recorded now; 0 otherwise.
         overridden: recorded although the sequence rules block it.
+        refused_for: why it is refused, where `refusal` has no word for that.
+        voided: what it repeats was voided.
     """
 
     verdict: OutcomeVerdict
@@ -107,15 +111,18 @@ class Judgement:
     refusal: Refusal | None = None
     warnings: tuple[SequenceWarning, ...] = ()
     overridden: bool = False
+    refused_for: str | None = None
+    voided: bool = False
 
 
 class History:
-    """A lead's outcomes in recorded order, growing as more are judged."""
+    """A lead's outcomes in recorded order, growing as more are judged. What was voided blocks nothing, and is not recorded again
+    when it is reported again."""
 
     def __init__(self, recorded: Iterable[Recorded] = ()) -> None:
         self.recorded: list[Recorded] = []
         self._types: set[OutcomeType] = set()
-        self._ids: dict[tuple[OutcomeType, datetime, str], UUID] = {}
+        self._known: dict[tuple[OutcomeType, datetime, str], Recorded] = {}
         for outcome in recorded:
             self._add(outcome)
 
@@ -128,16 +135,20 @@ class History:
         *,
         heard_at: datetime,
         override: bool,
+        reason_known: bool = True,
     ) -> Judgement:
-        """Judge an outcome, and add it unless it is a repeat, in the future, or blocked.
+        """Judge an outcome, and add it unless it is a repeat, in the future, for an unknown reason, or blocked.
 
         `heard_at` is when it was reported: an outcome is in the future if it lies after that, however long it waited.
-        `override` says that an admin gave a reason to record what the sequence rules block.
+        `override` says that an admin gave a reason to record what the sequence rules block, `reason_known` whether the outcome's
+        reason code, if it has one, is the tenant's.
         """
-        if known := self._ids.get((type_, occurred_at, idempotency_key)):
-            return Judgement(OutcomeVerdict.DUPLICATE, known)
+        if known := self._known.get((type_, occurred_at, idempotency_key)):
+            return Judgement(OutcomeVerdict.DUPLICATE, known.outcome_id, voided=known.voided)
         if occurred_at > heard_at + CLOCK_SKEW:
             return Judgement(OutcomeVerdict.REFUSED, refusal=Refusal.IN_FUTURE)
+        if not reason_known:
+            return Judgement(OutcomeVerdict.REFUSED, refused_for=REASON_UNKNOWN)
         refusal = blocked(type_, self._types)
         if refusal and not override:
             return Judgement(OutcomeVerdict.BLOCKED, refusal=refusal)
@@ -148,10 +159,17 @@ class History:
             OutcomeVerdict.RECORDED, outcome_id, outcome.sequence, warnings=odd, overridden=refusal is not None
         )
 
+    def without(self, outcome_id: UUID) -> "History":
+        """The same, with one of the outcomes voided."""
+        return History(
+            replace(outcome, voided=True) if outcome.outcome_id == outcome_id else outcome for outcome in self.recorded
+        )
+
     def _add(self, outcome: Recorded) -> None:
         self.recorded.append(outcome)
-        self._types.add(outcome.type)
-        self._ids[outcome.type, outcome.occurred_at, outcome.idempotency_key] = outcome.outcome_id
+        self._known[outcome.type, outcome.occurred_at, outcome.idempotency_key] = outcome
+        if not outcome.voided:
+            self._types.add(outcome.type)
 
 
 def blocked(type_: OutcomeType, recorded: Collection[OutcomeType]) -> Refusal | None:
@@ -176,8 +194,8 @@ def in_state_order(recorded: Iterable[Recorded]) -> list[Recorded]:
 
 
 def state_of(lead_id: UUID, recorded: Iterable[Recorded]) -> LeadStateView:
-    """Where a lead stands: a fold over its outcomes, and over nothing else."""
-    outcomes = in_state_order(recorded)
+    """Where a lead stands: a fold over its outcomes that were not voided, and over nothing else."""
+    outcomes = in_state_order(outcome for outcome in recorded if not outcome.voided)
     if not outcomes:
         return LeadStateView(lead_id=lead_id)
     last = outcomes[-1]

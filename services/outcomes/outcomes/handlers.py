@@ -13,17 +13,18 @@ from contracts import outcomes as messages
 from contracts.intake import erasure, leads
 from contracts.message import ProblemCode, ProblemError
 from contracts.operations import PersonalDataDropped
-from contracts.outreach import sending
+from contracts.outreach import replies, sending
 from contracts.values import LeadRef
 from outcomes import domain, recording, store, store_orders, telling
 from outcomes.orders import Order, has_free_text, order_of
 from outcomes.source_ids import Naming
 
 _MISSING_SHOWN = 100
+_DIFFERENT_SHOWN = 100
 _BATCH = 500
 
 
-LeadNews = leads.LeadSnapshot | leads.LeadDuplicated | leads.LeadRejected | sending.MessageSent
+LeadNews = leads.LeadSnapshot | leads.LeadDuplicated | leads.LeadRejected | sending.MessageSent | replies.ReplyReceived
 """What other services tell of leads."""
 
 
@@ -49,6 +50,11 @@ def _version_row(message: Received[Any], lead: leads.LeadSnapshot) -> dict[str, 
         "attribution": lead.attribution.model_dump_json(exclude_none=True),
         "active_at": active_at,
     }
+
+
+def _active_at(act: sending.MessageSent | replies.ReplyReceived) -> datetime:
+    # A mailbox may have been read days after its mail came; and a sender's clock may be ahead.
+    return min(act.received_at, act.occurred_at) if isinstance(act, replies.ReplyReceived) else act.occurred_at
 
 
 async def _carry_out_waiting(uow: UnitOfWork, named: Sequence[tuple[str, LeadRef]]) -> None:
@@ -90,11 +96,11 @@ class Handlers:
 
     async def follow_leads(self, uow: UnitOfWork, received: Sequence[Received[LeadNews]]) -> None:
         """Handles all that is told of leads: keeps it, and carries out what waited for it."""
-        versions, unchanged, rejections, sends, named = [], [], [], [], []
+        versions, unchanged, rejections, acts, named = [], [], [], [], []
         for message in received:
             body = message.body
-            if isinstance(body, sending.MessageSent):
-                sends.append({"tenant_id": message.tenant, "lead_id": body.lead_id, "active_at": body.occurred_at})
+            if isinstance(body, sending.MessageSent | replies.ReplyReceived):
+                acts.append({"tenant_id": message.tenant, "lead_id": body.lead_id, "active_at": _active_at(body)})
                 continue
             if isinstance(body, leads.LeadSnapshot):
                 versions.append(_version_row(message, body))
@@ -108,7 +114,7 @@ class Handlers:
         await store.keep_versions(uow, versions)
         await store.keep_unchanged(uow, unchanged)
         await store.keep_rejections(uow, rejections)
-        await store.note_activity(uow, sends)
+        await store.note_activity(uow, acts)
         await store.hear_through(uow, max(message.wire.received for message in received))
         await _carry_out_waiting(uow, named)
 
@@ -132,6 +138,7 @@ class Handlers:
             text = "the lead has no such submission; leave it out to record for the lead as it is now"
             raise ProblemError(ProblemCode.NOT_FOUND, text, "lead.submission_id")
         [results] = await recording.record(uow, [(order, place)])
+        await recording.close(uow, [order], [results])
         return messages.OutcomeResults(results=results)
 
     async def outcome_history(
@@ -174,6 +181,19 @@ async def missing_outcomes(
         for row in rows
     ]
     return messages.MissingOutcomesView(leads=leads, count=count)
+
+
+async def rebuild_lead_states(
+    uow: UnitOfWork, request: Received[messages.RebuildLeadStates]
+) -> messages.RebuiltLeadStates:
+    compared = await store.count_leads(uow, request.tenant)
+    suspects = await store.wrongly_kept(uow, request.tenant)
+    await store.lock(uow)  # for these few only: outcomes of theirs may have been recorded meanwhile
+    different = await store.wrongly_kept(uow, request.tenant, suspects)
+    await store.keep_as_derived(uow, request.tenant, different)
+    return messages.RebuiltLeadStates(
+        compared=compared, different=len(different), lead_ids=different[:_DIFFERENT_SHOWN]
+    )
 
 
 async def get_recordings(uow: UnitOfWork, request: Received[messages.GetRecordings]) -> messages.RecordingList:

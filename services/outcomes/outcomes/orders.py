@@ -106,11 +106,12 @@ def has_free_text(body: Ordering) -> bool:
 def order_of(message: Received[Ordering], key: TenantKey | None) -> Order:
     """The order a message gives; `key` seals its free text."""
     body = message.body
-    entries = [_entry(outcome, key) for outcome in outcomes_in(body)]
+    entries = [entry_of(outcome, key) for outcome in outcomes_in(body)]
     return Order(message.envelope, body.lead, body.recorded_by, message.wire.received, entries)
 
 
-def _entry(outcome: Outcome, key: TenantKey | None) -> Entry:
+def entry_of(outcome: Outcome, key: TenantKey | None) -> Entry:
+    """What an outcome makes of an order; `key` seals its free text."""
     id_ = uuid7()
     sealed = None
     if key and (outcome.notes or outcome.override_reason):

@@ -1,12 +1,22 @@
 """Orders are carried out: recorded, refused, or left waiting for their lead; whatever way they came."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
+from chassis import tenants
 from chassis.unit_of_work import UnitOfWork
-from contracts.outcomes import OutcomeRecorded, OutcomeRefused, OutcomeResult, OutcomeVerdict, Refusal
+from contracts.outcomes import (
+    OutcomeReasonRefused,
+    OutcomeRecorded,
+    OutcomeRefused,
+    OutcomeResult,
+    OutcomeVerdict,
+    Refusal,
+)
 from contracts.taxonomy import STAGE_OF, band
 from contracts.values import Attribution
 from outcomes import domain, store, store_orders
@@ -15,6 +25,8 @@ from outcomes.store import LeadKey, Place
 
 Located = tuple[Order, Place]
 Verdicts = list[OutcomeResult]
+Reasons = Collection[str]
+"""The reason codes that a tenant knows; all there are, if empty."""
 
 
 async def carry_out(uow: UnitOfWork, orders: Sequence[Order]) -> None:
@@ -40,25 +52,51 @@ async def carry_out(uow: UnitOfWork, orders: Sequence[Order]) -> None:
                 held.add(lead)
         else:
             ready.append((order, place))
-    await record(uow, ready)
+    await close(uow, [order for order, _ in ready], await record(uow, ready))
     await refuse(uow, refused, Refusal.LEAD_REJECTED)
     await _wait(uow, [order for order in waiting if order.position is None])
 
 
 async def record(uow: UnitOfWork, located: Sequence[Located]) -> list[Verdicts]:
-    """Record orders whose leads are known, in their order; returns the verdicts on each order's outcomes."""
+    """Record orders whose leads are known, in their order; returns the verdicts on each order's outcomes, which are not kept yet."""
     if not located:
         return []
+    reasons = await _reasons(uow, [order for order, _ in located])
     leads = {_key(order, place) for order, place in located}
     histories = {lead: domain.History(known) for lead, known in (await store.histories(uow, leads)).items()}
     rows: list[dict[str, Any]] = []
     verdicts = [
-        [_record_one(uow, order, place, entry, histories[_key(order, place)], rows) for entry in order.entries]
+        [
+            _record_one(uow, order, place, entry, histories[_key(order, place)], reasons.get(order.tenant, ()), rows)
+            for entry in order.entries
+        ]
         for order, place in located
     ]
     await store.add_outcomes(uow, rows)
-    await _close(uow, [order for order, _ in located], verdicts)
     return verdicts
+
+
+async def _reasons(uow: UnitOfWork, orders: Sequence[Order]) -> dict[str, Reasons]:
+    """The reason codes of those of the orders' tenants that they give some of."""
+    giving = {order.tenant for order in orders if any(entry.reason_code for entry in order.entries)}
+    return {tenant: (await tenants.settings_of(uow, tenant)).reason_codes for tenant in sorted(giving)}
+
+
+async def record_instead(
+    uow: UnitOfWork, order: Order, place: Place, known: Sequence[domain.Recorded], corrected: UUID
+) -> OutcomeResult:
+    """Record an order's one outcome as if another, which it corrects, had never been; that one is not voided yet.
+
+    Parameters:
+        known: all that was recorded of the lead.
+    """
+    reasons = await _reasons(uow, [order])
+    rows: list[dict[str, Any]] = []
+    history = domain.History(known).without(corrected)
+    (entry,) = order.entries
+    result = _record_one(uow, order, place, entry, history, reasons.get(order.tenant, ()), rows, corrected)
+    await store.add_outcomes(uow, rows)
+    return result
 
 
 async def refuse(uow: UnitOfWork, located: Sequence[Located], refusal: Refusal) -> None:
@@ -70,10 +108,11 @@ async def refuse(uow: UnitOfWork, located: Sequence[Located], refusal: Refusal) 
         verdicts.append(
             [OutcomeResult(verdict=OutcomeVerdict.REFUSED, type=entry.type, refusal=refusal) for entry in order.entries]
         )
-    await _close(uow, [order for order, _ in located], verdicts)
+    await close(uow, [order for order, _ in located], verdicts)
 
 
-async def _close(uow: UnitOfWork, orders: Sequence[Order], verdicts: Sequence[Verdicts]) -> None:
+async def close(uow: UnitOfWork, orders: Sequence[Order], verdicts: Sequence[Verdicts]) -> None:
+    """Keep the verdicts on orders, which do not wait any more."""
     await store_orders.keep_results(uow, list(zip(orders, verdicts, strict=True)))
     await store_orders.end_wait(uow, orders)
 
@@ -90,14 +129,21 @@ async def _wait(uow: UnitOfWork, orders: Sequence[Order]) -> None:
 
 
 def _record_one(
-    uow: UnitOfWork, order: Order, place: Place, entry: Entry, history: domain.History, rows: list[dict[str, Any]]
+    uow: UnitOfWork,
+    order: Order,
+    place: Place,
+    entry: Entry,
+    history: domain.History,
+    reasons: Reasons,
+    rows: list[dict[str, Any]],
+    corrects: UUID | None = None,
 ) -> OutcomeResult:
     """Judge one outcome, publish what became of it, and add the row that it makes, if any."""
     assert place.lead_id and place.created_at and place.attribution, "an order is recorded only when its lead is known"
     occurred_at = entry.occurred_at or place.created_at
     judgement = history.record(
         entry.outcome_id, entry.type, occurred_at, entry.idempotency_key,
-        heard_at=order.heard_at, override=entry.override,
+        heard_at=order.heard_at, override=entry.override, reason_known=knows(reasons, entry.reason_code),
     )  # fmt: skip
     if judgement.verdict is OutcomeVerdict.RECORDED:
         event = OutcomeRecorded(
@@ -117,18 +163,28 @@ def _record_one(
             warnings=list(judgement.warnings),
             overridden=judgement.overridden,
             command_id=order.command_id,
+            corrects=corrects,
         )
         uow.publish(order.tenant, event, order.cause)
         rows.append(_row(order, place, entry, event))
     elif judgement.refusal:
         _publish_refusal(uow, order, place, entry, judgement.refusal)
+    elif judgement.refused_for:
+        _publish_unknown_reason(uow, order, place.lead_id, entry, occurred_at)
     return OutcomeResult(
         verdict=judgement.verdict,
         type=entry.type,
         outcome_id=judgement.outcome_id,
         refusal=judgement.refusal,
         warnings=list(judgement.warnings),
+        refused_for=judgement.refused_for,
+        voided=judgement.voided,
     )
+
+
+def knows(reasons: Reasons, code: str | None) -> bool:
+    """Whether a tenant that knows these reason codes knows this one, if it is one."""
+    return not reasons or code is None or code in reasons
 
 
 def _row(order: Order, place: Place, entry: Entry, event: OutcomeRecorded) -> dict[str, Any]:
@@ -149,6 +205,18 @@ def _publish_refusal(uow: UnitOfWork, order: Order, place: Place, entry: Entry, 
         type=entry.type,
         occurred_at=entry.occurred_at or place.created_at,
         refusal=refusal,
+        command_id=order.command_id,
+    )
+    uow.publish(order.tenant, event, order.cause)
+
+
+def _publish_unknown_reason(uow: UnitOfWork, order: Order, lead_id: UUID, entry: Entry, occurred_at: datetime) -> None:
+    assert entry.reason_code, "only a reason can be unknown"
+    event = OutcomeReasonRefused(
+        lead_id=lead_id,
+        type=entry.type,
+        occurred_at=occurred_at,
+        reason_code=entry.reason_code,
         command_id=order.command_id,
     )
     uow.publish(order.tenant, event, order.cause)

@@ -1,5 +1,6 @@
 """Every query about leads and their outcomes. What waits, and the verdicts, are in `store_orders`."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,18 +38,23 @@ _KEEP_VERSIONS = """
         select tenant_id, submission_id, lead_id, version from given
         on conflict do nothing
     )
-    insert into lead (tenant_id, lead_id, source_system, source_id, version, tier, timeline, last_activity_at, merged_into)
-    select distinct on (tenant_id, lead_id) tenant_id, lead_id, source_system, source_id, version, tier, timeline,
-           max(active_at) over (partition by tenant_id, lead_id), merged_into
-    from given
-    order by tenant_id, lead_id, version desc
+    insert into lead (tenant_id, lead_id, source_system, source_id, version, tier, timeline, last_activity_at,
+                      told_activity_at, merged_into)
+    select tenant_id, lead_id, source_system, source_id, version, tier, timeline, active_at, active_at, merged_into
+    from (
+        select distinct on (tenant_id, lead_id) tenant_id, lead_id, source_system, source_id, version, tier, timeline,
+               max(active_at) over (partition by tenant_id, lead_id) as active_at, merged_into
+        from given
+        order by tenant_id, lead_id, version desc
+    ) as newest
     on conflict (tenant_id, lead_id) do update set
         version = greatest(lead.version, excluded.version),
         source_id = case when excluded.version > lead.version then excluded.source_id else lead.source_id end,
         tier = case when excluded.version > lead.version then excluded.tier else lead.tier end,
         timeline = case when excluded.version > lead.version then excluded.timeline else lead.timeline end,
         merged_into = case when excluded.version > lead.version then excluded.merged_into else lead.merged_into end,
-        last_activity_at = greatest(lead.last_activity_at, excluded.last_activity_at)
+        last_activity_at = greatest(lead.last_activity_at, excluded.last_activity_at),
+        told_activity_at = greatest(coalesce(lead.told_activity_at, lead.last_activity_at), excluded.told_activity_at)
 """
 _KEEP_UNCHANGED = """
     insert into submission (tenant_id, submission_id, lead_id, version)
@@ -63,7 +69,7 @@ _KEEP_REJECTIONS = """
     on conflict do nothing
 """
 _NOTE_ACTIVITY = """
-    update lead set last_activity_at = latest.active_at
+    update lead set last_activity_at = greatest(last_activity_at, latest.active_at), told_activity_at = latest.active_at
     from (
         select tenant_id, lead_id, max(active_at) as active_at
         from unnest(cast(:tenant_id as text[]), cast(:lead_id as uuid[]), cast(:active_at as timestamptz[]))
@@ -71,7 +77,7 @@ _NOTE_ACTIVITY = """
         group by tenant_id, lead_id
     ) as latest
     where lead.tenant_id = latest.tenant_id and lead.lead_id = latest.lead_id
-      and lead.last_activity_at < latest.active_at
+      and coalesce(lead.told_activity_at, lead.last_activity_at) < latest.active_at
 """
 # The lead stays as it was, and asks nobody for an outcome any more.
 _ERASE = """
@@ -172,7 +178,11 @@ _HISTORIES = """
     select wanted.tenant_id, wanted.lead_id, one.*
     from unnest(cast(:tenants as text[]), cast(:leads as uuid[])) as wanted (tenant_id, lead_id)
     cross join lateral (
-        select outcome_id, sequence, type, occurred_at, idempotency_key from outcome
+        select outcome_id, sequence, type, occurred_at, idempotency_key,
+               exists (select from outcome_void as void
+                       where void.tenant_id = wanted.tenant_id and void.lead_id = wanted.lead_id
+                             and void.sequence = outcome.sequence) as voided
+        from outcome
         where outcome.tenant_id = wanted.tenant_id and outcome.lead_id = wanted.lead_id
         offset 0
     ) as one
@@ -182,9 +192,18 @@ _OUTCOME_TYPES = {
     "tenant_id": "text", "lead_id": "uuid", "sequence": "integer", "outcome_id": "uuid", "type": "text",
     "occurred_at": "timestamptz", "idempotency_key": "text", "recorded_at": "timestamptz", "recorded_by": "text",
     "attribution": "jsonb", "value": "numeric", "currency": "text", "value_band": "text", "reason_code": "text",
-    "overridden": "boolean", "sealed": "bytea",
+    "overridden": "boolean", "corrects": "uuid", "sealed": "bytea",
 }  # fmt: skip
 _OUTCOME = ", ".join(_OUTCOME_TYPES)
+_WITH_VOIDS = f"""
+    select {_OUTCOME}, warnings, voided_at, voided_by, void_reason_code, corrected_by, void_sealed
+    from outcome left join lateral (
+        select voided_at, voided_by, reason_code as void_reason_code, corrected_by, void.sealed as void_sealed
+        from outcome_void as void
+        where void.tenant_id = outcome.tenant_id and void.lead_id = outcome.lead_id and void.sequence = outcome.sequence
+        limit 1
+    ) as void on true
+"""
 _ADD_OUTCOMES = f"""
     with given as materialized (
         select * from unnest({", ".join(f"cast(:{name} as {type_}[])" for name, type_ in _OUTCOME_TYPES.items())},
@@ -195,6 +214,7 @@ _ADD_OUTCOMES = f"""
         select {_OUTCOME}, string_to_array(warnings, ',') from given
     )
     update lead set last_activity_at = greatest(lead.last_activity_at, latest.occurred_at),
+                    told_activity_at = coalesce(lead.told_activity_at, lead.last_activity_at),
                     beyond_contacted = lead.beyond_contacted or latest.beyond_contacted
     from (
         select tenant_id, lead_id, max(occurred_at) as occurred_at, bool_or(beyond_contacted) as beyond_contacted
@@ -202,6 +222,16 @@ _ADD_OUTCOMES = f"""
     ) as latest
     where lead.tenant_id = latest.tenant_id and lead.lead_id = latest.lead_id
 """
+_STANDING = """
+    from outcome
+    where outcome.tenant_id = lead.tenant_id and outcome.lead_id = lead.lead_id
+      and not exists (select from outcome_void as void
+                      where void.tenant_id = outcome.tenant_id and void.lead_id = outcome.lead_id
+                            and void.sequence = outcome.sequence)
+"""
+"""The outcomes of `lead` that were not voided."""
+_BEYOND_CONTACTED = f"exists (select {_STANDING} and outcome.type <> '{OutcomeType.CONTACTED}')"
+"""What `is_beyond_contacted` says of them together."""
 _MISSING = f"""
     from lead
     where lead.tenant_id = :tenant and lead.last_activity_at < :before and lead.merged_into is null
@@ -302,8 +332,12 @@ async def forget(uow: UnitOfWork, tenant: str, lead_id: UUID, version: int) -> d
         "update outcome set sealed = null where tenant_id = :tenant and lead_id = :lead_id and sealed is not null",
         **this,
     )
+    voids = await uow.execute(
+        "update outcome_void set sealed = null where tenant_id = :tenant and lead_id = :lead_id and sealed is not null",
+        **this,
+    )
     waiting = await uow.execute(_EMPTY_WAITING, **this)
-    return {"outcome_texts": texts.rowcount, "waiting_texts": waiting.rowcount}
+    return {"outcome_texts": texts.rowcount + voids.rowcount, "waiting_texts": waiting.rowcount}
 
 
 async def locate(uow: UnitOfWork, orders: Sequence[Order]) -> list[Place]:
@@ -348,9 +382,101 @@ async def histories(uow: UnitOfWork, leads: Collection[LeadKey]) -> dict[LeadKey
     rows = await uow.execute(_HISTORIES, tenants=[key[0] for key in leads], leads=[key[1] for key in leads])
     for row in rows:
         found[row.tenant_id, row.lead_id].append(
-            Recorded(row.outcome_id, row.sequence, OutcomeType(row.type), row.occurred_at, row.idempotency_key)
+            Recorded(
+                row.outcome_id, row.sequence, OutcomeType(row.type), row.occurred_at, row.idempotency_key, row.voided
+            )
         )
     return found
+
+
+async def void(uow: UnitOfWork, tenant: str, outcome: Mapping[str, Any], **how: Any) -> None:
+    """Keep that an outcome was voided; its lead's last_activity_at and beyond_contacted are as if it had never been.
+
+    Parameters:
+        outcome: its lead_id, sequence and outcome_id.
+        how: voided_at, voided_by, reason_code, corrected_by, sealed.
+    """
+    key = {name: outcome[name] for name in ("lead_id", "sequence", "outcome_id")}
+    await uow.execute(
+        """insert into outcome_void (tenant_id, lead_id, sequence, outcome_id, voided_at, voided_by, reason_code,
+                                     corrected_by, sealed)
+           values (:tenant, :lead_id, :sequence, :outcome_id, :voided_at, :voided_by, :reason_code, :corrected_by, :sealed)""",
+        tenant=tenant, **key, **how,
+    )  # fmt: skip
+    await uow.execute(
+        f"""update lead set beyond_contacted = {_BEYOND_CONTACTED},
+                last_activity_at = greatest(coalesce(told_activity_at, last_activity_at),
+                                            (select max(outcome.occurred_at) {_STANDING}))
+            where tenant_id = :tenant and lead_id = :lead_id""",
+        tenant=tenant, lead_id=key["lead_id"],
+    )  # fmt: skip
+
+
+async def wrongly_kept(uow: UnitOfWork, tenant: str, among: Collection[UUID] | None = None) -> list[UUID]:
+    """The leads, all or among these, of which something else is kept than their outcomes say."""
+    rows = await uow.execute(
+        f"""select lead_id from lead
+            where tenant_id = :tenant and (cast(:among as uuid[]) is null or lead_id = any(cast(:among as uuid[])))
+                  and beyond_contacted <> {_BEYOND_CONTACTED}
+            order by lead_id""",
+        tenant=tenant, among=None if among is None else list(among),
+    )  # fmt: skip
+    return list(rows.scalars())
+
+
+async def keep_as_derived(uow: UnitOfWork, tenant: str, leads: Collection[UUID]) -> None:
+    """Have be kept of these leads what their outcomes say."""
+    await uow.execute(
+        f"""update lead set beyond_contacted = {_BEYOND_CONTACTED}
+            where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[]))""",
+        tenant=tenant, leads=list(leads),
+    )  # fmt: skip
+
+
+async def count_leads(uow: UnitOfWork, tenant: str) -> int:
+    rows = await uow.execute("select count(*) from lead where tenant_id = :tenant", tenant=tenant)
+    return int(rows.scalar_one())
+
+
+async def chosen(uow: UnitOfWork, tenant: str, wanted: Mapping[str, str | None], limit: int) -> list[UUID]:
+    """The leads that stand for themselves, were not erased, and have these values now: source_key, geo_key, tier, partner."""
+    rows = await uow.execute(
+        """select lead.lead_id
+           from lead join lead_version as seen
+             on seen.tenant_id = lead.tenant_id and seen.lead_id = lead.lead_id and seen.version = lead.version
+           where lead.tenant_id = :tenant and lead.merged_into is null and seen.attribution @> cast(:wanted as jsonb)
+                 and not exists (select from erased_lead
+                                 where erased_lead.tenant_id = :tenant and erased_lead.lead_id = lead.lead_id
+                                       and erased_lead.version >= lead.version)
+           order by lead.lead_id limit :limit""",
+        tenant=tenant, wanted=json.dumps(wanted), limit=limit,
+    )  # fmt: skip
+    return list(rows.scalars())
+
+
+async def attribution_now(uow: UnitOfWork, tenant: str, lead_id: UUID) -> dict[str, Any] | None:
+    """What is credited with what happens to a lead now: of one that is merged the one that stands for it."""
+    rows = await uow.execute(
+        """select seen.attribution
+           from lead left join lead as survivor
+             on survivor.tenant_id = :tenant and survivor.lead_id = lead.merged_into
+           join lead_version as seen
+             on seen.tenant_id = :tenant and seen.lead_id = coalesce(survivor.lead_id, lead.lead_id)
+                and seen.version = coalesce(survivor.version, lead.version)
+           where lead.tenant_id = :tenant and lead.lead_id = :lead_id""",
+        tenant=tenant, lead_id=lead_id,
+    )  # fmt: skip
+    found: dict[str, Any] | None = rows.scalar_one_or_none()
+    return found
+
+
+async def is_erased(uow: UnitOfWork, tenant: str, lead_id: UUID) -> bool:
+    rows = await uow.execute(
+        """select 1 from lead join erased_lead using (tenant_id, lead_id)
+           where tenant_id = :tenant and lead_id = :lead_id and erased_lead.version >= lead.version""",
+        tenant=tenant, lead_id=lead_id,
+    )  # fmt: skip
+    return rows.first() is not None
 
 
 async def add_outcomes(uow: UnitOfWork, outcomes: Sequence[Mapping[str, Any]]) -> None:
@@ -364,7 +490,7 @@ async def outcomes_of(
 ) -> Sequence[RowMapping]:
     """A lead's outcomes in state order, by when they happened, then as recorded, from behind the one of a sequence number."""
     rows = await uow.execute(
-        f"""select {_OUTCOME}, warnings from outcome
+        f"""{_WITH_VOIDS}
             where tenant_id = :tenant and lead_id = :lead_id and (
                 cast(:after as bigint) is null or (occurred_at, sequence) > (
                     select occurred_at, sequence from outcome
@@ -373,6 +499,15 @@ async def outcomes_of(
         tenant=tenant, lead_id=lead_id, after=after, limit=limit,
     )  # fmt: skip
     return rows.mappings().all()
+
+
+async def outcome_of(uow: UnitOfWork, tenant: str, lead_id: UUID, outcome_id: UUID) -> RowMapping | None:
+    """One of a lead's outcomes, as `outcomes_of` has them."""
+    rows = await uow.execute(
+        f"{_WITH_VOIDS} where tenant_id = :tenant and lead_id = :lead_id and outcome_id = :outcome_id",
+        tenant=tenant, lead_id=lead_id, outcome_id=outcome_id,
+    )  # fmt: skip
+    return rows.mappings().one_or_none()
 
 
 async def missing(uow: UnitOfWork, tenant: str, before: datetime, limit: int) -> tuple[Sequence[RowMapping], int]:

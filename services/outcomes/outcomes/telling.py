@@ -2,11 +2,12 @@
 
 from chassis.keys import TenantKey, TenantKeys
 from chassis.unit_of_work import Row, UnitOfWork
-from contracts.outcomes import OutcomeHistory, OutcomeHistoryView, OutcomeView, WaitingOutcome
+from contracts.outcomes import OutcomeHistory, OutcomeHistoryView, OutcomeView, VoidView, WaitingOutcome
 from contracts.taxonomy import STAGE_OF
 from outcomes import store, store_orders
 from outcomes.domain import HistoryPlace, fitting
 from outcomes.orders import Entry, written_in
+from outcomes.voiding import reason_in
 
 
 async def page(
@@ -20,14 +21,16 @@ async def page(
     orders = [] if begin.sequence else await store_orders.waiting_entries(uow, tenant, lead_id, begin.waiting, most)
     entries = [(row, Entry.model_validate_json(row["entry"])) for row in orders]
     rows = await store.outcomes_of(uow, tenant, lead_id, begin.sequence, most - len(entries))
-    is_sealed = any(entry.sealed for _, entry in entries) or any(row["sealed"] for row in rows)
+    is_sealed = any(entry.sealed for _, entry in entries) or any(row["sealed"] or row["void_sealed"] for row in rows)
     key = await keys.of(uow, tenant) if is_sealed else None
     waiting = [(HistoryPlace((row["position"], row["number"])), _waiting(row, entry, key)) for row, entry in entries]
     recorded = [(HistoryPlace(sequence=row["sequence"]), _recorded(row, key)) for row in rows]
     found = [*waiting, *recorded]
     shown = fitting(found, ask.limit)
+    now = await store.attribution_now(uow, tenant, lead_id) if ask.attribution_now else None
     return OutcomeHistoryView(
         lead_id=lead_id,
+        attribution_now=now,
         outcomes=[view for _, view in shown if isinstance(view, OutcomeView)],
         waiting=[view for _, view in shown if isinstance(view, WaitingOutcome)],
         next_cursor=str(shown[-1][0]) if len(shown) < len(found) else None,
@@ -42,4 +45,12 @@ def _waiting(row: Row, entry: Entry, key: TenantKey | None) -> WaitingOutcome:
 
 def _recorded(row: Row, key: TenantKey | None) -> OutcomeView:
     written = written_in(row["sealed"], row["outcome_id"], key) if key and row["sealed"] else {}
-    return OutcomeView.model_validate({**row, **written, "stage": STAGE_OF[row["type"]]})
+    return OutcomeView.model_validate({**row, **written, "stage": STAGE_OF[row["type"]], "void": _void(row, key)})
+
+
+def _void(row: Row, key: TenantKey | None) -> VoidView | None:
+    if row["voided_at"] is None:
+        return None
+    sealed, code = row["void_sealed"], row["void_reason_code"]
+    reason = reason_in(sealed, row["outcome_id"], key) if key and sealed else None
+    return VoidView.model_validate({**row, "reason_code": code, "reason": reason})

@@ -1,0 +1,131 @@
+"""Outcomes are taken back: voided, or voided and recorded anew in one. Both are events; nothing of an outcome is edited."""
+
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+
+from chassis import tenants
+from chassis.keys import TenantKey, TenantKeys
+from chassis.received import Received
+from chassis.unit_of_work import UnitOfWork
+from contracts.message import ProblemCode, ProblemError
+from contracts.outcomes import (
+    CorrectionResult,
+    CorrectOutcome,
+    Outcome,
+    OutcomeResult,
+    OutcomeVerdict,
+    OutcomeVoided,
+    VoidOutcome,
+    VoidResult,
+)
+from contracts.values import Attribution, LeadRef
+from outcomes import recording, store
+from outcomes.orders import Order, entry_of
+from outcomes.store import Place
+
+_SAME: Final = ("type", "occurred_at", "value", "currency", "reason_code")
+"""What makes a correction that is asked for again the same."""
+
+
+class Voiding:
+    """Answers the requests that take outcomes back. The store is locked before anything is looked up."""
+
+    def __init__(self, keys: TenantKeys) -> None:
+        self._keys = keys
+
+    async def void(self, uow: UnitOfWork, request: Received[VoidOutcome]) -> VoidResult:
+        """Answers `VoidOutcome`."""
+        ask = request.body
+        key = await self._keys.of(uow, request.tenant) if ask.reason else None
+        outcome = await _locked(uow, request)
+        if outcome["voided_at"] is None:
+            await _void(uow, request, outcome, ask.voided_by, key)
+            return VoidResult(outcome_id=ask.outcome_id, voided_at=uow.now, voided_by=ask.voided_by)
+        return VoidResult.model_validate({**outcome, "already": True})
+
+    async def correct(self, uow: UnitOfWork, request: Received[CorrectOutcome]) -> CorrectionResult:
+        """Answers `CorrectOutcome`."""
+        ask = request.body
+        # Of an outcome and its correction type and moment may well be the same.
+        named = {"idempotency_key": ask.outcome.idempotency_key or f"corrects {ask.outcome_id}"}
+        written = ask.reason or ask.outcome.notes or ask.outcome.override_reason
+        key = await self._keys.of(uow, request.tenant) if written else None
+        outcome = await _locked(uow, request)
+        wanted = ask.outcome.model_copy(
+            update={**named, "occurred_at": ask.outcome.occurred_at or outcome["occurred_at"]}
+        )
+        if outcome["voided_at"] is not None:
+            return CorrectionResult(result=await _already(uow, request, outcome, wanted))
+        order = Order(
+            request.envelope, LeadRef(lead_id=ask.lead_id), ask.recorded_by, request.wire.received,
+            [entry_of(wanted, key)],
+        )  # fmt: skip
+        is_erased = await store.is_erased(uow, request.tenant, ask.lead_id)
+        frozen = Attribution.model_validate(outcome["attribution"]).model_dump_json(exclude_none=True)
+        place = Place(ask.lead_id, frozen, outcome["occurred_at"], False, False, False, is_erased)
+        lead = (request.tenant, ask.lead_id)
+        known = (await store.histories(uow, [lead]))[lead]
+        result = await recording.record_instead(uow, order, place, known, ask.outcome_id)
+        if result.verdict is OutcomeVerdict.RECORDED:
+            await _void(uow, request, outcome, ask.recorded_by, key, result.outcome_id)
+        return CorrectionResult(result=result)
+
+
+async def _locked(uow: UnitOfWork, request: Received[VoidOutcome] | Received[CorrectOutcome]) -> RowMapping:
+    """The outcome that is to be voided, with the store locked.
+
+    Raises:
+        ProblemError: `invalid`, the tenant has no such reason; `not_found`, it has no such outcome.
+    """
+    ask = request.body
+    reasons = (await tenants.settings_of(uow, request.tenant)).reason_codes if ask.reason_code else ()
+    if not recording.knows(reasons, ask.reason_code):
+        text = f"not one of the tenant's reason codes: {', '.join(sorted(reasons))}"
+        raise ProblemError(ProblemCode.INVALID, text, "reason_code")
+    await store.lock(uow)
+    outcome = await store.outcome_of(uow, request.tenant, ask.lead_id, ask.outcome_id)
+    if outcome is None:
+        raise ProblemError(ProblemCode.NOT_FOUND, "this tenant has recorded no such outcome of this lead", "outcome_id")
+    return outcome
+
+
+async def _void(
+    uow: UnitOfWork,
+    request: Received[VoidOutcome] | Received[CorrectOutcome],
+    outcome: RowMapping,
+    voided_by: str,
+    key: TenantKey | None,
+    corrected_by: UUID | None = None,
+) -> None:
+    ask, outcome_id = request.body, outcome["outcome_id"]
+    sealed = None
+    if key and ask.reason and not await store.is_erased(uow, request.tenant, ask.lead_id):
+        sealed = key.seal(ask.reason.encode(), _context(outcome_id))
+    how = {"voided_at": uow.now, "voided_by": voided_by, "reason_code": ask.reason_code, "corrected_by": corrected_by}
+    await store.void(uow, request.tenant, dict(outcome), **how, sealed=sealed)
+    uow.publish(request.tenant, OutcomeVoided.model_validate({**outcome, **how}), request.envelope)
+
+
+async def _already(
+    uow: UnitOfWork, request: Received[CorrectOutcome], outcome: RowMapping, wanted: Outcome
+) -> OutcomeResult:
+    """The verdict on a correction of what is voided: it is a repeat, or comes too late."""
+    by = outcome["corrected_by"]
+    standing = await store.outcome_of(uow, request.tenant, request.body.lead_id, by) if by else None
+    if standing and all(standing[name] == getattr(wanted, name) for name in _SAME):
+        return OutcomeResult(
+            verdict=OutcomeVerdict.DUPLICATE, type=wanted.type, outcome_id=by, voided=standing["voided_at"] is not None
+        )
+    text = f"the outcome was voided, and {by} stands in its stead; correct that" if by else "the outcome was voided"
+    raise ProblemError(ProblemCode.CONFLICT, text, "outcome_id")
+
+
+def reason_in(sealed: bytes, outcome_id: UUID, key: TenantKey) -> str:
+    """Why an outcome was voided, in words."""
+    return key.open(sealed, _context(outcome_id)).decode()
+
+
+def _context(outcome_id: UUID) -> str:
+    return f"void/{outcome_id}"
