@@ -1,14 +1,15 @@
 """The rules of outcomes: blocks, warnings, repeats, the future, and the state as a fold."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from contracts.outcomes import LeadStateView, OutcomeVerdict, Refusal, SequenceWarning
+from contracts.outcomes import REASON_UNKNOWN, LeadStateView, OutcomeVerdict, Refusal, SequenceWarning
 from contracts.taxonomy import STAGE_OF, OutcomeType
 from outcomes.domain import CLOCK_SKEW, History, Judgement, Recorded, blocked, in_state_order, state_of, warnings
 
@@ -25,13 +26,24 @@ def record(
 
 
 class AnySequence(RuleBasedStateMachine):
-    """Whatever is reported of a lead in whatever order: a naive ledger beside the history must agree with it."""
+    """Whatever is reported of a lead in whatever order, and voided: a naive ledger beside the history must agree with it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.history = History()
         self.ledger: dict[tuple[OutcomeType, datetime, str], UUID] = {}
+        self.voided: set[UUID] = set()
         self.overridden = False
+
+    def standing(self) -> list[tuple[OutcomeType, datetime]]:
+        return [(type_, at) for (type_, at, _), id_ in self.ledger.items() if id_ not in self.voided]
+
+    @precondition(lambda self: self.ledger)
+    @rule(data=st.data())
+    def void(self, data: st.DataObject) -> None:
+        outcome_id = data.draw(st.sampled_from(list(self.ledger.values())))
+        self.history = self.history.without(outcome_id)
+        self.voided.add(outcome_id)
 
     @rule(
         type_=st.sampled_from(OutcomeType),
@@ -41,12 +53,13 @@ class AnySequence(RuleBasedStateMachine):
     )
     def report(self, type_: OutcomeType, days: int, key: str, override: bool) -> None:
         occurred_at = NOW + timedelta(days=days)
-        types = [known for known, _, _ in self.ledger]
+        types = [known for known, _ in self.standing()]
         judgement = record(self.history, type_, occurred_at, key, override)
         identity = (type_, occurred_at, key)
         contradicts = OPPOSITE.get(type_) in types
         if identity in self.ledger:
             assert (judgement.verdict, judgement.outcome_id) == (OutcomeVerdict.DUPLICATE, self.ledger[identity])
+            assert judgement.voided == (judgement.outcome_id in self.voided)
         elif days > 0:
             assert (judgement.verdict, judgement.refusal) == (OutcomeVerdict.REFUSED, Refusal.IN_FUTURE)
         elif contradicts and not override:
@@ -69,18 +82,19 @@ class AnySequence(RuleBasedStateMachine):
     @invariant()
     def the_state_says_what_the_ledger_says(self) -> None:
         state = state_of(uuid4(), self.history.recorded)
-        types = {type_ for type_, _, _ in self.ledger}
+        standing = self.standing()
+        types = {type_ for type_, _ in standing}
         assert (state.won, state.lost, state.invalid) == (WON in types, LOST in types, INVALID in types)
-        if self.ledger:
-            latest = max(occurred_at for _, occurred_at, _ in self.ledger)
-            last = [type_ for type_, occurred_at, _ in self.ledger if occurred_at == latest][-1]
+        if standing:
+            latest = max(occurred_at for _, occurred_at in standing)
+            last = [type_ for type_, occurred_at in standing if occurred_at == latest][-1]
             assert (state.last_outcome, state.last_outcome_at, state.stage) == (last, latest, STAGE_OF[last])
         else:
             assert state == LeadStateView(lead_id=state.lead_id)
 
     @invariant()
     def a_lead_is_both_won_and_lost_only_by_an_override(self) -> None:
-        types = {type_ for type_, _, _ in self.ledger}
+        types = {type_ for type_, _ in self.standing()}
         assert self.overridden or not {WON, LOST} <= types
 
     @invariant()
@@ -140,6 +154,15 @@ def test_a_repeat_of_what_would_now_be_blocked_is_a_repeat() -> None:
     won = record(history, WON)
     record(history, LOST, override=True)
     assert record(history, WON) == Judgement(OutcomeVerdict.DUPLICATE, won.outcome_id)
+
+
+def test_an_unknown_reason_is_refused_unless_it_is_a_repeat() -> None:
+    history = History()
+    judge = partial(history.record, type_=LOST, occurred_at=NOW, heard_at=NOW, override=True)
+    refused = judge(uuid4(), idempotency_key="", reason_known=False)
+    assert refused == Judgement(OutcomeVerdict.REFUSED, refused_for=REASON_UNKNOWN)
+    known = judge(uuid4(), idempotency_key="")
+    assert judge(uuid4(), idempotency_key="", reason_known=False).outcome_id == known.outcome_id
 
 
 def test_a_reason_for_what_nothing_blocks_overrides_nothing() -> None:

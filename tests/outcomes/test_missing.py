@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from contracts.outcomes import MissingOutcomes
+from contracts.outcomes import MissingOutcomes, RebuildLeadStates, VoidOutcome
 from tests.outcomes.desk import Desk, accepted, of_source, order, updated
-from tests.outreach.told import message_sent
+from tests.outreach.told import message_sent, reply_received
 from tests.platform import Platform
 
 DAY = timedelta(days=1)
@@ -70,14 +70,64 @@ async def test_an_outcome_is_activity_when_it_happened_and_one_beyond_contacted_
     assert await missing(desk) == (["web"] if still else [])
 
 
-async def test_a_message_sent_and_an_update_are_activity(desk: Desk) -> None:
+async def test_a_message_sent_a_reply_and_an_update_are_activity(desk: Desk) -> None:
     sent, changed, quiet = stale("sent"), stale("changed"), stale("quiet", source_key="quiet")
-    await desk.arrive(sent, changed, quiet)
-    assert len(await missing(desk)) == 3
-    await desk.hear(message_sent(sent.lead_id, datetime.now(UTC)), sender="outreach")
+    answered, long_ago = stale("answered"), stale("long ago", source_key="long ago", days=9)
+    await desk.arrive(sent, changed, quiet, answered, long_ago)
+    assert len(await missing(desk)) == 5
+    now = datetime.now(UTC)
+    await desk.hear(
+        message_sent(sent.lead_id, now), reply_received(answered.lead_id, now),
+        reply_received(long_ago.lead_id, now - 8 * DAY, heard_at=now), sender="outreach",
+    )  # fmt: skip
     await desk.hear(updated(changed, tier="A", timeline="0-30", last_activity_at=changed.last_activity_at))
     await desk.arrive(accepted("last"))
-    assert await missing(desk) == ["quiet"]
+    found = await desk.ask(MissingOutcomes())
+    assert [lead.source_key for lead in found.leads] == ["quiet", "long ago"]
+    assert abs(found.leads[1].last_activity_at - (now - 8 * DAY)) < DAY, "when they answered, not when that was read"
+
+
+async def test_an_outcome_that_was_voided_does_not_count_nor_does_when_it_happened(desk: Desk) -> None:
+    lead = stale(days=20, source_key="web")
+    await desk.arrive(lead)
+    happened = [datetime.now(UTC) - days * DAY for days in (1, 9)]
+    given = [order(of_source(), "appointment_set", occurred_at=at) for at in happened]
+    results = await desk.results(*await desk.give(*given, order(of_source(), "contacted", occurred_at=happened[1])))
+    assert await missing(desk) == []
+    for [result] in results[:2]:
+        assert await missing(desk) == []
+        await desk.ask(VoidOutcome(lead_id=lead.lead_id, outcome_id=result.outcome_id))
+    (found,) = (await desk.ask(MissingOutcomes())).leads
+    assert (found.last_activity_at, found.days_stale) == (happened[1], 9), "the contact stands"
+    await desk.hear(message_sent(lead.lead_id, datetime.now(UTC)), sender="outreach")
+    await desk.arrive(accepted("last"))
+    assert await missing(desk) == []
+
+
+async def test_what_is_kept_of_leads_states_is_rebuilt_from_their_outcomes_and_the_differences_told(desk: Desk) -> None:
+    leads = [stale(str(number), days=20) for number in range(4)]
+    await desk.arrive(*leads)
+    recorded = [
+        order(of_source(str(number)), type_) for number, type_ in enumerate(("contacted", "invalid", "invalid"))
+    ]
+    results = await desk.results(*await desk.give(*recorded))
+    await desk.ask(VoidOutcome(lead_id=leads[2].lead_id, outcome_id=results[2][0].outcome_id))
+    right = await desk.ask(RebuildLeadStates())
+    assert (right.compared, right.different, right.lead_ids) == (4, 0, [])
+    states = [await desk.state(lead.lead_id) for lead in leads]
+    assert [state.last_outcome for state in states] == ["contacted", "invalid", None, None]
+
+    async with desk.platform.sql() as sql:
+        await sql.execute(
+            "update outcomes.lead set beyond_contacted = not beyond_contacted where tenant_id = $1 and source_id <> '3'",
+            desk.tenant,
+        )
+    assert [await desk.state(lead.lead_id) for lead in leads] == states, "derived from the outcomes, and nothing else"
+    found = await desk.ask(RebuildLeadStates())
+    assert (found.compared, found.different) == (4, 3)
+    assert found.lead_ids == sorted(lead.lead_id for lead in leads[:3])
+    assert (await desk.ask(RebuildLeadStates())).different == 0
+    assert {lead.lead_id for lead in (await desk.ask(MissingOutcomes())).leads} == {leads[n].lead_id for n in (0, 2, 3)}
 
 
 async def test_an_older_version_that_comes_late_changes_nothing(desk: Desk, running: Platform) -> None:
