@@ -22,7 +22,7 @@ from chassis.caller import Caller
 from chassis.outlet import Outgoing
 from contracts.intake.leads import CountSubmissions, GetImportKey, GetSubmissions, LeadVerdict, SubmissionView
 from contracts.message import Envelope, Reply, Request
-from contracts.outcomes import CountRecordings, GetRecordings, OutcomeVerdict, RecordingView, Refusal
+from contracts.outcomes import REASON_UNKNOWN, CountRecordings, GetRecordings, OutcomeVerdict, RecordingView, Refusal
 from leadloop.errors_file import ErrorsFile
 from leadloop.output import CommandError
 from leadloop.patience import patiently, settle, until_handled
@@ -38,7 +38,8 @@ CHUNK = 500
 """Rows taken at once."""
 _ASKED = 1000
 """Verdicts asked for at once; a request takes no more ids."""
-_REFUSED: dict[Refusal | None, tuple[str, str]] = {
+_REFUSED: dict[str | None, tuple[str, str]] = {
+    REASON_UNKNOWN: ("reason_code", "is none of the tenant's: `leadloop tenant set` shows them, and sets them"),
     Refusal.IN_FUTURE: ("occurred_at", "lies in the future: record what has happened"),
     Refusal.LEAD_UNKNOWN: (
         "type",
@@ -247,7 +248,8 @@ class Import:
             self.report.outcomes_refused += result.verdict is OutcomeVerdict.REFUSED
             self.report.outcomes_waiting += result.verdict is OutcomeVerdict.WAITING
             if result.verdict is OutcomeVerdict.REFUSED and result.refusal is not Refusal.LEAD_REJECTED:
-                field, reason = _REFUSED.get(result.refusal, ("type", f"was refused: {result.refusal}"))
+                why = result.refusal or result.refused_for
+                field, reason = _REFUSED.get(why, ("type", f"was refused: {why}"))
                 self._errors.write(row.flaw(at, field, f"{result.type} {reason}"))
 
     async def _ask(self, request: Request[R]) -> R:

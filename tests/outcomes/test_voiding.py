@@ -107,6 +107,19 @@ async def test_a_correction_records_what_stands_in_the_other_s_stead_credited_as
             await desk.ask(ask.model_copy(update={"outcome": other}))
         assert (late.value.problem.code, late.value.problem.field) == (ProblemCode.CONFLICT, "outcome_id")
     assert len(await desk.history(lead.lead_id)) == 2
+    await desk.ask(VoidOutcome(lead_id=lead.lead_id, outcome_id=result.outcome_id))
+    with pytest.raises(ProblemError) as gone:
+        await desk.ask(ask)
+    assert gone.value.problem.code is ProblemCode.CONFLICT, "what stood in its stead stands no more"
+
+
+async def test_a_correction_to_what_is_recorded_already_changes_nothing(desk: Desk) -> None:
+    lead, [contacted, _] = await recorded(desk, "contacted", "appointment_set", idempotency_key="one")
+    other = Outcome(type="appointment_set", idempotency_key="one")
+    with pytest.raises(ProblemError) as refused:
+        await desk.ask(CorrectOutcome(lead_id=lead.lead_id, outcome_id=contacted, outcome=other))
+    assert (refused.value.problem.code, refused.value.problem.field) == (ProblemCode.CONFLICT, "outcome")
+    assert [view.void for view in await desk.history(lead.lead_id)] == [None, None]
 
 
 async def test_a_correction_is_judged_as_if_the_first_had_never_been_and_changes_nothing_where_it_is_blocked(

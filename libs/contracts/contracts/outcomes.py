@@ -336,8 +336,8 @@ class CorrectionResult(Reply):
 class CorrectOutcome(_Voiding, Request[CorrectionResult]):
     """Void an outcome and record another in its stead, both or neither; `outcome_recorded` is told first, then `outcome_voided`.
 
-    The other is judged as if the first had never been, and credited as it was. One that was voided for something else is a `conflict`,
-    one that the tenant has not is `not_found`.
+    The other is judged as if the first had never been, and credited as it was. It is a `conflict` where the first was voided for
+    something else, or the other is recorded already; an outcome that the tenant has not is `not_found`.
     """
 
     topic: ClassVar = Topic("outcomes", Kind.REQUEST, "correct_outcome")

@@ -68,6 +68,9 @@ class Voiding:
         lead = (request.tenant, ask.lead_id)
         known = (await store.histories(uow, [lead]))[lead]
         result = await recording.record_instead(uow, order, place, known, ask.outcome_id)
+        if result.verdict is OutcomeVerdict.DUPLICATE:
+            text = "is recorded already, with this type, moment and idempotency_key: void the other one only"
+            raise ProblemError(ProblemCode.CONFLICT, text, "outcome")
         if result.verdict is OutcomeVerdict.RECORDED:
             await _void(uow, request, outcome, ask.recorded_by, key, result.outcome_id)
         return CorrectionResult(result=result)
@@ -114,11 +117,12 @@ async def _already(
     """The verdict on a correction of what is voided: it is a repeat, or comes too late."""
     by = outcome["corrected_by"]
     standing = await store.outcome_of(uow, request.tenant, request.body.lead_id, by) if by else None
-    if standing and all(standing[name] == getattr(wanted, name) for name in _SAME):
-        return OutcomeResult(
-            verdict=OutcomeVerdict.DUPLICATE, type=wanted.type, outcome_id=by, voided=standing["voided_at"] is not None
-        )
-    text = f"the outcome was voided, and {by} stands in its stead; correct that" if by else "the outcome was voided"
+    is_standing = standing is not None and standing["voided_at"] is None
+    if standing and is_standing and all(standing[name] == getattr(wanted, name) for name in _SAME):
+        return OutcomeResult(verdict=OutcomeVerdict.DUPLICATE, type=wanted.type, outcome_id=by)
+    text = "the outcome was voided"
+    if is_standing:
+        text += f", and {by} stands in its stead: correct that"
     raise ProblemError(ProblemCode.CONFLICT, text, "outcome_id")
 
 

@@ -2,29 +2,41 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Final, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.intake.leads import GetLead
 from contracts.message import ProblemCode, ProblemError, Reply
 from contracts.message import Request as Ask
 from contracts.outcomes import (
+    REASON_UNKNOWN,
+    BulkResults,
+    BulkRow,
+    CorrectionResult,
+    CorrectOutcome,
     LeadState,
     LeadStateView,
     MissingOutcomes,
     MissingOutcomesView,
+    Outcome,
     OutcomeHistory,
     OutcomeHistoryView,
     OutcomeResult,
     OutcomeResults,
     OutcomeVerdict,
+    Reason,
+    RecordOutcomesInBulk,
     RecordOutcomesNow,
     Refusal,
+    VoidOutcome,
+    VoidResult,
 )
+from contracts.values import Actor, Slug
 from gateway.gate import Admitted, Principal
 from gateway.problems import RefusedError
 
@@ -39,7 +51,9 @@ _ADVICE: Final = {
     Refusal.IN_FUTURE: "occurred_at lies in the future; record what has happened",
     Refusal.LEAD_REJECTED: "the lead was rejected when it was submitted; submit it again, corrected",
     Refusal.LEAD_UNKNOWN: "no such lead has come; submit it first",
+    REASON_UNKNOWN: "its reason_code is none of the tenant's; give one of those, or none",
 }
+_BULK_SECONDS: Final = 60.0
 
 
 class HistoryQuery(BaseModel):
@@ -49,6 +63,49 @@ class HistoryQuery(BaseModel):
     """How many at most."""
     cursor: Annotated[str, Field(max_length=200)] | None = None
     """The last page's `next_cursor`; the first page, if empty."""
+    attribution_now: bool = False
+    """Whether the attribution of today is told beside those that were frozen."""
+
+
+class Voiding(BaseModel):
+    """Why an outcome is taken back."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason_code: Slug | None = None
+    """Why, as one of the tenant's reason codes."""
+    reason: Reason | None = None
+    """Why, in words; sealed."""
+    voided_by: Actor | None = None
+    """Who takes it back; the API key, if empty."""
+
+
+class Correction(BaseModel):
+    """What is to stand in an outcome's stead, and why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    outcome: Outcome
+    """All that is to stand there; when it happened is when the first did, if empty."""
+    reason_code: Slug | None = None
+    """Why, as one of the tenant's reason codes."""
+    reason: Reason | None = None
+    """Why, in words; sealed."""
+    recorded_by: Actor | None = None
+    """Who corrects it; the API key, if empty."""
+
+
+class QuickAction(BaseModel):
+    """What is to be recorded of leads that miss an outcome."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    outcome: Outcome
+    """What to record of each; it happened now, if that is left out."""
+    lead_ids: Annotated[list[UUID], Field(min_length=1, max_length=100)] | None = None
+    """Of which leads; of all that are listed, if left out."""
+    recorded_by: Actor | None = None
+    """Who acts; the API key, if empty."""
 
 
 @router.post(
@@ -71,6 +128,47 @@ async def record_outcomes(principal: Admitted, batch: RecordOutcomesNow, respons
     return recorded
 
 
+@router.post("/outcomes/bulk")
+async def record_outcomes_in_bulk(principal: Admitted, bulk: RecordOutcomesInBulk) -> BulkResults:
+    """Record one outcome of each of up to 10,000 leads: of `rows`, or of those that `leads` chooses.
+
+    Always 200: each row has its own verdict, and stands whatever becomes of the others. More are imported from a file.
+    Without `recorded_by` it is the API key.
+    """
+    if "recorded_by" not in bulk.model_fields_set:
+        bulk = bulk.model_copy(update={"recorded_by": principal.actor})
+    return await principal.ask(bulk, seconds=_BULK_SECONDS)
+
+
+@router.post("/leads/{lead_id}/outcomes/{outcome_id}/void")
+async def void_outcome(principal: Admitted, lead_id: UUID, outcome_id: UUID, voiding: Voiding) -> VoidResult:
+    """Have an outcome count no more, as if it had never happened; it stays in the history. `already`, if it was voided before."""
+    why = voiding.model_dump() | {"voided_by": voiding.voided_by or principal.actor}
+    return await principal.ask(VoidOutcome(lead_id=lead_id, outcome_id=outcome_id, **why))
+
+
+@router.post(
+    "/leads/{lead_id}/outcomes/{outcome_id}/correction",
+    status_code=HTTPStatus.CREATED,
+    responses={200: {"model": CorrectionResult, "description": "It was corrected so before"}},
+)
+async def correct_outcome(
+    principal: Admitted, lead_id: UUID, outcome_id: UUID, correction: Correction, response: Response
+) -> CorrectionResult:
+    """Void an outcome and record another in its stead, both or neither.
+
+    409 with the `refusal` when the sequence rules block the other, and when the first was voided for something else.
+    """
+    why = correction.model_dump(exclude={"outcome"}) | {"recorded_by": correction.recorded_by or principal.actor}
+    corrected = await principal.ask(
+        CorrectOutcome(lead_id=lead_id, outcome_id=outcome_id, outcome=correction.outcome, **why)
+    )
+    _refuse_one(corrected.result, "outcome", [corrected.result])
+    if corrected.result.verdict is OutcomeVerdict.DUPLICATE:
+        response.status_code = HTTPStatus.OK
+    return corrected
+
+
 @router.get("/leads/{lead_id}/outcomes")
 async def list_outcomes(
     principal: Admitted, lead_id: UUID, query: Annotated[HistoryQuery, Query()]
@@ -89,6 +187,21 @@ async def get_lead_state(principal: Admitted, lead_id: UUID) -> LeadStateView:
 async def missing_outcomes(principal: Admitted) -> MissingOutcomesView:
     """Leads that should have an outcome by now, the stalest first."""
     return await principal.ask(MissingOutcomes())
+
+
+@router.post("/missing-outcomes/outcomes")
+async def record_missing_outcomes(principal: Admitted, action: QuickAction) -> BulkResults:
+    """Record one outcome of each of the leads that should have one by now, or of some of them; as `/outcomes/bulk` does."""
+    outcome = action.outcome
+    if outcome.occurred_at is None:  # when the lead was created says nothing of one that has been quiet since
+        outcome = outcome.model_copy(update={"occurred_at": datetime.now(UTC)})
+    leads = action.lead_ids or [lead.lead_id for lead in (await principal.ask(MissingOutcomes())).leads]
+    if not leads:
+        return BulkResults(counts={}, verdicts=[])
+    rows = [BulkRow(lead_id=lead_id) for lead_id in leads]
+    bulk = RecordOutcomesInBulk(outcome=outcome, rows=rows, recorded_by=action.recorded_by or principal.actor)
+    done = await principal.ask(bulk, seconds=_BULK_SECONDS)
+    return done.model_copy(update={"lead_ids": leads})
 
 
 async def _ask_of_lead(principal: Principal, request: Ask[R], lead_id: UUID | None) -> R:
@@ -111,12 +224,18 @@ async def _ask_of_lead(principal: Principal, request: Ask[R], lead_id: UUID | No
 def _refuse(results: Sequence[OutcomeResult]) -> None:
     """Raise the first refusal there is among the verdicts, with all of them."""
     for number, result in enumerate(results):
-        if result.refusal is not None:
-            invalid = result.refusal is Refusal.IN_FUTURE
-            raise RefusedError(
-                HTTPStatus.BAD_REQUEST if invalid else HTTPStatus.CONFLICT,
-                f"outcomes.{number} was not recorded: {_ADVICE[result.refusal]}",
-                field=f"outcomes.{number}.occurred_at" if invalid else f"outcomes.{number}",
-                refusal=result.refusal,
-                results=results,
-            )
+        _refuse_one(result, f"outcomes.{number}", results)
+
+
+def _refuse_one(result: OutcomeResult, place: str, results: Sequence[OutcomeResult]) -> None:
+    why = result.refusal or result.refused_for
+    if why is None:
+        return
+    wrong = {Refusal.IN_FUTURE: ".occurred_at", REASON_UNKNOWN: ".reason_code"}.get(why)
+    raise RefusedError(
+        HTTPStatus.BAD_REQUEST if wrong else HTTPStatus.CONFLICT,
+        f"{place} was not recorded: {_ADVICE[why]}",
+        field=place + (wrong or ""),
+        refusal=result.refusal,
+        results=results,
+    )
