@@ -18,7 +18,7 @@ from contracts.intake import privacy as privacy_messages
 from contracts.intake import texts as text_messages
 from contracts.operations import PersonalDataDropped
 from contracts.outreach import sending
-from intake.distribution import catching_up, progress
+from intake.distribution import catching_up, progress, reopening
 from intake.distribution import handlers as distributor
 from intake.distribution.jobs import distribute
 from intake.enrichment import contents
@@ -75,6 +75,7 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
         consumes={
             messages.SubmitLead: submissions.submit_leads,
             outcomes.OutcomeRecorded: progress.follow,
+            outcomes.OutcomeVoided: reopening.reopen,
             sending.MessageSent: progress.follow,
             PersonalDataDropped: confirm_drop,
         },

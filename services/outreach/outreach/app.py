@@ -15,7 +15,7 @@ from chassis.unit_of_work import Database
 from contracts.intake.erasure import LeadErased
 from contracts.intake.leads import LeadAccepted, LeadUpdated
 from contracts.intake.people import LeadMerged, LeadUnmerged
-from contracts.outcomes import OutcomeRecorded
+from contracts.outcomes import OutcomeRecorded, OutcomeVoided
 from contracts.outreach import accounts as account_messages
 from contracts.outreach import activity as activity_messages
 from contracts.outreach import backfill as backfill_messages
@@ -82,6 +82,7 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
             LeadUnmerged: leads.keep_leads,
             LeadErased: leads.forget_leads,
             OutcomeRecorded: leads.note_wins,
+            OutcomeVoided: leads.void_wins,
         },
         answers={
             account_messages.SetAccount: accounts.set_account,

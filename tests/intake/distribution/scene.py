@@ -14,7 +14,7 @@ from chassis.received import Received, Wire, encode
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts.intake import distribution as messages
 from contracts.message import Envelope, Event, Message
-from contracts.outcomes import OutcomeRecorded
+from contracts.outcomes import OutcomeRecorded, OutcomeVoided
 from contracts.outreach.sending import MessageSent
 from contracts.taxonomy import STAGE_OF, OutcomeType
 from contracts.values import Attribution
@@ -23,6 +23,7 @@ from intake.distribution.assigning import BATCH, fill
 from intake.distribution.catching_up import CatchingUp
 from intake.distribution.jobs import distribute, distribute_tenant
 from intake.distribution.progress import follow
+from intake.distribution.reopening import reopen
 from intake.routing import store_decisions
 from tests.outreach.told import message_sent
 
@@ -136,12 +137,21 @@ class Scene:
 
     async def hear(self, *events: Event) -> None:
         async with self.unit() as uow:
-            await follow(uow, [self.received(event) for event in events])
+            received = [self.received(event) for event in events]
+            for handle, is_void in ((follow, False), (reopen, True)):
+                if own := [message for message in received if isinstance(message.body, OutcomeVoided) == is_void]:
+                    await handle(uow, own)
 
     def outcome(self, lead: UUID, type_: OutcomeType, at: datetime | None = None) -> OutcomeRecorded:
         return OutcomeRecorded(
             outcome_id=uuid7(), lead_id=lead, sequence=1, type=type_, stage=STAGE_OF[type_], occurred_at=self.now,
             recorded_at=at or self.now, recorded_by="test", attribution=Attribution(),
+        )  # fmt: skip
+
+    def void(self, outcome: OutcomeRecorded) -> OutcomeVoided:
+        return OutcomeVoided(
+            outcome_id=outcome.outcome_id, lead_id=outcome.lead_id, type=outcome.type, occurred_at=outcome.occurred_at,
+            attribution=outcome.attribution, voided_at=self.now, voided_by="test",
         )  # fmt: skip
 
     def sent(self, lead: UUID, at: datetime | None = None) -> MessageSent:

@@ -119,8 +119,8 @@ async def complete(uow: UnitOfWork, tenant: str, lead_id: UUID, actor: str) -> R
         ProblemError: `not_found`, there is no such lead; `conflict`, nobody owns it.
     """
     await locks.whose_work(uow, tenant)
-    await _owned(uow, tenant, lead_id)
-    await store_progress.note(uow, {(tenant, lead_id): (None, uow.now)})
+    owned = await _owned(uow, tenant, lead_id)
+    await store_progress.note(uow, [(tenant, lead_id, owned["assignment_id"], uow.now)])
     (ended,) = await progress.close(uow, tenant, [lead_id], EndReason.COMPLETED, actor)
     return ended
 

@@ -1,8 +1,8 @@
 """What happens to leads by itself: they are contacted and closed, and the work on them follows.
 
 A message sent or an outcome that was recorded since an agent got the lead is their first contact; an outcome that ends a lead
-closes the work on it, whether somebody owns it or not. It stays closed, but where a lead that is open is merged into it. What is kept
-of a lead (its last contact, its last close) is the same in whatever order it is heard.
+closes the work on it, whether somebody owns it or not. It stays closed, but where a lead that is open is merged into it, or the outcome
+is voided (`reopening`). What is kept of a lead (its last contact, its last close) is the same in whatever order it is heard.
 """
 
 from collections.abc import Sequence
@@ -24,26 +24,24 @@ from intake.distribution.assigning import BATCH, fill
 from intake.distribution.returning import release
 from intake.routing import store as routing
 
-_ENDS = frozenset({Stage.WON, Stage.LOST, Stage.INVALID})
-
-Progress = tuple[datetime | None, datetime | None]
-"""When a lead was last contacted, and when it was last closed."""
+ENDS = frozenset({Stage.WON, Stage.LOST, Stage.INVALID})
+"""The stages of outcomes that close a lead."""
 
 
 async def follow(uow: UnitOfWork, received: Sequence[Received[OutcomeRecorded | MessageSent]]) -> None:
     """Handles `OutcomeRecorded` and `MessageSent`."""
-    noted: dict[tuple[str, UUID], Progress] = {}
+    contacts: dict[tuple[str, UUID], datetime] = {}
+    endings: dict[tuple[str, UUID], store_progress.Noted] = {}
     for message in received:
         key = message.tenant, message.body.lead_id
-        contacted, closed = noted.get(key, (None, None))
         match message.body:
-            case OutcomeRecorded(stage=stage, recorded_at=at) if stage in _ENDS:
-                closed = max(closed or at, at)
+            case OutcomeRecorded(stage=stage, recorded_at=at, outcome_id=outcome_id) if stage in ENDS:
+                endings[message.tenant, outcome_id] = (*key, outcome_id, at)
             case OutcomeRecorded(recorded_at=at) | MessageSent(occurred_at=at):
-                contacted = max(contacted or at, at)
-        noted[key] = contacted, closed
+                contacts[key] = max(contacts.get(key, at), at)
+    noted = [*((*key, None, at) for key, at in contacts.items()), *endings.values()]
     # Locked even where there is no work yet: it may be being made at this moment, of leads that are open as far as is known.
-    await locks.distribution(uow, *{tenant for tenant, _ in noted})
+    await locks.distribution(uow, *{tenant for tenant, *_ in noted})
     standing = await store_progress.note(uow, noted)
     await store_progress.hear(uow, max(message.wire.received for message in received))
     for tenant, leads in standing.items():

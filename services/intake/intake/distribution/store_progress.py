@@ -7,38 +7,93 @@ from uuid import UUID
 from chassis.unit_of_work import UnitOfWork
 from contracts.values import EARLIEST
 
+Noted = tuple[str, UUID, UUID | None, datetime]
+"""A tenant, its lead, what closed that, and when it did; no more than a contact, where nothing closed it."""
+
 _NOTE = """
+    with given as materialized (
+        select given.tenant_id, coalesce(lead.merged_into, given.lead_id) as lead_id, ending_id, at
+        from unnest(cast(:tenants as text[]), cast(:leads as uuid[]), cast(:endings as uuid[]),
+                    cast(:moments as timestamptz[])) as given (tenant_id, lead_id, ending_id, at)
+        left join lateral (
+            select merged_into from lead where lead.tenant_id = given.tenant_id and lead.lead_id = given.lead_id limit 1
+        ) as lead on true
+    ), ended as (
+        insert into ending (tenant_id, ending_id, lead_id, closed_at)
+        select tenant_id, ending_id, lead_id, at from given where ending_id is not null order by tenant_id, ending_id
+        on conflict (tenant_id, ending_id) do update set lead_id = excluded.lead_id, closed_at = excluded.closed_at
+        returning tenant_id, lead_id, closed_at, voided
+    ), noted as (
+        select tenant_id, lead_id, at as contacted_at, null::timestamptz as closed_at from given where ending_id is null
+        union all
+        select tenant_id, lead_id, null, closed_at from ended where not voided
+    )
     insert into progress (tenant_id, lead_id, contacted_at, closed_at)
-    select given.tenant_id, coalesce(lead.merged_into, given.lead_id) as standing, max(contacted_at), max(closed_at)
-    from unnest(cast(:tenants as text[]), cast(:leads as uuid[]), cast(:contacted as timestamptz[]),
-                cast(:closed as timestamptz[])) as given (tenant_id, lead_id, contacted_at, closed_at)
-    left join lateral (
-        select merged_into from lead where lead.tenant_id = given.tenant_id and lead.lead_id = given.lead_id limit 1
-    ) as lead on true
-    group by given.tenant_id, standing order by given.tenant_id, standing
+    select tenant_id, lead_id, max(contacted_at), max(closed_at) from noted
+    group by tenant_id, lead_id order by tenant_id, lead_id
     on conflict (tenant_id, lead_id) do update set
         contacted_at = greatest(progress.contacted_at, excluded.contacted_at),
         closed_at = greatest(progress.closed_at, excluded.closed_at)
     returning tenant_id, lead_id
 """
+_VOID = """
+    with given as materialized (
+        select * from unnest(cast(:tenants as text[]), cast(:endings as uuid[]), cast(:leads as uuid[]))
+                      as given (tenant_id, ending_id, lead_id)
+    ), voided as (
+        insert into ending (tenant_id, ending_id, voided)
+        select tenant_id, ending_id, true from given order by tenant_id, ending_id
+        on conflict (tenant_id, ending_id) do update set voided = true
+        returning tenant_id, ending_id, lead_id
+    )
+    select tenant_id, coalesce(voided.lead_id, given.lead_id) as lead_id from voided join given using (tenant_id, ending_id)
+"""
 
 
-async def note(
-    uow: UnitOfWork, noted: Mapping[tuple[str, UUID], tuple[datetime | None, datetime | None]]
-) -> dict[str, list[UUID]]:
-    """Keep when leads (tenant and id) were last contacted and last closed, whatever of it is new.
+async def note(uow: UnitOfWork, noted: Collection[Noted]) -> dict[str, list[UUID]]:
+    """Keep when leads were last contacted and last closed, whatever of it is new; what closes one at most once.
 
     Returns:
         By tenant the leads of which that is kept: for one that is merged, the one that stands for it.
     """
-    rows = await uow.execute(
-        _NOTE, tenants=[tenant for tenant, _ in noted], leads=[lead for _, lead in noted],
-        contacted=[contacted for contacted, _ in noted.values()], closed=[closed for _, closed in noted.values()],
-    )  # fmt: skip
+    tenants, leads, endings, moments = map(list, zip(*noted, strict=True))
+    rows = await uow.execute(_NOTE, tenants=tenants, leads=leads, endings=endings, moments=moments)
     kept: dict[str, list[UUID]] = {}
     for row in rows:
         kept.setdefault(row.tenant_id, []).append(row.lead_id)
     return kept
+
+
+async def void(uow: UnitOfWork, voided: Mapping[tuple[str, UUID], UUID]) -> dict[str, list[UUID]]:
+    """Have what closed leads count no more, also where it is not known yet.
+
+    Parameters:
+        voided: by tenant and what closed a lead, the lead.
+
+    Returns:
+        By tenant the leads that are open again.
+    """
+    if not voided:
+        return {}
+    rows = await uow.execute(
+        _VOID, tenants=[tenant for tenant, _ in voided], endings=[ending for _, ending in voided],
+        leads=list(voided.values()),
+    )  # fmt: skip
+    concerned = {(row.tenant_id, row.lead_id) for row in rows}
+    rows = await uow.execute(
+        """update progress set closed_at = (
+               select max(closed_at) from ending
+               where ending.tenant_id = progress.tenant_id and ending.lead_id = progress.lead_id and not voided)
+           from unnest(cast(:tenants as text[]), cast(:leads as uuid[])) as given (tenant_id, lead_id)
+           where progress.tenant_id = given.tenant_id and progress.lead_id = given.lead_id and progress.closed
+           returning progress.tenant_id, progress.lead_id, progress.closed""",
+        tenants=[tenant for tenant, _ in concerned], leads=[lead for _, lead in concerned],
+    )  # fmt: skip
+    opened: dict[str, list[UUID]] = {}
+    for row in rows:
+        if not row.closed:
+            opened.setdefault(row.tenant_id, []).append(row.lead_id)
+    return opened
 
 
 async def closed_among(uow: UnitOfWork, tenant: str, leads: Collection[UUID]) -> set[UUID]:

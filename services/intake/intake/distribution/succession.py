@@ -44,7 +44,7 @@ async def merge(uow: UnitOfWork, tenant: str, merged: Mapping[UUID, UUID]) -> No
         survivor = merged[row["lead_id"]]
         if survivor not in before or before[survivor]["ended_at"]:
             inherited.setdefault(survivor, row)
-    await _continue(uow, tenant, inherited, {lead: row["version"] for lead, row in before.items()})
+    await go_on(uow, tenant, inherited, {lead: row["version"] for lead, row in before.items()})
 
 
 async def part(uow: UnitOfWork, tenant: str, parted: UUID, survivor: UUID, *, alone: bool) -> None:
@@ -71,7 +71,7 @@ async def part(uow: UnitOfWork, tenant: str, parted: UUID, survivor: UUID, *, al
         return
     work = (await routing.lock_work(uow, tenant, [parted])).get(parted)
     if work and work["status"] == WorkStatus.ROUTED:
-        await _continue(uow, tenant, {parted: before}, {parted: before["version"]})
+        await go_on(uow, tenant, {parted: before}, {parted: before["version"]})
 
 
 def _heirs(
@@ -86,9 +86,7 @@ def _heirs(
     return heirs
 
 
-async def _continue(
-    uow: UnitOfWork, tenant: str, ended: Mapping[UUID, RowMapping], versions: Mapping[UUID, int]
-) -> None:
+async def go_on(uow: UnitOfWork, tenant: str, ended: Mapping[UUID, RowMapping], versions: Mapping[UUID, int]) -> None:
     """Give leads to the owners that others, or they themselves, had before, as far as these can go on; the rest wait."""
     if not ended:
         return

@@ -65,6 +65,7 @@ TABLES: Final[Mapping[str, str]] = {
     "work": "closed",
     "assignment": "ended; who owned the lead stays, by user ids",
     "progress": "stays: when the lead was first contacted and closed",
+    "ending": "stays: what closed the lead, by the ids of outcomes and assignments",
     "decision": "stays: why a lead went where it did, by keys and user ids",
     "action": "stays, emptied of the hashes (those in action_part are deleted) and of whom it was about: who did what, and when",
     "reveal_audit": "stays: who was shown the person's values",

@@ -178,6 +178,22 @@ async def go_back(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> None:
     await uow.execute(_GO_BACK, tenant=tenant, leads=list(leads))
 
 
+async def open_again(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> list[UUID]:
+    """Have leads on which the work was closed wait where they did before; returns those that do. One that is merged into another waits
+    for nobody, and one whose person was erased stays closed."""
+    rows = await uow.execute(
+        """update work set updated_at = :now,
+               status = case when lead.merged_into is not null then 'merged'
+                             when work.workspace is null then 'unrouted' else 'routed' end
+           from lead
+           where work.tenant_id = :tenant and work.lead_id = any(cast(:leads as uuid[])) and work.status = 'closed'
+                 and lead.tenant_id = :tenant and lead.lead_id = work.lead_id and lead.erased_at is null
+           returning work.lead_id, work.status""",
+        tenant=tenant, leads=list(leads), now=uow.now,
+    )  # fmt: skip
+    return [row.lead_id for row in rows if row.status == WorkStatus.ROUTED]
+
+
 async def drop_closed(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> None:
     """Forget that the work on leads was closed, so that they are routed anew."""
     await uow.execute(

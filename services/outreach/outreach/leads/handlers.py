@@ -7,10 +7,10 @@ from chassis.unit_of_work import UnitOfWork
 from contracts.intake.erasure import LeadErased
 from contracts.intake.people import LeadUnmerged
 from contracts.operations import PersonalDataDropped
-from contracts.outcomes import OutcomeRecorded
+from contracts.outcomes import OutcomeRecorded, OutcomeVoided
 from contracts.outreach.campaigns import EnrollmentEnd
 from contracts.outreach.sending import Gate
-from contracts.taxonomy import Stage
+from contracts.taxonomy import STAGE_OF, Stage
 from outreach import locks
 from outreach.campaigns.enrolling import enrol
 from outreach.leads import domain_lead, store
@@ -68,6 +68,17 @@ async def forget_leads(uow: UnitOfWork, received: Sequence[Received[LeadErased]]
 
 async def note_wins(uow: UnitOfWork, received: Sequence[Received[OutcomeRecorded]]) -> None:
     """Keep which leads were won, for what variants of a text are judged by."""
-    won = [(each.tenant, each.body) for each in received if each.body.stage is Stage.WON]
+    won = {(each.tenant, each.body.outcome_id): each.body for each in received if each.body.stage is Stage.WON}
     if won:
-        await store.note_wins(uow, [(tenant, outcome.lead_id, outcome.occurred_at) for tenant, outcome in won])
+        await store.note_wins(uow, [(*key, outcome.lead_id, outcome.occurred_at) for key, outcome in won.items()])
+
+
+async def void_wins(uow: UnitOfWork, received: Sequence[Received[OutcomeVoided]]) -> None:
+    """Have leads count as won no more by outcomes that were voided."""
+    voided = {
+        (each.tenant, each.body.outcome_id): each.body.lead_id
+        for each in received
+        if STAGE_OF[each.body.type] is Stage.WON
+    }
+    if voided:
+        await store.void_wins(uow, voided)

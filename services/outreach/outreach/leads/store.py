@@ -1,6 +1,6 @@
 """Every query about outreach's copies of leads."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -29,6 +29,10 @@ _KEEP = """
             names = excluded.names || array(select name from unnest(lead.names) as name where name <> all (excluded.names))
         where lead.version < excluded.version
     returning tenant_id, lead_id
+"""
+_WON = """
+    from win join (select distinct * from unnest(cast(:tenants as text[]), cast(:leads as uuid[])) as given (tenant_id, lead_id))
+         as given using (tenant_id, lead_id)
 """
 
 
@@ -66,18 +70,55 @@ async def forget(uow: UnitOfWork, tenant: str, lead_id: UUID, version: int) -> R
     return before or (await one(uow, tenant, lead_id))  # type: ignore[return-value]
 
 
-async def note_wins(uow: UnitOfWork, wins: Sequence[tuple[str, UUID, datetime]]) -> None:
-    """Keep when (tenant, lead) were won, the first time of each."""
+async def note_wins(uow: UnitOfWork, wins: Sequence[tuple[str, UUID, UUID, datetime]]) -> None:
+    """Keep by which outcomes (tenant, outcome, lead) leads were won, and when, the first time of each; none is given twice."""
+    tenants, outcomes, leads, moments = map(list, zip(*wins, strict=True))
     await uow.execute(
-        """insert into win (tenant_id, lead_id, won_at)
-           select tenant_id, lead_id, min(won_at)
-           from unnest(cast(:tenants as text[]), cast(:leads as uuid[]), cast(:moments as timestamptz[]))
-                as given (tenant_id, lead_id, won_at)
+        """with noted as (
+               insert into winning (tenant_id, outcome_id, lead_id, won_at)
+               select * from unnest(cast(:tenants as text[]), cast(:outcomes as uuid[]), cast(:leads as uuid[]),
+                                    cast(:moments as timestamptz[])) as given (tenant_id, outcome_id, lead_id, won_at)
+               order by tenant_id, outcome_id
+               on conflict (tenant_id, outcome_id) do update set won_at = excluded.won_at
+               returning tenant_id, lead_id, won_at, voided
+           )
+           insert into win (tenant_id, lead_id, won_at)
+           select tenant_id, lead_id, min(won_at) from noted where not voided
            group by tenant_id, lead_id order by tenant_id, lead_id
            on conflict (tenant_id, lead_id) do update set won_at = least(win.won_at, excluded.won_at)""",
-        tenants=[tenant for tenant, _, _ in wins], leads=[lead for _, lead, _ in wins],
-        moments=[at for _, _, at in wins],
+        tenants=tenants, outcomes=outcomes, leads=leads, moments=moments,
     )  # fmt: skip
+
+
+async def void_wins(uow: UnitOfWork, voided: Mapping[tuple[str, UUID], UUID]) -> None:
+    """Have outcomes, given by tenant and id with their leads, count no more as wins, also such as are not heard of yet."""
+    outcomes = [outcome for _, outcome in voided]
+    named = {"tenants": [tenant for tenant, _ in voided], "leads": list(voided.values())}
+    await uow.execute(
+        """insert into winning (tenant_id, outcome_id, lead_id, voided)
+           select tenant_id, outcome_id, lead_id, true
+           from unnest(cast(:tenants as text[]), cast(:outcomes as uuid[]), cast(:leads as uuid[]))
+                as given (tenant_id, outcome_id, lead_id)
+           order by tenant_id, outcome_id
+           on conflict (tenant_id, outcome_id) do update set voided = true""",
+        outcomes=outcomes, **named,
+    )  # fmt: skip
+    # The row is locked before what stands is looked up: another outcome may be adding to it.
+    await uow.execute(f"select {_WON} order by tenant_id, lead_id for update of win", **named)
+    await uow.execute(
+        f"""with standing as (
+                select win.tenant_id, win.lead_id, (
+                    select min(winning.won_at) from winning
+                    where winning.tenant_id = win.tenant_id and winning.lead_id = win.lead_id and not voided) as won_at
+                {_WON}
+            ), lost as (
+                delete from win using standing
+                where win.tenant_id = standing.tenant_id and win.lead_id = standing.lead_id and standing.won_at is null
+            )
+            update win set won_at = standing.won_at from standing
+            where win.tenant_id = standing.tenant_id and win.lead_id = standing.lead_id and standing.won_at is not null""",
+        **named,
+    )
 
 
 async def one(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping | None:
