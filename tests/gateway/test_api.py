@@ -164,6 +164,79 @@ async def test_an_outcome_is_recorded_by_the_key_unless_it_says_by_whom(acme: Te
     assert (first["outcomes"] + second["outcomes"], second["next_cursor"]) == (history["outcomes"], None)
 
 
+async def test_an_outcome_is_voided_and_corrected(acme: Tenancy) -> None:
+    lead_id = (await submit(acme)).json()["lead_id"]
+    lead, path = {"lead_id": lead_id}, acme.path(f"/leads/{lead_id}/outcomes")
+    at = {"occurred_at": "2026-01-05T12:00:00Z"}
+    made = (await record(acme, lead, {"type": "closed_won", "value": "350000"} | at, {"type": "contacted"})).json()
+    won, contacted = (result["outcome_id"] for result in made["results"])
+    why = {"reason_code": "typo", "reason": "Zebedee Quark's half"}
+    right = {"outcome": {"type": "closed_won", "value": "250000"}, **why}
+    corrected = await acme.client.post(f"{path}/{won}/correction", json=right)
+    again = await acme.client.post(f"{path}/{won}/correction", json=right)
+    assert (corrected.status_code, again.status_code) == (201, 200)
+    stands = corrected.json()["result"]["outcome_id"]
+    assert (again.json()["result"]["verdict"], again.json()["result"]["outcome_id"]) == ("duplicate", stands)
+    late = {"outcome": {"type": "closed_lost"}}
+    assert_problem(await acme.client.post(f"{path}/{won}/correction", json=late), 409, "outcome_id")
+    refused = await acme.client.post(f"{path}/{contacted}/correction", json=late)
+    assert assert_problem(refused, 409, "outcome")["refusal"] == "lost_after_won"
+
+    voided = await acme.client.post(f"{path}/{contacted}/void", json={"voided_by": "user:7"})
+    assert (voided.status_code, voided.json()["already"]) == (200, False)
+    assert (await acme.client.post(f"{path}/{contacted}/void", json={})).json() == voided.json() | {"already": True}
+    assert_problem(await acme.client.post(f"{path}/{uuid4()}/void", json={}), 404, "outcome_id")
+    history = (await acme.client.get(path, params={"attribution_now": True})).json()
+    assert history["attribution_now"]["source_key"] == "open_house"
+    by_id = {outcome["outcome_id"]: outcome for outcome in history["outcomes"]}
+    assert (by_id[won]["void"]["corrected_by"], by_id[won]["void"]["reason"]) == (stands, "Zebedee Quark's half")
+    assert by_id[won]["void"]["voided_by"] == by_id[stands]["recorded_by"] == f"key:{acme.key_id}"
+    assert (by_id[stands]["corrects"], by_id[stands]["void"]) == (won, None)
+    assert by_id[contacted]["void"]["voided_by"] == "user:7"
+
+
+async def test_many_outcomes_are_recorded_in_one_request_each_with_its_own_verdict(acme: Tenancy) -> None:
+    leads = [(await submit(acme, source_id=str(n), email=None, phone=None)).json()["lead_id"] for n in range(3)]
+    await record(acme, {"lead_id": leads[2]}, {"type": "closed_lost"})
+    rows = [{"lead_id": lead_id} for lead_id in leads] + [{"source_system": "crm", "source_id": "none"}]
+    bulk = {"outcome": {"type": "closed_won"}, "rows": rows}
+    response = await acme.client.post(acme.path("/outcomes/bulk"), json=bulk)
+    assert response.status_code == 200, response.text
+    assert response.json()["counts"] == {"recorded": 2, "blocked": 1, "refused": 1}
+    assert [(group["refusal"], group["rows"]) for group in response.json()["verdicts"]] == [
+        ("won_after_lost", [2]), ("lead_unknown", [3]),
+    ]  # fmt: skip
+    chosen = {"outcome": {"type": "contacted"}, "leads": {"source_key": "open_house"}}
+    response = await acme.client.post(acme.path("/outcomes/bulk"), json=chosen)
+    assert sorted(response.json()["lead_ids"]) == sorted(leads)
+    history = (await acme.client.get(acme.path(f"/leads/{leads[0]}/outcomes"))).json()["outcomes"]
+    assert {outcome["recorded_by"] for outcome in history} == {f"key:{acme.key_id}"}
+    assert_problem(await acme.client.post(acme.path("/outcomes/bulk"), json={"outcome": {"type": "contacted"}}), 400)
+
+
+async def test_outcomes_that_are_missed_are_recorded_at_once(gateway: Gateway, acme: Tenancy) -> None:
+    path = acme.path("/missing-outcomes/outcomes")
+    none = await acme.client.post(path, json={"outcome": {"type": "invalid"}})
+    assert none.json() == {"counts": {}, "verdicts": [], "lead_ids": []}
+    lead_id = await gateway.neglected_lead(acme)
+    done = (await acme.client.post(path, json={"outcome": {"type": "contacted"}})).json()
+    assert (done["counts"], done["lead_ids"]) == ({"recorded": 1}, [lead_id])
+    assert (await acme.client.get(acme.path("/missing-outcomes"))).json()["count"] == 0, "they were contacted now"
+    named = {"outcome": {"type": "invalid"}, "lead_ids": [lead_id], "recorded_by": "user:7"}
+    assert (await acme.client.post(path, json=named)).json()["counts"] == {"recorded": 1}
+
+
+async def test_an_outcome_for_a_reason_that_the_tenant_has_not_is_refused(gateway: Gateway, tenant: str) -> None:
+    acme = await gateway.tenant(tenant, NewTenantSettings(reason_codes={"price"}))
+    async with acme.client:
+        lead = {"lead_id": (await submit(acme)).json()["lead_id"]}
+        lost = {"type": "closed_lost", "reason_code": "whim"}
+        assert_problem(await record(acme, lead, {"type": "contacted"}, lost), 400, "outcomes.1.reason_code")
+        assert (await record(acme, lead, lost | {"reason_code": "price"})).status_code == 201
+        path = acme.path(f"/leads/{lead['lead_id']}/outcomes/{uuid4()}/void")
+        assert_problem(await acme.client.post(path, json={"reason_code": "whim"}), 400, "reason_code")
+
+
 @pytest.mark.parametrize(
     ("outcome", "field"),
     [
