@@ -75,7 +75,8 @@ class Report(Tally):
     outcomes_blocked: int = 0
     outcomes_refused: int = 0
     outcomes_waiting: int = 0
-    """Those behind an earlier order for their lead, from whomever, that names a submission which has not come."""
+    """Those behind an earlier order for their lead, from whomever, that names a submission which has not come; and those of leads
+    that were said to be known and have not come."""
     unusable: dict[str, int] = field(default_factory=dict)
     """In how many leads that were taken a field was left out, or sealed, for what was in it."""
     seconds: float = 0.0

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from contracts.outcomes import MAX_OUTCOMES_PER_COMMAND
 from contracts.outreach.people import SuppressionReason
@@ -194,6 +194,14 @@ class Mapping(TableMapping):
     source_system: SourceSystem
     lead: LeadRules
     outcomes: Annotated[list[OutcomeRules], Field(max_length=MAX_OUTCOMES_PER_COMMAND)] = []
+    known_leads: bool = False
+    """Whether the leads are here already, and stay as they are: only the outcomes are recorded."""
+
+    @model_validator(mode="after")
+    def _says_nothing_of_known_leads(self) -> "Mapping":
+        if self.known_leads and self.lead.model_fields_set != {"source_id"}:
+            raise ValueError("with known_leads, lead has a source_id and nothing else: leads stay as they are")
+        return self
 
     def blocks(self) -> Iterator[tuple[Keys, BaseModel]]:
         """The lead's, and each outcome's."""

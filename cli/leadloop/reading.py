@@ -75,14 +75,14 @@ def unsent(rows: Iterable[Row | BadRow], tally: Tally, errors: ErrorsFile) -> It
 
 def _told_apart(row: Row, seen: sqlite3.Connection, tally: Tally, errors: ErrorsFile) -> Unsent:
     try:
-        lead = row.lead if _is_new(seen, row.lead) else None
+        is_new = _is_new(seen, row.lead)
         outcomes = row.outcomes if row.outcomes and _is_new(seen, row.outcomes) else None
-        said_by = _row_that_said_otherwise(seen, row, is_new=lead is not None)
+        said_by = _row_that_said_otherwise(seen, row, is_new=is_new)
     except sqlite3.Error as error:
         raise LeadLoopError(
             f"what was read cannot be remembered in {tempfile.gettempdir()}: {error}; make room there, or set TMPDIR"
         ) from None
-    tally.repeated += lead is None
+    tally.repeated += not is_new
     tally.outcomes += len(row.outcomes.command.outcomes) if row.outcomes else 0
     if said_by:
         tally.superseded += 1
@@ -91,7 +91,7 @@ def _told_apart(row: Row, seen: sqlite3.Connection, tally: Tally, errors: Errors
             f"{said_by} says: map the time of the last change to last_activity_at to tell the two apart"
         )
         errors.write(BadRow(row.number, row.line, "", reason))
-    return Unsent(row, lead, outcomes)
+    return Unsent(row, row.lead if is_new and not row.is_known else None, outcomes)
 
 
 def _is_new(seen: sqlite3.Connection, command: Prepared[Any]) -> bool:

@@ -53,7 +53,7 @@ class Prepared(NamedTuple, Generic[C]):
 class Row(NamedTuple):
     """The commands of a data row (`number` from 1, blank rows not counted) that begins in `line` of the file.
 
-    `places` are those of the outcomes in the mapping, from 0.
+    `places` are those of the outcomes in the mapping, from 0; a lead that `is_known` is not submitted.
     """
 
     number: int
@@ -61,6 +61,7 @@ class Row(NamedTuple):
     lead: Prepared[SubmitLead]
     outcomes: Prepared[RecordOutcomes] | None
     places: Sequence[int]
+    is_known: bool = False
 
     def flaw(self, outcome: int, field: str, reason: str) -> "BadRow":
         """What is wrong with one of its outcomes (from 0), as `BadRow` says it."""
@@ -141,6 +142,7 @@ class _Preparation:
         self._source_system = mapping.source_system
         self._lead = takes(columns, mapping.lead_targets())
         self._metadata = takes(columns, mapping.metadata_targets())
+        self._is_known = mapping.known_leads
         self._outcomes = [
             (at, columns.condition(rules.when) if rules.when else _always, takes(columns, mapping.outcome_targets(at)))
             for at, rules in enumerate(mapping.outcomes)
@@ -148,7 +150,7 @@ class _Preparation:
 
     def __call__(
         self, cells: list[str], number: int, key: bytes
-    ) -> tuple[Prepared[SubmitLead], Prepared[RecordOutcomes] | None, Sequence[int]]:
+    ) -> tuple[Prepared[SubmitLead], Prepared[RecordOutcomes] | None, Sequence[int], bool]:
         values = {name: take(cells, number) for name, take in self._lead}
         metadata = {name: take(cells, number) for name, take in self._metadata}
         source_id = values["source_id"]
@@ -159,10 +161,12 @@ class _Preparation:
         lead = self._prepared(SubmitLead, values, key)
         outcomes, places = self._outcomes_of(cells, number, values.get("created_at"))
         if not outcomes:
-            return lead, None, places
-        reference = {"source_system": self._source_system, "source_id": source_id, "submission_id": lead.id}
+            return lead, None, places, self._is_known
+        reference = {"source_system": self._source_system, "source_id": source_id}
+        if not self._is_known:
+            reference["submission_id"] = lead.id
         batch = {"lead": reference, "outcomes": outcomes, "recorded_by": RECORDED_BY}
-        return lead, self._prepared(RecordOutcomes, batch, key, places), places
+        return lead, self._prepared(RecordOutcomes, batch, key, places), places, self._is_known
 
     def _outcomes_of(
         self, cells: list[str], number: int, created_at: datetime | None

@@ -21,7 +21,7 @@ from contracts.values import LeadRef
 from leadloop import importing
 from leadloop.errors_file import ErrorsFile
 from leadloop.importing import Import, Report
-from leadloop.mapping import loads
+from leadloop.mapping import MappingError, loads
 from leadloop.output import CommandError
 from leadloop.rows import BadRow, Row, Rows
 from tests.platform import Platform
@@ -262,3 +262,38 @@ async def test_an_outcome_that_was_refused_is_an_error_wherever_no_rejected_row_
     [error] = errors_in(tmp_path)
     assert (error["row"], error["field"]) == ("1", "outcomes.1.type")
     assert error["reason"].startswith("contacted was refused, as its lead had not come within 24 hours: ")
+
+
+async def test_outcomes_of_known_leads_are_recorded_and_the_leads_stay_as_they_are(
+    platform: Platform, known: str, tmp_path: Path
+) -> None:
+    await run_import(platform, known, tmp_path, ["1,Ann,,", "2,Bo,,contacted"])
+    mapping = """\
+source_system: shop
+known_leads: true
+lead: { source_id: { column: Id } }
+outcomes:
+  - type: { column: Stage }
+    occurred_at: { value: 2026-01-06 }
+"""
+    rows = ["1,closed_won", "1,closed_lost", "2,invalid", "2,invalid"]
+    for recorded, duplicate in ((2, 1), (0, 3)):
+        report = await run_import(platform, known, tmp_path, rows, header="Id,Stage", mapping=mapping)
+        check_sums(report)
+        assert (report.accepted, report.updated, report.rejected) == (0, 0, 0)
+        assert (report.outcomes_recorded, report.outcomes_duplicate, report.outcomes_blocked) == (
+            recorded,
+            duplicate,
+            1,
+        )
+    async with platform.sql() as sql:
+        assert await sql.fetchval("select max(version) from intake.lead where tenant_id = $1", known) == 1
+    report = await run_import(
+        platform, known, tmp_path, ["9,contacted"], header="Id,Stage", mapping=mapping, quiet_seconds=0.0
+    )
+    assert report.outcomes_waiting == 1
+
+
+def test_a_mapping_of_known_leads_says_nothing_else_of_them() -> None:
+    with pytest.raises(MappingError, match="leads stay as they are"):
+        loads(MAPPING + "known_leads: true\n", "m.yaml")
