@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from contracts.intake.erasure import LeadErased
-from contracts.outcomes import Outcome, OutcomeVerdict, RecordOutcomes, VoidOutcome
+from contracts.outcomes import CorrectOutcome, Outcome, OutcomeVerdict, RecordOutcomes, VoidOutcome
 from contracts.taxonomy import OutcomeType
 from contracts.values import LeadRef
 from tests.outcomes.desk import Desk, accepted, updated
@@ -77,16 +77,18 @@ async def test_what_waits_is_recorded_without_what_was_written(desk: Desk) -> No
 async def test_why_an_outcome_was_voided_goes_and_that_it_was_stays(desk: Desk) -> None:
     lead = accepted("1")
     await desk.arrive(lead)
-    both = [Outcome(type=OutcomeType.CONTACTED, idempotency_key=key) for key in "ab"]
-    order = RecordOutcomes(lead=LeadRef(lead_id=lead.lead_id), outcomes=both)
-    [[first, second]] = await desk.results(*await desk.give(order))
+    all_ = [Outcome(type=OutcomeType.CONTACTED, idempotency_key=key) for key in "abc"]
+    order = RecordOutcomes(lead=LeadRef(lead_id=lead.lead_id), outcomes=all_)
+    [[first, second, third]] = await desk.results(*await desk.give(order))
     await desk.ask(VoidOutcome(lead_id=lead.lead_id, outcome_id=first.outcome_id, reason=NOTE))
     await erase(desk, lead.lead_id, 3)
     await desk.ask(VoidOutcome(lead_id=lead.lead_id, outcome_id=second.outcome_id, reason=NOTE))
-    assert [one.void and one.void.reason for one in await desk.history(lead.lead_id)] == [None, None]
+    instead = Outcome(type=OutcomeType.INVALID, notes=NOTE)
+    await desk.ask(CorrectOutcome(lead_id=lead.lead_id, outcome_id=third.outcome_id, outcome=instead, reason=NOTE))
+    assert await sealed(desk) == (0, 0)
     async with desk.platform.sql() as sql:
         kept = "select count(*), count(sealed) from outcomes.outcome_void where tenant_id = $1"
-        assert tuple(await sql.fetchrow(kept, desk.tenant)) == (2, 0)
+        assert tuple(await sql.fetchrow(kept, desk.tenant)) == (3, 0)
 
 
 async def test_nothing_of_an_outcome_changes_but_that_what_was_written_goes(desk: Desk) -> None:

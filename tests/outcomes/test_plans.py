@@ -41,3 +41,20 @@ async def test_the_lead_of_an_order_is_found_by_the_whole_key_at_every_step(plat
         await database.close()
     for index, key in KEYS.items():
         assert re.search(rf"(?:using|on) {index} .*\n\s+Index Cond: .*{key}", plan), plan
+
+
+async def test_whether_an_outcome_was_voided_is_looked_up_by_the_whole_key(platform: Platform, tenant: str) -> None:
+    async with platform.sql() as sql:
+        await sql.execute(
+            """insert into outcomes.outcome_void (tenant_id, lead_id, sequence, outcome_id, voided_at, voided_by)
+               select $1, gen_random_uuid(), 1, gen_random_uuid(), now(), 'test' from generate_series(1, $2::int) as n""",
+            tenant, LEADS,
+        )  # fmt: skip
+    named = {"tenants": [tenant], "leads": [uuid4()]}
+    database = Database("outcomes", platform.database_url(role_of("outcomes")))
+    try:
+        async with database.begin(tenant) as uow:
+            plan = "\n".join((await uow.execute(f"explain {store._HISTORIES}", **named)).scalars())
+    finally:
+        await database.close()
+    assert re.search(r"(?:using|on) outcome_void_pkey .*\n\s+Index Cond: .*lead_id = .*sequence = ", plan), plan
