@@ -188,6 +188,11 @@ def warnings(type_: OutcomeType, recorded: Collection[OutcomeType]) -> tuple[Seq
     return tuple(odd)
 
 
+def knows_reason(reasons: Collection[str], code: str | None) -> bool:
+    """Whether a tenant with these reason codes, or any if there are none, knows this one, if it is one."""
+    return not reasons or code is None or code in reasons
+
+
 def in_state_order(recorded: Iterable[Recorded]) -> list[Recorded]:
     """By when they happened, then as recorded."""
     return sorted(recorded, key=lambda outcome: (outcome.occurred_at, outcome.sequence))

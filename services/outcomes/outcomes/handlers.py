@@ -15,7 +15,7 @@ from contracts.message import ProblemCode, ProblemError
 from contracts.operations import PersonalDataDropped
 from contracts.outreach import replies, sending
 from contracts.values import LeadRef
-from outcomes import domain, recording, store, store_orders, telling
+from outcomes import domain, recording, store, store_orders, store_outcomes, telling
 from outcomes.orders import Order, has_free_text, order_of
 from outcomes.source_ids import Naming
 
@@ -161,13 +161,13 @@ class Handlers:
 async def lead_state(uow: UnitOfWork, request: Received[messages.LeadState]) -> messages.LeadStateView:
     await _must_know(uow, request)
     key = (request.tenant, request.body.lead_id)
-    return domain.state_of(request.body.lead_id, (await store.histories(uow, [key]))[key])
+    return domain.state_of(request.body.lead_id, (await store_outcomes.histories(uow, [key]))[key])
 
 
 async def missing_outcomes(
     uow: UnitOfWork, request: Received[messages.MissingOutcomes]
 ) -> messages.MissingOutcomesView:
-    rows, count = await store.missing(uow, request.tenant, uow.now - domain.QUIET, _MISSING_SHOWN)
+    rows, count = await store_outcomes.missing(uow, request.tenant, uow.now - domain.QUIET, _MISSING_SHOWN)
     leads = [
         messages.MissingOutcome(
             lead_id=row["lead_id"],
@@ -187,10 +187,10 @@ async def rebuild_lead_states(
     uow: UnitOfWork, request: Received[messages.RebuildLeadStates]
 ) -> messages.RebuiltLeadStates:
     compared = await store.count_leads(uow, request.tenant)
-    suspects = await store.wrongly_kept(uow, request.tenant)
+    suspects = await store_outcomes.wrongly_kept(uow, request.tenant)
     await store.lock(uow)  # for these few only: outcomes of theirs may have been recorded meanwhile
-    different = await store.wrongly_kept(uow, request.tenant, suspects)
-    await store.keep_as_derived(uow, request.tenant, different)
+    different = await store_outcomes.wrongly_kept(uow, request.tenant, suspects)
+    await store_outcomes.keep_as_derived(uow, request.tenant, different)
     return messages.RebuiltLeadStates(
         compared=compared, different=len(different), lead_ids=different[:_DIFFERENT_SHOWN]
     )

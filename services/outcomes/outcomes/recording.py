@@ -19,14 +19,12 @@ from contracts.outcomes import (
 )
 from contracts.taxonomy import STAGE_OF, band
 from contracts.values import Attribution
-from outcomes import domain, store, store_orders
+from outcomes import domain, store, store_orders, store_outcomes
 from outcomes.orders import Entry, Order
 from outcomes.store import LeadKey, Place
 
 Located = tuple[Order, Place]
 Verdicts = list[OutcomeResult]
-Reasons = Collection[str]
-"""The reason codes that a tenant knows; all there are, if empty."""
 
 
 async def carry_out(uow: UnitOfWork, orders: Sequence[Order]) -> None:
@@ -63,7 +61,7 @@ async def record(uow: UnitOfWork, located: Sequence[Located]) -> list[Verdicts]:
         return []
     reasons = await _reasons(uow, [order for order, _ in located])
     leads = {_key(order, place) for order, place in located}
-    histories = {lead: domain.History(known) for lead, known in (await store.histories(uow, leads)).items()}
+    histories = {lead: domain.History(known) for lead, known in (await store_outcomes.histories(uow, leads)).items()}
     rows: list[dict[str, Any]] = []
     verdicts = [
         [
@@ -72,11 +70,11 @@ async def record(uow: UnitOfWork, located: Sequence[Located]) -> list[Verdicts]:
         ]
         for order, place in located
     ]
-    await store.add_outcomes(uow, rows)
+    await store_outcomes.add_outcomes(uow, rows)
     return verdicts
 
 
-async def _reasons(uow: UnitOfWork, orders: Sequence[Order]) -> dict[str, Reasons]:
+async def _reasons(uow: UnitOfWork, orders: Sequence[Order]) -> dict[str, Collection[str]]:
     """The reason codes of those of the orders' tenants that they give some of."""
     giving = {order.tenant for order in orders if any(entry.reason_code for entry in order.entries)}
     return {tenant: (await tenants.settings_of(uow, tenant)).reason_codes for tenant in sorted(giving)}
@@ -95,7 +93,7 @@ async def record_instead(
     history = domain.History(known).without(corrected)
     (entry,) = order.entries
     result = _record_one(uow, order, place, entry, history, reasons.get(order.tenant, ()), rows, corrected)
-    await store.add_outcomes(uow, rows)
+    await store_outcomes.add_outcomes(uow, rows)
     return result
 
 
@@ -134,7 +132,7 @@ def _record_one(
     place: Place,
     entry: Entry,
     history: domain.History,
-    reasons: Reasons,
+    reasons: Collection[str],
     rows: list[dict[str, Any]],
     corrects: UUID | None = None,
 ) -> OutcomeResult:
@@ -143,7 +141,7 @@ def _record_one(
     occurred_at = entry.occurred_at or place.created_at
     judgement = history.record(
         entry.outcome_id, entry.type, occurred_at, entry.idempotency_key,
-        heard_at=order.heard_at, override=entry.override, reason_known=knows(reasons, entry.reason_code),
+        heard_at=order.heard_at, override=entry.override, reason_known=domain.knows_reason(reasons, entry.reason_code),
     )  # fmt: skip
     if judgement.verdict is OutcomeVerdict.RECORDED:
         event = OutcomeRecorded(
@@ -180,11 +178,6 @@ def _record_one(
         refused_for=judgement.refused_for,
         voided=judgement.voided,
     )
-
-
-def knows(reasons: Reasons, code: str | None) -> bool:
-    """Whether a tenant that knows these reason codes knows this one, if it is one."""
-    return not reasons or code is None or code in reasons
 
 
 def _row(order: Order, place: Place, entry: Entry, event: OutcomeRecorded) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from chassis.keys import TenantKey, TenantKeys
 from chassis.unit_of_work import Row, UnitOfWork
 from contracts.outcomes import OutcomeHistory, OutcomeHistoryView, OutcomeView, VoidView, WaitingOutcome
 from contracts.taxonomy import STAGE_OF
-from outcomes import store, store_orders
+from outcomes import store, store_orders, store_outcomes
 from outcomes.domain import HistoryPlace, fitting
 from outcomes.orders import Entry, written_in
 from outcomes.voiding import reason_in
@@ -20,7 +20,7 @@ async def page(
     lead_id, most = ask.lead_id, ask.limit + 1
     orders = [] if begin.sequence else await store_orders.waiting_entries(uow, tenant, lead_id, begin.waiting, most)
     entries = [(row, Entry.model_validate_json(row["entry"])) for row in orders]
-    rows = await store.outcomes_of(uow, tenant, lead_id, begin.sequence, most - len(entries))
+    rows = await store_outcomes.outcomes_of(uow, tenant, lead_id, begin.sequence, most - len(entries))
     is_sealed = any(entry.sealed for _, entry in entries) or any(row["sealed"] or row["void_sealed"] for row in rows)
     key = await keys.of(uow, tenant) if is_sealed else None
     waiting = [(HistoryPlace((row["position"], row["number"])), _waiting(row, entry, key)) for row, entry in entries]

@@ -21,7 +21,7 @@ from contracts.outcomes import (
     VoidResult,
 )
 from contracts.values import Attribution, LeadRef
-from outcomes import recording, store
+from outcomes import domain, recording, store, store_outcomes
 from outcomes.orders import Order, entry_of
 from outcomes.store import Place
 
@@ -64,9 +64,12 @@ class Voiding:
         )  # fmt: skip
         is_erased = await store.is_erased(uow, request.tenant, ask.lead_id)
         frozen = Attribution.model_validate(outcome["attribution"]).model_dump_json(exclude_none=True)
-        place = Place(ask.lead_id, frozen, outcome["occurred_at"], False, False, False, is_erased)
+        place = Place(
+            lead_id=ask.lead_id, attribution=frozen, created_at=outcome["occurred_at"],
+            rejected=False, queued=False, judged=False, erased=is_erased,
+        )  # fmt: skip
         lead = (request.tenant, ask.lead_id)
-        known = (await store.histories(uow, [lead]))[lead]
+        known = (await store_outcomes.histories(uow, [lead]))[lead]
         result = await recording.record_instead(uow, order, place, known, ask.outcome_id)
         if result.verdict is OutcomeVerdict.DUPLICATE:
             text = "is recorded already, with this type, moment and idempotency_key: void the other one only"
@@ -84,11 +87,11 @@ async def _locked(uow: UnitOfWork, request: Received[VoidOutcome] | Received[Cor
     """
     ask = request.body
     reasons = (await tenants.settings_of(uow, request.tenant)).reason_codes if ask.reason_code else ()
-    if not recording.knows(reasons, ask.reason_code):
+    if not domain.knows_reason(reasons, ask.reason_code):
         text = f"not one of the tenant's reason codes: {', '.join(sorted(reasons))}"
         raise ProblemError(ProblemCode.INVALID, text, "reason_code")
     await store.lock(uow)
-    outcome = await store.outcome_of(uow, request.tenant, ask.lead_id, ask.outcome_id)
+    outcome = await store_outcomes.outcome_of(uow, request.tenant, ask.lead_id, ask.outcome_id)
     if outcome is None:
         raise ProblemError(ProblemCode.NOT_FOUND, "this tenant has recorded no such outcome of this lead", "outcome_id")
     return outcome
@@ -107,7 +110,7 @@ async def _void(
     if key and ask.reason and not await store.is_erased(uow, request.tenant, ask.lead_id):
         sealed = key.seal(ask.reason.encode(), _context(outcome_id))
     how = {"voided_at": uow.now, "voided_by": voided_by, "reason_code": ask.reason_code, "corrected_by": corrected_by}
-    await store.void(uow, request.tenant, dict(outcome), **how, sealed=sealed)
+    await store_outcomes.void(uow, request.tenant, dict(outcome), **how, sealed=sealed)
     uow.publish(request.tenant, OutcomeVoided.model_validate({**outcome, **how}), request.envelope)
 
 
@@ -116,7 +119,7 @@ async def _already(
 ) -> OutcomeResult:
     """The verdict on a correction of what is voided: it is a repeat, or comes too late."""
     by = outcome["corrected_by"]
-    standing = await store.outcome_of(uow, request.tenant, request.body.lead_id, by) if by else None
+    standing = await store_outcomes.outcome_of(uow, request.tenant, request.body.lead_id, by) if by else None
     is_standing = standing is not None and standing["voided_at"] is None
     if standing and is_standing and all(standing[name] == getattr(wanted, name) for name in _SAME):
         return OutcomeResult(verdict=OutcomeVerdict.DUPLICATE, type=wanted.type, outcome_id=by)

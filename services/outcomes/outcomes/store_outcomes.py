@@ -1,0 +1,187 @@
+"""Every query about outcomes: recorded, voided, and what is kept of leads to find missing ones by."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+
+from chassis.unit_of_work import UnitOfWork, columns
+from contracts.taxonomy import OutcomeType
+from outcomes.domain import PROMISING_TIERS, PROMISING_TIMELINES, Recorded
+from outcomes.store import LeadKey
+
+_HISTORIES = """
+    select wanted.tenant_id, wanted.lead_id, one.*
+    from unnest(cast(:tenants as text[]), cast(:leads as uuid[])) as wanted (tenant_id, lead_id)
+    cross join lateral (
+        select outcome_id, sequence, type, occurred_at, idempotency_key,
+               exists (select from outcome_void as void
+                       where void.tenant_id = wanted.tenant_id and void.lead_id = wanted.lead_id
+                             and void.sequence = outcome.sequence) as voided
+        from outcome
+        where outcome.tenant_id = wanted.tenant_id and outcome.lead_id = wanted.lead_id
+        offset 0
+    ) as one
+    order by one.sequence
+"""
+_OUTCOME_TYPES = {
+    "tenant_id": "text", "lead_id": "uuid", "sequence": "integer", "outcome_id": "uuid", "type": "text",
+    "occurred_at": "timestamptz", "idempotency_key": "text", "recorded_at": "timestamptz", "recorded_by": "text",
+    "attribution": "jsonb", "value": "numeric", "currency": "text", "value_band": "text", "reason_code": "text",
+    "overridden": "boolean", "corrects": "uuid", "sealed": "bytea",
+}  # fmt: skip
+_OUTCOME = ", ".join(_OUTCOME_TYPES)
+_WITH_VOIDS = f"""
+    select {_OUTCOME}, warnings, voided_at, voided_by, void_reason_code, corrected_by, void_sealed
+    from outcome left join lateral (
+        select voided_at, voided_by, reason_code as void_reason_code, corrected_by, void.sealed as void_sealed
+        from outcome_void as void
+        where void.tenant_id = outcome.tenant_id and void.lead_id = outcome.lead_id and void.sequence = outcome.sequence
+        limit 1
+    ) as void on true
+"""
+_ADD_OUTCOMES = f"""
+    with given as materialized (
+        select * from unnest({", ".join(f"cast(:{name} as {type_}[])" for name, type_ in _OUTCOME_TYPES.items())},
+                             cast(:warnings as text[]), cast(:beyond_contacted as boolean[]))
+                      as given ({_OUTCOME}, warnings, beyond_contacted)
+    ), added as (
+        insert into outcome ({_OUTCOME}, warnings)
+        select {_OUTCOME}, string_to_array(warnings, ',') from given
+    )
+    update lead set last_activity_at = greatest(lead.last_activity_at, latest.occurred_at),
+                    told_activity_at = coalesce(lead.told_activity_at, lead.last_activity_at),
+                    beyond_contacted = lead.beyond_contacted or latest.beyond_contacted
+    from (
+        select tenant_id, lead_id, max(occurred_at) as occurred_at, bool_or(beyond_contacted) as beyond_contacted
+        from given group by tenant_id, lead_id
+    ) as latest
+    where lead.tenant_id = latest.tenant_id and lead.lead_id = latest.lead_id
+"""
+_STANDING = """
+    from outcome
+    where outcome.tenant_id = lead.tenant_id and outcome.lead_id = lead.lead_id
+      and not exists (select from outcome_void as void
+                      where void.tenant_id = outcome.tenant_id and void.lead_id = outcome.lead_id
+                            and void.sequence = outcome.sequence)
+"""
+"""The outcomes of `lead` that were not voided."""
+_BEYOND_CONTACTED = f"exists (select {_STANDING} and outcome.type <> '{OutcomeType.CONTACTED}')"
+"""What `is_beyond_contacted` says of them together."""
+_MISSING = f"""
+    from lead
+    where lead.tenant_id = :tenant and lead.last_activity_at < :before and lead.merged_into is null
+      and not exists (
+          select from lead as merged
+          where merged.tenant_id = :tenant and merged.merged_into = lead.lead_id
+            and (merged.beyond_contacted or merged.last_activity_at >= :before)
+      )
+      and not beyond_contacted
+      and tier in ({", ".join(f"'{tier}'" for tier in PROMISING_TIERS)})
+      and timeline in ({", ".join(f"'{timeline}'" for timeline in PROMISING_TIMELINES)})
+"""
+"""The words stand in the statement itself, as they do in the partial index that it is to be answered from."""
+
+
+async def histories(uow: UnitOfWork, leads: Collection[LeadKey]) -> dict[LeadKey, list[Recorded]]:
+    """The outcomes of each lead, in recorded order."""
+    found: dict[LeadKey, list[Recorded]] = {key: [] for key in leads}
+    rows = await uow.execute(_HISTORIES, tenants=[key[0] for key in leads], leads=[key[1] for key in leads])
+    for row in rows:
+        found[row.tenant_id, row.lead_id].append(
+            Recorded(
+                row.outcome_id, row.sequence, OutcomeType(row.type), row.occurred_at, row.idempotency_key, row.voided
+            )
+        )
+    return found
+
+
+async def void(uow: UnitOfWork, tenant: str, outcome: Mapping[str, Any], **how: Any) -> None:
+    """Keep that an outcome was voided; its lead's last_activity_at and beyond_contacted are as if it had never been.
+
+    Parameters:
+        outcome: its lead_id, sequence and outcome_id.
+        how: voided_at, voided_by, reason_code, corrected_by, sealed.
+    """
+    key = {name: outcome[name] for name in ("lead_id", "sequence", "outcome_id")}
+    await uow.execute(
+        """insert into outcome_void (tenant_id, lead_id, sequence, outcome_id, voided_at, voided_by, reason_code,
+                                     corrected_by, sealed)
+           values (:tenant, :lead_id, :sequence, :outcome_id, :voided_at, :voided_by, :reason_code, :corrected_by, :sealed)""",
+        tenant=tenant, **key, **how,
+    )  # fmt: skip
+    await uow.execute(
+        f"""update lead set beyond_contacted = {_BEYOND_CONTACTED},
+                last_activity_at = greatest(coalesce(told_activity_at, last_activity_at),
+                                            (select max(outcome.occurred_at) {_STANDING}))
+            where tenant_id = :tenant and lead_id = :lead_id""",
+        tenant=tenant, lead_id=key["lead_id"],
+    )  # fmt: skip
+
+
+async def wrongly_kept(uow: UnitOfWork, tenant: str, among: Collection[UUID] | None = None) -> list[UUID]:
+    """The leads, all or among these, of which something else is kept than their outcomes say."""
+    rows = await uow.execute(
+        f"""select lead_id from lead
+            where tenant_id = :tenant and (cast(:among as uuid[]) is null or lead_id = any(cast(:among as uuid[])))
+                  and beyond_contacted <> {_BEYOND_CONTACTED}
+            order by lead_id""",
+        tenant=tenant, among=None if among is None else list(among),
+    )  # fmt: skip
+    return list(rows.scalars())
+
+
+async def keep_as_derived(uow: UnitOfWork, tenant: str, leads: Collection[UUID]) -> None:
+    """Have be kept of these leads what their outcomes say."""
+    await uow.execute(
+        f"""update lead set beyond_contacted = {_BEYOND_CONTACTED}
+            where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[]))""",
+        tenant=tenant, leads=list(leads),
+    )  # fmt: skip
+
+
+async def add_outcomes(uow: UnitOfWork, outcomes: Sequence[Mapping[str, Any]]) -> None:
+    """Insert outcomes; raise their leads' last_activity_at and beyond_contacted."""
+    if outcomes:
+        await uow.execute(_ADD_OUTCOMES, **columns(outcomes, *_OUTCOME_TYPES, "warnings", "beyond_contacted"))
+
+
+async def outcomes_of(
+    uow: UnitOfWork, tenant: str, lead_id: UUID, after: int | None, limit: int
+) -> Sequence[RowMapping]:
+    """A lead's outcomes in state order, by when they happened, then as recorded, from behind the one of a sequence number."""
+    rows = await uow.execute(
+        f"""{_WITH_VOIDS}
+            where tenant_id = :tenant and lead_id = :lead_id and (
+                cast(:after as bigint) is null or (occurred_at, sequence) > (
+                    select occurred_at, sequence from outcome
+                    where tenant_id = :tenant and lead_id = :lead_id and sequence = cast(:after as bigint)))
+            order by occurred_at, sequence limit :limit""",
+        tenant=tenant, lead_id=lead_id, after=after, limit=limit,
+    )  # fmt: skip
+    return rows.mappings().all()
+
+
+async def outcome_of(uow: UnitOfWork, tenant: str, lead_id: UUID, outcome_id: UUID) -> RowMapping | None:
+    """One of a lead's outcomes, as `outcomes_of` has them."""
+    rows = await uow.execute(
+        f"{_WITH_VOIDS} where tenant_id = :tenant and lead_id = :lead_id and outcome_id = :outcome_id",
+        tenant=tenant, lead_id=lead_id, outcome_id=outcome_id,
+    )  # fmt: skip
+    return rows.mappings().one_or_none()
+
+
+async def missing(uow: UnitOfWork, tenant: str, before: datetime, limit: int) -> tuple[Sequence[RowMapping], int]:
+    """The promising leads without an outcome to which nothing has happened since `before`, and how many there are."""
+    rows = await uow.execute(
+        f"""select lead.lead_id, tier, timeline, last_activity_at, seen.attribution
+            from (select * {_MISSING} order by last_activity_at, lead_id limit :limit) as lead
+            join lead_version as seen
+              on seen.tenant_id = lead.tenant_id and seen.lead_id = lead.lead_id and seen.version = lead.version
+            order by last_activity_at, lead.lead_id""",
+        tenant=tenant, before=before, limit=limit,
+    )  # fmt: skip
+    count = await uow.execute(f"select count(*) {_MISSING}", tenant=tenant, before=before)
+    return rows.mappings().all(), count.scalar_one()
