@@ -234,7 +234,9 @@ async def test_what_waits_is_found_without_reading_what_was_sent(scene: Scene) -
         for number in range(2_000):
             uow.publish(scene.tenant, event(number))
     async with database.begin() as uow:  # nobody has analysed the table, as in the minutes after a start
-        await uow.execute("delete from outbox_unsent where seq not in (select seq from outbox order by seq desc limit 10)")
+        await uow.execute(
+            "delete from outbox_unsent where seq not in (select seq from outbox order by seq desc limit 10)"
+        )
     async with database.begin() as uow:
         before = await _rows_read(uow)
         assert len(await outbox.unsent(uow.connection, 100)) == 10
