@@ -13,10 +13,10 @@ from contracts.outreach.accounts import AutomationResumed
 from contracts.outreach.sending import Gate, SendState
 from outreach.accounts import guarding, judging, store_health
 from outreach.accounts import store as accounts
-from outreach.accounts.handlers import give_accounts
+from outreach.accounts.handlers import give_accounts, take_accounts
 from outreach.campaigns import variants
 from outreach.campaigns.enrolling import enrol_audiences
-from outreach.sending import store_entries, store_queue, store_waiting
+from outreach.sending import store_queue, store_waiting
 from outreach.sending.domain_gates import GATES_OF_THE_MESSAGE, earliest
 from outreach.sending.facts import Accounts, facts_of
 from outreach.sending.leaving import put_back
@@ -71,9 +71,12 @@ async def look_after_accounts(database: Database, slot: datetime) -> Counts:
     campaigns of which too much comes back."""
 
     async def of_tenant(tenant: str) -> Counts:
+        given, moved = 0, True
+        while moved:
+            async with database.begin(tenant) as uow:
+                taken, got = await take_accounts(uow, tenant), await give_accounts(uow, tenant)
+            given, moved = given + got, bool(taken or got)
         async with database.begin(tenant) as uow:
-            await store_entries.take_accounts(uow, tenant)
-            given = await give_accounts(uow, tenant)
             resumed = await accounts.no_longer_throttled(uow, tenant)
             for account_id in resumed:
                 uow.publish(tenant, AutomationResumed(account_id=account_id, occurred_at=uow.now))

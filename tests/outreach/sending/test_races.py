@@ -1,5 +1,6 @@
 """What happens between two looks: whoever is stopped stays stopped, and what left is never forgotten."""
 
+from collections import Counter
 from datetime import timedelta
 from random import Random
 from uuid import UUID, uuid4
@@ -14,6 +15,7 @@ from contracts.outreach.campaigns import ArchiveCampaign, NewStep
 from contracts.outreach.people import GetContact, ListSuppressions, Suppress, Unsuppress
 from contracts.outreach.sending import ExplainMessage, SendState, SettleMessage, SkipMessage
 from outreach import locks
+from outreach.accounts import handlers as accounts
 from outreach.sending.claiming import Claimed, claim
 from outreach.sending.leaving import begin
 from outreach.sending.recording import Result, record
@@ -154,6 +156,34 @@ async def test_what_was_claimed_from_an_account_that_is_removed_leaves_by_anothe
         assert [m["account_id"] for m in await messages(platform, tenant)] == [other.account_id]
         _, again = await taken(database, tenant)
         assert again == [message]
+
+
+@pytest.mark.usefixtures("by_hand")
+async def test_a_whole_queue_is_moved_between_accounts_a_part_at_a_time(
+    platform: Platform, database: Database, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def leave_by() -> Counter[UUID | None]:
+        return Counter(message["account_id"] for message in await messages(platform, tenant))
+
+    async def look() -> None:
+        async with database.begin() as uow:
+            now = uow.now
+        await look_after_accounts(database, now)
+
+    monkeypatch.setattr(accounts, "_AT_ONCE", 3)
+    async with outreach(platform, tenant, Gate(tenant)):
+        await arrive(platform, tenant, [lead() for _ in range(10)])
+        await campaign(platform, tenant)
+        await until(lambda: queued(platform, tenant, 10))
+        sales = (await account(platform, tenant)).account_id
+        assert await leave_by() == {sales: 3, None: 7}
+        await look()
+        assert await leave_by() == {sales: 10}
+        await platform.caller.ask(tenant, RemoveAccount(account_id=sales))
+        assert await leave_by() == {sales: 7, None: 3}
+        other = (await account(platform, tenant)).account_id
+        await look()
+        assert await leave_by() == {other: 10}
 
 
 async def test_who_is_suppressed_is_not_contacted_by_way_of_the_lead_that_theirs_is_merged_into(

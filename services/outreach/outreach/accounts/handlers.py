@@ -21,7 +21,8 @@ from outreach.sending.domain_gates import FOREVER
 from outreach.sending.facts import Accounts
 from outreach.sending.queueing import sender_of
 
-_GIVEN_AT_ONCE = 1000
+_AT_ONCE = 1000
+"""Messages that are moved from or to accounts in one transaction, at most: nobody queues a message of the tenant meanwhile."""
 
 
 async def set_account(uow: UnitOfWork, request: Received[messages.SetAccount]) -> AccountView:
@@ -69,8 +70,8 @@ async def set_account(uow: UnitOfWork, request: Received[messages.SetAccount]) -
     await locks.accounts_change(uow, tenant)
     await store_queue.wake_lanes(uow, tenant, account=account_id)
     if ask.account_id and ask.settings:
-        await store_entries.take_accounts(uow, tenant)
-    await give_accounts(uow, tenant)
+        await take_accounts(uow, tenant)
+    await give_accounts(uow, tenant)  # the rest within a minute, see `outreach.upkeep`
     return view
 
 
@@ -128,24 +129,27 @@ async def remove_account(uow: UnitOfWork, request: Received[messages.RemoveAccou
     await _known(uow, tenant, account_id)
     await store.set_state(uow, tenant, account_id, AccountState.REMOVED)
     await locks.accounts_change(uow, tenant)
-    await store_entries.take_accounts(uow, tenant)
+    await take_accounts(uow, tenant)
     await give_accounts(uow, tenant)
     return await _view(uow, tenant, account_id)
 
 
+async def take_accounts(uow: UnitOfWork, tenant: str) -> int:
+    """Have some of the messages that wait for accounts which do not send them any more wait for others; returns how many."""
+    return await store_entries.take_accounts(uow, tenant, _AT_ONCE)
+
+
 async def give_accounts(uow: UnitOfWork, tenant: str) -> int:
-    """Give messages that have no account one that can send them; returns how many got one."""
+    """Give some of the messages that have no account one that can send them; returns how many got one."""
     senders = await store_entries.senders(uow, [tenant])
-    given = 0
-    while waiting := await store_entries.without_account(uow, tenant, _GIVEN_AT_ONCE):
-        found: dict[UUID, UUID] = {}
-        for message_id, kind, rotation_set, person in waiting:
-            account = sender_of(senders[tenant, CHANNEL_OF[kind], rotation_set], None, person)
-            assert account
-            found[message_id] = account
+    found: dict[UUID, UUID] = {}
+    for message_id, kind, rotation_set, person in await store_entries.without_account(uow, tenant, _AT_ONCE):
+        account = sender_of(senders[tenant, CHANNEL_OF[kind], rotation_set], None, person)
+        assert account
+        found[message_id] = account
+    if found:
         await store_entries.give_account(uow, tenant, found)
-        given += len(found)
-    return given
+    return len(found)
 
 
 def _expect_limits_of(channel: Channel, settings: AccountSettings | None) -> None:

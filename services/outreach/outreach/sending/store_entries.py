@@ -106,15 +106,21 @@ async def give_account(uow: UnitOfWork, tenant: str, accounts: Mapping[UUID, UUI
     await make_lanes(uow, list(rows.mappings()))
 
 
-async def take_accounts(uow: UnitOfWork, tenant: str) -> None:
-    """Have what waits for accounts that were removed, or that do not send for its campaign any more, leave by others."""
-    await uow.execute(
-        """update send_queue as message set account_id = null
-           from account, campaign
-           where message.tenant_id = :tenant and message.state = 'queued'
-             and account.tenant_id = :tenant and account.account_id = message.account_id
-             and campaign.tenant_id = :tenant and campaign.campaign_id = message.campaign_id
-             and (account.state = 'removed'
-                  or account.settings ->> 'rotation_set' <> coalesce(campaign.settings ->> 'rotation_set', 'default'))""",
-        tenant=tenant,
+async def take_accounts(uow: UnitOfWork, tenant: str, limit: int) -> int:
+    """Have what waits for accounts that were removed, or that do not send for its campaign any more, leave by others; so many at
+    most, and returns how many."""
+    taken = await uow.execute(
+        """with theirs as (
+               select message_id from send_queue as message
+               join account on account.tenant_id = :tenant and account.account_id = message.account_id
+               join campaign on campaign.tenant_id = :tenant and campaign.campaign_id = message.campaign_id
+               where message.tenant_id = :tenant and message.state = 'queued'
+                 and (account.state = 'removed'
+                      or account.settings ->> 'rotation_set' <> coalesce(campaign.settings ->> 'rotation_set', 'default'))
+               limit :limit for update of message skip locked
+           )
+           update send_queue set account_id = null from theirs
+           where tenant_id = :tenant and send_queue.message_id = theirs.message_id""",
+        tenant=tenant, limit=limit,
     )  # fmt: skip
+    return taken.rowcount
