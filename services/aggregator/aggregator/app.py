@@ -30,5 +30,8 @@ def build(settings: Settings) -> Service:
             ListEvents: events.list_events,
             Replay: replay.replay,
         },
-        jobs=[Job("weekly_win_rates", "0 2 * * sun", partial(win_rates.refresh_weekly, database))],
+        jobs=[
+            Job("event_months", "23 0 * * *", partial(events.make_months, database)),
+            Job("weekly_win_rates", "0 2 * * sun", partial(win_rates.refresh_weekly, database)),
+        ],
     )

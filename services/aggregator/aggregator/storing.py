@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from aggregator.events import store as events
 from aggregator.win_rates import store as win_rates
@@ -31,13 +30,17 @@ async def store_events(uow: UnitOfWork, received: Sequence[Received[Event]]) -> 
         await win_rates.project_outcomes(uow, [m.tenant for m in outcomes], [m.id for m in outcomes])
 
 
-def _row(message: Received[Event]) -> tuple[str, Any, str, datetime, Any, str]:
-    occurred_at = getattr(message.body, "occurred_at", None) or message.envelope.time
-    return (
-        message.tenant,
-        message.id,
-        message.envelope.type,
-        occurred_at.astimezone(UTC),
-        getattr(message.body, "lead_id", None),
-        message.wire.body.decode(),
+def _row(message: Received[Event]) -> events.Row:
+    body = message.body
+    occurred_at: datetime = getattr(body, "occurred_at", None) or message.envelope.time
+    return events.Row(
+        tenant=message.tenant,
+        event_id=message.id,
+        told_at=message.envelope.time,
+        type=message.envelope.type,
+        occurred_at=occurred_at.astimezone(UTC),
+        lead_id=getattr(body, "lead_id", None),
+        campaign_id=getattr(body, "campaign_id", None),
+        account_id=getattr(body, "account_id", None),
+        body=message.wire.body.decode(),
     )

@@ -171,12 +171,15 @@ async def test_a_week_recounted_while_an_outcome_of_it_is_being_stored_is_not_le
 ) -> None:
     await store(platform, tenant, [recorded(WON)])
     outcome = recorded(LOST)
-    stored = (tenant, uuid4(), outcome.topic.type, outcome.occurred_at, outcome.lead_id, outcome.model_dump_json())
+    stored = events.Row(
+        tenant, uuid4(), outcome.recorded_at, outcome.topic.type, outcome.occurred_at, outcome.lead_id, None, None,
+        outcome.model_dump_json(),
+    )  # fmt: skip
     database = Database("aggregator", platform.database_url("leadloop_aggregator"))
     try:
         async with database.begin(tenant) as uow:
             await events.store_events(uow, [stored])
-            await win_rates.project_outcomes(uow, [tenant], [stored[1]])
+            await win_rates.project_outcomes(uow, [tenant], [stored.event_id])
             recounting = asyncio.create_task(platform.caller.ask(tenant, WeeklyWinRates(by="source", weeks=1)))
             await until(partial(waits_or_is_done, platform, recounting), what="a recount")
         await recounting

@@ -1,21 +1,24 @@
 """Every query about stored events."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import RowMapping
 
+from aggregator.events.domain_wanted import Position, Wanted
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.privacy import DERIVED_FROM_A_PERSON
 
 _STORE_EVENTS = """
-    insert into event (tenant_id, event_id, type, occurred_at, lead_id, body)
-    select tenant_id, event_id, type, occurred_at, lead_id,
+    insert into event (tenant_id, event_id, told_at, type, occurred_at, lead_id, campaign_id, account_id, body)
+    select tenant_id, event_id, told_at, type, occurred_at, lead_id, campaign_id, account_id,
            case when erased.yes then body - cast(:personal as text[]) else body end
-    from unnest(cast(:tenants as text[]), cast(:ids as uuid[]), cast(:types as text[]),
-                cast(:occurred as timestamptz[]), cast(:leads as uuid[]), cast(:bodies as jsonb[]))
-         as given (tenant_id, event_id, type, occurred_at, lead_id, body)
+    from unnest(cast(:tenants as text[]), cast(:ids as uuid[]), cast(:told as timestamptz[]), cast(:types as text[]),
+                cast(:occurred as timestamptz[]), cast(:leads as uuid[]), cast(:campaigns as uuid[]),
+                cast(:accounts as uuid[]), cast(:bodies as jsonb[]))
+         as given (tenant_id, event_id, told_at, type, occurred_at, lead_id, campaign_id, account_id, body)
     left join lateral (
         select true as yes from erased_lead
         where erased_lead.tenant_id = given.tenant_id and erased_lead.lead_id = given.lead_id
@@ -26,13 +29,41 @@ _STORE_EVENTS = """
 """
 
 
-async def store_events(uow: UnitOfWork, rows: Sequence[tuple[str, UUID, str, Any, UUID | None, str]]) -> None:
-    """Store events (tenant, id, type, occurred_at, lead, JSON body); an id that is there already is left as it is."""
-    tenants, ids, types, occurred, leads, bodies = (list(column) for column in zip(*rows, strict=True))
+class Row(NamedTuple):
+    """An event to be stored.
+
+    Attributes:
+        told_at: when it was published; the same at every delivery, so that the id is the same row (UTC).
+        body: its JSON.
+    """
+
+    tenant: str
+    event_id: UUID
+    told_at: datetime
+    type: str
+    occurred_at: datetime
+    lead_id: UUID | None
+    campaign_id: UUID | None
+    account_id: UUID | None
+    body: str
+
+
+async def store_events(uow: UnitOfWork, rows: Sequence[Row]) -> None:
+    """Store events, each in its month, which is made where it is not there; an id that is there already is left as it is."""
+    await make_months(uow, {row.told_at.date() for row in rows})
+    tenants, ids, told, types, occurred, leads, campaigns, accounts, bodies = map(list, zip(*rows, strict=True))
     await uow.execute(
-        _STORE_EVENTS, tenants=tenants, ids=ids, types=types, occurred=occurred, leads=leads, bodies=bodies,
-        personal=list(DERIVED_FROM_A_PERSON),
+        _STORE_EVENTS, tenants=tenants, ids=ids, told=told, types=types, occurred=occurred, leads=leads,
+        campaigns=campaigns, accounts=accounts, bodies=bodies, personal=list(DERIVED_FROM_A_PERSON),
     )  # fmt: skip
+
+
+async def make_months(uow: UnitOfWork, days: Iterable[date]) -> int:
+    """Have the months of these days (UTC) be there; returns how many were made."""
+    # As texts: the driver takes the first day of the year 1 for the beginning of all time.
+    months = sorted({day.replace(day=1).isoformat() for day in days})
+    made = await uow.execute("select make_event_months(cast(cast(:months as text[]) as date[])) as made", months=months)
+    return int(made.scalar_one())
 
 
 async def keep_erased(uow: UnitOfWork, tenant: str, lead_id: UUID, version: int) -> None:
@@ -56,16 +87,60 @@ async def forget(uow: UnitOfWork, tenant: str, lead_id: UUID, version: int) -> i
 
 
 async def events(
-    uow: UnitOfWork, tenant: str, lead_id: UUID | None, types: Sequence[str], before: int | None, limit: int
+    uow: UnitOfWork, tenant: str, wanted: Wanted, before: Position | None, limit: int
 ) -> Sequence[RowMapping]:
-    """A page of events, last stored first, from before a sequence number."""
-    rows = await uow.execute(
-        """select seq, event_id, type, occurred_at, stored_at, lead_id, body from event
-           where tenant_id = :tenant
-             and (cast(:lead_id as uuid) is null or lead_id = :lead_id)
-             and (cardinality(cast(:types as text[])) = 0 or type = any(:types))
-             and (cast(:before as bigint) is null or seq < :before)
-           order by seq desc limit :limit""",
-        tenant=tenant, lead_id=lead_id, types=list(types), before=before, limit=limit,
-    )  # fmt: skip
+    """A page of events, in the order of `wanted`, from before a position in it; `size` is the length of the body's text."""
+    statement, parameters = page(wanted, before)
+    rows = await uow.execute(statement, tenant=tenant, limit=limit, **parameters)
     return rows.mappings().all()
+
+
+def page(wanted: Wanted, before: Position | None) -> tuple[str, dict[str, Any]]:
+    """The statement for a page of events and its parameters, but the tenant and the limit.
+
+    Where the order is by occurrence, the newest few of each type are read out of an index in that order, and the newest of those
+    are the page: that takes as long among a million events, and however rare a type is. A lead's events are few, and all read.
+    """
+    conditions = [f"{column} = :{column}" for column in wanted.ids]
+    parameters: dict[str, Any] = dict(wanted.ids)
+    if wanted.since:
+        conditions.append("occurred_at >= :since")
+        parameters["since"] = wanted.since
+    if wanted.until:
+        conditions.append("occurred_at < :until")
+        parameters["until"] = wanted.until
+    if before:
+        conditions.append("seq < :seq" if wanted.by_storing else "(occurred_at, seq) < (:occurred_at, :seq)")
+        parameters |= {name: value for name, value in before._asdict().items() if value is not None}
+    if wanted.types:
+        parameters["types"] = list(wanted.types)
+    order = "seq desc" if wanted.by_storing else "occurred_at desc, seq desc"
+    if wanted.by_storing or "lead_id" in wanted.ids:
+        if wanted.types:
+            conditions.append("type = any(:types)")
+        source = f"select * from event where {_all('tenant_id = :tenant', *conditions)}"
+    else:
+        types = "select unnest(cast(:types as text[]))" if wanted.types else _types_of(wanted.ids)
+        source = f"""select found.* from ({types}) as wanted (one_type) cross join lateral (
+                         select * from event where {_all("tenant_id = :tenant", "type = one_type", *conditions)}
+                         order by {order} limit :limit
+                     ) as found"""
+    statement = f"""
+        select seq, event_id, type, occurred_at, stored_at, told_at, lead_id, campaign_id, account_id, body,
+               octet_length(cast(body as text)) as size
+        from ({source}) as found order by {order} limit :limit"""
+    return statement, parameters
+
+
+def _types_of(ids: Iterable[str]) -> str:
+    """The types of the events with these ids, one after the other: to read them all would be to read the events."""
+    conditions = _all("tenant_id = :tenant", *(f"{column} = :{column}" for column in ids))
+    first = f"select type from event where {conditions} order by type limit 1"
+    following = f"select type from event where {conditions} and type > present.type order by type limit 1"
+    return f"""with recursive present as (
+                   ({first}) union all select ({following}) from present where present.type is not null
+               ) select type from present where type is not null"""
+
+
+def _all(*conditions: str) -> str:
+    return " and ".join(conditions)
