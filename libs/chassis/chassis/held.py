@@ -43,9 +43,10 @@ class Held:
     def add(self, messages: Iterable[Msg]) -> None:
         """Hold messages. Of one that was delivered twice the later delivery counts."""
         for message in messages:
-            sequence = message.metadata.sequence.stream
+            metadata = message.metadata
+            sequence = metadata.sequence.stream
             subject, upstream = read_signed(message.subject)
-            wire = Wire(subject, message.headers or {}, message.data, message.metadata.timestamp, upstream)
+            wire = Wire(subject, message.headers or {}, message.data, metadata.timestamp, upstream)
             known = sequence in self._deliveries
             self._deliveries[sequence] = delivery = Delivery(sequence, message, wire)
             if not known:

@@ -5,7 +5,6 @@ who knows the rest of a body make sure of a telephone number by it, so it takes 
 (docs/adr/0024-ids-under-a-key.md).
 """
 
-from contextlib import suppress
 from uuid import UUID
 
 from chassis.keys import TenantKeys
@@ -26,7 +25,8 @@ class MessageIds:
         Raises:
             KeysUnavailableError: it brings none that can be read, and the key service is away, or has another key.
         """
-        with suppress(ValueError):
-            if given := given_id(wire.headers):
-                return given
-        return keyed_id(await self._keys.secret(uow), wire.subject, wire.body)
+        try:
+            given = given_id(wire.headers)
+        except ValueError:
+            given = None
+        return given or keyed_id(await self._keys.secret(uow), wire.subject, wire.body)

@@ -1,7 +1,6 @@
 """What the aggregator does with every event it hears: it is stored, and what is made of it follows in the same transaction."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from aggregator.events import store as events
 from aggregator.win_rates import store as win_rates
@@ -31,16 +30,15 @@ async def store_events(uow: UnitOfWork, received: Sequence[Received[Event]]) -> 
 
 
 def _row(message: Received[Event]) -> events.Row:
-    body = message.body
-    occurred_at: datetime = getattr(body, "occurred_at", None) or message.envelope.time
+    fields = message.body.__dict__
     return events.Row(
         tenant=message.tenant,
         event_id=message.id,
         told_at=message.envelope.time,
         type=message.envelope.type,
-        occurred_at=occurred_at.astimezone(UTC),
-        lead_id=getattr(body, "lead_id", None),
-        campaign_id=getattr(body, "campaign_id", None),
-        account_id=getattr(body, "account_id", None),
+        occurred_at=fields.get("occurred_at") or message.envelope.time,
+        lead_id=fields.get("lead_id"),
+        campaign_id=fields.get("campaign_id"),
+        account_id=fields.get("account_id"),
         body=message.wire.body.decode(),
     )

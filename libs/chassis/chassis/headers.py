@@ -1,0 +1,30 @@
+"""How a message's headers are read: as the client library reads them, in a third of the time.
+
+The library looks at each character of each header's name by itself, which takes a fifth of all the time that a service spends on
+storing an event. It has no way to be given another reader, so its own is replaced; `tests/chassis/test_headers.py` holds the two
+against each other, and says so when the library's changes.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from nats.aio.client import Client
+
+THEIRS: Final[Callable[[bytes], dict[str, str]] | None] = getattr(Client, "_parse_header_lines", None)
+_BLANKS: Final = " \t\n\r\x0b\x0c"
+
+
+def read_headers(raw: bytes) -> dict[str, str]:
+    """Header lines by their names; what is no header is left out."""
+    found = {}
+    for line in raw.decode("utf-8", "replace").split("\r\n"):
+        name, colon, value = line.partition(":")
+        name = name.strip(_BLANKS)
+        if colon and name.isascii() and name.split() == [name]:
+            found[name] = value.strip(_BLANKS)
+    return found
+
+
+def install() -> None:
+    """Have every connection of this process read headers so."""
+    Client._parse_header_lines = staticmethod(read_headers)  # type: ignore[method-assign]
