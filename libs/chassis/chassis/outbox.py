@@ -41,6 +41,7 @@ _WAITING = text(f"""
     select count(*) as unsent, (select time from {_OF_PLACE} order by outbox_unsent.seq limit 1) as oldest
     from outbox_unsent
 """)
+_HOLDS = text("select exists (select from outbox where tenant = :tenant)")
 _SPAN = text(f"""
     select (select max(seq) from outbox) as last,
            (select written.seq from {_OF_PLACE} order by outbox_unsent.seq limit 1) as first_unsent
@@ -105,6 +106,11 @@ async def waiting(connection: AsyncConnection) -> tuple[int, datetime | None]:
     """How many events wait to be published, and since when the oldest does."""
     unsent, oldest = (await connection.execute(_WAITING)).one()
     return unsent, oldest
+
+
+async def holds(connection: AsyncConnection, tenant: str) -> bool:
+    """Whether anything was written for a tenant and not swept since; all that is held is looked through."""
+    return bool((await connection.execute(_HOLDS, {"tenant": tenant})).scalar_one())
 
 
 async def span(connection: AsyncConnection) -> tuple[int, int | None]:

@@ -20,6 +20,7 @@ from contracts.outreach import accounts as account_messages
 from contracts.outreach import activity as activity_messages
 from contracts.outreach import backfill as backfill_messages
 from contracts.outreach import campaigns as campaign_messages
+from contracts.outreach import generated as generated_messages
 from contracts.outreach import mailboxes as mailbox_messages
 from contracts.outreach import people as people_messages
 from contracts.outreach import replies as reply_messages
@@ -29,6 +30,7 @@ from outreach.accounts import handlers as accounts
 from outreach.activity import handlers as activity
 from outreach.backfill.handlers import Handlers as Backfill
 from outreach.campaigns import handlers as campaigns
+from outreach.generated.handlers import Handlers as Generated
 from outreach.leads import handlers as leads
 from outreach.people import handlers as people
 from outreach.people.suppressing import RESEALED
@@ -66,6 +68,7 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
     templates = Templates(lambda tenant, request, cause: service.caller.ask(tenant, request, cause=cause))
     replies = Replies(lambda tenant, request, cause: service.caller.ask(tenant, request, cause=cause))
     backfill = Backfill(keys, lambda tenant, request, cause: service.caller.ask(tenant, request, cause=cause))
+    generated = Generated(lambda tenant, request, cause: service.caller.ask(tenant, request, cause=cause))
     composer = Composer(database, lambda tenant, request: service.caller.ask(tenant, request, seconds=15), links)
     worker, upkeep = Worker(database, provider_of, composer, chance), Upkeep(database)
     # Whatever makes a message due, or a campaign begin, publishes an event.
@@ -123,6 +126,7 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
             reply_messages.ReportComplaint: replies.report_complaint,
             reply_messages.ListReplies: replies.list_replies,
             reply_messages.ClassifyReply: replies.classify_reply,
+            generated_messages.GenerateHistory: generated.generate,
             template_messages.SaveTemplate: templates.save,
             template_messages.GetTemplate: templates.get,
             template_messages.ListTemplates: templates.list_templates,
