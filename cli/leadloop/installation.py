@@ -96,6 +96,9 @@ class Installation:
         }
         if valkey:
             environment["LEADLOOP_VALKEY_URL"] = self.valkey.url
+        if service == "aggregator":
+            folder = f"file://{self.home.root.absolute()}/archive"
+            environment["LEADLOOP_ARCHIVE_URI"] = self._environment.get("LEADLOOP_ARCHIVE_URI", folder)
         return ChildSpec(
             name=name,
             argv=[sys.executable, "-m", service],
@@ -115,11 +118,15 @@ class Installation:
     @property
     def address(self) -> dict[str, Any]:
         """What a client of the broker is to connect with, as the operator."""
+        return self.address_of(OPERATOR)
+
+    def address_of(self, user: str) -> dict[str, Any]:
+        """What a client of the broker is to connect with, as a service or the operator."""
         return {
             "servers": [self.broker.url],
             "name": "leadloop",
-            "nkeys_seed_str": self._seed(OPERATOR),
-            "inbox_prefix": inbox_prefix(OPERATOR),
+            "nkeys_seed_str": self._seed(user),
+            "inbox_prefix": inbox_prefix(user),
         }
 
     @asynccontextmanager

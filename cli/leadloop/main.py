@@ -23,6 +23,7 @@ app.command(
 )
 app.command(lead := App(name="lead", help="Export all that is known of a lead's person, or erase the person."))
 app.command(audit := App(name="audit", help="Show who was shown what is personal."))
+app.command(events := App(name="events", help="List a tenant's events, archive and restore them, or make up a week."))
 app.command(job := App(name="job", help="List scheduled jobs and run one by hand."))
 app.command(dead := App(name="dead", help="List, show and redrive dead letters."))
 app.command(
@@ -98,6 +99,25 @@ app.command(
     help="Rebuild a tenant's numbers from its events, compare them with the live ones, and put them in their place. "
     "The exit status is 1 where they differed.",
 )
+events.command(
+    "leadloop.commands_events:list_events",
+    name="list",
+    help="Show a tenant's events: last stored first, or last occurred first where any of --type, --campaign, --account, --since and "
+    "--until is given.",
+)
+events.command(
+    "leadloop.commands_events:generate",
+    help="Make up seven days of outreach, today included, for a tenant without events; returns when all of it is stored. Nobody is "
+    "contacted.",
+)
+events.command(
+    "leadloop.commands_events:list_months", name="months", help="Show in which months events are at hand, or archived."
+)
+events.command(
+    "leadloop.commands_events:archive",
+    help="Take months that are over out of the database into Parquet files, once those were read back and are the same.",
+)
+events.command("leadloop.commands_events:restore", help="Bring archived months back. Running it again changes nothing.")
 
 lead.command(
     "leadloop.commands_privacy:export_lead",

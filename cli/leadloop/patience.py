@@ -92,13 +92,14 @@ async def until_handled(client: Client, caller: Caller, *, with_outcomes: bool) 
         await _until_handled(client, COMMANDS, "outcomes")
 
 
-async def settle(client: Client, caller: Caller) -> None:
-    """Wait until every event of what is applied now has been published and stored by the aggregator.
+async def settle(client: Client, caller: Caller, *services: str) -> None:
+    """Wait until every event of what these services, intake and outcomes by default, have applied by now has been published and stored
+    by the aggregator.
 
     Raises:
         CommandError: a service stands still.
     """
-    for service in ("intake", "outcomes"):
+    for service in services or ("intake", "outcomes"):
         await _until_published(caller, service)
     await _until_handled(client, EVENTS, "aggregator")
 

@@ -379,6 +379,27 @@ async def test_events_are_listed_without_anything_personal(gateway: Gateway, acm
     assert not [canary for canary in CANARIES if canary in everything]
 
 
+async def test_events_are_filtered_and_come_as_csv_with_the_next_page_named(gateway: Gateway, acme: Tenancy) -> None:
+    await submit(acme)
+    await submit(acme, source_id="another")
+
+    async def both() -> bool:
+        params = {"types": ["lead_accepted", "lead_updated"], "since": "2026-01-01T00:00:00Z"}
+        return len((await acme.client.get(acme.path("/events"), params=params)).json()["events"]) >= 2
+
+    await until(both, what="the events' arrival")
+    page = await acme.client.get(acme.path("/events?types=lead_accepted&format=csv&limit=1"))
+    header, line = page.text.splitlines()
+    assert header.startswith("event_id,type,occurred_at,")
+    assert "intake.event.lead_accepted.v1" in line
+    target, relation = page.headers["Link"].split("; ")
+    assert relation == 'rel="next"'
+    following = await acme.client.get(target.strip("<>"))
+    assert following.headers["Content-Type"].startswith("text/csv")
+    assert line not in following.text
+    assert_problem(await acme.client.get(acme.path("/events?types=lead_acepted")), 400, "types")
+
+
 async def test_the_description_is_openapi_3_1_with_an_example_of_every_body(gateway: Gateway) -> None:
     async with gateway.client() as client:
         document = (await client.get("/openapi.json")).json()

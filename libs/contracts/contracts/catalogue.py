@@ -26,7 +26,17 @@ from contracts.intake import (
     texts,
 )
 from contracts.message import Kind, Message, Topic
-from contracts.outreach import accounts, activity, backfill, campaigns, mailboxes, replies, sending, templates
+from contracts.outreach import (
+    accounts,
+    activity,
+    backfill,
+    campaigns,
+    generated,
+    mailboxes,
+    replies,
+    sending,
+    templates,
+)
 from contracts.outreach import people as contacts
 
 SERVICES: Final = ("gateway", "intake", "outcomes", "outreach", "aggregator", "notifier")
@@ -239,6 +249,7 @@ _DECLARED: Final = (
     _order(backfill.BackfillSent),
     _order(backfill.BackfillPending),
     _order(backfill.ImportSuppressions),
+    _order(generated.GenerateHistory),
     _order(mailboxes.SetMailbox, "gateway"),
     _order(mailboxes.RemoveMailbox, "gateway"),
     _order(mailboxes.ListMailboxes, "gateway"),
@@ -255,7 +266,10 @@ _DECLARED: Final = (
     _event(replies.ComplaintReceived, watchers=_FEED),
     _order(win_rates.WinRates, "gateway"),
     _order(win_rates.WeeklyWinRates, "gateway"),
-    _order(events.ListEvents, "gateway", "intake"),
+    _order(events.ListEvents, "gateway", "intake", "outreach"),
+    _order(events.ListEventMonths),
+    _order(events.ArchiveEvents),
+    _order(events.RestoreEvents),
     _order(replay.Replay),
     _order(notifier.ListAlerts, "gateway"),
     _order(notifier.DismissAlert, "gateway"),

@@ -3,6 +3,8 @@
 from functools import partial
 
 from aggregator.events import handlers as events
+from aggregator.events.archiving import Archiving
+from aggregator.events.parquet import Archive, ArchiveSettings
 from aggregator.replay import handlers as replay
 from aggregator.storing import store_events
 from aggregator.win_rates import handlers as win_rates
@@ -11,7 +13,7 @@ from chassis.service import Service
 from chassis.settings import Settings
 from chassis.unit_of_work import Database
 from contracts import catalogue
-from contracts.aggregator.events import ListEvents
+from contracts.aggregator.events import ArchiveEvents, ListEventMonths, ListEvents, RestoreEvents
 from contracts.aggregator.replay import Replay
 from contracts.aggregator.win_rates import WeeklyWinRates, WinRates
 from contracts.message import Kind
@@ -19,6 +21,7 @@ from contracts.message import Kind
 
 def build(settings: Settings) -> Service:
     database = Database("aggregator", settings.database_url)
+    archiving = Archiving(Archive(ArchiveSettings().archive_uri))
     return Service(
         "aggregator",
         settings,
@@ -28,10 +31,14 @@ def build(settings: Settings) -> Service:
             WinRates: win_rates.win_rates,
             WeeklyWinRates: win_rates.weekly_win_rates,
             ListEvents: events.list_events,
+            ListEventMonths: archiving.list_months,
+            ArchiveEvents: archiving.archive,
+            RestoreEvents: archiving.restore,
             Replay: replay.replay,
         },
         jobs=[
             Job("event_months", "23 0 * * *", partial(events.make_months, database)),
+            Job("archive_events", "37 1 * * *", partial(archiving.run, database)),
             Job("weekly_win_rates", "0 2 * * sun", partial(win_rates.refresh_weekly, database)),
         ],
     )

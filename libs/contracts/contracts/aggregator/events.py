@@ -1,12 +1,17 @@
 """The event store."""
 
+import csv
+import io
+import json
 from datetime import datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Final
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field
 
 from contracts.message import Kind, Reply, Request, Topic
+
+MonthName = Annotated[str, Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", examples=["2026-01"])]
 
 
 class StoredEvent(BaseModel):
@@ -34,12 +39,26 @@ class StoredEvent(BaseModel):
     """The JSON is larger than a reply can carry, and `body` is empty instead."""
 
 
+CSV_COLUMNS: Final = tuple(StoredEvent.model_fields)
+
+
 class EventPage(Reply):
     """A page of events. It ends early, before `limit`, where more would be larger than a reply can be."""
 
     events: list[StoredEvent]
     """The events of this page."""
     next_cursor: Annotated[str, Field(examples=["1762"])] | None = None
+
+    def to_csv(self, *, header: bool = True) -> str:
+        """A line per event below a header; times in ISO 8601, the body in JSON."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        if header:
+            writer.writerow(CSV_COLUMNS)
+        for event in self.events:
+            shown = event.model_dump(mode="json") | {"body": json.dumps(event.body, ensure_ascii=False)}
+            writer.writerow([shown[column] for column in CSV_COLUMNS])
+        return out.getvalue()
 
 
 class ListEvents(Request[EventPage]):
@@ -65,3 +84,55 @@ class ListEvents(Request[EventPage]):
     """Only events that occurred before this moment."""
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=200, examples=["1762"])] | None = None
+
+
+class Month(Reply):
+    """A month of a tenant's events, by when they were published (UTC)."""
+
+    month: MonthName
+    """Which."""
+    stored: int
+    """How many are at hand."""
+    archived: int
+    """How many are in the archive, and not at hand."""
+    bytes_archived: int
+    """How large the archive's files of the month are."""
+
+
+class MonthList(Reply):
+    """The months in which a tenant's events are kept."""
+
+    months: list[Month]
+    """Oldest first."""
+
+
+class ListEventMonths(Request[MonthList]):
+    """In which months how many of a tenant's events are at hand, and how many are archived."""
+
+    topic: ClassVar = Topic("aggregator", Kind.REQUEST, "list_event_months")
+
+
+class ArchiveEvents(Request[Month]):
+    """Take a month's events out of the database and into a Parquet file, once that has been read back and is the same.
+
+    The month must be over. An event of it that comes later is at hand until the month is archived once more, into a file of its own.
+    What is asked for events does not show archived ones, and no number that needs them is computed until they are restored. What events
+    hold that is made of a person stays in the database, so that an erasure reaches it: no file is ever changed.
+    `conflict` where the installation has no archive or the month is not over.
+    """
+
+    topic: ClassVar = Topic("aggregator", Kind.REQUEST, "archive_events")
+    month: MonthName
+    """Which, by when its events were published (UTC)."""
+
+
+class RestoreEvents(Request[Month]):
+    """Bring a month's events back from the archive, each as it was, but for what was erased meanwhile. Doing it again changes nothing.
+
+    A restored month is left at hand for 30 days, then it may be archived again. `conflict` where a file is gone or not what was written,
+    and then nothing is restored.
+    """
+
+    topic: ClassVar = Topic("aggregator", Kind.REQUEST, "restore_events")
+    month: MonthName
+    """Which, by when its events were published (UTC)."""

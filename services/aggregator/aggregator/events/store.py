@@ -14,17 +14,18 @@ from contracts.intake.privacy import DERIVED_FROM_A_PERSON
 _STORE_EVENTS = """
     insert into event (tenant_id, event_id, told_at, type, occurred_at, lead_id, campaign_id, account_id, body)
     select tenant_id, event_id, told_at, type, occurred_at, lead_id, campaign_id, account_id,
-           case when erased.yes then body - cast(:personal as text[]) else body end
+           case when not body ?| cast(:personal as text[]) then body
+                when exists (
+                    select from erased_lead
+                    where erased_lead.tenant_id = given.tenant_id and erased_lead.lead_id = given.lead_id
+                      and coalesce(cast(given.body ->> 'version' as integer), 0) <= erased_lead.version
+                ) then body - cast(:personal as text[])
+                else body
+           end
     from unnest(cast(:tenants as text[]), cast(:ids as uuid[]), cast(:told as timestamptz[]), cast(:types as text[]),
                 cast(:occurred as timestamptz[]), cast(:leads as uuid[]), cast(:campaigns as uuid[]),
                 cast(:accounts as uuid[]), cast(:bodies as jsonb[]))
          as given (tenant_id, event_id, told_at, type, occurred_at, lead_id, campaign_id, account_id, body)
-    left join lateral (
-        select true as yes from erased_lead
-        where erased_lead.tenant_id = given.tenant_id and erased_lead.lead_id = given.lead_id
-          and coalesce(cast(given.body ->> 'version' as integer), 0) <= erased_lead.version
-        limit 1
-    ) as erased on true
     on conflict do nothing
 """
 
@@ -76,14 +77,18 @@ async def keep_erased(uow: UnitOfWork, tenant: str, lead_id: UUID, version: int)
 
 
 async def forget(uow: UnitOfWork, tenant: str, lead_id: UUID, version: int) -> int:
-    """Take what is made of a lead's person from its events, up to this version of it; returns from how many."""
+    """Take what is made of a lead's person from its events, archived ones too, up to this version of it; returns from how many."""
+    archived = await uow.execute(
+        """delete from archived_personal where tenant_id = :tenant and lead_id = :lead_id and version <= :version""",
+        tenant=tenant, lead_id=lead_id, version=version,
+    )  # fmt: skip
     scrubbed = await uow.execute(
         """update event set body = body - cast(:personal as text[])
            where tenant_id = :tenant and lead_id = :lead_id and body ?| cast(:personal as text[])
              and coalesce(cast(body ->> 'version' as integer), 0) <= :version""",
         tenant=tenant, lead_id=lead_id, version=version, personal=list(DERIVED_FROM_A_PERSON),
     )  # fmt: skip
-    return scrubbed.rowcount
+    return archived.rowcount + scrubbed.rowcount
 
 
 async def events(

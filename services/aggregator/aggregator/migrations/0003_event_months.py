@@ -101,7 +101,39 @@ def upgrade() -> None:
     op.execute("drop table event_before")
     for statement in _INDEXES:
         op.execute(statement)
-    isolate(op, "event")
+    # What the files of the archive hold; restored_at: since when their events are at hand again.
+    op.execute(
+        """
+        create table event_archive (
+            tenant_id text not null,
+            month date not null,
+            part integer not null,
+            path text not null,
+            events bigint not null,
+            bytes bigint not null,
+            digest bytea not null,
+            archived_at timestamptz not null,
+            restored_at timestamptz,
+            primary key (tenant_id, month, part)
+        )
+        """
+    )
+    # What archived events held that was made of a person: it stays here, where an erasure reaches it.
+    op.execute(
+        """
+        create table archived_personal (
+            tenant_id text not null,
+            event_id uuid not null,
+            told_at timestamptz not null,
+            lead_id uuid not null,
+            version integer not null,
+            fields jsonb not null,
+            primary key (tenant_id, event_id, told_at)
+        )
+        """
+    )
+    op.execute("create index archived_personal_lead on archived_personal (tenant_id, lead_id)")
+    isolate(op, "event", "event_archive", "archived_personal")
     op.execute(
         """select pg_restore_attribute_stats(
             'schemaname', current_schema()::text, 'relname', 'event', 'attname', 'tenant_id', 'inherited', true,

@@ -1,0 +1,172 @@
+"""Every query about archiving events."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import RowMapping
+
+from aggregator.events.store import make_months
+from chassis.unit_of_work import Row, UnitOfWork, columns
+from contracts.intake.privacy import DERIVED_FROM_A_PERSON
+
+_GROUP = 1_000
+_OF_MONTH = (
+    "tenant_id = :tenant and told_at >= cast(cast(:month as date) as timestamp) at time zone 'UTC' "
+    "and told_at < (cast(cast(:month as date) as timestamp) + interval '1 month') at time zone 'UTC'"
+)
+_RESTORE = """
+    insert into event (tenant_id, event_id, told_at, seq, type, occurred_at, stored_at, lead_id, campaign_id, account_id, body)
+    overriding system value
+    select :tenant, given.event_id, given.told_at, seq, type, occurred_at, stored_at, given.lead_id, campaign_id, account_id,
+           body || coalesce(personal.fields, '{}')
+    from unnest(cast(:event_id as uuid[]), cast(:told_at as timestamptz[]), cast(:seq as bigint[]), cast(:type as text[]),
+                cast(:occurred_at as timestamptz[]), cast(:stored_at as timestamptz[]), cast(:lead_id as uuid[]),
+                cast(:campaign_id as uuid[]), cast(:account_id as uuid[]), cast(:body as jsonb[]))
+         as given (event_id, told_at, seq, type, occurred_at, stored_at, lead_id, campaign_id, account_id, body)
+    left join archived_personal as personal
+         on personal.tenant_id = :tenant and personal.event_id = given.event_id and personal.told_at = given.told_at
+    on conflict do nothing
+"""
+
+
+async def one_at_a_time(uow: UnitOfWork, tenant: str) -> None:
+    """Let nobody else archive or restore this tenant's events until the unit of work ends."""
+    await uow.execute("select pg_advisory_xact_lock(hashtextextended('archive/' || :tenant, 0))", tenant=tenant)
+
+
+async def months(uow: UnitOfWork, tenant: str) -> Sequence[RowMapping]:
+    """The tenant's months with what is at hand and what is archived, oldest first."""
+    rows = await uow.execute(
+        """with stored as (
+               select cast(date_trunc('month', told_at at time zone 'UTC') as date) as month, count(*) as stored
+               from event where tenant_id = :tenant group by 1
+           ), archived as (
+               select month, sum(events) as archived, sum(bytes) as bytes from event_archive
+               where tenant_id = :tenant and restored_at is null group by 1
+           )
+           select to_char(month, 'YYYY-MM') as month, coalesce(stored, 0) as stored, coalesce(archived, 0) as archived,
+                  coalesce(bytes, 0) as bytes_archived
+           from stored full join archived using (month) order by 1""",
+        tenant=tenant,
+    )
+    return rows.mappings().all()
+
+
+async def archived_months(uow: UnitOfWork, tenant: str) -> list[str]:
+    """The months of which events are archived, and not at hand."""
+    rows = await uow.execute(
+        """select distinct to_char(month, 'YYYY-MM') as month from event_archive
+           where tenant_id = :tenant and restored_at is null order by 1""",
+        tenant=tenant,
+    )
+    return [row.month for row in rows]
+
+
+async def due(uow: UnitOfWork, tenant: str, before: date, restored_before: datetime) -> list[date]:
+    """The months before one of which events are at hand, but for those that were restored since a moment; oldest first."""
+    rows = await uow.execute(
+        """select months.month from (
+               select cast(cast(cast(:before as date) as timestamp) - interval '1 month' * ago as date) as month
+               from generate_series(1, 1200) as ago
+           ) as months
+           where to_regclass('event_' || to_char(months.month, 'YYYY_MM')) is not null
+             and exists (select from event where tenant_id = :tenant
+                           and told_at >= cast(months.month as timestamp) at time zone 'UTC'
+                           and told_at < (cast(months.month as timestamp) + interval '1 month') at time zone 'UTC')
+             and not exists (select from event_archive where tenant_id = :tenant and month = months.month
+                               and restored_at >= :restored_before)
+           order by 1""",
+        tenant=tenant, before=before, restored_before=restored_before,
+    )  # fmt: skip
+    return [row.month for row in rows]
+
+
+async def parts(uow: UnitOfWork, tenant: str, month: date) -> Sequence[RowMapping]:
+    """The archive's files of a month."""
+    rows = await uow.execute(
+        "select part, path, events, digest, restored_at from event_archive where tenant_id = :tenant and month = :month order by part",
+        tenant=tenant, month=month,
+    )  # fmt: skip
+    return rows.mappings().all()
+
+
+async def to_archive(uow: UnitOfWork, tenant: str, month: date) -> AsyncIterator[Sequence[RowMapping]]:
+    """A month's events without what is made of a person, some at a time, in the order in which they were stored."""
+    after = -1
+    while True:
+        rows = await uow.execute(
+            f"""select seq, event_id, told_at, type, occurred_at, stored_at, lead_id, campaign_id, account_id,
+                       cast(case when lead_id is null then body else body - cast(:personal as text[]) end as text) as body
+                from event where {_OF_MONTH} and seq > :after order by seq limit {_GROUP}""",
+            tenant=tenant, month=month, after=after, personal=list(DERIVED_FROM_A_PERSON),
+        )  # fmt: skip
+        group = rows.mappings().all()
+        if not group:
+            return
+        yield group
+        after = group[-1]["seq"]
+
+
+async def take_out(uow: UnitOfWork, tenant: str, month: date) -> int:
+    """Take a month's events out of the store; what they hold that is made of a person is kept. Returns how many they were."""
+    await uow.execute(
+        f"""insert into archived_personal (tenant_id, event_id, told_at, lead_id, version, fields)
+            select tenant_id, event_id, told_at, lead_id, coalesce(cast(body ->> 'version' as integer), 0),
+                   (select jsonb_object_agg(key, value) from jsonb_each(body) where key = any(cast(:personal as text[])))
+            from event where {_OF_MONTH} and lead_id is not null and body ?| cast(:personal as text[])
+            on conflict do nothing""",
+        tenant=tenant, month=month, personal=list(DERIVED_FROM_A_PERSON),
+    )  # fmt: skip
+    deleted = await uow.execute(f"delete from event where {_OF_MONTH}", tenant=tenant, month=month)
+    return deleted.rowcount
+
+
+async def note_part(
+    uow: UnitOfWork, tenant: str, month: date, part: int, path: str, events: int, size: int, digest: bytes
+) -> None:
+    """Note a file that holds what was taken out; it stands for those of the month that were restored."""
+    await uow.execute(
+        "delete from event_archive where tenant_id = :tenant and month = :month and restored_at is not null",
+        tenant=tenant, month=month,
+    )  # fmt: skip
+    await uow.execute(
+        """insert into event_archive (tenant_id, month, part, path, events, bytes, digest, archived_at)
+           values (:tenant, :month, :part, :path, :events, :bytes, :digest, :now)""",
+        tenant=tenant, month=month, part=part, path=path, events=events, bytes=size, digest=digest, now=uow.now,
+    )  # fmt: skip
+
+
+async def put_back(uow: UnitOfWork, tenant: str, rows: Sequence[Row]) -> None:
+    """Put events back with what was kept of them; those that are there already are left as they are."""
+    await make_months(uow, {row["told_at"].date() for row in rows})
+    names = (
+        "event_id",
+        "told_at",
+        "seq",
+        "type",
+        "occurred_at",
+        "stored_at",
+        "lead_id",
+        "campaign_id",
+        "account_id",
+        "body",
+    )
+    await uow.execute(_RESTORE, tenant=tenant, **columns(rows, *names))
+
+
+async def note_restored(uow: UnitOfWork, tenant: str, month: date) -> None:
+    """Note that a month's events are at hand again; what was kept of them is with them."""
+    await uow.execute(f"delete from archived_personal where {_OF_MONTH}", tenant=tenant, month=month)
+    await uow.execute(
+        """update event_archive set restored_at = :now
+           where tenant_id = :tenant and month = :month and restored_at is null""",
+        tenant=tenant, month=month, now=uow.now,
+    )  # fmt: skip
+
+
+async def month_before(uow: UnitOfWork, count: int) -> date:
+    """The first day of the month so many before the running one."""
+    first = uow.now.date().replace(day=1)
+    for _ in range(count):
+        first = (first - timedelta(days=1)).replace(day=1)
+    return first

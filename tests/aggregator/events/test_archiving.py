@@ -1,0 +1,220 @@
+"""Months of events go into files and come back as they were; what an erasure takes is in no file, and does not come back."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from pyarrow import parquet
+
+from aggregator.events import store, store_archive
+from aggregator.events.archiving import Archiving
+from aggregator.events.parquet import Archive
+from chassis.unit_of_work import Database
+from contracts.aggregator.events import ArchiveEvents, ListEventMonths, Month, RestoreEvents
+from contracts.aggregator.replay import Replay
+from contracts.intake.leads import LeadAccepted
+from contracts.message import ProblemCode, ProblemError
+from contracts.outreach.sending import MessageSent
+from tests.aggregator.events.test_finding import listed, put, row
+from tests.platform import Platform
+
+JUNE = datetime(2025, 6, 30, 23, 59, 59, tzinfo=UTC)
+PERSONAL = '{"version": 3, "email_token": "tok_4711", "metadata": {"utm_source": "tok_web"}, "tier": "A"}'
+LEAD = UUID(int=0x1EAD)
+
+
+@pytest.fixture(scope="module", autouse=True)
+async def folder(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Path]:
+    """The archive of the running aggregator."""
+    path = tmp_path_factory.mktemp("archive")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LEADLOOP_ARCHIVE_URI", f"file://{path}")
+        async with platform.running("aggregator"):
+            yield path
+
+
+@pytest.fixture
+async def database(platform: Platform) -> AsyncIterator[Database]:
+    database = Database("aggregator", platform.database_url("leadloop_aggregator"))
+    yield database
+    await database.close()
+
+
+async def filled(platform: Platform, tenant: str) -> list[dict[str, Any]]:
+    """Events of June and of July; returns those of June."""
+    rows = [
+        row(tenant, MessageSent, JUNE - timedelta(minutes=n), lead_id=LEAD, campaign_id=uuid4()) for n in range(1_001)
+    ]
+    rows.append(row(tenant, LeadAccepted, JUNE, body=PERSONAL, lead_id=LEAD))
+    later = row(tenant, MessageSent, JUNE + timedelta(seconds=1))
+    await put(platform, tenant, [*rows, later])
+    return await june(platform, tenant)
+
+
+async def june(platform: Platform, tenant: str) -> list[dict[str, Any]]:
+    found = await listed(platform, tenant)
+    return [e.model_dump() for e in found if e.told_at and e.told_at.month == 6]
+
+
+async def months(platform: Platform, tenant: str) -> dict[str, tuple[int, int]]:
+    answer = await platform.caller.ask(tenant, ListEventMonths())
+    return {month.month: (month.stored, month.archived) for month in answer.months}
+
+
+async def archive(platform: Platform, tenant: str, month: str = "2025-06") -> Month:
+    return await platform.caller.ask(tenant, ArchiveEvents(month=month), seconds=60)
+
+
+async def restore(platform: Platform, tenant: str, month: str = "2025-06") -> Month:
+    return await platform.caller.ask(tenant, RestoreEvents(month=month), seconds=60)
+
+
+async def erase(database: Database, tenant: str, version: int) -> int:
+    async with database.begin(tenant) as uow:
+        await store.keep_erased(uow, tenant, LEAD, version)
+        return await store.forget(uow, tenant, LEAD, version)
+
+
+async def test_a_month_goes_into_a_file_and_comes_back_as_it_was(platform: Platform, tenant: str, folder: Path) -> None:
+    before = await filled(platform, tenant)
+    assert len(before) == 1_002
+    month = await archive(platform, tenant)
+    assert (month.stored, month.archived) == (0, 1_002)
+    (file,) = (folder / tenant).iterdir()
+    assert file.stat().st_size == month.bytes_archived
+    assert parquet.read_metadata(file).num_rows == 1_002
+    assert await june(platform, tenant) == []
+    assert await months(platform, tenant) == {"2025-06": (0, 1_002), "2025-07": (1, 0)}
+    for _ in range(2):
+        assert (await restore(platform, tenant)).stored == 1_002
+        assert await june(platform, tenant) == before
+    assert await months(platform, tenant) == {"2025-06": (1_002, 0), "2025-07": (1, 0)}
+
+
+async def test_what_is_made_of_a_person_is_in_no_file_and_gone_once_erased(
+    platform: Platform, tenant: str, folder: Path, database: Database
+) -> None:
+    await filled(platform, tenant)
+    await archive(platform, tenant)
+    (file,) = (folder / tenant).iterdir()
+    assert "tok_" not in str(parquet.read_table(file).to_pylist())
+    assert await erase(database, tenant, 2) == 0, "the person of an earlier version of the lead"
+    assert await erase(database, tenant, 3) == 1
+    await restore(platform, tenant)
+    (accepted,) = await listed(platform, tenant, types=["lead_accepted"])
+    assert accepted.body == {"version": 3, "tier": "A"}
+
+
+async def test_a_late_event_is_archived_into_a_file_of_its_own(platform: Platform, tenant: str, folder: Path) -> None:
+    before = await filled(platform, tenant)
+    await archive(platform, tenant)
+    late = row(tenant, MessageSent, JUNE)
+    await put(platform, tenant, [late])
+    assert await months(platform, tenant) == {"2025-06": (1, 1_002), "2025-07": (1, 0)}
+    await archive(platform, tenant)
+    await archive(platform, tenant)  # there is nothing left
+    assert len(list((folder / tenant).iterdir())) == 2
+    await restore(platform, tenant)
+    found = await june(platform, tenant)
+    assert [event for event in found if event["event_id"] != late.event_id] == before
+    assert len(found) == 1_003
+    assert (await archive(platform, tenant)).archived == 1_003
+
+
+async def test_a_damaged_file_restores_nothing(platform: Platform, tenant: str, folder: Path) -> None:
+    await filled(platform, tenant)
+    await archive(platform, tenant)
+    (file,) = (folder / tenant).iterdir()
+    whole = file.read_bytes()
+    table = parquet.read_table(file)
+    for damage in (
+        lambda: parquet.write_table(table.slice(1), file),
+        lambda: file.write_bytes(whole[: len(whole) // 2]),
+        file.unlink,
+    ):
+        damage()
+        with pytest.raises(ProblemError, match="archive") as refused:
+            await restore(platform, tenant)
+        assert refused.value.problem.code is ProblemCode.CONFLICT
+        assert await months(platform, tenant) == {"2025-06": (0, 1_002), "2025-07": (1, 0)}
+    file.write_bytes(whole)
+    assert (await restore(platform, tenant)).stored == 1_002
+
+
+async def test_no_replay_goes_without_archived_events(platform: Platform, tenant: str) -> None:
+    await filled(platform, tenant)
+    await archive(platform, tenant)
+    with pytest.raises(ProblemError, match="2025-06 are archived"):
+        await platform.caller.ask(tenant, Replay(), seconds=60)
+    await restore(platform, tenant)
+    assert (await platform.caller.ask(tenant, Replay(), seconds=60)).events == 1_003
+
+
+async def test_a_month_that_is_not_over_is_not_archived(platform: Platform, tenant: str) -> None:
+    with pytest.raises(ProblemError, match="not over"):
+        await archive(platform, tenant, f"{datetime.now(UTC):%Y-%m}")
+    with pytest.raises(ProblemError, match="no month"):
+        await archive(platform, tenant, "0000-01")
+
+
+async def test_an_installation_without_an_archive_says_so(tenant: str, database: Database) -> None:
+    async with database.begin(tenant) as uow:
+        with pytest.raises(ProblemError, match="LEADLOOP_ARCHIVE_URI"):
+            await Archiving(Archive(""))._put_away(uow, tenant, JUNE.date().replace(day=1))
+
+
+async def test_an_event_that_comes_while_its_month_is_archived_is_not_lost(
+    platform: Platform, tenant: str, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await filled(platform, tenant)
+    late = row(tenant, MessageSent, JUNE)
+    took = store_archive.take_out
+
+    async def come_and_take(*given: Any) -> int:
+        await put(platform, tenant, [late])
+        return await took(*given)
+
+    monkeypatch.setattr(store_archive, "take_out", come_and_take)
+    with pytest.raises(Exception, match="came while"):
+        async with database.begin(tenant) as uow:
+            await Archiving(Archive(f"file://{tmp_path}"))._put_away(uow, tenant, JUNE.date().replace(day=1))
+    assert await months(platform, tenant) == {"2025-06": (1_003, 0), "2025-07": (1, 0)}
+    assert parquet.ParquetDataset(tmp_path).files == []
+
+
+async def test_the_job_archives_what_a_tenant_does_not_want_at_hand_and_leaves_what_was_restored(
+    platform: Platform, tenant: str, database: Database, tmp_path: Path
+) -> None:
+    other = f"{tenant}-all"
+    await platform.introduce(tenant, "aggregator", event_months=2)
+    await platform.introduce(other, "aggregator")
+    await filled(platform, tenant)
+    await filled(platform, other)
+    archiving = Archiving(Archive(f"file://{tmp_path}"))
+    run = partial(archiving.run, database, datetime.now(UTC))
+    counts = await run()
+    assert (await months(platform, tenant))["2025-06"] == (0, 1_002)
+    assert (await months(platform, tenant))["2025-07"] == (0, 1)
+    assert set(await months(platform, other)) >= {"2025-06", "2025-07"}
+    assert (await months(platform, other))["2025-06"] == (1_002, 0)
+    assert counts == {"months": 2, "events": 1_003}
+    async with platform.sql() as sql:
+        await restored(sql, tenant, "1 day")
+    assert (await run())["months"] == 0
+    await put(platform, tenant, [row(tenant, MessageSent, JUNE)])
+    assert (await run())["months"] == 0, "restored a day ago"
+    async with platform.sql() as sql:
+        await restored(sql, tenant, "31 days")
+    assert (await run())["months"] == 1
+
+
+async def restored(sql: asyncpg.Connection, tenant: str, ago: str) -> None:
+    await sql.execute(
+        "update aggregator.event_archive set restored_at = now() - cast($2 as text)::interval where tenant_id = $1",
+        tenant, ago,
+    )  # fmt: skip
