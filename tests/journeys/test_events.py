@@ -1,0 +1,52 @@
+"""Events by the command line: made up, listed, archived and restored."""
+
+import csv
+import io
+import json
+from datetime import UTC, datetime
+
+import asyncpg
+
+from tests.journeys.operating import Operator
+
+
+async def test_a_made_up_week_is_stored_when_the_command_returns_and_goes_into_the_archive_and_back(
+    operator: Operator, known: str
+) -> None:
+    to = ("--tenant", known)
+    made = await operator.ask("events", "generate", *to, "--seed", "7")
+    every = ("events", "list", *to, "--limit", "100000", "--format")
+    lines = list(csv.DictReader(io.StringIO(await operator.say(*every, "csv"))))
+    of_outreach = [line for line in lines if line["type"].startswith("outreach.")]
+    assert len(of_outreach) == made["events"]
+    objects = [json.loads(line) for line in (await operator.say(*every, "json")).splitlines()]
+    assert [each["event_id"] for each in objects] == [line["event_id"] for line in lines]
+    assert "has events already" in await operator.refused("events", "generate", *to)
+    day = f"{datetime.now(UTC):%Y-%m-%d}"
+    sent = ("events", "list", *to, "--type", "message_sent", "--campaign", made["campaigns"][0], "--limit", "1000")
+    today = (await operator.ask(*sent, "--since", day))["events"]
+    before = (await operator.ask(*sent, "--until", day))["events"]
+    expected = [line for line in lines if "message_sent" in line["type"] and line["campaign_id"] == made["campaigns"][0]]
+    assert {event["event_id"] for event in [*today, *before]} == {line["event_id"] for line in expected}
+    assert "message_sent" in await operator.say(*sent, "--until", day)
+
+    database = await asyncpg.connect(operator.installation.database_dsn)
+    try:  # as if a year had gone by
+        await database.execute("set search_path to aggregator")
+        await database.execute("select make_event_months('{2024-02-01}')")
+        await database.execute("update event set told_at = '2024-02-29T12:00:00Z' where tenant_id = $1", known)
+    finally:
+        await database.close()
+    month = ("--month", "2024-02")
+    assert "2024-02" in await operator.say("events", "archive", *to, *month)
+    (archived,) = (await operator.ask("events", "months", *to))["months"]
+    assert (archived["stored"], archived["archived"]) == (0, len(lines))
+    assert (operator.home / "archive" / known).exists()
+    assert await operator.say("events", "list", *to) == "no events\n"
+    assert "restore" in await operator.refused("replay", *to)
+    await operator.say("events", "restore", *to, *month)
+    (restored,) = (await operator.ask("events", "months", *to))["months"]
+    assert (restored["stored"], restored["archived"]) == (len(lines), 0)
+    assert [line["body"] for line in csv.DictReader(io.StringIO(await operator.say(*every, "csv")))] == [
+        line["body"] for line in lines
+    ]
