@@ -26,7 +26,9 @@ async def test_a_made_up_week_is_stored_when_the_command_returns_and_goes_into_t
     sent = ("events", "list", *to, "--type", "message_sent", "--campaign", made["campaigns"][0], "--limit", "1000")
     today = (await operator.ask(*sent, "--since", day))["events"]
     before = (await operator.ask(*sent, "--until", day))["events"]
-    expected = [line for line in lines if "message_sent" in line["type"] and line["campaign_id"] == made["campaigns"][0]]
+    expected = [
+        line for line in lines if "message_sent" in line["type"] and line["campaign_id"] == made["campaigns"][0]
+    ]
     assert {event["event_id"] for event in [*today, *before]} == {line["event_id"] for line in expected}
     assert "message_sent" in await operator.say(*sent, "--until", day)
 

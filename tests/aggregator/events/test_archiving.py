@@ -1,5 +1,6 @@
 """Months of events go into files and come back as they were; what an erasure takes is in no file, and does not come back."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -108,6 +109,18 @@ async def test_what_is_made_of_a_person_is_in_no_file_and_gone_once_erased(
     await restore(platform, tenant)
     (accepted,) = await listed(platform, tenant, types=["lead_accepted"])
     assert accepted.body == {"version": 3, "tier": "A"}
+
+
+async def test_an_event_that_comes_after_the_erasure_is_stored_without_what_is_made_of_the_person(
+    platform: Platform, tenant: str, database: Database
+) -> None:
+    await erase(database, tenant, 3)
+    of_another = PERSONAL.replace("3", "4")
+    await put(
+        platform, tenant, [row(tenant, LeadAccepted, JUNE, body=body, lead_id=LEAD) for body in (PERSONAL, of_another)]
+    )
+    bodies = [event["body"] for event in await june(platform, tenant)]
+    assert bodies == [json.loads(of_another), {"version": 3, "tier": "A"}]
 
 
 async def test_a_late_event_is_archived_into_a_file_of_its_own(platform: Platform, tenant: str, folder: Path) -> None:
