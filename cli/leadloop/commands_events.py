@@ -1,5 +1,6 @@
 """``leadloop events``: what happened, event by event. `leadloop.main` says what each command does."""
 
+import sys
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -10,7 +11,15 @@ from cyclopts.types import NonNegativeInt, PositiveInt
 from rich.table import Table
 
 from chassis.caller import Caller
-from contracts.aggregator.events import ArchiveEvents, EventPage, ListEventMonths, ListEvents, Month, RestoreEvents
+from contracts.aggregator.events import (
+    ArchiveEvents,
+    EventPage,
+    ListEventMonths,
+    ListEvents,
+    Month,
+    RestoreEvents,
+    StoredEvent,
+)
 from contracts.outreach.generated import GeneratedHistory, GenerateHistory
 from leadloop.app import Common, Tenant
 from leadloop.commands_tenants import check_known
@@ -52,11 +61,13 @@ async def list_events(
         types=type or [], lead_id=lead, campaign_id=campaign, account_id=account, since=_utc(since), until=_utc(until)
     )
     shown = table("Events", "occurred", "type", "lead", "campaign", "account", "event")
-    found = []
+    found: list[StoredEvent] = []
+    archived: list[str] = []
     async with Installation(common.open()).asking() as caller:
         await check_known(caller, tenant, "aggregator")
         first = True
         async for page in _pages(caller, tenant, ask, limit):
+            archived = page.archived_months
             if common.json or format == "table":
                 found += page.events
             elif format == "csv":
@@ -64,14 +75,18 @@ async def list_events(
             else:
                 print(*(event.model_dump_json() for event in page.events), sep="\n", flush=True)
             first = False
+    missing = f"archived, and not shown: {', '.join(archived)}"
     if not common.json and format != "table":
+        if archived:
+            print(missing, file=sys.stderr)
         return Printed()
     for event in found:
         ids = (event.lead_id, event.campaign_id, event.account_id, event.event_id)
         occurred_at = event.occurred_at.isoformat(timespec="seconds")
         shown.add_row(occurred_at, event.type, *(str(id_ or "") for id_ in ids))
     events = [event.model_dump(mode="json") for event in found]
-    return Answer({"events": events}, [shown] if found else ["no events"])
+    told = [shown] if found else ["no events"]
+    return Answer({"events": events, "archived_months": archived}, [*told, missing] if archived else told)
 
 
 async def _pages(caller: Caller, tenant: str, ask: ListEvents, limit: int) -> AsyncIterator[EventPage]:

@@ -44,7 +44,7 @@ async def test_a_made_up_week_is_stored_when_the_command_returns_and_goes_into_t
     (archived,) = (await operator.ask("events", "months", *to))["months"]
     assert (archived["stored"], archived["archived"]) == (0, len(lines))
     assert (operator.home / "archive" / known).exists()
-    assert await operator.say("events", "list", *to) == "no events\n"
+    assert await operator.say("events", "list", *to) == "no events\narchived, and not shown: 2024-02\n"
     assert "restore" in await operator.refused("replay", *to)
     await operator.say("events", "restore", *to, *month)
     (restored,) = (await operator.ask("events", "months", *to))["months"]

@@ -59,7 +59,8 @@ class TenantSettings(BaseModel):
     reason_codes: Annotated[frozenset[Slug], Field(max_length=200)] = frozenset()
     """The reason codes that outcomes, and voids of outcomes, may have; any, if empty."""
     event_months: Annotated[int, Field(ge=2, le=1200)] | None = None
-    """How many months of events are kept at hand, the running one not counted; those before are archived. All, if empty."""
+    """How many months of events are kept at hand, the running one not counted; those before are archived. What the
+    installation says (`LEADLOOP_EVENT_MONTHS`), if empty; all, if it says nothing."""
     reveals_per_hour: Annotated[int, Field(ge=1, le=1_000_000)] = 500
     """How many persons one user, or the operator, may be shown the personal values of within an hour."""
     reveals_per_hour_of_services: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000

@@ -21,7 +21,8 @@ from contracts.message import Kind
 
 def build(settings: Settings) -> Service:
     database = Database("aggregator", settings.database_url)
-    archiving = Archiving(Archive(ArchiveSettings().archive_uri))
+    archives = ArchiveSettings()
+    archiving = Archiving(Archive(archives.archive_uri), archives.event_months)
     return Service(
         "aggregator",
         settings,

@@ -16,7 +16,7 @@ from aggregator.events import store, store_archive
 from aggregator.events.archiving import Archiving
 from aggregator.events.parquet import Archive
 from chassis.unit_of_work import Database
-from contracts.aggregator.events import ArchiveEvents, ListEventMonths, Month, RestoreEvents
+from contracts.aggregator.events import ArchiveEvents, ListEventMonths, ListEvents, Month, RestoreEvents
 from contracts.aggregator.replay import Replay
 from contracts.intake.leads import LeadAccepted
 from contracts.message import ProblemCode, ProblemError
@@ -90,6 +90,7 @@ async def test_a_month_goes_into_a_file_and_comes_back_as_it_was(platform: Platf
     assert file.stat().st_size == month.bytes_archived
     assert parquet.read_metadata(file).num_rows == 1_002
     assert await june(platform, tenant) == []
+    assert (await platform.caller.ask(tenant, ListEvents())).archived_months == ["2025-06"]
     assert await months(platform, tenant) == {"2025-06": (0, 1_002), "2025-07": (1, 0)}
     for _ in range(2):
         assert (await restore(platform, tenant)).stored == 1_002
@@ -211,11 +212,14 @@ async def test_the_job_archives_what_a_tenant_does_not_want_at_hand_and_leaves_w
     archiving = Archiving(Archive(f"file://{tmp_path}"))
     run = partial(archiving.run, database, datetime.now(UTC))
     counts = await run()
-    assert (await months(platform, tenant))["2025-06"] == (0, 1_002)
+    assert (await months(platform, tenant))["2025-06"] == (0, 1_002)  # two months, by the tenant's own settings
     assert (await months(platform, tenant))["2025-07"] == (0, 1)
     assert set(await months(platform, other)) >= {"2025-06", "2025-07"}
     assert (await months(platform, other))["2025-06"] == (1_002, 0)
     assert counts == {"months": 2, "events": 1_003}
+    by_installation = Archiving(Archive(f"file://{tmp_path}"), kept=2)
+    await by_installation.run(database, datetime.now(UTC))
+    assert (await months(platform, other))["2025-06"] == (0, 1_002)
     async with platform.sql() as sql:
         await restored(sql, tenant, "1 day")
     assert (await run())["months"] == 0

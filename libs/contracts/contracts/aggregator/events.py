@@ -48,6 +48,8 @@ class EventPage(Reply):
     events: list[StoredEvent]
     """The events of this page."""
     next_cursor: Annotated[str, Field(examples=["1762"])] | None = None
+    archived_months: list[MonthName] = []
+    """The months, by when events were published, of which events are archived: those are on no page."""
 
     def to_csv(self, *, header: bool = True) -> str:
         """A line per event below a header; times in ISO 8601, the body in JSON."""

@@ -25,10 +25,14 @@ class Archiving:
 
     One transaction notes the file and takes its events out, once the file was read back; a file of a transaction that failed is
     nobody's, and holds nothing that could be erased.
+
+    Parameters:
+        kept: how many months are kept at hand of a tenant whose settings do not say it; all, if none.
     """
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Archive, kept: int | None = None) -> None:
         self._archive = archive
+        self._kept = kept
 
     async def list_months(self, uow: UnitOfWork, request: Received[messages.ListEventMonths]) -> messages.MonthList:
         months = await store.months(uow, request.tenant)
@@ -61,7 +65,7 @@ class Archiving:
 
         async def of_tenant(tenant: str) -> Counts:
             async with database.begin(tenant) as uow:
-                kept = (await settings_of(uow, tenant)).event_months
+                kept = (await settings_of(uow, tenant)).event_months or self._kept
                 if kept is None:
                     return {}
                 before = await store.month_before(uow, kept)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import RowMapping
 
-from aggregator.events import store
+from aggregator.events import store, store_archive
 from aggregator.events.domain_wanted import Wanted
 from chassis import paging
 from chassis.jobs import Counts
@@ -24,7 +24,8 @@ async def list_events(uow: UnitOfWork, request: Received[messages.ListEvents]) -
     before = paging.after(ask.cursor, wanted.position)
     rows = await store.events(uow, request.tenant, wanted, before, ask.limit + 1)
     page, cursor = paging.cut(rows, min(ask.limit, _fitting(rows)), wanted.position_of)
-    return messages.EventPage(events=[_shown(row) for row in page], next_cursor=cursor)
+    archived = await store_archive.archived_months(uow, request.tenant)
+    return messages.EventPage(events=[_shown(row) for row in page], next_cursor=cursor, archived_months=archived)
 
 
 async def make_months(database: Database, slot: datetime) -> Counts:

@@ -7,9 +7,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Row = Mapping[Any, Any]
@@ -24,15 +25,17 @@ _GROUP: Final = 1_000
 
 
 class ArchiveSettings(BaseSettings):
-    """Where archived events go: ``LEADLOOP_ARCHIVE_URI``.
+    """Where archived events go, and when: ``LEADLOOP_ARCHIVE_URI``, ``LEADLOOP_EVENT_MONTHS``.
 
     Attributes:
         archive_uri: ``file:///srv/leadloop/archive``, ``s3://bucket/leadloop``, ``gs://…``; without one nothing is archived.
+        event_months: how many months of events are kept at hand of a tenant whose settings do not say it; all, if empty.
     """
 
     model_config = SettingsConfigDict(env_prefix="LEADLOOP_", frozen=True, extra="ignore")
 
     archive_uri: str = ""
+    event_months: Annotated[int, Field(ge=2)] | None = None
 
 
 class ArchiveError(Exception):
