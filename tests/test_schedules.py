@@ -19,7 +19,11 @@ SCHEDULES = {
     },
     "outcomes": {"give_up_waiting": "* * * * *"},
     "outreach": {"look_after_accounts": "* * * * *", "refresh_eligibility": "11 4 * * *"},
-    "aggregator": {"weekly_win_rates": "0 2 * * sun"},
+    "aggregator": {
+        "event_months": "23 0 * * *",
+        "archive_events": "37 1 * * *",
+        "weekly_win_rates": "0 2 * * sun",
+    },
     "notifier": {"missing_outcomes": "0 6 * * *"},
 }
 

@@ -79,11 +79,10 @@ class Pull:
         try:
             async with asyncio.timeout(seconds + _ANSWER_SECONDS) as patience:
                 while len(messages) < limit:
-                    if self._arrived.empty():
-                        patience.reschedule(max(clock() + _ANSWER_SECONDS, patience.when() or 0))
                     message = await self._arrived.get()
                     if message.reply:
                         messages.append(message)
+                        patience.reschedule(clock() + _ANSWER_SECONDS)
                     elif message.subject == reply and _is_end(message):
                         break
         except BaseException:
