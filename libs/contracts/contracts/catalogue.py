@@ -255,6 +255,7 @@ _DECLARED: Final = (
     _event(replies.ComplaintReceived, watchers=_FEED),
     _order(win_rates.WinRates, "gateway"),
     _order(win_rates.WeeklyWinRates, "gateway"),
+    _order(win_rates.TrendOfWinRates, "gateway"),
     _order(events.ListEvents, "gateway", "intake"),
     _order(replay.Replay),
     _order(notifier.ListAlerts, "gateway"),
