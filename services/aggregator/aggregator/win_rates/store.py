@@ -1,6 +1,7 @@
 """Every query that counts leads, and the weekly table, which is a cache of what they count."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import date
 from typing import Any, Final
 
@@ -15,30 +16,21 @@ from contracts.taxonomy import key as key_of
 
 _KEY: Final = {Dimension.SOURCE: "source_key", Dimension.GEO: "geo_key"}
 
-# The indexes of `outcome` hand a group's leads over one after the other, so that distinct ones are counted without a sort.
-_COUNTS = f"""
-    count(distinct lead_id) as leads_entered,
-    count(distinct lead_id) filter (where type = '{OutcomeType.APPOINTMENT_SET}') as appointments,
-    count(distinct lead_id) filter (where type = '{OutcomeType.CLOSED_WON}') as won,
-    count(distinct lead_id) filter (where type = '{OutcomeType.CLOSED_LOST}') as lost,
-    count(distinct lead_id) filter (where type in ('{OutcomeType.CLOSED_WON}', '{OutcomeType.CLOSED_LOST}')) as decided
+# Each lead of a group once, with how far it came, before the leads are counted. The indexes of `outcome` hand a group's leads
+# over one after the other; a count of distinct leads would sort all of them anew.
+_HOW_FAR = f"""
+    bool_or(type = '{OutcomeType.APPOINTMENT_SET}') as met,
+    bool_or(type = '{OutcomeType.CLOSED_WON}') as won,
+    bool_or(type = '{OutcomeType.CLOSED_LOST}') as lost
 """
-# A lead has come once: it is counted by what became of it.
-_COUNTS_OF_COHORTS = """
+_COUNTS = """
     count(*) as leads_entered,
     count(*) filter (where met) as appointments,
     count(*) filter (where won) as won,
     count(*) filter (where lost) as lost,
     count(*) filter (where won or lost) as decided
 """
-_BECAME = f"""
-    select lead_id,
-           bool_or(type = '{OutcomeType.APPOINTMENT_SET}') as met,
-           bool_or(type = '{OutcomeType.CLOSED_WON}') as won,
-           bool_or(type = '{OutcomeType.CLOSED_LOST}') as lost
-    from outcome where tenant_id = :tenant and not voided
-    group by lead_id
-"""
+_PLAN = "select " + ", ".join(f"set_config('enable_{how}', :on, true)" for how in ("bitmapscan", "hashagg", "sort"))
 _ASKED = """
     tenant_id = :tenant
     and (cast(:first as date) is null or week >= :first) and (cast(:last as date) is null or week <= :last)
@@ -49,27 +41,42 @@ _ASKED = """
 WEEKLY_FROM_OUTCOMES: Final = """
     insert into {weekly} (tenant_id, dimension, week, key, intent, leads_entered, appointments, won, lost, decided)
 """ + " union all ".join(
-    f"""select tenant_id, '{dimension}', week, {key}, intent, {_COUNTS}
-        from {{outcome}} where tenant_id = :tenant and not voided and {{which}}
-        group by tenant_id, {key}, intent, week"""
+    f"""select :tenant, '{dimension}', week, key, intent, {_COUNTS}
+        from (select {key} as key, intent, lead_id, week, {_HOW_FAR} from {{outcome}}
+              where tenant_id = :tenant and not voided and {{which}} group by {key}, intent, lead_id, week) as lead
+        group by key, intent, week"""
     for dimension, key in _KEY.items()
 )
 """The weekly table of `outcome` into `weekly`."""
 
 
-async def _count(uow: UnitOfWork, tenant: str, terms: Terms, window: Window, *group: str) -> Sequence[RowMapping]:
-    """Counts of the leads that are asked for in each group, of `week`, `key` and `intent`."""
+@asynccontextmanager
+async def _in_the_order_of_an_index(uow: UnitOfWork) -> AsyncIterator[None]:
+    """Have the planner read the leads as an index hands them over.
+
+    Of outcomes that came since it last looked at the table it believes that there are a few, and would sort or hash a million.
+    """
+    await uow.execute(_PLAN, on="off")
+    yield
+    await uow.execute(_PLAN, on="on")
+
+
+async def _count(uow: UnitOfWork, tenant: str, terms: Terms, window: Window, group: str) -> Sequence[RowMapping]:
+    """Counts of the leads that are asked for in each group: of `key` and `intent`, `week`, or all three."""
     key = _KEY[terms.by]
-    groups = [key if column == "key" else column for column in group]
-    named = ", ".join(f"{column} as {name}" for column, name in zip(groups, group, strict=True))
-    asked = _ASKED.format(key=key)
-    statement = (
-        f"select {named}, {_COUNTS} from outcome where {asked} and not voided group by {', '.join(groups)}"
-        if terms.view is View.CLOSING
-        else f"""select {named}, {_COUNTS_OF_COHORTS} from arrival left join ({_BECAME}) as became using (lead_id)
-                 where {asked} group by {", ".join(groups)}"""
-    )
-    rows = await uow.execute(statement, **_parameters(tenant, terms, window))
+    asked = f"select week, {key} as key, intent, lead_id"
+    where = f"where {_ASKED.format(key=key)}"
+    if terms.view is View.CLOSING:
+        leads = f"""select {group}, lead_id, {_HOW_FAR} from ({asked}, type from outcome {where} and not voided) as asked
+                    group by {group}, lead_id"""
+    else:
+        leads = f"""select {group}, met, won, lost from ({asked} from arrival {where}) as asked left join (
+                        select lead_id, {_HOW_FAR} from outcome where tenant_id = :tenant and not voided group by lead_id
+                    ) as became using (lead_id)"""
+    async with _in_the_order_of_an_index(uow):
+        rows = await uow.execute(
+            f"select {group}, {_COUNTS} from ({leads}) as lead group by {group}", **_parameters(tenant, terms, window)
+        )
     return rows.mappings().all()
 
 
@@ -80,12 +87,12 @@ def _parameters(tenant: str, terms: Terms, window: Window) -> dict[str, Any]:
 
 async def win_rates(uow: UnitOfWork, tenant: str, terms: Terms, window: Window) -> Sequence[RowMapping]:
     """Counts of distinct leads per key and intent over the whole window."""
-    return await _count(uow, tenant, terms, window, "key", "intent")
+    return await _count(uow, tenant, terms, window, "key, intent")
 
 
 async def cohorts(uow: UnitOfWork, tenant: str, terms: Terms, window: Window) -> Sequence[RowMapping]:
     """Counts of the leads that came, per week, key and intent."""
-    return await _count(uow, tenant, terms, window, "week", "key", "intent")
+    return await _count(uow, tenant, terms, window, "week, key, intent")
 
 
 async def trend(uow: UnitOfWork, tenant: str, terms: Terms, window: Window) -> Sequence[RowMapping]:
@@ -99,7 +106,8 @@ async def weeks_there(uow: UnitOfWork, tenant: str, view: View) -> Window:
     weeks = await uow.execute(
         f"select min(week) as first, max(week) as last from {of} tenant_id = :tenant", tenant=tenant
     )
-    return Window(*weeks.one())
+    row = weeks.one()
+    return Window(row.first, row.last)
 
 
 async def refresh_weekly(uow: UnitOfWork, tenant: str, always: date | None = None) -> int:
