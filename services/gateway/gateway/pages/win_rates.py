@@ -16,15 +16,17 @@ from contracts.aggregator.win_rates import (
     TrendOfWinRates,
     View,
     WeeklyWinRates,
+    WeeklyWinRateTable,
     WeekName,
     WinRates,
+    WinRateTable,
     WinRateTrend,
 )
 from contracts.taxonomy import KEY_LENGTH, Intent
 from contracts.values import NO_NUL
 from gateway.api.win_rates import MOST_WEEKS, AtMost26, Format
 from gateway.domain_chart import Chart, chart
-from gateway.gate import Admitted
+from gateway.gate import Admitted, Principal
 from gateway.pages.panel import Panel, panel
 from gateway.rendering import page
 
@@ -84,21 +86,18 @@ class Shown(BaseModel):
 
     def file(self, tenant: str, format_: Format) -> str:
         """Where the same table is had as a file: these rows in this order, of all pages."""
-        asked = self.terms() | {"sort": self.sorted_by, "descending": self.descending, "minimum": self.minimum}
+        asked = {name: value for name, value in self.table().items() if value is not None}
         path = f"/api/t/{tenant}/win-rates{'/weekly' if self.weekly else ''}"
-        return f"{path}?{urlencode({k: v for k, v in asked.items() if v is not None} | {'columns': Columns.ALL, 'format': format_})}"
+        return f"{path}?{urlencode(asked | {'columns': Columns.ALL, 'format': format_})}"
+
+    def table(self) -> dict[str, Any]:
+        """Which rows there are, and in which order."""
+        order = {"minimum": self.minimum, "sort": self.sorted_by, "descending": str(self.descending).lower()}
+        return self.terms() | order
 
     def terms(self) -> dict[str, Any]:
         """Which leads are counted."""
         return self.model_dump(mode="json", include={"by", "view", "weeks", "until", "intent", "key"})
-
-    def request(self) -> WinRates | WeeklyWinRates:
-        """What the aggregator is asked for the table."""
-        ask = WeeklyWinRates if self.weekly else WinRates
-        return ask(
-            **self.terms(), minimum=self.minimum, sort=self.sorted_by, descending=self.descending,
-            limit=ROWS_SHOWN, page=self.page,
-        )  # fmt: skip
 
 
 def _address(path: str, values: dict[str, Any]) -> str:
@@ -111,7 +110,7 @@ async def win_rates(principal: Admitted, shown: Annotated[Shown, Query()]) -> Re
     """The whole page; the table and both charts are asked for at the same time."""
     terms = shown.terms()
     table, closed, came = await asyncio.gather(
-        panel(principal, shown.request(), _PATIENCE_SECONDS),
+        _table(principal, shown),
         *(
             panel(principal, TrendOfWinRates(**terms | {"view": view}), _PATIENCE_SECONDS)
             for view in (View.CLOSING, View.COHORT)
@@ -128,6 +127,13 @@ async def win_rates(principal: Admitted, shown: Annotated[Shown, Query()]) -> Re
         closed=_drawn(closed),
         came=_drawn(came),
     )
+
+
+async def _table(principal: Principal, shown: Shown) -> Panel[WinRateTable] | Panel[WeeklyWinRateTable]:
+    asked = shown.table() | {"limit": ROWS_SHOWN, "page": shown.page}
+    if shown.weekly:
+        return await panel(principal, WeeklyWinRates(**asked), _PATIENCE_SECONDS)
+    return await panel(principal, WinRates(**asked), _PATIENCE_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
