@@ -111,10 +111,8 @@ async def win_rates(principal: Admitted, shown: Annotated[Shown, Query()]) -> Re
     terms = shown.terms()
     table, closed, came = await asyncio.gather(
         _table(principal, shown),
-        *(
-            panel(principal, TrendOfWinRates(**terms | {"view": view}), _PATIENCE_SECONDS)
-            for view in (View.CLOSING, View.COHORT)
-        ),
+        panel(principal, TrendOfWinRates(**terms | {"view": View.CLOSING}), _PATIENCE_SECONDS),
+        panel(principal, TrendOfWinRates(**terms | {"view": View.COHORT}), _PATIENCE_SECONDS),
     )
     total = (table.reply.total or 0) if table.reply else 0
     return page(
