@@ -1,7 +1,6 @@
 """Every query that counts leads, and the weekly table, which is a cache of what they count."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -30,7 +29,9 @@ _COUNTS = """
     count(*) filter (where lost) as lost,
     count(*) filter (where won or lost) as decided
 """
-_PLAN = "select " + ", ".join(f"set_config('enable_{how}', :on, true)" for how in ("bitmapscan", "hashagg", "sort"))
+_NEVER: Final = {View.CLOSING: ("bitmapscan", "hashagg", "sort"), View.COHORT: ("nestloop",)}
+"""What a plan may not do with a million leads. Of those that came since the planner last looked at the tables it believes that there
+are a few, and would."""
 _ASKED = """
     tenant_id = :tenant
     and (cast(:first as date) is null or week >= :first) and (cast(:last as date) is null or week <= :last)
@@ -50,17 +51,6 @@ WEEKLY_FROM_OUTCOMES: Final = """
 """The weekly table of `outcome` into `weekly`."""
 
 
-@asynccontextmanager
-async def _in_the_order_of_an_index(uow: UnitOfWork) -> AsyncIterator[None]:
-    """Have the planner read the leads as an index hands them over.
-
-    Of outcomes that came since it last looked at the table it believes that there are a few, and would sort or hash a million.
-    """
-    await uow.execute(_PLAN, on="off")
-    yield
-    await uow.execute(_PLAN, on="on")
-
-
 async def _count(uow: UnitOfWork, tenant: str, terms: Terms, window: Window, group: str) -> Sequence[RowMapping]:
     """Counts of the leads that are asked for in each group: of `key` and `intent`, `week`, or all three."""
     key = _KEY[terms.by]
@@ -73,11 +63,17 @@ async def _count(uow: UnitOfWork, tenant: str, terms: Terms, window: Window, gro
         leads = f"""select {group}, met, won, lost from ({asked} from arrival {where}) as asked left join (
                         select lead_id, {_HOW_FAR} from outcome where tenant_id = :tenant and not voided group by lead_id
                     ) as became using (lead_id)"""
-    async with _in_the_order_of_an_index(uow):
-        rows = await uow.execute(
-            f"select {group}, {_COUNTS} from ({leads}) as lead group by {group}", **_parameters(tenant, terms, window)
-        )
+    await _plan(uow, terms.view, "off")
+    rows = await uow.execute(
+        f"select {group}, {_COUNTS} from ({leads}) as lead group by {group}", **_parameters(tenant, terms, window)
+    )
+    await _plan(uow, terms.view, "on")
     return rows.mappings().all()
+
+
+async def _plan(uow: UnitOfWork, view: View, on: str) -> None:
+    settings = ", ".join(f"set_config('enable_{way}', :on, true)" for way in _NEVER[view])
+    await uow.execute(f"select {settings}", on=on)
 
 
 def _parameters(tenant: str, terms: Terms, window: Window) -> dict[str, Any]:
