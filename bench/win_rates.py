@@ -5,7 +5,7 @@ python -m bench.win_rates [OUTCOMES ...] [--json]
 A database in memory is filled by SQL with what the events would have been projected into: leads of 26 weeks, forty sources and two
 hundred places, each with outcomes over the weeks after it came, every fiftieth voided. Then the service's own role, under row-level
 security, counts: the job with every week stale, while the planner knows nothing of what was filled in; then, once the database has
-looked at its tables as it does by itself in time, what a page asks for.
+looked at its tables as it does by itself in time, the job with every week stale again, and what a page asks for.
 """
 
 import argparse
@@ -78,10 +78,12 @@ async def filled(outcomes: int) -> AsyncIterator[tuple[Database, asyncpg.Connect
 
 
 async def measure(database: Database, sql: asyncpg.Connection) -> dict[str, float]:
-    """Seconds: the job once, for all weeks are stale only once, and the median of each question."""
+    """Seconds: each job once, for its weeks are stale only once, and the median of each question."""
     numbers = {"job": await _seconds(lambda: refresh_weekly(database, datetime.now(UTC)))}
     numbers["job again"] = await _seconds(lambda: refresh_weekly(database, datetime.now(UTC)))
+    await sql.execute("insert into stale_week (tenant_id, week) select distinct tenant_id, week from outcome")
     await sql.execute("vacuum analyze")
+    numbers["job known"] = await _seconds(lambda: refresh_weekly(database, datetime.now(UTC)))
     window = Window.of(datetime.now(UTC), WEEKS, None)
     for view in View:
         terms = TableTerms(by=Dimension.GEO, view=view)

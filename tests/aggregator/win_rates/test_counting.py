@@ -138,6 +138,7 @@ async def test_any_history_in_any_order_counts_as_python_counts_it(database: Dat
         size = chance.randrange(1, 20)
         batch, left = left[:size], left[size:]
         async with database.begin(*tenants) as uow:
+            await uow.execute("set local time zone 'Pacific/Auckland'")
             await store_projections.project(uow, [one.row for one in batch])
         if chance.random() < 0.3:
             async with database.begin(tenants[0]) as uow:
