@@ -1,15 +1,21 @@
-"""Outcome events as the outcomes service would publish them."""
+"""Events that win rates are counted from, as their owners would publish them."""
 
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-from contracts.outcomes import OutcomeRecorded
+from contracts.intake.leads import LeadAccepted
+from contracts.outcomes import OutcomeRecorded, OutcomeVoided
 from contracts.taxonomy import STAGE_OF, OutcomeType
 from contracts.values import Attribution
 
 
 def recorded(
-    type_: OutcomeType, *, lead_id: UUID | None = None, occurred_at: datetime | None = None, **attribution: str
+    type_: OutcomeType,
+    *,
+    lead_id: UUID | None = None,
+    occurred_at: datetime | None = None,
+    corrects: UUID | None = None,
+    **attribution: str | None,
 ) -> OutcomeRecorded:
     """One outcome of a lead, a new lead's unless another is named, occurred now unless told otherwise."""
     now = datetime.now(UTC)
@@ -23,4 +29,34 @@ def recorded(
         recorded_at=now,
         recorded_by="tester",
         attribution=Attribution.model_validate(attribution),
+        corrects=corrects,
+    )
+
+
+def voided(outcome: OutcomeRecorded) -> OutcomeVoided:
+    """That an outcome counts no more."""
+    return OutcomeVoided(
+        outcome_id=outcome.outcome_id,
+        lead_id=outcome.lead_id,
+        type=outcome.type,
+        occurred_at=outcome.occurred_at,
+        attribution=outcome.attribution,
+        voided_at=datetime.now(UTC),
+        voided_by="tester",
+    )
+
+
+def accepted(
+    *, lead_id: UUID | None = None, created_at: datetime | None = None, **attribution: str | None
+) -> LeadAccepted:
+    """That a lead came, a new one unless it is named, now unless told otherwise."""
+    return LeadAccepted(
+        lead_id=lead_id or uuid4(),
+        version=1,
+        submission_id=uuid4(),
+        source_system="crm",
+        source_id=uuid4().hex[:8],
+        person_id=uuid4(),
+        attribution=Attribution.model_validate(attribution),
+        created_at=created_at or datetime.now(UTC),
     )

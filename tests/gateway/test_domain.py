@@ -1,58 +1,14 @@
-"""The gateway's own arithmetic: intervals, orders, and what the activity list says."""
+"""The gateway's own arithmetic: credentials, and what the activity list says."""
 
 from datetime import UTC, datetime
 from uuid import UUID
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.aggregator.events import StoredEvent
-from contracts.aggregator.win_rates import WinRate
 from gateway.credentials import SignInToken, digest, key_id_of, matches, new_key
 from gateway.domain_activity import tell
-from gateway.domain_win_rate import Order, decided, interval, ranked
-
-
-def row(key: str = "web", intent: str = "buyer", won: int = 0, lost: int = 0, both: int = 0) -> WinRate:
-    """A group in which `both` of the leads were lost first and then won."""
-    n = won + lost - both
-    return WinRate(
-        key=key, intent=intent, leads_entered=n, appointments=0, won=won, lost=lost, win_rate=won / n if n else None
-    )
-
-
-counts = st.tuples(st.integers(0, 5000), st.integers(0, 5000)).flatmap(
-    lambda pair: st.tuples(st.just(pair[0]), st.just(pair[1]), st.integers(0, min(pair)))
-)
-
-
-@given(counts)
-def test_the_denominator_is_had_back_from_the_rate(pair: tuple[int, int, int]) -> None:
-    won, lost, both = pair
-    assert decided(row(won=won, lost=lost, both=both)) == won + lost - both
-
-
-@given(counts)
-def test_the_interval_holds_the_rate_and_stays_between_0_and_1(pair: tuple[int, int, int]) -> None:
-    found = row(won=pair[0], lost=pair[1], both=pair[2])
-    low, high = interval(found)
-    assert 0 <= low <= high <= 1
-    assert found.win_rate is None or low - 1e-9 <= found.win_rate <= high + 1e-9
-
-
-def test_the_interval_is_wilsons() -> None:
-    low, high = interval(row(won=1, lost=9))
-    assert (low, high) == pytest.approx((0.017876, 0.404150), abs=1e-5)
-
-
-def test_rows_are_ranked_and_those_without_a_rate_come_last() -> None:
-    rows = [row("b", won=1, lost=1), row("a", won=9, lost=9), row("c", lost=1), row("d"), row("a", "seller", won=1)]
-    assert [r.key for r in ranked(rows, Order.RATE)] == ["a", "a", "b", "c", "d"]
-    assert ranked(rows, Order.RATE)[0].intent == "seller"
-    assert [r.key for r in ranked(rows, Order.KEY)] == ["a", "a", "b", "c", "d"]
-    assert [r.key for r in ranked(rows, Order.LEADS)] == ["a", "b", "a", "c", "d"]
-    assert [r.key for r in ranked(rows, Order.WON)] == ["a", "a", "b", "c", "d"]
 
 
 def test_an_api_key_names_its_id_and_is_known_by_its_digest() -> None:

@@ -104,6 +104,7 @@ async def test_wrong_use_is_refused_in_one_line(operator: Operator, known: str, 
         (["import"], "requires an argument"),
         (["win-rates", "--tenant", known, "--by", "colour"], 'Invalid value "colour" for --by'),
         (["win-rates", "--tenant", known, "--by", "geo", "--weeks", "0"], 'Invalid value "0" for --weeks'),
+        (["win-rates", "--tenant", known, "--by", "geo", "--until", "2025-W53"], "its year has 52"),
         (["win-rates", "--tenant", "nobody", "--by", "geo"], "there is no tenant nobody"),
         (["replay", "--tenant", "nobody"], "there is no tenant nobody"),
         (["key", "create", "nobody"], "there is no tenant nobody"),
@@ -234,6 +235,11 @@ async def test_what_is_published_is_handled_and_the_numbers_replay_identically(o
     assert (data["first_week"], data["last_week"], data["partial"]) == ("2026-W09", "2026-W10", False)
     assert "open_house" in await operator.say(*words, "--weeks", "500")
     assert (await operator.ask(*words, "--min", "2"))["rows"] == []
+    weekly = await operator.say(*words, "--weekly", "--format", "csv", "--all-columns", "--until", "2026-W09")
+    assert weekly.splitlines()[1:] == ["2026-W09,open_house,unknown,1,0,0,0,,0,,"]
+    came = await operator.ask(*words, "--view", "cohort", "--key", "Open", "--sort", "won", "--descending")
+    assert [(row["leads_entered"], row["maturity"]) for row in came["rows"]] == [(1, 1.0)]
+    assert "of the leads that came" in await operator.say(*words, "--view", "cohort", "--weekly")
 
     assert (await operator.ask("republish", "--since", "1h"))["republished"]["outcomes"] >= 2
     replayed = await operator.ask("replay", "--tenant", known)

@@ -100,12 +100,12 @@ async def test_a_week_begins_on_monday_in_utc_whatever_the_tenants_time_zone(
             batch = {"lead": {"lead_id": created["lead_id"]}, "outcomes": [won]}
             (await api.post(f"/api/t/{tenant}/outcomes", json=batch)).raise_for_status()
 
-        async def weekly() -> list[tuple[str, str]]:
-            answer = await api.get(f"/api/t/{tenant}/win-rates/weekly", params={"weeks": 520})
-            found = [(row["week"], row["key"]) for row in answer.raise_for_status().json()["rows"]]
-            return found if len(found) == len(moments) else []
+    async def weekly() -> list[tuple[str, str]]:
+        answer = await operator.ask("win-rates", "--tenant", tenant, "--by", "source", "--weekly", "--format", "json")
+        found = [(row["week"], row["key"]) for row in answer["rows"]]
+        return found if len(found) == len(moments) else []
 
-        weeks = await until(weekly, what="the weekly win rates")
+    weeks = await until(weekly, what="the weekly win rates")
     this_year, this_week, _ = moments[-1].isocalendar()
     assert weeks == [
         ("2025-W52", "s_0"), ("2026-W01", "s_1"), ("2026-W02", "s_2"), (f"{this_year}-W{this_week:02d}", "s_3"),

@@ -266,6 +266,7 @@ _DECLARED: Final = (
     _event(replies.ComplaintReceived, watchers=_FEED),
     _order(win_rates.WinRates, "gateway"),
     _order(win_rates.WeeklyWinRates, "gateway"),
+    _order(win_rates.TrendOfWinRates, "gateway"),
     _order(events.ListEvents, "gateway", "intake", "outreach"),
     _order(events.ListEventMonths),
     _order(events.ArchiveEvents),

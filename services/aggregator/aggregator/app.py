@@ -15,7 +15,7 @@ from chassis.unit_of_work import Database
 from contracts import catalogue
 from contracts.aggregator.events import ArchiveEvents, ListEventMonths, ListEvents, RestoreEvents
 from contracts.aggregator.replay import Replay
-from contracts.aggregator.win_rates import WeeklyWinRates, WinRates
+from contracts.aggregator.win_rates import TrendOfWinRates, WeeklyWinRates, WinRates
 from contracts.message import Kind
 
 
@@ -31,6 +31,7 @@ def build(settings: Settings) -> Service:
         answers={
             WinRates: win_rates.win_rates,
             WeeklyWinRates: win_rates.weekly_win_rates,
+            TrendOfWinRates: win_rates.trend_of_win_rates,
             ListEvents: events.list_events,
             ListEventMonths: archiving.list_months,
             ArchiveEvents: archiving.archive,

@@ -3,17 +3,16 @@
 from collections.abc import Sequence
 
 from aggregator.events import store as events
-from aggregator.win_rates import store as win_rates
+from aggregator.win_rates import store_projections as win_rates
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.erasure import LeadErased
 from contracts.message import Event
 from contracts.operations import PersonalDataDropped
-from contracts.outcomes import OutcomeRecorded
 
 
 async def store_events(uow: UnitOfWork, received: Sequence[Received[Event]]) -> None:
-    """Store every event, project the outcomes among them, and forget the persons that were erased."""
+    """Store every event, project those that win rates are counted from, and forget the persons that were erased."""
     erased = [(message, body) for message in received if isinstance(body := message.body, LeadErased)]
     for message, lead in erased:  # before the others are stored: one that is late holds what it is to hold then
         await events.keep_erased(uow, message.tenant, lead.lead_id, lead.version)
@@ -24,9 +23,8 @@ async def store_events(uow: UnitOfWork, received: Sequence[Received[Event]]) -> 
             erasure_id=lead.erasure_id, lead_id=lead.lead_id, dropped={"events_scrubbed": scrubbed}
         )
         uow.publish(message.tenant, answer, message.envelope)
-    outcomes = [message for message in received if isinstance(message.body, OutcomeRecorded)]
-    if outcomes:
-        await win_rates.project_outcomes(uow, [m.tenant for m in outcomes], [m.id for m in outcomes])
+    counted = [message for message in received if isinstance(message.body, win_rates.PROJECTED)]
+    await win_rates.project(uow, [(m.tenant, m.envelope.type, m.wire.body.decode()) for m in counted])
 
 
 def _row(message: Received[Event]) -> events.Row:

@@ -2,21 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from uuid import uuid4
 
 import pytest
 
-from aggregator.events import store as events
-from aggregator.win_rates import store as win_rates
+from aggregator.win_rates import store_projections as projections
+from aggregator.win_rates.domain_week import week_before, week_name, week_of
+from aggregator.win_rates.handlers import refresh_weekly
 from chassis.unit_of_work import Database
 from contracts.aggregator.events import ListEvents
 from contracts.aggregator.replay import Replay
-from contracts.aggregator.win_rates import Dimension, WeeklyWinRates, WinRates
-from contracts.outcomes import OutcomeRecorded
+from contracts.aggregator.win_rates import Dimension, Order, TrendOfWinRates, View, WeeklyWinRates, WinRates
+from contracts.message import Event
 from contracts.taxonomy import Intent, OutcomeType
-from tests.aggregator.recorded import recorded
+from tests.aggregator.recorded import accepted, recorded, voided
 from tests.platform import Platform
 from tests.waiting import until
 
@@ -29,10 +30,10 @@ async def running(platform: Platform) -> AsyncIterator[None]:
         yield
 
 
-async def store(platform: Platform, tenant: str, events: Sequence[OutcomeRecorded]) -> None:
-    """Publish outcomes and wait until all are stored."""
+async def store(platform: Platform, tenant: str, events: Sequence[Event]) -> None:
+    """Publish events and wait until all are stored."""
     for event in events:
-        await platform.publish("outcomes", tenant, event)
+        await platform.publish(event.topic.owner, tenant, event)
 
     async def all_there() -> bool:
         return len((await platform.caller.ask(tenant, ListEvents(limit=200))).events) >= len(events)
@@ -126,15 +127,29 @@ async def test_the_weekly_table_counts_late_outcomes_in_the_week_they_occurred(p
 
 
 async def test_a_replay_is_identical_and_finds_what_was_tampered_with(platform: Platform, tenant: str) -> None:
-    await store(platform, tenant, [recorded(WON, source_key="web"), recorded(LOST, source_key="ads", intent="buyer")])
+    mistake = recorded(WON, source_key="ads")
+    await store(
+        platform,
+        tenant,
+        [
+            voided(mistake),
+            recorded(WON, source_key="web"),
+            recorded(LOST, source_key="ads", intent="buyer"),
+            mistake,
+            accepted(source_key="web"),
+        ],
+    )
     before = await rows(platform, tenant)
     report = await platform.caller.ask(tenant, Replay(), seconds=30)
-    assert (report.events, report.rows, report.differences) == (2, 4, [])
+    assert (report.events, report.rows, report.differences) == (5, 4, [])
     async with platform.sql() as sql:
         await sql.execute("update aggregator.weekly_win_rate set won = 99 where tenant_id = $1 and key = 'web'", tenant)
         await sql.execute("delete from aggregator.outcome where tenant_id = $1 and source_key = 'ads'", tenant)
+        await sql.execute("update aggregator.arrival set week = week - 7 where tenant_id = $1", tenant)
     report = await platform.caller.ask(tenant, Replay(), seconds=30)
     assert {difference.split(":")[0] for difference in report.differences} == {
+        "missing from arrival",
+        "only in arrival",
         "missing from outcome",
         "missing from weekly_win_rate",
         "only in weekly_win_rate",
@@ -171,15 +186,11 @@ async def test_a_week_recounted_while_an_outcome_of_it_is_being_stored_is_not_le
 ) -> None:
     await store(platform, tenant, [recorded(WON)])
     outcome = recorded(LOST)
-    stored = events.Row(
-        tenant, uuid4(), outcome.recorded_at, outcome.topic.type, outcome.occurred_at, outcome.lead_id, None, None,
-        outcome.model_dump_json(),
-    )  # fmt: skip
+    told = (tenant, outcome.topic.type, outcome.model_dump_json())
     database = Database("aggregator", platform.database_url("leadloop_aggregator"))
     try:
         async with database.begin(tenant) as uow:
-            await events.store_events(uow, [stored])
-            await win_rates.project_outcomes(uow, [tenant], [stored.event_id])
+            await projections.project(uow, [told])
             recounting = asyncio.create_task(platform.caller.ask(tenant, WeeklyWinRates(by="source", weeks=1)))
             await until(partial(waits_or_is_done, platform, recounting), what="a recount")
         await recounting
@@ -195,3 +206,97 @@ async def waits_or_is_done(platform: Platform, task: asyncio.Task[object]) -> bo
             "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like '%stale_week%')"
         )
         return task.done() or bool(await sql.fetchval(waiting))
+
+
+async def test_a_voided_outcome_counts_nowhere_and_what_corrects_it_counts_in_its_own_week(
+    platform: Platform, tenant: str
+) -> None:
+    now = datetime.now(UTC)
+    wrong = recorded(WON, occurred_at=now - timedelta(weeks=2), source_key="web")
+    right = recorded(LOST, lead_id=wrong.lead_id, occurred_at=now, source_key="web", corrects=wrong.outcome_id)
+    await store(platform, tenant, [wrong])
+    assert [row.won for row in (await platform.caller.ask(tenant, WeeklyWinRates())).rows] == [1]
+    await store(platform, tenant, [voided(wrong), right])
+
+    async def corrected() -> bool:
+        weekly = await platform.caller.ask(tenant, WeeklyWinRates())
+        return [(row.week, row.won, row.lost) for row in weekly.rows] == [(week_name(monday(now)), 0, 1)]
+
+    await until(corrected, what="the correction in the weekly table")
+    assert await rows(platform, tenant) == [("web", "unknown", 1, 0, 0, 1, 0.0)]
+
+
+async def test_a_cohort_is_the_leads_that_came_and_matures_as_they_are_decided(platform: Platform, tenant: str) -> None:
+    now = datetime.now(UTC)
+    came = [
+        accepted(created_at=now - timedelta(weeks=weeks), source_key="web", intent="buyer") for weeks in (3, 3, 3, 1)
+    ]
+    await store(
+        platform,
+        tenant,
+        [
+            recorded(MET, lead_id=came[1].lead_id, occurred_at=now - timedelta(weeks=2), source_key="ads"),
+            recorded(WON, lead_id=came[0].lead_id, occurred_at=now, source_key="ads"),
+            *came,
+        ],
+    )
+    assert await rows(platform, tenant, view=View.COHORT) == [("web", "buyer", 4, 1, 1, 0, 1.0)]
+    weekly = await platform.caller.ask(tenant, WeeklyWinRates(view=View.COHORT))
+    weeks = [week_name(monday(now - timedelta(weeks=weeks))) for weeks in (3, 1)]
+    assert [(row.week, row.leads_entered, row.maturity) for row in weekly.rows] == [
+        (weeks[0], 3, 1 / 3),
+        (weeks[1], 1, 0.0),
+    ]
+    trend = await platform.caller.ask(tenant, TrendOfWinRates(view=View.COHORT, weeks=4))
+    assert [(point.week, point.age, point.decided) for point in trend.points] == [(weeks[0], 3, 1), (weeks[1], 1, 0)]
+    closed = await platform.caller.ask(tenant, TrendOfWinRates(weeks=4))
+    assert [point.leads_entered for point in closed.points] == [1, 1]
+    assert closed.first_week == trend.first_week == weeks[0]
+
+
+async def test_a_table_is_filtered_sorted_and_had_in_pages(platform: Platform, tenant: str) -> None:
+    sources = ["ads", "new_york_1", "new_york_2", "new_york_3"]
+    won = [recorded(WON, source_key=key) for n, key in enumerate(sources) for _ in range(n + 1)]
+    await store(platform, tenant, won)
+    terms = {"key": "New York", "sort": Order.WON, "descending": True, "limit": 2}
+    pages = [await platform.caller.ask(tenant, WinRates.model_validate({**terms, "page": page})) for page in (1, 2, 3)]
+    assert [[row.key for row in page.rows] for page in pages] == [["new_york_3", "new_york_2"], ["new_york_1"], []]
+    assert {page.total for page in pages} == {3}
+    before = await platform.caller.ask(tenant, WinRates(until="2020-W53", weeks=26))
+    assert (before.rows, before.first_week, before.last_week, before.partial) == ([], "2020-W28", "2020-W53", False)
+
+
+async def test_the_job_recounts_the_week_before_and_every_week_touched_since_and_no_other(
+    platform: Platform, tenant: str
+) -> None:
+    sunday = datetime(2026, 11, 29, 2, tzinfo=UTC)
+    before, touched, left = (week_before(sunday) - timedelta(weeks=weeks) for weeks in (0, 3, 4))
+    edges = [datetime.combine(week, datetime.min.time(), UTC) for week in (before, touched, left)]
+    await store(platform, tenant, [recorded(WON, occurred_at=edge, source_key="web") for edge in edges])
+    database = Database("aggregator", platform.database_url("leadloop_aggregator"))
+
+    async def weekly() -> dict[str, int]:
+        async with platform.sql() as sql:
+            found = await sql.fetch(
+                "select week, won from aggregator.weekly_win_rate where tenant_id = $1 and dimension = 'source'", tenant
+            )
+        return {week_name(row["week"]): row["won"] for row in found}
+
+    try:
+        await refresh_weekly(database, sunday)
+        counted = await weekly()
+        assert counted == {"2026-W47": 1, "2026-W44": 1, "2026-W43": 1}
+        await refresh_weekly(database, sunday)
+        assert await weekly() == counted
+        late = recorded(LOST, occurred_at=edges[0] - timedelta(microseconds=1) - timedelta(weeks=2), source_key="web")
+        await store(platform, tenant, [late])
+        async with platform.sql() as sql:
+            await sql.execute("update aggregator.weekly_win_rate set won = 99 where tenant_id = $1", tenant)
+        await refresh_weekly(database, sunday)
+        assert await weekly() == {"2026-W47": 1, "2026-W44": 1, "2026-W43": 99}
+    finally:
+        await database.close()
+
+
+def monday(moment: datetime) -> date:
+    return week_of(moment.date())

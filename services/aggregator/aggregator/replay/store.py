@@ -1,6 +1,7 @@
 """The replay's queries."""
 
-from aggregator.win_rates.store import OUTCOMES_FROM_EVENTS, WEEKLY_FROM_OUTCOMES, refresh_weekly
+from aggregator.win_rates.store import WEEKLY_FROM_OUTCOMES, refresh_weekly
+from aggregator.win_rates.store_projections import FOLDS
 from chassis.unit_of_work import UnitOfWork
 
 
@@ -11,14 +12,15 @@ async def replay(uow: UnitOfWork, tenant: str) -> tuple[int, int, list[str]]:
     """
     await uow.execute("select pg_advisory_xact_lock(hashtextextended('projection/' || :tenant, 0))", tenant=tenant)
     await refresh_weekly(uow, tenant)
-    await uow.execute("create temporary table replayed_outcome (like outcome including all) on commit drop")
+    for table, fold in FOLDS.items():
+        await uow.execute(f"create temporary table replayed_{table} (like {table} including all) on commit drop")
+        events = "(select tenant_id, type, body from event where tenant_id = :tenant) as event"
+        await uow.execute(fold.format(table=f"replayed_{table}", events=events), tenant=tenant)
     await uow.execute("create temporary table replayed_weekly (like weekly_win_rate including all) on commit drop")
-    fold = OUTCOMES_FROM_EVENTS.format(outcome="replayed_outcome", which="tenant_id = :tenant")
-    await uow.execute(fold, tenant=tenant)
     count = WEEKLY_FROM_OUTCOMES.format(weekly="replayed_weekly", outcome="replayed_outcome", which="true")
     await uow.execute(count, tenant=tenant)
     differences = []
-    for live, replayed in (("outcome", "replayed_outcome"), ("weekly_win_rate", "replayed_weekly")):
+    for live, replayed in (*((table, f"replayed_{table}") for table in FOLDS), ("weekly_win_rate", "replayed_weekly")):
         for what, one, other in (("missing from", replayed, live), ("only in", live, replayed)):
             rows = await uow.execute(
                 f"""(select * from {one} where tenant_id = :tenant) except

@@ -1,1 +1,1 @@
-"""Win rates: the outcomes projected from the events, and the weeks counted from those."""
+"""Win rates: the outcomes and arrivals projected from the events, and the leads counted from those."""

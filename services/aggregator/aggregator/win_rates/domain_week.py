@@ -1,14 +1,11 @@
-"""Win rates: what they count and how weeks are named. Pure; the store does the counting."""
+"""ISO weeks (ISO 8601) in UTC: how they are named, and which of them a window has. Pure."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
-
-from contracts.aggregator.win_rates import WinRate
 
 
 def week_of(moment: date) -> date:
-    """The Monday that begins the ISO week (ISO 8601) of a day."""
+    """The Monday that begins the ISO week of a day."""
     return moment - timedelta(days=moment.isoweekday() - 1)
 
 
@@ -18,20 +15,31 @@ def week_name(monday: date) -> str:
     return f"{year}-W{week:02d}"
 
 
-def first_week(now: datetime, weeks: int) -> date:
-    """The Monday of the earliest of the last `weeks` ISO weeks, the one under way included."""
-    return week_of(now.date()) - timedelta(weeks=weeks - 1)
+def week_named(name: str) -> date:
+    """The Monday of the week that is called so."""
+    year, _, week = name.partition("-W")
+    return date.fromisocalendar(int(year), int(week), 1)
 
 
-def win_rate(row: Mapping[Any, Any]) -> WinRate:
-    """A group's counts with its rate: distinct leads won over distinct leads decided (won or lost); none decided, no rate."""
-    decided = row["decided"]
-    return WinRate(
-        key=row["key"],
-        intent=row["intent"],
-        leads_entered=row["leads_entered"],
-        appointments=row["appointments"],
-        won=row["won"],
-        lost=row["lost"],
-        win_rate=row["won"] / decided if decided else None,
-    )
+def week_before(slot: datetime) -> date:
+    """The Monday of the last ISO week that is over at a moment."""
+    return week_of(slot.date()) - timedelta(weeks=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of ISO weeks, by the Mondays of the first and the last; open where there is none."""
+
+    first: date | None
+    last: date | None
+
+    @classmethod
+    def of(cls, now: datetime, weeks: int | None, until: str | None) -> "Window":
+        """So many weeks up to the one named, else to the one under way; all there are, if neither is said."""
+        last = week_named(until) if until else week_of(now.date()) if weeks else None
+        return cls(last - timedelta(weeks=weeks - 1) if weeks and last else None, last)
+
+    def is_partial(self, now: datetime) -> bool:
+        """Whether it holds the week that is still going on."""
+        this = week_of(now.date())
+        return self.last is not None and (self.first is None or self.first <= this) and this <= self.last

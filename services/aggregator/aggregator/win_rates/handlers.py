@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
+from aggregator.win_rates import domain_rate, store
 from aggregator.win_rates import domain_week as domain
-from aggregator.win_rates import store
+from aggregator.win_rates.domain_week import Window
 from chassis.jobs import Counts, every_tenant
 from chassis.received import Received
 from chassis.unit_of_work import Database, UnitOfWork
@@ -12,35 +13,63 @@ from contracts.aggregator import win_rates as messages
 
 async def win_rates(uow: UnitOfWork, request: Received[messages.WinRates]) -> messages.WinRateTable:
     ask = request.body
-    since = domain.first_week(uow.now, ask.weeks) if ask.weeks else None
-    rows = await store.win_rates(uow, request.tenant, ask.by, since, ask.intent, ask.minimum)
-    first, last = await store.window(uow, request.tenant, since)
-    if since:
-        first, last = since, domain.week_of(uow.now.date())
+    window = Window.of(uow.now, ask.weeks, ask.until)
+    rows = [
+        messages.WinRate(key=row["key"], intent=row["intent"], **domain_rate.counted(row, ask.view).model_dump())
+        for row in await store.win_rates(uow, request.tenant, ask, window)
+        if row["decided"] >= ask.minimum
+    ]
     return messages.WinRateTable(
         by=ask.by,
-        first_week=domain.week_name(first) if first else None,
-        last_week=domain.week_name(last) if last else None,
-        partial=last is not None and last >= domain.week_of(uow.now.date()),
-        rows=[domain.win_rate(row) for row in rows],
+        rows=list(domain_rate.page_of(domain_rate.ordered(rows, ask.sort, ask.descending), ask.limit, ask.page)),
+        total=len(rows),
+        **await _told(uow, request.tenant, ask, window),
     )
 
 
 async def weekly_win_rates(uow: UnitOfWork, request: Received[messages.WeeklyWinRates]) -> messages.WeeklyWinRateTable:
-    await store.refresh_weekly(uow, request.tenant)
-    since = domain.first_week(uow.now, request.body.weeks)
-    rows = await store.weekly(uow, request.tenant, request.body.by, since)
+    ask = request.body
+    window = Window.of(uow.now, ask.weeks, ask.until)
+    if ask.view is messages.View.CLOSING:
+        await store.refresh_weekly(uow, request.tenant)
+        found = await store.weekly(uow, request.tenant, ask, window)
+    else:
+        found = await store.cohorts(uow, request.tenant, ask, window)
+    rows = [
+        messages.WeeklyWinRate(
+            week=domain.week_name(row["week"]),
+            key=row["key"],
+            intent=row["intent"],
+            **domain_rate.counted(row, ask.view).model_dump(),
+        )
+        for row in found
+        if row["decided"] >= ask.minimum
+    ]
     return messages.WeeklyWinRateTable(
-        by=request.body.by,
-        rows=[
-            messages.WeeklyWinRate(week=domain.week_name(row["week"]), **domain.win_rate(row).model_dump())
-            for row in rows
-        ],
+        by=ask.by,
+        rows=list(domain_rate.page_of(domain_rate.ordered(rows, ask.sort, ask.descending), ask.limit, ask.page)),
+        total=len(rows),
+        **await _told(uow, request.tenant, ask, window),
     )
 
 
-async def refresh_weekly(database: Database, _: datetime) -> Counts:
-    """The weekly job: recount every tenant's weeks that outcomes have touched.
+async def trend_of_win_rates(uow: UnitOfWork, request: Received[messages.TrendOfWinRates]) -> messages.WinRateTrend:
+    ask = request.body
+    window = Window.of(uow.now, ask.weeks, ask.until)
+    this_week = domain.week_of(uow.now.date())
+    points = [
+        messages.WeekCounted(
+            week=domain.week_name(row["week"]),
+            age=domain_rate.age(row["week"], this_week),
+            **domain_rate.counted(row, ask.view).model_dump(),
+        )
+        for row in sorted(await store.trend(uow, request.tenant, ask, window), key=lambda row: row["week"])
+    ]
+    return messages.WinRateTrend(by=ask.by, points=points, **await _told(uow, request.tenant, ask, window))
+
+
+async def refresh_weekly(database: Database, slot: datetime) -> Counts:
+    """The weekly job: recount every tenant's last whole week, and each that late, corrected or voided outcomes have touched.
 
     Raises:
         SomeTenantsFailedError: at the end, when all the others have been recounted.
@@ -48,6 +77,17 @@ async def refresh_weekly(database: Database, _: datetime) -> Counts:
 
     async def refresh(tenant: str) -> Counts:
         async with database.begin(tenant) as uow:
-            return {"tenants": 1, "weeks": await store.refresh_weekly(uow, tenant)}
+            return {"tenants": 1, "weeks": await store.refresh_weekly(uow, tenant, domain.week_before(slot))}
 
     return {"tenants": 0, "weeks": 0} | await every_tenant(database, refresh)
+
+
+async def _told(uow: UnitOfWork, tenant: str, ask: messages.Terms, window: Window) -> dict[str, str | bool | None]:
+    """The window in words: where it is open, as far as there is anything."""
+    there = await store.weeks_there(uow, tenant, ask.view) if None in (window.first, window.last) else window
+    first, last = window.first or there.first, window.last or there.last
+    return {
+        "first_week": domain.week_name(first) if first else None,
+        "last_week": domain.week_name(last) if last else None,
+        "partial": Window(first, last).is_partial(uow.now),
+    }

@@ -1,99 +1,119 @@
-"""Every query about win rates."""
+"""Every query that counts leads, and the weekly table, which is a cache of what they count."""
 
 from collections.abc import Sequence
 from datetime import date
-from uuid import UUID
+from typing import Any, Final
 
 from sqlalchemy import RowMapping
 
+from aggregator.win_rates.domain_week import Window
+from aggregator.win_rates.store_projections import MARKED_AGAIN
 from chassis.unit_of_work import UnitOfWork
-from contracts.outcomes import OutcomeRecorded
-from contracts.taxonomy import UNKNOWN, OutcomeType
+from contracts.aggregator.win_rates import Dimension, Terms, View
+from contracts.taxonomy import OutcomeType
+from contracts.taxonomy import key as key_of
 
-_WEEK = "cast(date_trunc('week', occurred_at at time zone 'UTC') as date)"
-"""The Monday of an event's ISO week in UTC, as `domain_week.week_of` has it."""
-_DECIDED = f"type in ('{OutcomeType.CLOSED_WON}', '{OutcomeType.CLOSED_LOST}')"
+_KEY: Final = {Dimension.SOURCE: "source_key", Dimension.GEO: "geo_key"}
 
-OUTCOMES_FROM_EVENTS = f"""
-    insert into {{outcome}} (tenant_id, outcome_id, lead_id, type, week, source_key, geo_key, intent)
-    select tenant_id, cast(body ->> 'outcome_id' as uuid), lead_id, body ->> 'type', {_WEEK},
-           coalesce(nullif(body -> 'attribution' ->> 'source_key', ''), '{UNKNOWN}'),
-           coalesce(nullif(body -> 'attribution' ->> 'geo_key', ''), '{UNKNOWN}'),
-           coalesce(body -> 'attribution' ->> 'intent', '{UNKNOWN}')
-    from event
-    where type = '{OutcomeRecorded.topic.type}' and {{which}}
-    on conflict do nothing
+# Each lead of a group once, with how far it came, before the leads are counted. The indexes of `outcome` hand a group's leads
+# over one after the other; a count of distinct leads would sort all of them anew.
+_HOW_FAR = f"""
+    bool_or(type = '{OutcomeType.APPOINTMENT_SET}') as met,
+    bool_or(type = '{OutcomeType.CLOSED_WON}') as won,
+    bool_or(type = '{OutcomeType.CLOSED_LOST}') as lost
+"""
+_COUNTS = """
+    count(*) as leads_entered,
+    count(*) filter (where met) as appointments,
+    count(*) filter (where won) as won,
+    count(*) filter (where lost) as lost,
+    count(*) filter (where won or lost) as decided
+"""
+_NEVER: Final = {View.CLOSING: ("bitmapscan", "hashagg", "sort"), View.COHORT: ("nestloop",)}
+"""What a plan may not do with a million leads. Of those that came since the planner last looked at the tables it believes that there
+are a few, and would."""
+_ASKED = """
+    tenant_id = :tenant
+    and (cast(:first as date) is null or week >= :first) and (cast(:last as date) is null or week <= :last)
+    and (cast(:intent as text) is null or intent = :intent)
+    and (cast(:part as text) is null or position(:part in {key}) > 0)
 """
 
-# A mark that is there is written again: whoever recounts the week then waits until these outcomes are committed.
-_MARK_STALE = f"""
-    insert into stale_week (tenant_id, week)
-    select distinct tenant_id, {_WEEK}
-    from event where (tenant_id, event_id) in (select * from unnest(cast(:tenants as text[]), cast(:ids as uuid[])))
-    order by 1, 2
-    on conflict (tenant_id, week) do update set week = excluded.week
-"""
-
-_COUNTS = f"""
-    count(distinct lead_id) as leads_entered,
-    count(distinct lead_id) filter (where type = '{OutcomeType.APPOINTMENT_SET}') as appointments,
-    count(distinct lead_id) filter (where type = '{OutcomeType.CLOSED_WON}') as won,
-    count(distinct lead_id) filter (where type = '{OutcomeType.CLOSED_LOST}') as lost,
-    count(distinct lead_id) filter (where {_DECIDED}) as decided
-"""
-
-WEEKLY_FROM_OUTCOMES = f"""
-    insert into {{weekly}} (tenant_id, dimension, week, key, intent, leads_entered, appointments, won, lost, decided)
-    select tenant_id, dimension, week, key, intent, {_COUNTS}
-    from {{outcome}}, lateral (values ('source', source_key), ('geo', geo_key)) as grouped (dimension, key)
-    where tenant_id = :tenant and {{which}}
-    group by tenant_id, dimension, week, key, intent
-"""
+WEEKLY_FROM_OUTCOMES: Final = """
+    insert into {weekly} (tenant_id, dimension, week, key, intent, leads_entered, appointments, won, lost, decided)
+""" + " union all ".join(
+    f"""select :tenant, '{dimension}', week, key, intent, {_COUNTS}
+        from (select {key} as key, intent, lead_id, week, {_HOW_FAR} from {{outcome}}
+              where tenant_id = :tenant and not voided and {{which}} group by {key}, intent, lead_id, week) as lead
+        group by key, intent, week"""
+    for dimension, key in _KEY.items()
+)
+"""The weekly table of `outcome` into `weekly`."""
 
 
-async def project_outcomes(uow: UnitOfWork, tenants: Sequence[str], ids: Sequence[UUID]) -> None:
-    """Project the outcomes among these events, and mark the weeks they fall into as stale."""
-    # Shared, so that batches do not wait for each other; a replay, which puts its own projection in place, does.
-    await uow.execute(
-        """select pg_advisory_xact_lock_shared(hashtextextended('projection/' || tenant, 0))
-           from (select distinct unnest(cast(:tenants as text[])) as tenant order by 1) as tenants""",
-        tenants=list(tenants),
-    )
-    these = "(tenant_id, event_id) in (select * from unnest(cast(:tenants as text[]), cast(:ids as uuid[])))"
-    statement = OUTCOMES_FROM_EVENTS.format(outcome="outcome", which=these)
-    await uow.execute(statement, tenants=list(tenants), ids=list(ids))
-    await uow.execute(_MARK_STALE, tenants=list(tenants), ids=list(ids))
-
-
-async def win_rates(
-    uow: UnitOfWork, tenant: str, dimension: str, first_week: date | None, intent: str | None, minimum: int
-) -> Sequence[RowMapping]:
-    """Counts of distinct leads per key and intent over the whole window."""
-    key = {"source": "source_key", "geo": "geo_key"}[dimension]
+async def _count(uow: UnitOfWork, tenant: str, terms: Terms, window: Window, group: str) -> Sequence[RowMapping]:
+    """Counts of the leads that are asked for in each group: of `key` and `intent`, `week`, or all three."""
+    key = _KEY[terms.by]
+    asked = f"select week, {key} as key, intent, lead_id"
+    where = f"where {_ASKED.format(key=key)}"
+    if terms.view is View.CLOSING:
+        leads = f"""select {group}, lead_id, {_HOW_FAR} from ({asked}, type from outcome {where} and not voided) as asked
+                    group by {group}, lead_id"""
+    else:
+        leads = f"""select {group}, met, won, lost from ({asked} from arrival {where}) as asked left join (
+                        select lead_id, {_HOW_FAR} from outcome where tenant_id = :tenant and not voided group by lead_id
+                    ) as became using (lead_id)"""
+    await _plan(uow, terms.view, "off")
     rows = await uow.execute(
-        f"""select {key} as key, intent, {_COUNTS} from outcome
-            where tenant_id = :tenant and (cast(:first as date) is null or week >= :first)
-              and (cast(:intent as text) is null or intent = :intent)
-            group by {key}, intent
-            having count(distinct lead_id) filter (where {_DECIDED}) >= :minimum
-            order by {key} collate "C", intent collate "C" """,
-        tenant=tenant, first=first_week, intent=intent, minimum=minimum,
-    )  # fmt: skip
+        f"select {group}, {_COUNTS} from ({leads}) as lead group by {group}", **_parameters(tenant, terms, window)
+    )
+    await _plan(uow, terms.view, "on")
     return rows.mappings().all()
 
 
-async def window(uow: UnitOfWork, tenant: str, first_week: date | None) -> tuple[date | None, date | None]:
-    """The first and the last week with outcomes, from `first_week` on."""
+async def _plan(uow: UnitOfWork, view: View, on: str) -> None:
+    settings = ", ".join(f"set_config('enable_{way}', :on, true)" for way in _NEVER[view])
+    await uow.execute(f"select {settings}", on=on)
+
+
+def _parameters(tenant: str, terms: Terms, window: Window) -> dict[str, Any]:
+    part = key_of(terms.key) if terms.key else None
+    return {"tenant": tenant, "first": window.first, "last": window.last, "intent": terms.intent, "part": part}
+
+
+async def win_rates(uow: UnitOfWork, tenant: str, terms: Terms, window: Window) -> Sequence[RowMapping]:
+    """Counts of distinct leads per key and intent over the whole window."""
+    return await _count(uow, tenant, terms, window, "key, intent")
+
+
+async def cohorts(uow: UnitOfWork, tenant: str, terms: Terms, window: Window) -> Sequence[RowMapping]:
+    """Counts of the leads that came, per week, key and intent."""
+    return await _count(uow, tenant, terms, window, "week, key, intent")
+
+
+async def trend(uow: UnitOfWork, tenant: str, terms: Terms, window: Window) -> Sequence[RowMapping]:
+    """Counts of distinct leads per week, whatever their groups."""
+    return await _count(uow, tenant, terms, window, "week")
+
+
+async def weeks_there(uow: UnitOfWork, tenant: str, view: View) -> Window:
+    """The first and the last week of which there is anything."""
+    of = "outcome where not voided and" if view is View.CLOSING else "arrival where"
     weeks = await uow.execute(
-        "select min(week) as first_week, max(week) as last_week from outcome where tenant_id = :tenant and (cast(:first as date) is null or week >= :first)",
-        tenant=tenant, first=first_week,
-    )  # fmt: skip
+        f"select min(week) as first, max(week) as last from {of} tenant_id = :tenant", tenant=tenant
+    )
     row = weeks.one()
-    return row.first_week, row.last_week
+    return Window(row.first, row.last)
 
 
-async def refresh_weekly(uow: UnitOfWork, tenant: str) -> int:
-    """Recount the tenant's stale weeks from its outcomes; returns how many weeks there were."""
+async def refresh_weekly(uow: UnitOfWork, tenant: str, always: date | None = None) -> int:
+    """Recount the tenant's stale weeks from its outcomes, and one besides, if named; returns how many weeks there were."""
+    if always:
+        await uow.execute(
+            f"insert into stale_week (tenant_id, week) values (:tenant, :week) {MARKED_AGAIN}",
+            tenant=tenant,
+            week=always,
+        )
     stale = await uow.execute("delete from stale_week where tenant_id = :tenant returning week", tenant=tenant)
     weeks = [row.week for row in stale]
     if weeks:
@@ -105,11 +125,11 @@ async def refresh_weekly(uow: UnitOfWork, tenant: str) -> int:
     return len(weeks)
 
 
-async def weekly(uow: UnitOfWork, tenant: str, dimension: str, first_week: date) -> Sequence[RowMapping]:
+async def weekly(uow: UnitOfWork, tenant: str, terms: Terms, window: Window) -> Sequence[RowMapping]:
+    """The weekly table's rows, as they were when their weeks were last recounted."""
     rows = await uow.execute(
-        """select week, key, intent, leads_entered, appointments, won, lost, decided from weekly_win_rate
-           where tenant_id = :tenant and dimension = :dimension and week >= :first
-           order by week, key collate "C", intent collate "C" """,
-        tenant=tenant, dimension=dimension, first=first_week,
+        f"""select week, key, intent, leads_entered, appointments, won, lost, decided from weekly_win_rate
+            where dimension = :by and {_ASKED.format(key="key")}""",
+        by=terms.by, **_parameters(tenant, terms, window),
     )  # fmt: skip
     return rows.mappings().all()

@@ -1,50 +1,39 @@
 """The dashboard: win rates, what needs somebody, and what happens right now."""
 
 import asyncio
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Final, Generic, TypeVar
+from typing import Annotated, Final
 from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 from starlette.responses import RedirectResponse
 
 from contracts.aggregator.events import EventPage, ListEvents
-from contracts.aggregator.win_rates import Dimension, WinRates
-from contracts.message import ProblemError, Reply
-from contracts.message import Request as Ask
+from contracts.aggregator.win_rates import Dimension, Order, WinRates
 from contracts.notifier import DismissAlert, ListAlerts
-from contracts.taxonomy import Intent
 from gateway import store
 from gateway.domain_activity import Activity, tell
-from gateway.domain_win_rate import Order, decided, interval, ranked
-from gateway.gate import Admitted, Principal
+from gateway.gate import Admitted
+from gateway.pages.panel import Panel, panel
 from gateway.rendering import page
 
 router = APIRouter(prefix="/t/{tenant}")
 
-ROWS_SHOWN: Final = 60
+ROWS_SHOWN: Final = 12
+WEEKS_SHOWN: Final = 26
 EVENTS_SHOWN: Final = 20
 ALERTS_SHOWN: Final = 5
-_PATIENCE_SECONDS: Final = 2.0
-"""A part of the page whose service is slower than this says so, rather than hold up the others."""
-
-R = TypeVar("R", bound=Reply)
 
 
 class View(BaseModel):
-    """What the address of the dashboard says about how to show it; an empty choice of a form is none."""
+    """What the address of the dashboard says about how to show it."""
 
     model_config = ConfigDict(frozen=True)
 
     by: Dimension = Dimension.SOURCE
-    weeks: Annotated[int | None, Field(ge=1, le=520), BeforeValidator(lambda text: text or None)] = None
-    intent: Annotated[Intent | None, BeforeValidator(lambda text: text or None)] = None
-    minimum: Annotated[int, Field(ge=0)] = 0
-    sort: Order = Order.LEADS
     live: bool = True
 
     def address(self, path: str, **changes: object) -> str:
@@ -53,39 +42,22 @@ class View(BaseModel):
         query = urlencode(view.model_dump(mode="json", exclude_defaults=True))
         return f"{path}?{query}" if query else path
 
-    def csv(self, tenant: str) -> str:
-        """Where the same win rates are had as CSV."""
-        asked = self.model_dump(mode="json", include={"by", "weeks", "intent", "minimum"}, exclude_none=True)
-        return f"/api/t/{tenant}/win-rates?{urlencode(asked | {'format': 'csv'})}"
-
-
-@dataclass(frozen=True, slots=True)
-class Panel(Generic[R]):
-    """A part of the page: what a service answered, or why it did not."""
-
-    reply: R | None
-    problem: str = ""
-
 
 @router.get("")
 async def dashboard(principal: Admitted, view: Annotated[View, Query()], request: Request) -> Response:
     """The whole page; each part is asked for at the same time, and may be missing without the others."""
+    largest = WinRates(by=view.by, weeks=WEEKS_SHOWN, sort=Order.LEADS_ENTERED, descending=True, limit=ROWS_SHOWN)
     win_rates, alerts, activity, zone = await asyncio.gather(
-        _panel(principal, WinRates(by=view.by, weeks=view.weeks, intent=view.intent, minimum=view.minimum)),
-        _panel(principal, ListAlerts()),
-        _panel(principal, ListEvents(limit=EVENTS_SHOWN)),
+        panel(principal, largest),
+        panel(principal, ListAlerts()),
+        panel(principal, ListEvents(limit=EVENTS_SHOWN)),
         _time_zone(request, principal.tenant),
     )
-    rows = ranked(win_rates.reply.rows, view.sort) if win_rates.reply else []
     return page(
         "dashboard.html",
         principal=principal,
         view=view,
         win_rates=win_rates,
-        rows=rows[:ROWS_SHOWN],
-        groups=len(rows),
-        decided=decided,
-        interval=interval,
         alerts=alerts,
         alerts_shown=ALERTS_SHOWN,
         activity=activity,
@@ -98,17 +70,17 @@ async def dashboard(principal: Admitted, view: Annotated[View, Query()], request
 @router.get("/activity")
 async def activity(principal: Admitted, request: Request, live: bool = True, seen: UUID | None = None) -> Response:
     """The activity list alone, as it is asked for again and again; no content while its newest event is the one seen."""
-    panel, zone = await asyncio.gather(
-        _panel(principal, ListEvents(limit=EVENTS_SHOWN)), _time_zone(request, principal.tenant)
+    events, zone = await asyncio.gather(
+        panel(principal, ListEvents(limit=EVENTS_SHOWN)), _time_zone(request, principal.tenant)
     )
-    lines = _lines(panel)
+    lines = _lines(events)
     if live and lines and lines[0].event_id == seen:
         return Response(status_code=HTTPStatus.NO_CONTENT)
     return page(
         "activity.html",
         principal=principal,
         view=View(live=live),
-        activity=panel,
+        activity=events,
         lines=lines,
         zone=zone,
         now=datetime.now(UTC),
@@ -121,15 +93,8 @@ async def dismiss_alert(principal: Admitted, alert_id: UUID) -> Response:
     return RedirectResponse(f"/t/{principal.tenant}", HTTPStatus.SEE_OTHER)
 
 
-async def _panel(principal: Principal, request: Ask[R]) -> Panel[R]:
-    try:
-        return Panel(await principal.ask(request, seconds=_PATIENCE_SECONDS))
-    except ProblemError as error:
-        return Panel(None, error.problem.message)
-
-
-def _lines(panel: Panel[EventPage]) -> list[Activity]:
-    return [tell(event) for event in panel.reply.events] if panel.reply else []
+def _lines(events: Panel[EventPage]) -> list[Activity]:
+    return [tell(event) for event in events.reply.events] if events.reply else []
 
 
 async def _time_zone(request: Request, tenant: str) -> str:

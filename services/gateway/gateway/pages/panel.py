@@ -1,0 +1,29 @@
+"""A part of a page: what a service answered, or why it did not."""
+
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from contracts.message import ProblemError, Reply
+from contracts.message import Request as Ask
+from gateway.gate import Principal
+
+_PATIENCE_SECONDS: Final = 2.0
+"""A part of the page whose service is slower than this says so, rather than hold up the others."""
+
+R = TypeVar("R", bound=Reply)
+
+
+@dataclass(frozen=True, slots=True)
+class Panel(Generic[R]):
+    """What a service answered, or why it did not."""
+
+    reply: R | None
+    problem: str = ""
+
+
+async def panel(principal: Principal, request: Ask[R], seconds: float = _PATIENCE_SECONDS) -> Panel[R]:
+    """What a service answers within so many seconds; what it refuses is told in the part's place."""
+    try:
+        return Panel(await principal.ask(request, seconds=seconds))
+    except ProblemError as error:
+        return Panel(None, error.problem.message)
