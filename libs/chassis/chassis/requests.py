@@ -4,6 +4,7 @@ A refusal travels as a `Problem` with the error headers of the NATS services fra
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +18,7 @@ from chassis.logs import get_logger
 from chassis.metrics import REQUESTS
 from chassis.received import Answer, Received, Wire, encode, explain, place
 from chassis.tenants import NO_SUCH_TENANT, Tenants
-from chassis.unit_of_work import Database
+from chassis.unit_of_work import Database, UnitOfWork
 from contracts.catalogue import Entry
 from contracts.message import Envelope, Problem, ProblemCode, ProblemError, Reply
 
@@ -33,6 +34,16 @@ _HEADERS = 1024
 
 Respond = Callable[[Received[Any]], Awaitable[Reply]]
 """Answers one request, or raises what it is refused for."""
+
+
+@dataclass(frozen=True, slots=True)
+class InOneSnapshot:
+    """An answer whose unit of work sees one snapshot of the database throughout: for what reads much and compares it."""
+
+    answer: Answer
+
+    async def __call__(self, uow: UnitOfWork, request: Received[Any]) -> Reply:
+        return await self.answer(uow, request)
 
 
 def serve(broker: NatsBroker, service: str, entry: Entry, respond: Respond) -> None:
@@ -75,7 +86,7 @@ def in_unit_of_work(database: Database, tenants: Tenants, answer: Answer) -> Res
     """Give each request a unit of work of its own, and another one when it lost a race."""
 
     async def once(request: Received[Any]) -> Reply:
-        async with database.begin() as uow:
+        async with database.begin(snapshot=isinstance(answer, InOneSnapshot)) as uow:
             if await tenants.admit(uow, [request]):
                 raise ProblemError(ProblemCode.NOT_FOUND, NO_SUCH_TENANT, "tenant")
             return await answer(uow, request)

@@ -26,6 +26,7 @@ _ACT_FOR = text("""
     ) as unknown
 """)
 
+_ONE_SNAPSHOT = text("set transaction isolation level repeatable read")
 _WAIT_AT_MOST = text("select set_config('lock_timeout', :milliseconds, true)")
 _LOCK = text("select pg_advisory_lock(hashtextextended(:name, 0))")
 _UNLOCK = text("select pg_advisory_unlock(hashtextextended(:name, 0))")
@@ -160,10 +161,14 @@ class Database:
                 await connection.invalidate()  # instead of going back to the pool with locks and setting
 
     @asynccontextmanager
-    async def begin(self, *tenants: str, session: AsyncConnection | None = None) -> AsyncIterator[UnitOfWork]:
+    async def begin(
+        self, *tenants: str, session: AsyncConnection | None = None, snapshot: bool = False
+    ) -> AsyncIterator[UnitOfWork]:
         """A unit of work acting for `tenants`, on a `session` of the caller's or any connection; it commits when the block ends
-        and rolls back when it raises."""
+        and rolls back when it raises. All its statements see one `snapshot` of the database, or each what is committed by then."""
         async with self.engine.begin() if session is None else _transaction(session) as connection:
+            if snapshot:
+                await connection.execute(_ONE_SNAPSHOT)
             uow = UnitOfWork(self.service, connection, self.clock())
             if tenants:
                 await uow.act_for(tenants)
