@@ -8,7 +8,7 @@ import pytest
 
 from contracts.message import ProblemCode, ProblemError
 from contracts.outreach.accounts import ListAccounts, PauseAccount, RemoveAccount, ResumeAccount, SetAccount
-from contracts.outreach.campaigns import Audience, NewStep, PauseCampaign, ResumeCampaign
+from contracts.outreach.campaigns import Audience, CreateCampaign, NewStep, PauseCampaign, ResumeCampaign
 from contracts.outreach.sending import (
     ExplainMessage,
     Explanation,
@@ -185,14 +185,29 @@ async def test_an_account_that_is_paused_or_removed_sends_nothing(platform: Plat
         ]
 
 
+async def test_a_removed_account_may_send_nothing_and_a_draft_campaign_is_told_as_one(
+    platform: Platform, tenant: str
+) -> None:
+    async with outreach(platform, tenant):
+        sales = await account(platform, tenant)
+        for _ in range(2):
+            await platform.caller.ask(tenant, RemoveAccount(account_id=sales.account_id))
+        limits = [event["daily_limits"] for event in await events(platform, tenant, "sending_limit_set")]
+        assert limits == [{"email": 100_000}, {"email": 0}]
+        for start in (True, False):
+            await platform.caller.ask(tenant, CreateCampaign(title="Autumn", start=start))
+        assert [event["draft"] for event in await events(platform, tenant, "campaign_created")] == [False, True]
+
+
 async def test_an_account_is_changed_and_its_channel_is_not(platform: Platform, tenant: str) -> None:
     async with outreach(platform, tenant):
         sales = await account(platform, tenant)
         order: dict[str, Any] = {"account_id": sales.account_id, "settings": {"daily_limits": {"email": 7}}}
         changed = await platform.caller.ask(tenant, SetAccount.model_validate(order))
         assert (changed.title, changed.settings.daily_limit(SendKind.EMAIL)) == ("Sales", 7)
-        limits = [event["daily_limits"] for event in await events(platform, tenant, "sending_limit_set")]
-        assert limits == [{"email": 100_000}, {"email": 7}]
+        told = await events(platform, tenant, "sending_limit_set")
+        assert [event["daily_limits"] for event in told] == [{"email": 100_000}, {"email": 7}]
+        assert {event["transport"] for event in told} == {"sandbox"}
         for wrong in ({"channel": "sms"}, {"settings": {"daily_limits": {"sms": 7}}}):
             with pytest.raises(ProblemError):
                 await platform.caller.ask(tenant, SetAccount.model_validate({"account_id": sales.account_id, **wrong}))

@@ -421,12 +421,14 @@ class _AccountEvent(Event):
 
 
 class SendingLimitSet(_AccountEvent):
-    """How much an account may send a day was set."""
+    """How much an account may send a day, and by what, was set; nothing from when it is removed."""
 
     topic: ClassVar = Topic("outreach", Kind.EVENT, "sending_limit_set")
     channel: Channel
     daily_limits: dict[SendKind, int]
     """By each kind it can send."""
+    transport: Transport | None = None
+    """By what its messages leave."""
     actor: Actor | None = None
 
 

@@ -155,6 +155,8 @@ class CampaignCreated(_CampaignEvent):
     """That of its first step."""
     offer: Key | None = None
     """What it offers."""
+    draft: bool = False
+    """Whether it sends nothing before it is resumed."""
 
 
 class CampaignPaused(_CampaignEvent):

@@ -61,12 +61,8 @@ async def set_account(uow: UnitOfWork, request: Received[messages.SetAccount]) -
             )
         await store.change(uow, tenant, account_id, given)
     view = await _view(uow, tenant, account_id)
-    if ask.settings or ask.account_id is None:
-        limits = {kind: view.settings.daily_limit(kind) for kind in SendKind if CHANNEL_OF[kind] is view.channel}
-        event = messages.SendingLimitSet(
-            account_id=account_id, channel=view.channel, daily_limits=limits, actor=ask.actor, occurred_at=uow.now
-        )
-        uow.publish(tenant, event, request.envelope)
+    if ask.settings or ask.transport or ask.account_id is None:
+        _tell_limits(uow, request, view)
     await locks.accounts_change(uow, tenant)
     await store_queue.wake_lanes(uow, tenant, account=account_id)
     if ask.account_id and ask.settings:
@@ -127,7 +123,8 @@ async def remove_account(uow: UnitOfWork, request: Received[messages.RemoveAccou
     tenant, account_id = request.tenant, request.body.account_id
     await locks.stop_messages(uow, [tenant])
     await _known(uow, tenant, account_id)
-    await store.set_state(uow, tenant, account_id, AccountState.REMOVED)
+    if await store.set_state(uow, tenant, account_id, AccountState.REMOVED):
+        _tell_limits(uow, request, await _view(uow, tenant, account_id))
     await locks.accounts_change(uow, tenant)
     await take_accounts(uow, tenant)
     await give_accounts(uow, tenant)
@@ -150,6 +147,21 @@ async def give_accounts(uow: UnitOfWork, tenant: str) -> int:
     if found:
         await store_entries.give_account(uow, tenant, found)
     return len(found)
+
+
+def _tell_limits(
+    uow: UnitOfWork, request: Received[messages.SetAccount] | Received[messages.RemoveAccount], view: AccountView
+) -> None:
+    """How much the account may send from now on; nothing where it was removed."""
+    removed = view.state is AccountState.REMOVED
+    limits = {
+        kind: 0 if removed else view.settings.daily_limit(kind) for kind in SendKind if CHANNEL_OF[kind] is view.channel
+    }
+    event = messages.SendingLimitSet(
+        account_id=view.account_id, channel=view.channel, daily_limits=limits, transport=view.transport,
+        actor=request.body.actor, occurred_at=uow.now,
+    )  # fmt: skip
+    uow.publish(request.tenant, event, request.envelope)
 
 
 def _expect_limits_of(channel: Channel, settings: AccountSettings | None) -> None:

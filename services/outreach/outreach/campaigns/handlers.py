@@ -31,6 +31,7 @@ async def create_campaign(uow: UnitOfWork, request: Received[messages.CreateCamp
         campaign_id=campaign_id,
         channel=CHANNEL_OF[order.steps[0].kind],
         offer=order.settings.offer,
+        draft=not order.start,
         occurred_at=uow.now,
     )
     uow.publish(tenant, event, request.envelope)
