@@ -10,7 +10,7 @@ from functools import cache
 from typing import Final
 
 from contracts import gateway, notifier, operations, outcomes
-from contracts.aggregator import events, replay, win_rates
+from contracts.aggregator import events, kpis, replay, win_rates
 from contracts.intake import (
     aliases,
     distribution,
@@ -271,7 +271,10 @@ _DECLARED: Final = (
     _order(events.ListEventMonths),
     _order(events.ArchiveEvents),
     _order(events.RestoreEvents),
+    _order(kpis.DashboardStats, "gateway"),
+    _order(kpis.ListKpiEvents, "gateway"),
     _order(replay.Replay),
+    _order(replay.Validate),
     _order(notifier.ListAlerts, "gateway"),
     _order(notifier.DismissAlert, "gateway"),
     _event(notifier.AlertRaised),

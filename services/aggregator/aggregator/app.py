@@ -5,16 +5,19 @@ from functools import partial
 from aggregator.events import handlers as events
 from aggregator.events.archiving import Archiving
 from aggregator.events.parquet import Archive, ArchiveSettings
+from aggregator.kpis import handlers as kpis
 from aggregator.replay import handlers as replay
 from aggregator.storing import store_events
 from aggregator.win_rates import handlers as win_rates
 from chassis.jobs import Job
+from chassis.requests import InOneSnapshot
 from chassis.service import Service
 from chassis.settings import Settings
 from chassis.unit_of_work import Database
 from contracts import catalogue
 from contracts.aggregator.events import ArchiveEvents, ListEventMonths, ListEvents, RestoreEvents
-from contracts.aggregator.replay import Replay
+from contracts.aggregator.kpis import DashboardStats, ListKpiEvents
+from contracts.aggregator.replay import Replay, Validate
 from contracts.aggregator.win_rates import TrendOfWinRates, WeeklyWinRates, WinRates
 from contracts.message import Kind
 
@@ -36,11 +39,16 @@ def build(settings: Settings) -> Service:
             ListEventMonths: archiving.list_months,
             ArchiveEvents: archiving.archive,
             RestoreEvents: archiving.restore,
+            DashboardStats: kpis.dashboard_stats,
+            ListKpiEvents: kpis.list_kpi_events,
             Replay: replay.replay,
+            Validate: InOneSnapshot(replay.validate),
         },
         jobs=[
             Job("event_months", "23 0 * * *", partial(events.make_months, database)),
             Job("archive_events", "37 1 * * *", partial(archiving.run, database)),
             Job("weekly_win_rates", "0 2 * * sun", partial(win_rates.refresh_weekly, database)),
+            Job("check_numbers", "37 * * * *", partial(replay.check_numbers, database)),
         ],
+        workers=[partial(replay.publish_drift, database)],
     )

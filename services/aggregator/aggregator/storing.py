@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from aggregator.events import store as events
+from aggregator.kpis import projecting
 from aggregator.win_rates import store_projections as win_rates
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
@@ -12,7 +13,7 @@ from contracts.operations import PersonalDataDropped
 
 
 async def store_events(uow: UnitOfWork, received: Sequence[Received[Event]]) -> None:
-    """Store every event, project those that win rates are counted from, and forget the persons that were erased."""
+    """Store every event, project what numbers are counted from, and forget the persons that were erased."""
     erased = [(message, body) for message in received if isinstance(body := message.body, LeadErased)]
     for message, lead in erased:  # before the others are stored: one that is late holds what it is to hold then
         await events.keep_erased(uow, message.tenant, lead.lead_id, lead.version)
@@ -23,6 +24,7 @@ async def store_events(uow: UnitOfWork, received: Sequence[Received[Event]]) -> 
             erasure_id=lead.erasure_id, lead_id=lead.lead_id, dropped={"events_scrubbed": scrubbed}
         )
         uow.publish(message.tenant, answer, message.envelope)
+    await projecting.project(uow, [(m.tenant, m.id, m.envelope.time, m.envelope.type) for m in received])
     counted = [message for message in received if isinstance(message.body, win_rates.PROJECTED)]
     await win_rates.project(uow, [(m.tenant, m.envelope.type, m.wire.body.decode()) for m in counted])
 

@@ -17,7 +17,8 @@ from aggregator.events.archiving import Archiving
 from aggregator.events.parquet import Archive
 from chassis.unit_of_work import Database
 from contracts.aggregator.events import ArchiveEvents, ListEventMonths, ListEvents, Month, RestoreEvents
-from contracts.aggregator.replay import Replay
+from contracts.aggregator.kpis import DashboardStats, Kpi, ListKpiEvents
+from contracts.aggregator.replay import Replay, Validate
 from contracts.intake.leads import LeadAccepted
 from contracts.message import ProblemCode, ProblemError
 from contracts.outreach.sending import MessageSent
@@ -46,12 +47,12 @@ async def database(platform: Platform) -> AsyncIterator[Database]:
     await database.close()
 
 
-async def filled(platform: Platform, tenant: str) -> list[dict[str, Any]]:
-    """Events of June and of July; returns those of June."""
+async def filled(platform: Platform, tenant: str, body: str = PERSONAL) -> list[dict[str, Any]]:
+    """Events of June and of July, one of them a lead's with this body; returns those of June."""
     rows = [
         row(tenant, MessageSent, JUNE - timedelta(minutes=n), lead_id=LEAD, campaign_id=uuid4()) for n in range(1_001)
     ]
-    rows.append(row(tenant, LeadAccepted, JUNE, body=PERSONAL, lead_id=LEAD))
+    rows.append(row(tenant, LeadAccepted, JUNE, body=body, lead_id=LEAD))
     later = row(tenant, MessageSent, JUNE + timedelta(seconds=1))
     await put(platform, tenant, [*rows, later])
     return await june(platform, tenant)
@@ -161,10 +162,15 @@ async def test_a_damaged_file_restores_nothing(platform: Platform, tenant: str, 
 
 
 async def test_no_replay_goes_without_archived_events(platform: Platform, tenant: str) -> None:
-    await filled(platform, tenant)
+    came = f'{{"lead_id": "{LEAD}", "created_at": "{JUNE.isoformat()}"}}'
+    await filled(platform, tenant, came)
     await archive(platform, tenant)
     with pytest.raises(ProblemError, match="2025-06 are archived"):
         await platform.caller.ask(tenant, Replay(), seconds=60)
+    for ask in (Validate(), DashboardStats(as_of=JUNE), ListKpiEvents(kpi=Kpi.FOLLOWUPS_DUE, as_of=JUNE)):
+        with pytest.raises(ProblemError, match="2025-06 are archived"):
+            await platform.caller.ask(tenant, ask, seconds=60)
+    await platform.caller.ask(tenant, DashboardStats())  # counts none of them
     await restore(platform, tenant)
     assert (await platform.caller.ask(tenant, Replay(), seconds=60)).events == 1_003
 

@@ -1,8 +1,13 @@
-"""Replay: the numbers made anew from the events."""
+"""Replay: the numbers made anew from the events, and compared with those that are shown."""
 
+from datetime import datetime
 from typing import ClassVar
 
+from pydantic import BaseModel
+
+from contracts.aggregator.kpis import Dashboard
 from contracts.message import Kind, Reply, Request, Topic
+from contracts.values import Moment
 
 
 class ReplayReport(Reply):
@@ -14,9 +19,52 @@ class ReplayReport(Reply):
     """How many rows of the weekly table they made."""
     differences: list[str]
     """The rows that had been otherwise before."""
+    projected: dict[str, int] = {}
+    """How many rows of each projection they made."""
+    dashboard: Dashboard | None = None
+    """The numbers as they are now."""
 
 
 class Replay(Request[ReplayReport]):
-    """Rebuild a tenant's projections from its events, compare them with the live ones, and swap them in."""
+    """Rebuild every projection of a tenant from its events, compare them with the live ones, and swap them in."""
 
     topic: ClassVar = Topic("aggregator", Kind.REQUEST, "replay")
+
+
+class Difference(BaseModel):
+    """A number that is not what the events say."""
+
+    number: str
+    """Which: a KPI, or a win rate with what it is grouped by."""
+    part: str
+    """Of what: a campaign, an account, a stage, a currency; or a week, key and intent."""
+    shown: str
+    """What the queries count."""
+    folded: str
+    """What the events say."""
+
+
+class Validation(Reply):
+    """What the comparison of the numbers with a fold of the events found."""
+
+    drift: int
+    """How many numbers differ."""
+    compared: int
+    """How many were compared."""
+    differences: list[Difference]
+    """Those that differ, 100 at most."""
+    as_of: datetime
+    """As of when."""
+    events: int
+    """How many events were folded."""
+
+
+class Validate(Request[Validation]):
+    """Fold the tenant's events, apart from every query, and compare each KPI and win rate with what the queries count.
+
+    Both read one snapshot of the database, as of one moment. Nothing is changed.
+    """
+
+    topic: ClassVar = Topic("aggregator", Kind.REQUEST, "validate")
+    as_of: Moment | None = None
+    """Now, if empty; win rates are always as of now."""

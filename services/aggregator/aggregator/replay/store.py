@@ -1,39 +1,110 @@
 """The replay's queries."""
 
+from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import orjson
+from sqlalchemy import text
+
+from aggregator import locks
+from aggregator.kpis.domain_fold import Happened
+from aggregator.kpis.projecting import ITEMS_FROM_EVENTS, STANDING_FROM_EVENTS, STANDING_UNTIL
 from aggregator.win_rates.store import WEEKLY_FROM_OUTCOMES, refresh_weekly
 from aggregator.win_rates.store_projections import FOLDS
 from chassis.unit_of_work import UnitOfWork
 
+_AT_ONCE: Final = 500
+"""How many events of a fold are in hand at once: what others ask for waits no longer than they take."""
+_SHOWN: Final = 100
+_ALL: Final = "tenant_id = :tenant"
 
-async def replay(uow: UnitOfWork, tenant: str) -> tuple[int, int, list[str]]:
-    """Rebuild the tenant's projections from its events, compare, swap; returns events, weekly rows, differences.
+PROJECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    **{
+        table: (
+            fold.format(
+                table=f"replayed_{table}",
+                events="(select tenant_id, type, body from event where tenant_id = :tenant) as event",
+            ),
+        )
+        for table, fold in FOLDS.items()
+    },
+    "weekly_win_rate": (
+        WEEKLY_FROM_OUTCOMES.format(weekly="replayed_weekly_win_rate", outcome="replayed_outcome", which="true"),
+    ),
+    "standing": (
+        STANDING_FROM_EVENTS.format(standing="replayed_standing", which=_ALL),
+        STANDING_UNTIL.format(standing="replayed_standing", which=_ALL),
+    ),
+    "open_item": (ITEMS_FROM_EVENTS.format(open_item="replayed_open_item as live", which=_ALL),),
+}
+"""Every table made of a tenant's events, with the statements that make it beside the live one; each may use those before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What a replay made.
+
+    Attributes:
+        rows: of each projection.
+        differences: the rows that had been otherwise before.
+    """
+
+    events: int
+    rows: Mapping[str, int]
+    differences: list[str]
+
+
+async def replay(uow: UnitOfWork, tenant: str) -> Replayed:
+    """Rebuild the tenant's projections from its events, compare them with the live ones, and swap them in where they differ.
 
     Nothing is projected meanwhile: what came between the fold and the swap would be lost from the numbers.
     """
-    await uow.execute("select pg_advisory_xact_lock(hashtextextended('projection/' || :tenant, 0))", tenant=tenant)
+    await locks.replay(uow, tenant)
     await refresh_weekly(uow, tenant)
-    for table, fold in FOLDS.items():
+    rows, differences = {}, []
+    for table, statements in PROJECTIONS.items():
         await uow.execute(f"create temporary table replayed_{table} (like {table} including all) on commit drop")
-        events = "(select tenant_id, type, body from event where tenant_id = :tenant) as event"
-        await uow.execute(fold.format(table=f"replayed_{table}", events=events), tenant=tenant)
-    await uow.execute("create temporary table replayed_weekly (like weekly_win_rate including all) on commit drop")
-    count = WEEKLY_FROM_OUTCOMES.format(weekly="replayed_weekly", outcome="replayed_outcome", which="true")
-    await uow.execute(count, tenant=tenant)
-    differences = []
-    for live, replayed in (*((table, f"replayed_{table}") for table in FOLDS), ("weekly_win_rate", "replayed_weekly")):
-        for what, one, other in (("missing from", replayed, live), ("only in", live, replayed)):
-            rows = await uow.execute(
-                f"""(select * from {one} where tenant_id = :tenant) except
-                    (select * from {other} where tenant_id = :tenant) limit 100""",
-                tenant=tenant,
-            )
-            differences += [f"{what} {live}: {', '.join(map(str, row[1:]))}" for row in rows]
-        await uow.execute(f"delete from {live} where tenant_id = :tenant", tenant=tenant)
-        await uow.execute(f"insert into {live} select * from {replayed}")
-    totals = await uow.execute(
-        """select (select count(*) from event where tenant_id = :tenant) as events,
-                  (select count(*) from weekly_win_rate where tenant_id = :tenant) as rows""",
-        tenant=tenant,
-    )
-    total = totals.one()
-    return total.events, total.rows, differences
+        for statement in statements:
+            await uow.execute(statement, tenant=tenant)
+        await uow.execute(f"analyze replayed_{table}")
+        found = await _differences(uow, tenant, table)
+        if found:
+            await uow.execute(f"delete from {table} where tenant_id = :tenant", tenant=tenant)
+            await uow.execute(f"insert into {table} select * from replayed_{table}")
+        differences += found
+        count = await uow.execute(f"select count(*) from replayed_{table}")
+        rows[table] = int(count.scalar_one())
+    events = await uow.execute("select count(*) from event where tenant_id = :tenant", tenant=tenant)
+    return Replayed(int(events.scalar_one()), rows, differences)
+
+
+async def _differences(uow: UnitOfWork, tenant: str, table: str) -> list[str]:
+    """The rows of a projection that are missing from the live one or only there, some of each."""
+    found = []
+    for what, one, other in (("missing from", f"replayed_{table}", table), ("only in", table, f"replayed_{table}")):
+        rows = await uow.execute(
+            f"""(select * from {one} where tenant_id = :tenant) except
+                (select * from {other} where tenant_id = :tenant) limit {_SHOWN}""",
+            tenant=tenant,
+        )
+        found += [f"{what} {table}: {', '.join(map(str, row[1:]))}" for row in rows]
+    return found
+
+
+async def happened(uow: UnitOfWork, tenant: str, types: Collection[str]) -> AsyncIterator[Happened]:
+    """A tenant's events of these types, in no order, read some at a time."""
+    statement = text(
+        "select event_id, type, occurred_at, cast(body as text) from event where tenant_id = :tenant and type = any(:types)"
+    ).execution_options(yield_per=_AT_ONCE)
+    async with uow.connection.stream(statement, {"tenant": tenant, "types": list(types)}) as rows:
+        async for some in rows.partitions(_AT_ONCE):
+            for event_id, type_, occurred_at, body in some:
+                yield Happened(event_id, type_, occurred_at, orjson.loads(body))
+
+
+async def stale_weeks(uow: UnitOfWork, tenant: str) -> set[date]:
+    """The weeks whose cached win rates are recounted before anybody is shown them."""
+    weeks = await uow.execute("select week from stale_week where tenant_id = :tenant", tenant=tenant)
+    return {row.week for row in weeks}

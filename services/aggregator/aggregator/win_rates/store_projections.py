@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from aggregator import locks
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.leads import LeadAccepted
 from contracts.outcomes import OutcomeRecorded, OutcomeVoided
@@ -76,12 +77,7 @@ async def project(uow: UnitOfWork, events: Sequence[tuple[str, str, str]]) -> No
     if not events:
         return
     tenants, types, bodies = (list(column) for column in zip(*events, strict=True))
-    # Shared, so that batches do not wait for each other; a replay, which puts its own projection in place, does.
-    await uow.execute(
-        """select pg_advisory_xact_lock_shared(hashtextextended('projection/' || tenant, 0))
-           from (select distinct unnest(cast(:tenants as text[])) as tenant order by 1) as tenants""",
-        tenants=tenants,
-    )
+    await locks.project(uow, tenants)
     arrivals = LeadAccepted.topic.type
     if any(type_ != arrivals for type_ in types):
         await uow.execute(_PROJECT_OUTCOMES, tenants=tenants, types=types, bodies=bodies)

@@ -1,0 +1,133 @@
+"""How things stand, projected from events: the same statements for what has just been stored and for a replay.
+
+Two kinds. What *stands* until the next event of its key says otherwise: a tenant's settings, an account's limit, whether it is
+throttled, whether a campaign runs. And what is *open* from the first event that opens it until the first that closes it: a reply, an
+enrollment, a follow-up, an outcome, which a void closes as of when it occurred. Any order and any repetition of events comes to the same rows, each with from when to when it holds.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from aggregator import locks
+from chassis.unit_of_work import UnitOfWork
+from contracts.gateway import TenantChanged
+from contracts.message import Message
+from contracts.outcomes import OutcomeRecorded, OutcomeVoided
+from contracts.outreach import accounts, campaigns, replies, sending
+
+_STATE_OF: Mapping[type[Message], str] = {
+    campaigns.CampaignPaused: "'paused'",
+    campaigns.CampaignResumed: "'running'",
+    campaigns.CampaignCompleted: "'completed'",
+    campaigns.CampaignCreated: "case when body ->> 'draft' = 'true' then 'draft' else 'running' end",
+    accounts.AutomationThrottled: "'throttled'",
+    accounts.AutomationResumed: "'resumed'",
+    accounts.SendingLimitSet: "coalesce(body ->> 'transport', 'unknown')",
+    TenantChanged: "known_zone(body -> 'settings' ->> 'time_zone')",
+}
+_OPENS: Mapping[type[Message], str] = {
+    replies.ReplyReceived: "reply",
+    campaigns.EnrollmentStarted: "enrollment",
+    sending.FollowupScheduled: "followup",
+    OutcomeRecorded: "outcome",
+}
+_CLOSES: Mapping[type[Message], str] = {
+    replies.ReplyClassified: "reply",
+    campaigns.EnrollmentEnded: "enrollment",
+    sending.FollowupSent: "followup",
+    sending.MessageFailed: "followup",
+    sending.MessageSkipped: "followup",
+    sending.MessageUnknown: "followup",
+    OutcomeVoided: "outcome",
+}
+_KEY_OF = {"reply": "reply_id", "enrollment": "enrollment_id", "followup": "message_id", "outcome": "outcome_id"}
+
+
+def _types(messages: Sequence[type[Message]]) -> str:
+    return ", ".join(f"'{message.topic.type}'" for message in messages)
+
+
+def _when(values: Mapping[type[Message], str], otherwise: str = "null") -> str:
+    whens = " ".join(f"when '{message.topic.type}' then {value}" for message, value in values.items())
+    return f"case type {whens} else {otherwise} end"
+
+
+STANDING_TYPES = frozenset(message.topic.type for message in _STATE_OF)
+ITEM_TYPES = frozenset(message.topic.type for message in (*_OPENS, *_CLOSES))
+_SUBJECT = _when(
+    {
+        TenantChanged: "'settings'",
+        accounts.SendingLimitSet: "'limit'",
+        accounts.AutomationThrottled: "'automation'",
+        accounts.AutomationResumed: "'automation'",
+    },
+    "'campaign'",
+)
+STANDING_FROM_EVENTS = f"""
+    insert into {{standing}} (tenant_id, event_id, told_at, subject, key, state, amount, begins_at)
+    select tenant_id, event_id, told_at, {_SUBJECT}, coalesce(body ->> 'account_id', body ->> 'campaign_id', ''),
+           {_when(_STATE_OF)},
+           (select sum(cast(value as integer)) from jsonb_each_text(body -> 'daily_limits')), occurred_at
+    from event where type in ({_types(list(_STATE_OF))}) and {{which}}
+    on conflict do nothing
+"""
+STANDING_UNTIL = """
+    update {standing} as standing set ends_at = found.ends_at
+    from (
+        select tenant_id, event_id,
+               lead(begins_at, 1, 'infinity') over (partition by tenant_id, subject, key order by begins_at, event_id) as ends_at
+        from {standing} as standing where {which}
+    ) as found
+    where standing.tenant_id = found.tenant_id and standing.event_id = found.event_id
+      and standing.ends_at <> found.ends_at
+"""
+_OF_FIRST = ("event_id", "told_at", "campaign_id", "lead_id", "due_at", "stage", "value", "currency")
+_FIRST = ", ".join(f"(array_agg({name} order by occurred_at, event_id) filter (where opens))[1]" for name in _OF_FIRST)
+_KIND = _when({message: f"'{kind}'" for message, kind in {**_OPENS, **_CLOSES}.items()})
+_KEY = _when({message: f"body ->> '{_KEY_OF[kind]}'" for message, kind in {**_OPENS, **_CLOSES}.items()})
+ITEMS_FROM_EVENTS = f"""
+    insert into {{open_item}} (tenant_id, kind, key, opened_at, closed_at, {", ".join(_OF_FIRST)})
+    select tenant_id, kind, key, coalesce(min(occurred_at) filter (where opens), 'infinity'),
+           coalesce(min(occurred_at) filter (where not opens), 'infinity'), {_FIRST}
+    from (
+        select tenant_id, event_id, told_at, occurred_at, campaign_id, lead_id,
+               cast(body ->> 'due_at' as timestamptz) as due_at, body ->> 'stage' as stage,
+               cast(body ->> 'value' as numeric) as value, body ->> 'currency' as currency,
+               {_KIND} as kind, cast({_KEY} as uuid) as key, type in ({_types(list(_OPENS))}) as opens
+        from event where type in ({_types([*_OPENS, *_CLOSES])}) and {{which}}
+    ) as told
+    group by tenant_id, kind, key
+    on conflict (tenant_id, kind, key) do update set
+        closed_at = least(live.closed_at, excluded.closed_at),
+        (opened_at, {", ".join(_OF_FIRST)}) = (
+            select * from (values (live.opened_at, {", ".join(f"live.{name}" for name in _OF_FIRST)}),
+                                  (excluded.opened_at, {", ".join(f"excluded.{name}" for name in _OF_FIRST)})
+            ) as either (opened_at, {", ".join(_OF_FIRST)}) order by opened_at, event_id limit 1
+        )
+    where excluded.closed_at < live.closed_at
+       or (excluded.opened_at, excluded.event_id) < (live.opened_at, live.event_id)
+"""
+_STORED = """(tenant_id, event_id, told_at) in (
+    select * from unnest(cast(:tenants as text[]), cast(:ids as uuid[]), cast(:told as timestamptz[])))"""
+_TOUCHED = """(tenant_id, subject, key) in (
+    select tenant_id, subject, key from standing
+    where (tenant_id, event_id) in (select * from unnest(cast(:tenants as text[]), cast(:ids as uuid[]))))"""
+
+
+async def project(uow: UnitOfWork, stored: Sequence[tuple[str, UUID, datetime, str]]) -> None:
+    """Project what has just been stored (tenant, event, when it was told, its type)."""
+    stands = [event for event in stored if event[3] in STANDING_TYPES]
+    items = [event for event in stored if event[3] in ITEM_TYPES]
+    if not stands and not items:
+        return
+    await locks.project(uow, {tenant for tenant, *_ in (*stands, *items)})
+    if stands:
+        tenants, ids, told, _ = map(list, zip(*stands, strict=True))
+        statement = STANDING_FROM_EVENTS.format(standing="standing", which=_STORED)
+        await uow.execute(statement, tenants=tenants, ids=ids, told=told)
+        await uow.execute(STANDING_UNTIL.format(standing="standing", which=_TOUCHED), tenants=tenants, ids=ids)
+    if items:
+        tenants, ids, told, _ = map(list, zip(*items, strict=True))
+        statement = ITEMS_FROM_EVENTS.format(open_item="open_item as live", which=_STORED)
+        await uow.execute(statement, tenants=tenants, ids=ids, told=told)
