@@ -95,9 +95,18 @@ app.command(
     help="Show win rates: distinct leads won over distinct leads won or lost.",
 )
 app.command(
+    "leadloop.commands_numbers:stats",
+    help="Show a tenant's dashboard, as it is now or as it was at any moment.",
+)
+app.command(
     "leadloop.commands_numbers:replay",
-    help="Rebuild a tenant's numbers from its events, compare them with the live ones, and put them in their place. "
-    "The exit status is 1 where they differed.",
+    help="Rebuild all that is made of a tenant's events, compare it with the live rows, put it in their place, and show the "
+    "numbers. The exit status is 1 where they differed.",
+)
+app.command(
+    "leadloop.commands_numbers:validate",
+    help="Fold a tenant's events, apart from every query, and compare each number with what is shown. The exit status is 1 where "
+    "any differs, or there is nothing to compare.",
 )
 events.command(
     "leadloop.commands_events:list_events",

@@ -245,6 +245,11 @@ async def test_what_is_published_is_handled_and_the_numbers_replay_identically(o
     replayed = await operator.ask("replay", "--tenant", known)
     assert (replayed["events"], replayed["rows"], replayed["differences"]) == (4, 4, [])
     assert "identical" in await operator.say("replay", "--tenant", known)
+    shown = await operator.ask("stats", "--tenant", known)
+    assert shown["conversions"] == replayed["dashboard"]["conversions"]
+    assert (await operator.ask("validate", "--tenant", known))["drift"] == 0
+    assert "none differ" in await operator.say("validate", "--tenant", known)
+    assert "system status" in await operator.say("stats", "--tenant", known, "--as-of", "2026-01-05T12:00:00")
     assert await counted()
 
 

@@ -19,6 +19,12 @@ async def test_a_made_up_week_is_stored_when_the_command_returns_and_goes_into_t
     lines = list(csv.DictReader(io.StringIO(await operator.say(*every, "csv"))))
     of_outreach = [line for line in lines if line["type"].startswith("outreach.")]
     assert len(of_outreach) == made["events"]
+    checked = await operator.ask("validate", *to)
+    assert (checked["drift"], checked["differences"]) == (0, [])
+    assert checked["compared"] > 10
+    kpis = (await operator.ask("stats", *to))["kpis"]
+    assert kpis["today_sends"] > 0
+    assert 5 < kpis["reply_rate"] < 30
     objects = [json.loads(line) for line in (await operator.say(*every, "json")).splitlines()]
     assert [each["event_id"] for each in objects] == [line["event_id"] for line in lines]
     assert "has events already" in await operator.refused("events", "generate", *to)
