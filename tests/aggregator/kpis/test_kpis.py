@@ -114,6 +114,17 @@ async def test_a_day_is_the_tenants_by_the_settings_of_its_time(
     assert (await shown(platform, tenant, NOON + timedelta(hours=12))).kpis.today_sends == 0
 
 
+async def test_before_the_first_settings_that_are_known_those_count(
+    platform: Platform, database: Database, tenant: str
+) -> None:
+    hour = timedelta(hours=1)
+    await has(
+        database, tenant, ("sent", NOON - hour, 0), ("settings", NOON, 2)
+    )  # two o'clock of the next day in Kiritimati
+    assert (await shown(platform, tenant, NOON + hour)).kpis.today_sends == 1
+    assert (await shown(platform, tenant, NOON - hour)).kpis.today_sends == 1  # UTC, of which nothing else is known yet
+
+
 async def test_a_limit_counts_from_when_it_was_set(platform: Platform, database: Database, tenant: str) -> None:
     hour = timedelta(hours=1)
     await has(database, tenant, ("limit", NOON, 2), ("limit", NOON + hour, 1), ("limit", NOON + 2 * hour, 0))

@@ -2,7 +2,8 @@
 
 Two kinds. What *stands* until the next event of its key says otherwise: a tenant's settings, an account's limit, whether it is
 throttled, whether a campaign runs. And what is *open* from the first event that opens it until the first that closes it: a reply, an
-enrollment, a follow-up, an outcome, which a void closes as of when it occurred. Any order and any repetition of events comes to the same rows, each with from when to when it holds.
+enrollment, a follow-up, an outcome, which a void closes as of when it occurred. Any order and any repetition of events comes to the same
+rows, each with from when to when it holds.
 """
 
 from collections.abc import Mapping, Sequence
