@@ -1,11 +1,13 @@
 """What a worker's steps read follows from how much they do, and not from how much a tenant has: the planner knows nothing of it yet."""
 
 from random import Random
+from uuid import uuid4
 
 import pytest
 
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts.outreach.sending import SendState
+from outreach.replies.store import colleagues
 from outreach.sending.claiming import claim
 from outreach.sending.leaving import begin
 from outreach.sending.recording import Result, record
@@ -20,7 +22,7 @@ WAITING, MOST_ROWS_A_MESSAGE = 1_500, 60
 
 
 async def rows_read(uow: UnitOfWork) -> int:
-    """How many rows this unit of work has read so far, by whatever way."""
+    """How many rows this session has read of late, by whatever way."""
     read = await uow.execute(
         "select sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)) from pg_stat_xact_user_tables"
     )
@@ -45,14 +47,40 @@ async def test_a_worker_reads_what_it_sends_and_not_what_its_tenant_has(
         await campaign(platform, tenant)
         await until(lambda: queued(platform, tenant, WAITING), seconds=60)
         async with database.begin(tenant) as uow:
+            before = await rows_read(uow)
             claimed = await claim(uow, [tenant], 100, Random(1))
-            read = {"claim": await rows_read(uow)}
+            read = {"claim": await rows_read(uow) - before}
         messages = [row["message_id"] for row in claimed.messages]
         async with database.begin(tenant) as uow:
+            before = await rows_read(uow)
             begun = await begin(uow, dict.fromkeys(messages, (tenant, claimed.token)))
-            read["begin"] = await rows_read(uow)
+            read["begin"] = await rows_read(uow) - before
         async with database.begin(tenant) as uow:
+            before = await rows_read(uow)
             await record(uow, [Result(tenant, message, claimed.token, SendState.SENT) for message in messages])
-            read["record"] = await rows_read(uow)
+            read["record"] = await rows_read(uow) - before
     assert len(messages) == len(begun) > 90
     assert {step: rows for step, rows in read.items() if rows > MOST_ROWS_A_MESSAGE * len(messages)} == {}, read
+
+
+async def test_a_company_is_found_without_looking_at_all_who_are_in_its_campaign(
+    database: Database, tenant: str
+) -> None:
+    campaign_id = uuid4()
+    async with database.begin(tenant) as uow:
+        await uow.execute(
+            """with arrived as (
+                   insert into lead (tenant_id, lead_id, version, names, channels, attribution, metadata, erased)
+                   select :tenant, uuidv7(), 1, array[cast(n as text)], array['email'], '{}',
+                          jsonb_build_object('company', case when n <= 3 then ' Roe Ltd' else 'Company ' || n end), false
+                   from generate_series(1, 2000) as n
+                   returning lead_id
+               )
+               insert into enrollment (tenant_id, enrollment_id, campaign_id, lead_id, holds, started_at)
+               select :tenant, uuidv7(), :campaign, lead_id, false, :now from arrived""",
+            tenant=tenant, campaign=campaign_id, now=uow.now,
+        )  # fmt: skip
+    async with database.begin(tenant) as uow:
+        before = await rows_read(uow)
+        assert len(await colleagues(uow, tenant, campaign_id, "roe ltd")) == 3
+        assert await rows_read(uow) - before < 50

@@ -105,9 +105,14 @@ async def pause(uow: UnitOfWork, tenant: str, enrollments: Collection[UUID], unt
 async def colleagues(uow: UnitOfWork, tenant: str, campaign_id: UUID, company: str) -> list[UUID]:
     """The sequences of a campaign that go on for leads of a company, however it is written."""
     rows = await uow.execute(
-        """select enrollment_id from enrollment join lead using (tenant_id, lead_id)
-           where tenant_id = :tenant and campaign_id = :campaign and ended_at is null
-             and lower(btrim(lead.metadata ->> 'company')) = :company""",
+        """select enrollment_id
+           from (
+               select lead_id from lead where tenant_id = :tenant and company = :company offset 0
+           ) as colleague
+           cross join lateral (
+               select * from enrollment where tenant_id = :tenant and lead_id = colleague.lead_id and ended_at is null offset 0
+           ) as theirs
+           where campaign_id = :campaign""",
         tenant=tenant, campaign=campaign_id, company=company,
     )  # fmt: skip
     return list(rows.scalars())
