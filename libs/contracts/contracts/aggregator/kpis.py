@@ -77,11 +77,13 @@ class Kpis(BaseModel):
     """The numbers at the top."""
 
     today_sends: int
+    """Messages sent today, by the tenant's clock."""
     daily_limit: int | None
     """Messages a day, of all accounts; empty where no account has a limit yet."""
     send_percentage: int | None
     """Of the limit, rounded; empty where there is none, or it is nothing."""
     send_colour: Colour | None
+    """How much of the limit that is; empty where there is none."""
     replies_needing_action: int
     """How many wait for somebody to say what they say."""
     leads_contacted: int
@@ -91,6 +93,7 @@ class Kpis(BaseModel):
     reply_rate: int | None
     """In percent, rounded; empty where nobody was contacted."""
     system_status: SystemStatus
+    """The first that applies: Error, Throttled, Paused, Healthy."""
     system_status_reason: str
     """Why it is that one."""
 
@@ -103,6 +106,7 @@ class NextAction(BaseModel):
     title: str
     """What there is to do, in plain words."""
     action: Literal["import_contacts", "configure_limit", "review_replies", "resume_campaign", "view_followups"]
+    """The same for programs."""
     url: str
     """Where it is done."""
     campaign_id: UUID | None = None
@@ -121,12 +125,15 @@ class CampaignSnapshot(BaseModel):
     """A campaign's day."""
 
     id: UUID
+    """The campaign's."""
     name: str | None = None
     """How people call it; no event tells it, so that whoever shows it asks outreach."""
     status: CampaignStatus
+    """By its last event."""
     queue_remaining: int
     """Leads in its sequence."""
     today_sends: int
+    """Messages of it sent today."""
     replies_today: int
     """Leads that replied today."""
 
@@ -141,6 +148,7 @@ class SystemHealth(BaseModel):
     cooldown_active: bool
     """Whether an account stopped sending within 24 hours and has not gone on."""
     errors_last_24h: int
+    """Messages that failed, and captchas."""
     captcha_detected: bool
     """Within 24 hours."""
     automation_method: str
@@ -151,7 +159,9 @@ class StageCount(BaseModel):
     """How many leads came to a stage of the funnel in the last 30 days."""
 
     stage: Stage
+    """Which."""
     leads: int
+    """Each counted once."""
 
 
 class Revenue(BaseModel):
@@ -160,13 +170,16 @@ class Revenue(BaseModel):
     currency: str | None
     """Empty for deals whose value has none, or that have no value."""
     conversions: int
+    """Deals."""
     amount: Decimal
+    """What they are worth together."""
 
 
 class NumberCheck(BaseModel):
     """What the last comparison of the numbers with a fold of the events found."""
 
     checked_at: datetime
+    """When."""
     compared: int
     """How many numbers."""
     drift: int
@@ -179,11 +192,13 @@ class Dashboard(Reply):
     as_of: datetime
     """The events that had occurred by then are counted; pass it on to open them."""
     kpis: Kpis
+    """The numbers at the top."""
     next_actions: list[NextAction]
     """The five most urgent, by priority."""
     campaign_snapshots: list[CampaignSnapshot]
     """Campaigns that are not over, or ended today; the busiest of today first, 100 at most."""
     system_health: SystemHealth
+    """How the accounts do."""
     funnel: list[StageCount]
     """In the funnel's order."""
     conversions: int
@@ -206,6 +221,7 @@ class KpiEventPage(Reply):
     """A page of the events that a number counts."""
 
     as_of: datetime
+    """As of when."""
     events: list[StoredEvent]
     """The last that occurred first; all pages together are as many as the number says."""
     next_cursor: str | None = None
@@ -216,6 +232,7 @@ class ListKpiEvents(Request[KpiEventPage]):
 
     topic: ClassVar = Topic("aggregator", Kind.REQUEST, "list_kpi_events")
     kpi: Kpi
+    """Which number."""
     part: Annotated[str, Field(max_length=200)] | None = None
     """Only this part: a campaign, an account, a stage or a currency, as the number is counted by; all, if empty."""
     as_of: Moment | None = None

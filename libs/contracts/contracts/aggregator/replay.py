@@ -1,9 +1,9 @@
 """Replay: the numbers made anew from the events, and compared with those that are shown."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Annotated, ClassVar, Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from contracts.aggregator.kpis import Dashboard
 from contracts.message import Kind, Reply, Request, Topic
@@ -44,6 +44,9 @@ class Difference(BaseModel):
     """What the events say."""
 
 
+_DIFFERENCES: Final = [{"number": "todays_sends", "part": "", "shown": "2", "folded": "3"}]
+
+
 class Validation(Reply):
     """What the comparison of the numbers with a fold of the events found."""
 
@@ -51,7 +54,7 @@ class Validation(Reply):
     """How many numbers differ."""
     compared: int
     """How many were compared."""
-    differences: list[Difference]
+    differences: Annotated[list[Difference], Field(examples=[_DIFFERENCES])]
     """Those that differ, 100 at most."""
     as_of: datetime
     """As of when."""

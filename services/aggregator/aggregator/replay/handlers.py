@@ -47,11 +47,12 @@ async def check_numbers(database: Database, _: datetime) -> Counts:
     left out: its numbers cannot be made from what is at hand.
     """
     return {"tenants": 0, "compared": 0, "drift": 0, "archived": 0} | await every_tenant(
-        database, partial(_check, database)
+        database, partial(check, database)
     )
 
 
-async def _check(database: Database, tenant: str) -> Counts:
+async def check(database: Database, tenant: str) -> Counts:
+    """Validate a tenant's numbers, and keep what was found."""
     async with database.begin(tenant) as uow:
         if await archived_months(uow, tenant):
             return {"archived": 1}
