@@ -1,7 +1,8 @@
 """Every query about the timeline.
 
 Of each state and kind, or channel, the first few are read in the timeline's order (`timeline_at`), and the first of those are the page: so
-that a page is as quick however much there is. The states stand in the statement itself, for the planner to see which index is of them.
+that a page is as quick however much there is. The states stand in the statement itself, for the planner to see which index is of them; so
+does that a step is above 0, as every step is, by which it sees that the index of what is queued is the timeline's.
 """
 
 from collections.abc import Collection, Sequence
@@ -29,7 +30,7 @@ _OF_A_STATE = """
 """
 _QUEUED = """(
     select * from send_queue as message
-    where tenant_id = :tenant and state = 'queued' and kind = any (cast(:kinds as text[])) and {which}
+    where tenant_id = :tenant and state = 'queued' and step > 0 and kind = any (cast(:kinds as text[])) and {which}
     order by timeline_at {direction}, message_id {direction} limit :limit)
 """
 _NAMED = """(
