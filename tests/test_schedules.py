@@ -23,6 +23,7 @@ SCHEDULES = {
         "event_months": "23 0 * * *",
         "archive_events": "37 1 * * *",
         "weekly_win_rates": "0 2 * * sun",
+        "check_numbers": "37 * * * *",
     },
     "notifier": {"missing_outcomes": "0 6 * * *"},
 }
