@@ -24,7 +24,7 @@ from tests.waiting import until
 
 SERVERS = ("postgres", "nats")
 KEYS = "keys"
-HEALED_WITHIN = 60.0
+HEALED_WITHIN = 120.0
 """Seconds from the end of the harm until nothing waits any more."""
 _AWAY = (httpx.HTTPError, nats.errors.Error, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
