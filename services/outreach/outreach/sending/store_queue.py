@@ -228,10 +228,16 @@ async def take_holds(
 async def _going_on(uow: UnitOfWork, enrollments: Sequence[tuple[str, UUID]]) -> set[UUID]:
     """Those of these that have not ended, and do not until this unit of work does."""
     rows = await uow.execute(
-        """select enrollment_id from enrollment join unnest(cast(:tenants as text[]), cast(:enrollments as uuid[]))
-               as given (tenant_id, enrollment_id) using (tenant_id, enrollment_id)
-           where ended_at is null and enrollment_id = any (cast(:enrollments as uuid[]))
-           order by enrollment_id for update of enrollment""",
+        """select locked.enrollment_id
+           from (
+               select * from unnest(cast(:tenants as text[]), cast(:enrollments as uuid[])) as given (tenant_id, enrollment_id)
+               order by enrollment_id
+           ) as given
+           cross join lateral (
+               select enrollment_id, ended_at from enrollment
+               where tenant_id = given.tenant_id and enrollment_id = given.enrollment_id for update
+           ) as locked
+           where ended_at is null""",
         tenants=[tenant for tenant, _ in enrollments], enrollments=[enrollment for _, enrollment in enrollments],
     )  # fmt: skip
     return set(rows.scalars())
