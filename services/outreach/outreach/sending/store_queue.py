@@ -235,7 +235,7 @@ async def _going_on(uow: UnitOfWork, enrollments: Sequence[tuple[str, UUID]]) ->
            ) as given
            cross join lateral (
                select enrollment_id, ended_at from enrollment
-               where tenant_id = given.tenant_id and enrollment_id = given.enrollment_id for update
+               where tenant_id = given.tenant_id and enrollment_id = given.enrollment_id offset 0 for update
            ) as locked
            where ended_at is null""",
         tenants=[tenant for tenant, _ in enrollments], enrollments=[enrollment for _, enrollment in enrollments],
