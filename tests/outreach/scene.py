@@ -84,7 +84,12 @@ async def outreach(platform: Platform, tenant: str, *providers: Provider) -> Asy
         for provider in providers or (None,):
             await replicas.enter_async_context(build(platform.settings("outreach"), provider).running())
         await platform.introduce(tenant, "outreach")
-        yield
+        try:
+            yield
+        finally:
+            for provider in providers:
+                if isinstance(provider, Gate):
+                    provider.open()  # or a test that failed waits until the provider's time is up
 
 
 async def account(platform: Platform, tenant: str, channel: Channel = Channel.EMAIL, **settings: Any) -> AccountView:

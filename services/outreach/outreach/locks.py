@@ -56,5 +56,5 @@ async def accounts_are_chosen(uow: UnitOfWork, tenants: Collection[str]) -> None
 
 
 async def accounts_change(uow: UnitOfWork, tenant: str) -> None:
-    """Let no message of the tenant be queued until this unit of work ends; the other half of the above."""
+    """Let no message of the tenant be queued or claimed until this unit of work ends; the other half of the above."""
     await uow.execute(_ALONE, what=_ACCOUNTS, tenants=[tenant])

@@ -19,8 +19,8 @@ from tests.platform import Platform
 from tests.waiting import until
 
 NOON = datetime(2026, 7, 15, 12, tzinfo=UTC)
-MOST_ROWS_FOR_HISTORY = 400
-"""Of 3,600 old events: what nobody has analysed the planner may go through for one of the numbers, but not for each."""
+MOST_ROWS_FOR_HISTORY = 50
+"""Of 3,600 old events."""
 
 
 @pytest.fixture(autouse=True)
@@ -234,7 +234,9 @@ async def rows_read(uow: UnitOfWork) -> int:
     return int(read.scalar_one())
 
 
-async def test_the_dashboard_reads_what_it_counts_and_not_the_history(database: Database, tenant: str) -> None:
+async def test_the_dashboard_reads_what_it_counts_and_not_the_history(
+    platform: Platform, database: Database, tenant: str
+) -> None:
     month = timedelta(days=31)
     old: Sequence[tuple[str, datetime, int]] = [
         (name, NOON - month - timedelta(minutes=n), n)
@@ -254,8 +256,10 @@ async def test_the_dashboard_reads_what_it_counts_and_not_the_history(database: 
         ("resumed", NOON - timedelta(days=1, seconds=1), 0),
         ("resumed", NOON - timedelta(days=1, seconds=1), 1),
     )
+    async with platform.sql() as sql:  # as autovacuum does; which index is best is chance of what nobody has counted
+        await sql.execute("analyze aggregator.event, aggregator.standing, aggregator.open_item")
     async with database.begin(tenant) as uow:
-        await uow.execute("discard plans")  # as they are when Postgres has counted a table anew
+        await uow.execute("discard plans")
         before = await rows_read(uow)
         with_history = await store.numbers(uow, tenant, NOON)
         many = await rows_read(uow) - before

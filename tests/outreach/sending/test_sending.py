@@ -12,6 +12,7 @@ from contracts.outreach.campaigns import PauseCampaign, ResumeCampaign
 from contracts.outreach.sending import SendState
 from outreach.providers.protocol import CaptchaError, LaterError, Outgoing, Receipt
 from outreach.providers.sandbox import Sandbox, refusal
+from outreach.sending import sender
 from outreach.sending.claiming import Claimed, claim
 from outreach.sending.leaving import begin
 from outreach.sending.recording import Result, record
@@ -69,8 +70,9 @@ async def test_each_message_is_delivered_once_or_fails_with_its_reason(platform:
 
 
 async def test_two_workers_share_a_queue_and_send_nothing_twice(
-    platform: Platform, database: Database, tenant: str
+    platform: Platform, database: Database, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sender, "IN_HAND", 300)  # whoever is first claims half of them, and not all
     one, other = GatedSandbox(tenant, database), GatedSandbox(tenant, database)
 
     async def both_are_sending() -> bool:

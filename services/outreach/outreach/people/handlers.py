@@ -13,7 +13,6 @@ from chassis.unit_of_work import UnitOfWork
 from contracts.message import ProblemCode, ProblemError
 from contracts.outreach import people as messages
 from contracts.outreach.people import ContactView, SuppressionReason, SuppressionView
-from contracts.outreach.sending import Gate
 from outreach import locks
 from outreach.leads import store as leads
 from outreach.people import store
@@ -21,9 +20,6 @@ from outreach.people.domain_contact import ContactFacts, contact
 from outreach.people.suppressing import open_note, seal_note, suppress_person
 from outreach.sending import store_queue, store_waiting
 from outreach.unsubscribing import Links
-
-_SUPPRESSIONS = (Gate.SUPPRESSION, Gate.UNSUBSCRIBED, Gate.DO_NOT_CONTACT)
-"""The gates that the ledger keeps closed."""
 
 
 async def suppress(keys: TenantKeys, uow: UnitOfWork, request: Received[messages.Suppress]) -> SuppressionView:
@@ -72,9 +68,9 @@ async def unsuppress(keys: TenantKeys, uow: UnitOfWork, request: Received[messag
     entry = await _entry(uow, tenant, ask.suppression_id)
     if entry["reason"] == SuppressionReason.COMPLAINT:
         raise ProblemError(ProblemCode.CONFLICT, "a complaint never expires, and cannot be lifted", "suppression_id")
+    await locks.accounts_change(uow, tenant)
     await store.lift(uow, tenant, ask.suppression_id, ask.actor)
-    if entry["lead_id"]:
-        await store_waiting.look_again(uow, [(tenant, entry["lead_id"])], _SUPPRESSIONS)
+    await store_waiting.look_again_at_lifted(uow, tenant, ask.suppression_id)
     return _view(await _entry(uow, tenant, ask.suppression_id), key)
 
 

@@ -6,7 +6,11 @@ from uuid import UUID
 
 from chassis.unit_of_work import UnitOfWork
 from contracts.outreach.sending import Gate
+from outreach.leads.store import OF_MERGED
 from outreach.sending import store_entries
+
+_SUPPRESSIONS = ", ".join(f"'{gate}'" for gate in (Gate.SUPPRESSION, Gate.UNSUBSCRIBED, Gate.DO_NOT_CONTACT))
+"""The gates that the ledger keeps closed, in so many words: an index is of these."""
 
 
 async def look_again(uow: UnitOfWork, leads: Sequence[tuple[str, UUID]], gates: Sequence[Gate]) -> None:
@@ -18,6 +22,28 @@ async def look_again(uow: UnitOfWork, leads: Sequence[tuple[str, UUID]], gates: 
            returning tenant_id, account_id, campaign_id, kind, due_at""",
         tenants=[tenant for tenant, _ in leads], leads=[lead for _, lead in leads], now=uow.now,
         gates=[gate.value for gate in gates],
+    )  # fmt: skip
+    if woken := list(rows.mappings()):
+        await store_entries.make_lanes(uow, woken)
+
+
+async def look_again_at_lifted(uow: UnitOfWork, tenant: str, suppression_id: UUID) -> None:
+    """Have the messages be looked at again that the ledger keeps, to whoever one of its entries is about, by whatever lead.
+
+    Needs `locks.accounts_change`: what is being claimed is just about to wait for the entry.
+    """
+    rows = await uow.execute(
+        f"""update send_queue as message set due_at = :now, waiting_for = null
+            where tenant_id = :tenant and state = 'queued' and waiting_for in ({_SUPPRESSIONS}) and exists (
+                select from (
+                    select names || {OF_MERGED} as every_name from lead
+                    where tenant_id = :tenant and lead_id = message.lead_id offset 0
+                ) as lead
+                join suppressed_name as about on about.name = any (every_name)
+                where about.tenant_id = :tenant and about.suppression_id = :suppression
+            )
+            returning tenant_id, account_id, campaign_id, kind, due_at""",
+        tenant=tenant, suppression=suppression_id, now=uow.now,
     )  # fmt: skip
     if woken := list(rows.mappings()):
         await store_entries.make_lanes(uow, woken)
