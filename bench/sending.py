@@ -36,7 +36,7 @@ from contracts.outreach.accounts import (
 from contracts.outreach.campaigns import CreateCampaign
 from contracts.outreach.templates import SaveTemplate
 from contracts.taxonomy import Channel, SendKind
-from leadloop.bench import forget, paused, preload
+from leadloop.bench import forget, paused, preload, purge
 from leadloop.commands_tenants import create
 from leadloop.installation import Installation
 
@@ -88,6 +88,10 @@ async def measure(
                     await caller.ask(tenant, ResumeAccount(account_id=account))
                 over = "select count(*) from outreach.send_queue where tenant_id = $1 and state in ('sent', 'failed')"
                 await _until(_counts(database, over, tenant, messages))
+                for service in ("intake", "outreach"):
+                    untold = f"select count(*) from {service}.outbox_unsent join {service}.outbox using (seq) where tenant = $1"
+                    await _until(_counts(database, untold, tenant, 0))
+                await purge(client, tenant)  # or whoever is idle reads of a tenant that is gone, while the next one is measured
         seconds = await database.fetchval(
             """select extract(epoch from max(ended_at) - min(spent_at))::float from outreach.send_queue where tenant_id = $1""",
             tenant,

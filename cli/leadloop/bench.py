@@ -58,9 +58,9 @@ async def pipeline(
                     seconds = await _measure(client, database, tenant, services)
                     if owned:
                         await _check_owners(database, tenant, leads)
-                    await _purge(client, tenant)
+                    await purge(client, tenant)
             finally:
-                await _purge(client, tenant)
+                await purge(client, tenant)
                 await forget(database, tenant)
                 await database.execute("vacuum")  # or the server does, while something else is measured
     finally:
@@ -223,7 +223,7 @@ async def _all_handled(client: Client, database: asyncpg.Connection, tenant: str
     return True
 
 
-async def _purge(client: Client, tenant: str) -> None:
+async def purge(client: Client, tenant: str) -> None:
     """Take the tenant's messages out of the streams."""
     js = client.jetstream()
     for stream in STREAMS:

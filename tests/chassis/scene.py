@@ -121,13 +121,13 @@ class Scene:
         info = await self.platform.operator.jetstream().consumer_info(stream.name, ledger.NAME)
         return info.delivered.consumer_seq if info.delivered else 0
 
-    async def delivered(self, stream: Stream, count: int) -> None:
+    async def delivered(self, stream: Stream, count: int, seconds: float = 15.0) -> None:
         """Return when there have been so many `deliveries`."""
 
         async def enough() -> bool:
             return await self.deliveries(stream) >= count
 
-        await until(enough, what=f"{count} deliveries from {stream.name}")
+        await until(enough, seconds=seconds, what=f"{count} deliveries from {stream.name}")
 
     async def redeliver_after(self, seconds: float) -> None:
         """Declare the durables anew, to wait only so long for an acknowledgement; `restore` undoes it."""
