@@ -91,7 +91,8 @@ async def measure(
                 for service in ("intake", "outreach"):
                     untold = f"select count(*) from {service}.outbox_unsent join {service}.outbox using (seq) where tenant = $1"
                     await _until(_counts(database, untold, tenant, 0))
-                await purge(client, tenant)  # or whoever is idle reads of a tenant that is gone, while the next one is measured
+                # Or whoever is idle reads of a tenant that is gone, while the next one is measured.
+                await purge(client, tenant)
         seconds = await database.fetchval(
             """select extract(epoch from max(ended_at) - min(spent_at))::float from outreach.send_queue where tenant_id = $1""",
             tenant,

@@ -28,10 +28,14 @@ _WRITE = text("""
 _OF_PLACE = """
     outbox_unsent cross join lateral (select * from outbox where outbox.seq = outbox_unsent.seq offset 0) as written
 """
-_UNSENT = text(f"""
-    select written.seq, id, type, tenant, time, correlation_id, causation_id, traceparent, body from {_OF_PLACE}
-    where outbox_unsent.seq <> all(cast(:but as bigint[]))
-    order by outbox_unsent.seq limit :limit
+# The places first, and then their events: or those of all that waits are looked up, and the first few taken.
+_UNSENT = text("""
+    select next.seq, id, type, tenant, time, correlation_id, causation_id, traceparent, body
+    from (
+        select seq from outbox_unsent where seq <> all(cast(:but as bigint[])) order by seq limit :limit
+    ) as next
+    left join lateral (select * from outbox where outbox.seq = next.seq offset 0) as written on true
+    order by next.seq
 """)
 _SENT = text("delete from outbox_unsent where seq = any(cast(:seqs as bigint[]))")
 _PARK = text("""
@@ -87,10 +91,13 @@ async def write(connection: AsyncConnection, events: Sequence[tuple[Envelope, by
 
 async def unsent(connection: AsyncConnection, limit: int, but: Sequence[int] = ()) -> list[Unsent]:
     """The first events that wait, in order, `but` those at these places."""
-    return [
-        Unsent(seq, Envelope(*attributes), body)
-        for seq, *attributes, body in await connection.execute(_UNSENT, {"limit": limit, "but": list(but)})
-    ]
+    while True:
+        found = list(await connection.execute(_UNSENT, {"limit": limit, "but": list(but)}))
+        if of_none := [row.seq for row in found if row.id is None]:  # a tenant was taken out by hand
+            await mark_sent(connection, of_none)
+        events = [Unsent(seq, Envelope(*attributes), body) for seq, *attributes, body in found if body is not None]
+        if events or not of_none:
+            return events
 
 
 async def mark_sent(connection: AsyncConnection, seqs: Sequence[int]) -> None:
