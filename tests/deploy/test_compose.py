@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from aggregator.events.parquet import ArchiveSettings
 from chassis.schema import role_of
 from chassis.settings import Settings
 from contracts.catalogue import OPERATOR, SERVICES
@@ -22,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 BLOCKS: dict[str, Any] = COMPOSE["services"]
 BROKER = [node.partition(":")[0] for node in NODES]
-OWN = {"outreach": set(PublicAddress.model_fields)}
+OWN = {"outreach": set(PublicAddress.model_fields), "aggregator": set(ArchiveSettings.model_fields)}
 """What a service is told beside what every service is."""
 REQUIRED = {name for name, field in Settings.model_fields.items() if field.is_required()}
 
@@ -117,6 +118,15 @@ def test_every_volume_is_declared_and_used() -> None:
             source = volume.partition(":")[0] if isinstance(volume, str) else volume["source"]
             used |= set() if source.startswith(".") else {source}
     assert used == set(COMPOSE["volumes"])
+
+
+def test_archived_events_outlive_the_container_that_wrote_them() -> None:
+    address = urlsplit(BLOCKS["aggregator"]["environment"]["LEADLOOP_ARCHIVE_URI"])
+    mounted = dict(volume.split(":") for volume in BLOCKS["aggregator"]["volumes"] if isinstance(volume, str))
+    assert address.scheme == "file"
+    assert mounted == {"archive": address.path}
+    # A new volume belongs to whoever the folder in the image belongs to, and the service is not root.
+    assert f"chown 10001 {address.path}\nUSER 10001" in (ROOT / "deploy/Dockerfile").read_text()
 
 
 def test_the_builder_is_given_every_file_that_the_image_copies() -> None:
