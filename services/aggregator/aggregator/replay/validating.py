@@ -1,12 +1,13 @@
 """The numbers that are shown, compared with those that a fold of the events makes."""
 
-from collections.abc import Mapping
-from datetime import datetime
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime
 from typing import Any, Final
 
 from aggregator.kpis import store as kpis
 from aggregator.kpis.domain_fold import Fold, RateKey, WinRateCounts, win_rates_of
-from aggregator.kpis.domain_numbers import Counted
+from aggregator.kpis.domain_numbers import Counted, Numbers
 from aggregator.replay import store
 from aggregator.win_rates import store as win_rates
 from aggregator.win_rates.domain_week import Window, week_name
@@ -23,19 +24,42 @@ async def validate(uow: UnitOfWork, tenant: str, as_of: datetime) -> Validation:
     fold = Fold(as_of)
     async for event in store.happened(uow, tenant, Fold.TYPES):
         fold.add(event)
+    numbers = await kpis.numbers(uow, tenant, as_of)
+    rates = await _shown_win_rates(uow, tenant)
+    stale = await store.stale_weeks(uow, tenant)
+    # To count what was folded takes as long as there is much of it: in a thread it takes turns with the loop, which answers others.
+    return await asyncio.to_thread(_compared, fold, numbers, rates, stale, as_of)
+
+
+_Tables = Sequence[tuple[str, Sequence[Mapping[Any, Any]]]]
+
+
+async def _shown_win_rates(uow: UnitOfWork, tenant: str) -> _Tables:
+    """Week by week, over all weeks, and by the week that leads came in, as they are shown."""
+    found = []
+    for by in Dimension:
+        closing, cohort = WinRates(by=by), WinRates(by=by, view=View.COHORT)
+        found += [
+            (f"win_rate by {by}", await win_rates.weekly(uow, tenant, closing, Window(None, None))),
+            (f"win_rate by {by}, all weeks", await win_rates.win_rates(uow, tenant, closing, Window(None, None))),
+            (f"win_rate by {by}, cohorts", await win_rates.cohorts(uow, tenant, cohort, Window(None, None))),
+        ]
+    return found
+
+
+def _compared(fold: Fold, numbers: Numbers, rates: _Tables, stale: Collection[date], as_of: datetime) -> Validation:
     shown: dict[tuple[str, str], str] = {}
     folded: dict[tuple[str, str], str] = {}
-    for made, numbers in ((shown, await kpis.numbers(uow, tenant, as_of)), (folded, fold.numbers())):
-        made.update({(part.kpi.value, part.part): _counted(counted) for part, counted in numbers.items()})
-    stale = await store.stale_weeks(uow, tenant)
-    for made, rates in (
-        (shown, await _shown_win_rates(uow, tenant)),
-        (folded, win_rates_of(fold)),
-    ):
+    for made, counted in ((shown, numbers), (folded, fold.numbers())):
+        made.update({(part.kpi.value, part.part): _counted(each) for part, each in counted.items()})
+    shown_rates = {
+        RateKey(name, row.get("week"), row["key"], row["intent"]): _counts(row) for name, rows in rates for row in rows
+    }
+    for made, of in ((shown, shown_rates), (folded, win_rates_of(fold))):
         made.update(
             {
                 (key.number, _part(key)): _rates(counts)
-                for key, counts in rates.items()
+                for key, counts in of.items()
                 if key.week not in stale or "cohorts" in key.number
             }
         )
@@ -48,21 +72,6 @@ async def validate(uow: UnitOfWork, tenant: str, as_of: datetime) -> Validation:
     return Validation(
         drift=len(differences), compared=len(names), differences=differences[:_SHOWN], as_of=as_of, events=fold.events
     )
-
-
-async def _shown_win_rates(uow: UnitOfWork, tenant: str) -> dict[RateKey, WinRateCounts]:
-    """Week by week, over all weeks, and by the week that leads came in, as they are shown."""
-    found = {}
-    for by in Dimension:
-        closing, cohort = WinRates(by=by), WinRates(by=by, view=View.COHORT)
-        for name, rows in (
-            (f"win_rate by {by}", await win_rates.weekly(uow, tenant, closing, Window(None, None))),
-            (f"win_rate by {by}, all weeks", await win_rates.win_rates(uow, tenant, closing, Window(None, None))),
-            (f"win_rate by {by}, cohorts", await win_rates.cohorts(uow, tenant, cohort, Window(None, None))),
-        ):
-            for row in rows:
-                found[RateKey(name, row.get("week"), row["key"], row["intent"])] = _counts(row)
-    return found
 
 
 def _counts(row: Mapping[Any, Any]) -> WinRateCounts:
