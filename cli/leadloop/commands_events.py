@@ -41,6 +41,9 @@ async def list_events(
     account: UUID | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    told_since: datetime | None = None,
+    told_until: datetime | None = None,
+    correlation: UUID | None = None,
     limit: PositiveInt = 50,
     format: Literal["table", "csv", "json"] = "table",
     common: Common = Common(),
@@ -54,12 +57,16 @@ async def list_events(
         account: only events about this account of outreach, by its id.
         since: only events that occurred at this moment or later (ISO 8601; UTC where it names no time zone).
         until: only events that occurred before this moment.
+        told_since: only events that were published at this moment or later.
+        told_until: only events that were published before this moment.
+        correlation: only what follows from one cause, by the id of it: of an HTTP request its `X-Request-Id`.
         limit: how many at most.
         format: csv and json (an object a line) are written page by page.
     """
     ask = ListEvents(
-        types=type or [], lead_id=lead, campaign_id=campaign, account_id=account, since=_utc(since), until=_utc(until)
-    )
+        types=type or [], lead_id=lead, campaign_id=campaign, account_id=account, since=_utc(since), until=_utc(until),
+        told_since=_utc(told_since), told_until=_utc(told_until), correlation_id=correlation,
+    )  # fmt: skip
     shown = table("Events", "occurred", "type", "lead", "campaign", "account", "event")
     found: list[StoredEvent] = []
     archived: list[str] = []

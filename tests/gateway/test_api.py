@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -340,6 +341,31 @@ async def test_the_id_of_a_request_is_the_correlation_id_of_what_follows_from_it
     assert [row["type"] for row in correlated] == ["intake.event.lead_accepted.v1"]
     private = await acme.client.get(acme.path("/leads"), headers={"X-Request-Id": "zebedee.quark@example.com"})
     assert str(UUID(private.headers["x-request-id"])) == private.headers["x-request-id"]
+
+
+async def test_events_are_found_by_the_request_that_they_follow_from_and_by_when_they_were_told(acme: Tenancy) -> None:
+    id_, before = str(uuid4()), datetime.now(UTC).isoformat()
+    await acme.client.post(acme.path("/leads"), json=LEAD, headers={"X-Request-Id": id_})
+    await submit(acme, source_id="another")
+
+    async def found(**params: str) -> set[tuple[str, str]]:
+        """The events' causes and names."""
+        events = (await acme.client.get(acme.path("/events"), params=params)).raise_for_status().json()["events"]
+        return {(event["correlation_id"], event["type"].split(".")[2]) for event in events}
+
+    ours = (id_, "lead_accepted")
+
+    async def both_there() -> bool:
+        return len([name for _, name in await found() if name == "lead_accepted"]) == 2
+
+    await until(both_there, what="the events' arrival")
+    followed = await found(correlation_id=id_)
+    assert ours in followed and {cause for cause, _ in followed} == {id_}
+    assert ours in await found(told_since=before)
+    assert ours in await found(correlation_id=id_, told_since=before)
+    assert await found(correlation_id=id_, told_until=before) == set()
+    assert_problem(await acme.client.get(acme.path("/events?correlation_id=x")), 400, "correlation_id")
+    assert_problem(await acme.client.get(acme.path("/events?told_since=yesterday")), 400, "told_since")
 
 
 async def test_an_alert_is_listed_and_dismissed_by_the_key(gateway: Gateway, acme: Tenancy) -> None:

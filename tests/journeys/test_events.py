@@ -37,6 +37,12 @@ async def test_a_made_up_week_is_stored_when_the_command_returns_and_goes_into_t
     ]
     assert {event["event_id"] for event in [*today, *before]} == {line["event_id"] for line in expected}
     assert "message_sent" in await operator.say(*sent, "--until", day)
+    cause = of_outreach[0]["correlation_id"]
+    followed = (await operator.ask(*every[:-1], "--correlation", cause, "--told-since", day))["events"]
+    assert {each["event_id"] for each in followed} == {
+        line["event_id"] for line in lines if line["correlation_id"] == cause
+    }
+    assert (await operator.ask(*every[:-1], "--correlation", cause, "--told-until", day))["events"] == []
 
     database = await asyncpg.connect(operator.installation.database_dsn)
     try:  # as if a year had gone by

@@ -41,4 +41,5 @@ def _row(message: Received[Event]) -> events.Row:
         campaign_id=fields.get("campaign_id"),
         account_id=fields.get("account_id"),
         body=message.wire.body.decode(),
+        correlation_id=message.envelope.correlation_id,
     )

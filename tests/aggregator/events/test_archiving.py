@@ -14,7 +14,7 @@ from pyarrow import parquet
 
 from aggregator.events import store, store_archive
 from aggregator.events.archiving import Archiving
-from aggregator.events.parquet import Archive
+from aggregator.events.parquet import COLUMNS, Archive
 from chassis.unit_of_work import Database
 from contracts.aggregator.events import ArchiveEvents, ListEventMonths, ListEvents, Month, RestoreEvents
 from contracts.aggregator.kpis import DashboardStats, Kpi, ListKpiEvents
@@ -50,7 +50,8 @@ async def database(platform: Platform) -> AsyncIterator[Database]:
 async def filled(platform: Platform, tenant: str, body: str = PERSONAL) -> list[dict[str, Any]]:
     """Events of June and of July, one of them a lead's with this body; returns those of June."""
     rows = [
-        row(tenant, MessageSent, JUNE - timedelta(minutes=n), lead_id=LEAD, campaign_id=uuid4()) for n in range(1_001)
+        row(tenant, MessageSent, JUNE - timedelta(minutes=n), lead_id=LEAD, campaign_id=uuid4(), correlation_id=uuid4())
+        for n in range(1_001)
     ]
     rows.append(row(tenant, LeadAccepted, JUNE, body=body, lead_id=LEAD))
     later = row(tenant, MessageSent, JUNE + timedelta(seconds=1))
@@ -97,6 +98,19 @@ async def test_a_month_goes_into_a_file_and_comes_back_as_it_was(platform: Platf
         assert (await restore(platform, tenant)).stored == 1_002
         assert await june(platform, tenant) == before
     assert await months(platform, tenant) == {"2025-06": (1_002, 0), "2025-07": (1, 0)}
+
+
+async def test_a_file_from_before_causes_were_kept_comes_back(
+    platform: Platform, tenant: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await filled(platform, tenant)
+    with monkeypatch.context() as patch:
+        patch.setattr("aggregator.events.parquet.COLUMNS", COLUMNS[: COLUMNS.index("correlation_id")])
+        await archive(platform, tenant)
+    (file,) = (folder / tenant).iterdir()
+    assert "correlation_id" not in parquet.read_schema(file).names
+    assert (await restore(platform, tenant)).stored == 1_002
+    assert await june(platform, tenant) == [event | {"correlation_id": None} for event in before]
 
 
 async def test_what_is_made_of_a_person_is_in_no_file_and_gone_once_erased(

@@ -1,11 +1,11 @@
 """Names of events stand for types, and a cursor is read by the order it was made in only."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 
-from aggregator.events.domain_wanted import Position, Wanted
+from aggregator.events.domain_wanted import Order, Position, Wanted
 from contracts.aggregator.events import ListEvents
 from contracts.catalogue import SERVICES
 from contracts.message import ProblemError
@@ -33,29 +33,38 @@ def test_a_name_that_no_event_has_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "by_storing"),
+    ("wanted", "order"),
     [
-        (Wanted({}), True),
-        (Wanted({"lead_id": LEAD}), True),
-        (Wanted({"lead_id": LEAD, "campaign_id": LEAD}), False),
-        (Wanted({"account_id": LEAD}), False),
-        (Wanted({}, ("a.event.b.v1",)), False),
-        (Wanted({}, since=NOW), False),
-        (Wanted({}, until=NOW), False),
+        (Wanted({}), Order.STORED),
+        (Wanted({"lead_id": LEAD}), Order.STORED),
+        (Wanted({"correlation_id": LEAD}), Order.STORED),
+        (Wanted({"correlation_id": LEAD}, told_since=NOW), Order.STORED),
+        (Wanted({"lead_id": LEAD, "campaign_id": LEAD}), Order.OCCURRED),
+        (Wanted({"account_id": LEAD}), Order.OCCURRED),
+        (Wanted({}, ("a.event.b.v1",)), Order.OCCURRED),
+        (Wanted({}, since=NOW), Order.OCCURRED),
+        (Wanted({}, until=NOW), Order.OCCURRED),
+        (Wanted({}, until=NOW, told_until=NOW), Order.OCCURRED),
+        (Wanted({}, told_since=NOW), Order.TOLD),
+        (Wanted({}, told_until=NOW), Order.TOLD),
     ],
 )
-def test_a_cursor_is_of_one_order(wanted: Wanted, by_storing: bool) -> None:
-    row = {"seq": 17, "occurred_at": NOW}
-    assert wanted.by_storing is by_storing
+def test_a_cursor_is_of_one_order(wanted: Wanted, order: Order) -> None:
+    row = {"seq": 17, "occurred_at": NOW, "told_at": NOW + timedelta(hours=1)}
+    assert wanted.order is order
     position = wanted.position_of(row)
+    assert position.at == (None if order is Order.STORED else row[order])
     assert wanted.position(str(position)) == position
-    other = Position(17, NOW if by_storing else None)
-    with pytest.raises(ValueError, match="order"):
-        wanted.position(str(other))
+    for other in Order:
+        if other is not order:
+            with pytest.raises(ValueError, match="order"):
+                wanted.position(str(Position(other, 17, None if other is Order.STORED else NOW)))
 
 
-@pytest.mark.parametrize("text", ["", "x", "-1", str(2**63), "2026-12-01T00:00:00~1", "~1"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "-1", str(2**63), "2026-12-01T00:00:00~1", "~1", "2026-12-01T00:00:00!1", "!1"]
+)
 def test_what_is_no_cursor_is_none(text: str) -> None:
-    for wanted in (Wanted({}), Wanted({}, since=NOW)):
+    for wanted in (Wanted({}), Wanted({}, since=NOW), Wanted({}, told_since=NOW)):
         with pytest.raises(ValueError):
             wanted.position(text)

@@ -10,7 +10,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from aggregator.events import store
-from aggregator.events.domain_wanted import Wanted
+from aggregator.events.domain_wanted import FEW, Wanted
 from chassis.received import encode
 from chassis.unit_of_work import Database
 from contracts.aggregator.events import ListEvents, StoredEvent
@@ -53,12 +53,14 @@ def made(type_: type[Event], **fields: Any) -> Event:
     return type_.model_validate(given | fields)
 
 
-async def tell(platform: Platform, tenant: str, *events: Event, at: datetime = NOON) -> list[UUID]:
-    """Publish events as outreach would at that moment; returns their ids when they are stored."""
+async def tell(
+    platform: Platform, tenant: str, *events: Event, at: datetime = NOON, cause: UUID | None = None
+) -> list[UUID]:
+    """Publish events as outreach would at that moment, following from that cause; returns their ids when they are stored."""
     ids = [uuid7() for _ in events]
     async with platform.connect("outreach") as client:
         for id_, event in zip(ids, events, strict=True):
-            envelope = Envelope(id_, event.topic.type, tenant, at, id_)
+            envelope = Envelope(id_, event.topic.type, tenant, at, cause or id_)
             await client.jetstream().publish(envelope.subject, encode(event), headers=envelope.headers)
 
     async def stored() -> bool:
@@ -116,6 +118,31 @@ async def test_events_are_found_by_each_filter_and_by_all_together(platform: Pla
     assert await found(**everything, until=NOON) == []
 
 
+async def test_events_are_found_by_when_they_were_told_and_by_what_they_follow_from(
+    platform: Platform, tenant: str
+) -> None:
+    cause, hour = uuid4(), timedelta(hours=1)
+    (late,) = await tell(platform, tenant, made(MessageSent, occurred_at=NOON - 400 * hour), at=NOON + hour)
+    early = await tell(platform, tenant, made(MessageSent), made(MessageFailed), at=NOON - hour, cause=cause)
+    (old,) = await tell(platform, tenant, made(MessageFailed), at=NOON - 800 * hour, cause=cause)
+
+    async def found(**ask: Any) -> list[UUID]:
+        return [event.event_id for event in await listed(platform, tenant, page=1, **ask)]
+
+    assert await found(told_since=NOON - hour) == [late, *early[::-1]]
+    assert await found(told_until=NOON + hour) == [*early[::-1], old]
+    assert await found(told_since=NOON, told_until=NOON + hour) == []
+    assert await found(told_since=NOON, until=NOON) == [late]
+    assert await found(types=["message_failed"], told_until=NOON) == [old, early[1]], (
+        "by when they occurred, then stored"
+    )
+    assert await found(correlation_id=cause) == [old, *early[::-1]]
+    assert await found(correlation_id=cause, told_since=NOON - hour, types=["message_sent"]) == [early[0]]
+    assert await found(correlation_id=uuid4()) == []
+    (event,) = await listed(platform, tenant, types=["message_failed"], told_since=NOON - hour)
+    assert (event.correlation_id, event.told_at) == (cause, NOON - hour)
+
+
 async def test_pages_of_one_moment_have_neither_gap_nor_overlap(platform: Platform, tenant: str) -> None:
     ids = await tell(platform, tenant, *(made(MessageSent) for _ in range(7)))
     found = await listed(platform, tenant, page=3, types=["message_sent"])
@@ -125,7 +152,10 @@ async def test_pages_of_one_moment_have_neither_gap_nor_overlap(platform: Platfo
 async def test_a_name_that_no_event_has_and_a_cursor_of_another_order_are_refused(
     platform: Platform, tenant: str
 ) -> None:
-    for field, ask in (("types", ListEvents(types=["message_snet"])), ("cursor", ListEvents(since=NOON, cursor="7"))):
+    for field, ask in (
+        ("types", ListEvents(types=["message_snet"])), ("cursor", ListEvents(since=NOON, cursor="7")),
+        ("cursor", ListEvents(told_since=NOON, cursor=f"{NOON.isoformat()}~7")),
+    ):  # fmt: skip
         with pytest.raises(ProblemError) as refused:
             await platform.caller.ask(tenant, ask)
         assert refused.value.problem.field == field
@@ -154,6 +184,8 @@ async def test_a_page_ends_before_it_is_larger_than_a_message(platform: Platform
         Wanted({}, ("outreach.event.message_sent.v1", "outreach.event.message_failed.v1")),
         Wanted({}, ("outreach.event.message_sent.v1",), until=NOON - timedelta(days=30)),
         Wanted({}, since=NOON - timedelta(days=60), until=NOON - timedelta(days=45)),
+        Wanted({}, told_until=NOON - timedelta(days=40)),
+        Wanted({"correlation_id": UUID(int=7)}),
     ],
     ids=str,
 )
@@ -163,7 +195,7 @@ async def test_a_page_reads_no_more_events_than_it_needs(platform: Platform, ask
         async with database.begin(many) as uow:
             (first,) = await store.events(uow, many, ask, None, 1)
             middle = ask.position_of(first)
-            if not ask.ids.keys() & {"lead_id"}:
+            if not ask.ids.keys() & FEW:
                 middle = ask.position_of((await store.events(uow, many, ask, None, 2_000))[-1])
             for before in (None, middle):
                 statement, parameters = store.page(ask, before)
@@ -196,6 +228,7 @@ async def many(platform: Platform) -> str:
             lead_id=UUID(int=number % 2000),
             campaign_id=UUID(int=1),
             account_id=UUID(int=1),
+            correlation_id=UUID(int=number % 2000),
         )
         for number in range(20_000)
     ]
@@ -206,7 +239,11 @@ async def many(platform: Platform) -> str:
 
 
 def row(tenant: str, type_: type[Event], at: datetime, *, body: str = "{}", **ids: UUID) -> store.Row:
-    about = {"lead_id": None, "campaign_id": None, "account_id": None} | ids
+    about = {
+        "lead_id": None,
+        "campaign_id": None,
+        "account_id": None,
+    } | ids  # and what it follows from, if that is given
     return store.Row(tenant, uuid7(), at, type_.topic.type, at, body=body, **about)
 
 

@@ -37,6 +37,8 @@ class StoredEvent(BaseModel):
     """The event's JSON."""
     body_omitted: bool = False
     """The JSON is larger than a reply can carry, and `body` is empty instead."""
+    correlation_id: UUID | None = None
+    """What it shares with all that follows from one cause outside; empty where it was stored before this was kept."""
 
 
 CSV_COLUMNS: Final = tuple(StoredEvent.model_fields)
@@ -64,10 +66,12 @@ class EventPage(Reply):
 
 
 class ListEvents(Request[EventPage]):
-    """A tenant's events, a page at a time: last stored first, or where `types`, `campaign_id`, `account_id`, `since` or `until` is
-    given, last occurred first. An event is shown if it fits everything that is given.
+    """A tenant's events, a page at a time: last stored first; where `types`, `campaign_id`, `account_id`, `since` or `until` is
+    given, last occurred first; where only `told_since` or `told_until` is, last told first. An event is shown if it fits everything
+    that is given.
 
-    A page is as quick among a million events, and however far into them.
+    A page is as quick among a million events, and however far into them; where both what is ordered by occurrence and when it was told
+    are given, it reads a month's events of the kind at most.
     """
 
     topic: ClassVar = Topic("aggregator", Kind.REQUEST, "list_events")
@@ -84,6 +88,12 @@ class ListEvents(Request[EventPage]):
     """Only events that occurred at this moment or later."""
     until: AwareDatetime | None = None
     """Only events that occurred before this moment."""
+    told_since: AwareDatetime | None = None
+    """Only events that were published (`ce-time`) at this moment or later."""
+    told_until: AwareDatetime | None = None
+    """Only events that were published before this moment."""
+    correlation_id: UUID | None = None
+    """Only what follows from this cause: the id of an HTTP request (`X-Request-Id`), a submission, an import's row."""
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=200, examples=["1762"])] | None = None
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -10,7 +11,9 @@ from contracts.aggregator.events import ListEvents
 from contracts.catalogue import by_type
 from contracts.message import Kind, ProblemCode, ProblemError
 
-_IDS: Final = ("lead_id", "campaign_id", "account_id")
+_IDS: Final = ("lead_id", "campaign_id", "account_id", "correlation_id")
+FEW: Final = frozenset({"lead_id", "correlation_id"})
+"""Of one of these there are few events, and an index that has them as they were stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +21,18 @@ class Wanted:
     """Which events.
 
     Attributes:
-        ids: what they are about, by the column that says so.
+        ids: what they are about or follow from, by the column that says so.
         types: CloudEvents types; every one, if empty.
         since, until: when they occurred, from the one moment on and before the other.
+        told_since, told_until: when they were told, likewise.
     """
 
     ids: Mapping[str, UUID]
     types: Sequence[str] = ()
     since: datetime | None = None
     until: datetime | None = None
+    told_since: datetime | None = None
+    told_until: datetime | None = None
 
     @classmethod
     def of(cls, ask: ListEvents) -> "Wanted":
@@ -36,12 +42,15 @@ class Wanted:
             ProblemError: `invalid`, no event is called so.
         """
         ids = {name: value for name in _IDS if (value := getattr(ask, name)) is not None}
-        return cls(ids, tuple(dict.fromkeys(_types(ask.types))), ask.since, ask.until)
+        types = tuple(dict.fromkeys(_types(ask.types)))
+        return cls(ids, types, ask.since, ask.until, ask.told_since, ask.told_until)
 
     @property
-    def by_storing(self) -> bool:
-        """Whether they come in the order in which they were stored, and not by when they occurred."""
-        return not (self.types or self.since or self.until or self.ids.keys() - {"lead_id"})
+    def order(self) -> "Order":
+        """Which of them come first."""
+        if self.types or self.since or self.until or self.ids.keys() - FEW:
+            return Order.OCCURRED
+        return Order.TOLD if (self.told_since or self.told_until) and not self.ids else Order.STORED
 
     def position(self, text: str) -> "Position":
         """A position in their order, from its text.
@@ -49,27 +58,41 @@ class Wanted:
         Raises:
             ValueError: it is none.
         """
-        at, separator, seq = text.rpartition("~")
-        if bool(separator) == self.by_storing:
+        order = next((order for order in (Order.OCCURRED, Order.TOLD) if _MARKS[order] in text), Order.STORED)
+        if order is not self.order:
             raise ValueError("a position in another order")
-        occurred_at = datetime.fromisoformat(at) if separator else None
-        if occurred_at and occurred_at.tzinfo is None:
+        at, _, seq = text.rpartition(_MARKS[order]) if order is not Order.STORED else ("", "", text)
+        moment = datetime.fromisoformat(at) if at else None
+        if order is not Order.STORED and (moment is None or moment.tzinfo is None):
             raise ValueError("a moment without a time zone")
-        return Position(_in_range(int(seq)), occurred_at)
+        return Position(order, _in_range(int(seq)), moment)
 
     def position_of(self, row: Mapping[Any, Any]) -> "Position":
         """Where an event stands in their order."""
-        return Position(row["seq"], None if self.by_storing else row["occurred_at"])
+        return Position(self.order, row["seq"], None if self.order is Order.STORED else row[self.order])
+
+
+class Order(StrEnum):
+    """What events are ordered by, the last first: a moment of theirs, by its column, or how they were stored."""
+
+    STORED = "seq"
+    OCCURRED = "occurred_at"
+    TOLD = "told_at"
+
+
+_MARKS: Final = {Order.OCCURRED: "~", Order.TOLD: "!"}
+"""What parts a position's moment from its number tells which order it is in."""
 
 
 class Position(NamedTuple):
-    """Where an event stands in either order; `occurred_at` is none where events come as they were stored."""
+    """Where an event stands in an order; `at` is none where events come as they were stored."""
 
+    order: Order
     seq: int
-    occurred_at: datetime | None = None
+    at: datetime | None = None
 
     def __str__(self) -> str:
-        return f"{self.occurred_at.isoformat()}~{self.seq}" if self.occurred_at else str(self.seq)
+        return f"{self.at.isoformat()}{_MARKS[self.order]}{self.seq}" if self.at else str(self.seq)
 
 
 def _in_range(seq: int) -> int:

@@ -18,7 +18,9 @@ Meanwhile = Callable[[], Awaitable[object]]
 """Called now and then while files are read, so that whoever waits for them is not taken for dead."""
 COLUMNS: Final = (
     "seq", "event_id", "told_at", "type", "occurred_at", "stored_at", "lead_id", "campaign_id", "account_id", "body",
+    "correlation_id",
 )  # fmt: skip
+"""In this order they are digested; a file that was written before there was the last of them has the others only."""
 _MOMENTS: Final = ("told_at", "occurred_at", "stored_at")
 _GROUP: Final = 1_000
 """How many events are read, and written, at once."""
@@ -87,7 +89,7 @@ class Archive:
         """
         await self._check(path, count, digest, meanwhile)
         async for group in self._groups(path):
-            yield group
+            yield [dict.fromkeys(COLUMNS) | dict(row) for row in group]
 
     async def _check(self, path: str, count: int, digest: bytes, meanwhile: Meanwhile) -> None:
         found = _Sum()
@@ -137,7 +139,7 @@ class _Sum:
     def add(self, rows: Sequence[Row]) -> None:
         self.count += len(rows)
         for row in rows:
-            texts = [row[name].isoformat() if name in _MOMENTS else str(row[name]) for name in COLUMNS]
+            texts = [row[name].isoformat() if name in _MOMENTS else str(row[name]) for name in COLUMNS if name in row]
             self._digest.update("\x1f".join(texts).encode() + b"\x1e")
 
 

@@ -2,18 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import RowMapping
 
-from aggregator.events.domain_wanted import Position, Wanted
+from aggregator.events.domain_wanted import FEW, Order, Position, Wanted
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.privacy import DERIVED_FROM_A_PERSON
 
 _STORE_EVENTS = """
-    insert into event (tenant_id, event_id, told_at, type, occurred_at, lead_id, campaign_id, account_id, body)
-    select tenant_id, event_id, told_at, type, occurred_at, lead_id, campaign_id, account_id,
+    insert into event (tenant_id, event_id, told_at, type, occurred_at, lead_id, campaign_id, account_id, correlation_id, body)
+    select tenant_id, event_id, told_at, type, occurred_at, lead_id, campaign_id, account_id, correlation_id,
            case when not body ?| cast(:personal as text[]) then body
                 when exists (
                     select from erased_lead
@@ -24,8 +24,8 @@ _STORE_EVENTS = """
            end
     from unnest(cast(:tenants as text[]), cast(:ids as uuid[]), cast(:told as timestamptz[]), cast(:types as text[]),
                 cast(:occurred as timestamptz[]), cast(:leads as uuid[]), cast(:campaigns as uuid[]),
-                cast(:accounts as uuid[]), cast(:bodies as jsonb[]))
-         as given (tenant_id, event_id, told_at, type, occurred_at, lead_id, campaign_id, account_id, body)
+                cast(:accounts as uuid[]), cast(:bodies as jsonb[]), cast(:correlations as uuid[]))
+         as given (tenant_id, event_id, told_at, type, occurred_at, lead_id, campaign_id, account_id, body, correlation_id)
     on conflict do nothing
 """
 
@@ -36,6 +36,7 @@ class Row(NamedTuple):
     Attributes:
         told_at: when it was published; the same at every delivery, so that the id is the same row (UTC).
         body: its JSON.
+        correlation_id: what it follows from.
     """
 
     tenant: str
@@ -47,15 +48,18 @@ class Row(NamedTuple):
     campaign_id: UUID | None
     account_id: UUID | None
     body: str
+    correlation_id: UUID | None = None
 
 
 async def store_events(uow: UnitOfWork, rows: Sequence[Row]) -> None:
     """Store events, each in its month, which is made where it is not there; an id that is there already is left as it is."""
     await make_months(uow, {row.told_at.date() for row in rows})
-    tenants, ids, told, types, occurred, leads, campaigns, accounts, bodies = map(list, zip(*rows, strict=True))
+    tenants, ids, told, types, occurred, leads, campaigns, accounts, bodies, correlations = map(
+        list, zip(*rows, strict=True)
+    )
     await uow.execute(
         _STORE_EVENTS, tenants=tenants, ids=ids, told=told, types=types, occurred=occurred, leads=leads,
-        campaigns=campaigns, accounts=accounts, bodies=bodies, personal=list(DERIVED_FROM_A_PERSON),
+        campaigns=campaigns, accounts=accounts, bodies=bodies, correlations=correlations, personal=list(DERIVED_FROM_A_PERSON),
     )  # fmt: skip
 
 
@@ -104,23 +108,23 @@ def page(wanted: Wanted, before: Position | None) -> tuple[str, dict[str, Any]]:
     """The statement for a page of events and its parameters, but the tenant and the limit.
 
     Where the order is by occurrence, the newest few of each type are read out of an index in that order, and the newest of those
-    are the page: that takes as long among a million events, and however rare a type is. A lead's events are few, and all read.
+    are the page: that takes as long among a million events, and however rare a type is. A lead's events, and those that follow from
+    one cause, are few, and all read. When events were told says in which months they are: no other is looked at.
     """
+    order = wanted.order
     conditions = [f"{column} = :{column}" for column in wanted.ids]
     parameters: dict[str, Any] = dict(wanted.ids)
-    if wanted.since:
-        conditions.append("occurred_at >= :since")
-        parameters["since"] = wanted.since
-    if wanted.until:
-        conditions.append("occurred_at < :until")
-        parameters["until"] = wanted.until
+    for name, condition in _BOUNDS.items():
+        if moment := getattr(wanted, name):
+            conditions.append(condition)
+            parameters[name] = moment
     if before:
-        conditions.append("seq < :seq" if wanted.by_storing else "(occurred_at, seq) < (:occurred_at, :seq)")
-        parameters |= {name: value for name, value in before._asdict().items() if value is not None}
+        conditions.append("seq < :seq" if before.at is None else f"({order}, seq) < (:at, :seq)")
+        parameters |= {"seq": before.seq} | ({"at": before.at} if before.at else {})
     if wanted.types:
         parameters["types"] = list(wanted.types)
-    order = "seq desc" if wanted.by_storing else "occurred_at desc, seq desc"
-    if wanted.by_storing or "lead_id" in wanted.ids:
+    ordered = "seq desc" if order is Order.STORED else f"{order} desc, seq desc"
+    if order is not Order.OCCURRED or wanted.ids.keys() & FEW:
         if wanted.types:
             conditions.append("type = any(:types)")
         source = f"select * from event where {_all('tenant_id = :tenant', *conditions)}"
@@ -128,12 +132,12 @@ def page(wanted: Wanted, before: Position | None) -> tuple[str, dict[str, Any]]:
         types = "select unnest(cast(:types as text[]))" if wanted.types else _types_of(wanted.ids)
         source = f"""select found.* from ({types}) as wanted (one_type) cross join lateral (
                          select * from event where {_all("tenant_id = :tenant", "type = one_type", *conditions)}
-                         order by {order} limit :limit
+                         order by {ordered} limit :limit
                      ) as found"""
     statement = f"""
-        select seq, event_id, type, occurred_at, stored_at, told_at, lead_id, campaign_id, account_id, body,
+        select seq, event_id, type, occurred_at, stored_at, told_at, lead_id, campaign_id, account_id, correlation_id, body,
                octet_length(cast(body as text)) as size
-        from ({source}) as found order by {order} limit :limit"""
+        from ({source}) as found order by {ordered} limit :limit"""
     return statement, parameters
 
 
@@ -145,6 +149,14 @@ def _types_of(ids: Iterable[str]) -> str:
     return f"""with recursive present as (
                    ({first}) union all select ({following}) from present where present.type is not null
                ) select type from present where type is not null"""
+
+
+_BOUNDS: Final = {
+    "since": "occurred_at >= :since",
+    "until": "occurred_at < :until",
+    "told_since": "told_at >= :told_since",
+    "told_until": "told_at < :told_until",
+}
 
 
 def _all(*conditions: str) -> str:

@@ -15,14 +15,15 @@ _OF_MONTH = (
     "and told_at < (cast(cast(:month as date) as timestamp) + interval '1 month') at time zone 'UTC'"
 )
 _RESTORE = """
-    insert into event (tenant_id, event_id, told_at, seq, type, occurred_at, stored_at, lead_id, campaign_id, account_id, body)
+    insert into event (tenant_id, event_id, told_at, seq, type, occurred_at, stored_at, lead_id, campaign_id, account_id,
+                       correlation_id, body)
     overriding system value
     select :tenant, given.event_id, given.told_at, seq, type, occurred_at, stored_at, given.lead_id, campaign_id, account_id,
-           body || coalesce(personal.fields, '{}')
+           correlation_id, body || coalesce(personal.fields, '{}')
     from unnest(cast(:event_id as uuid[]), cast(:told_at as timestamptz[]), cast(:seq as bigint[]), cast(:type as text[]),
                 cast(:occurred_at as timestamptz[]), cast(:stored_at as timestamptz[]), cast(:lead_id as uuid[]),
-                cast(:campaign_id as uuid[]), cast(:account_id as uuid[]), cast(:body as jsonb[]))
-         as given (event_id, told_at, seq, type, occurred_at, stored_at, lead_id, campaign_id, account_id, body)
+                cast(:campaign_id as uuid[]), cast(:account_id as uuid[]), cast(:correlation_id as uuid[]), cast(:body as jsonb[]))
+         as given (event_id, told_at, seq, type, occurred_at, stored_at, lead_id, campaign_id, account_id, correlation_id, body)
     left join archived_personal as personal
          on personal.tenant_id = :tenant and personal.event_id = given.event_id and personal.told_at = given.told_at
     on conflict do nothing
@@ -95,7 +96,7 @@ async def to_archive(uow: UnitOfWork, tenant: str, month: date) -> AsyncIterator
     after = -1
     while True:
         rows = await uow.execute(
-            f"""select seq, event_id, told_at, type, occurred_at, stored_at, lead_id, campaign_id, account_id,
+            f"""select seq, event_id, told_at, type, occurred_at, stored_at, lead_id, campaign_id, account_id, correlation_id,
                        cast(case when lead_id is null then body else body - cast(:personal as text[]) end as text) as body
                 from event where {_OF_MONTH} and seq > :after order by seq limit {_GROUP}""",
             tenant=tenant, month=month, after=after, personal=list(DERIVED_FROM_A_PERSON),
@@ -140,17 +141,9 @@ async def put_back(uow: UnitOfWork, tenant: str, rows: Sequence[Row]) -> None:
     """Put events back with what was kept of them; those that are there already are left as they are."""
     await make_months(uow, {row["told_at"].date() for row in rows})
     names = (
-        "event_id",
-        "told_at",
-        "seq",
-        "type",
-        "occurred_at",
-        "stored_at",
-        "lead_id",
-        "campaign_id",
-        "account_id",
-        "body",
-    )
+        "event_id", "told_at", "seq", "type", "occurred_at", "stored_at", "lead_id", "campaign_id", "account_id",
+        "correlation_id", "body",
+    )  # fmt: skip
     await uow.execute(_RESTORE, tenant=tenant, **columns(rows, *names))
 
 

@@ -41,7 +41,7 @@ async def counted_events(
         conditions.append("(counted.occurred_at, counted.event_id) < (:at, :id)")
     rows = await uow.execute(
         f"""select counted.event_id, event.type, counted.occurred_at, event.stored_at, event.told_at, event.lead_id,
-                   event.campaign_id, event.account_id, event.body
+                   event.campaign_id, event.account_id, event.correlation_id, event.body
             from (
                 select event_id, told_at, occurred_at from kpi_{kpi}(:tenant, :as_of) as counted
                 where {" and ".join(conditions)} order by occurred_at desc, event_id desc limit :limit
