@@ -143,6 +143,7 @@ async def test_every_page_says_that_scripts_and_styles_come_from_here_only(
         f"/t/{anyone.name}",
         f"/t/{anyone.name}/activity",
         f"/t/{anyone.name}/win-rates",
+        f"/t/{anyone.name}/numbers/campaigns_running",
         f"/t/{anyone.name}/nothing",
     ]
     for path in pages:
@@ -164,10 +165,24 @@ async def test_the_dashboard_shows_win_rates_alerts_and_what_happens(
 ) -> None:
     await gateway.sign_in(browser, acme.name)
     await gateway.neglected_lead(acme)
-    lead = {"source_system": "crm", "source_id": "L-1", "full_name": "Zebedee Quark", "source": "Web", "geo": "Bonn"}
-    lead_id = (await acme.client.post(acme.path("/leads"), json=lead)).json()["lead_id"]
-    outcomes = {"lead": {"lead_id": lead_id}, "outcomes": [{"type": "closed_won"}]}
-    assert (await acme.client.post(acme.path("/outcomes"), json=outcomes)).status_code == 201
+
+    async def too_few() -> bool:
+        text = (await browser.get(f"/t/{acme.name}")).text
+        return "No group has 5 leads decided" in text and "minimum=0" in text
+
+    for n in range(5):
+        lead = {
+            "source_system": "crm",
+            "source_id": f"L-{n}",
+            "full_name": "Zebedee Quark",
+            "source": "Web",
+            "geo": "Bonn",
+        }
+        lead_id = (await acme.client.post(acme.path("/leads"), json=lead)).json()["lead_id"]
+        outcomes = {"lead": {"lead_id": lead_id}, "outcomes": [{"type": "closed_won"}]}
+        assert (await acme.client.post(acme.path("/outcomes"), json=outcomes)).status_code == 201
+        if n == 0:
+            await until(too_few, what="the first outcome, of which there is no rate to judge by")
 
     async def shown() -> str:
         text = (await browser.get(f"/t/{acme.name}")).text

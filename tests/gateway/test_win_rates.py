@@ -23,6 +23,8 @@ from tests.waiting import until
 WON, LOST = OutcomeType.CLOSED_WON, OutcomeType.CLOSED_LOST
 SOURCES = 53
 """More than a page shows."""
+JUDGED = range(0, SOURCES, 10)
+"""Those of which five leads or more are decided."""
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ async def filled(gateway: Gateway) -> AsyncIterator[Tenancy]:
     events: list[Any] = []
     for n in range(SOURCES):
         source = f"source_{n:02}"
-        for lead in range(1 + n % 4):
+        for lead in range(1 + n % 4 + (6 if n in JUDGED else 0)):
             came = accepted(source_key=source, intent="buyer", created_at=now - timedelta(weeks=n % 5))
             type_ = (WON, LOST, LOST, OutcomeType.CONTACTED)[(n + lead) % 4]
             at = now - timedelta(weeks=n % 3)
@@ -85,12 +87,13 @@ def as_shown(row: dict[str, str], weekly: bool, cohort: bool) -> list[str]:
 @pytest.mark.parametrize(
     "query",
     [
+        "minimum=0",
         "",
-        "sort=win_rate&descending=true",
+        "minimum=0&sort=win_rate&descending=true",
         "sort=key&descending=false&weeks=4&minimum=1",
-        "view=cohort&sort=maturity&descending=true&intent=buyer",
-        "rows=weeks&key=source_1",
-        "rows=weeks&view=cohort&sort=low&descending=false",
+        "minimum=0&view=cohort&sort=maturity&descending=true&intent=buyer",
+        "minimum=0&rows=weeks&key=source_1",
+        "minimum=0&rows=weeks&view=cohort&sort=low&descending=false",
         "by=geo&until=&intent=",
     ],
 )
@@ -131,8 +134,9 @@ async def test_the_page_sorts_by_any_column_and_turns_the_order_round(
     assert orders == {
         "week", "key", "intent", "leads_entered", "win_rate", "won", "lost", "appointments", "maturity", "decided", "low", "high",
     }  # fmt: skip
-    first = [row[0] for row in shown((await browser.get(f"/t/{filled.name}/win-rates?sort=key&descending=false")).text)]
-    page = (await browser.get(f"/t/{filled.name}/win-rates?sort=key&descending=true")).text
+    by_key = f"/t/{filled.name}/win-rates?minimum=0&sort=key&descending"
+    first = [row[0] for row in shown((await browser.get(f"{by_key}=false")).text)]
+    page = (await browser.get(f"{by_key}=true")).text
     assert first[0] == "source_00" and shown(page)[0][0] == "source_52"
     assert 'aria-sort="descending"><a href="' in page
 
@@ -163,4 +167,19 @@ async def test_a_page_and_a_program_see_26_weeks_at_most_and_any_that_they_name(
 
 async def test_the_overview_leads_to_all_groups(browser: httpx.AsyncClient, filled: Tenancy) -> None:
     page = (await browser.get(f"/t/{filled.name}")).text
-    assert f'href="/t/{filled.name}/win-rates"' in page and "All 53 groups" in page
+    assert len(shown(page)) == len(JUDGED) and "show all 53" in page
+    assert f'href="/t/{filled.name}/win-rates?by=source"' in page
+
+
+async def test_a_page_leaves_out_groups_of_fewer_than_five_decided_leads_and_says_so(
+    browser: httpx.AsyncClient, filled: Tenancy
+) -> None:
+    page = (await browser.get(f"/t/{filled.name}/win-rates")).text
+    assert {row[0] for row in shown(page)} == {f"source_{n:02}" for n in JUDGED}
+    left_out = re.search(r'47 rows with fewer than 5 leads decided are left out. <a href="([^"]+)">Show all', page)
+    assert left_out
+    assert "53 rows" in (await browser.get(unescape(left_out[1]))).text
+    nobody = (await browser.get(f"/t/{filled.name}/win-rates?key=source_01")).text
+    assert "No group has 5 leads decided" in nobody and "Show the smaller group" in nobody
+    whole = (await filled.client.get(filled.path("/win-rates"))).json()
+    assert (whole["total"], whole["left_out"]) == (53, 0), "a program says itself what it leaves out"

@@ -29,4 +29,9 @@ def clock(moment: datetime, zone: str, now: datetime) -> str:
     return f"{local:%H:%M:%S}" if local.date() == today else f"{local.day} {local:%b %H:%M}"
 
 
-TEMPLATES.filters["clock"] = clock
+def field(moment: datetime, zone: str) -> str:
+    """A moment as a field for one holds it, by a time zone's clock: `2026-11-30T12:00:00`."""
+    return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%dT%H:%M:%S}"
+
+
+TEMPLATES.filters |= {"clock": clock, "field": field}

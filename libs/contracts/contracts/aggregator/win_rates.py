@@ -199,6 +199,8 @@ class WinRateTable(Window):
     """One for each key and intent: distinct leads over the whole window; a page of them."""
     total: int | None = None
     """How many rows there are on all pages."""
+    left_out: int | None = None
+    """How many rows more there would be without `minimum`."""
 
 
 class WinRates(TableTerms, Request[WinRateTable]):
@@ -214,6 +216,8 @@ class WeeklyWinRateTable(Window):
     """One for each week, key and intent; a page of them."""
     total: int | None = None
     """How many rows there are on all pages."""
+    left_out: int | None = None
+    """How many rows more there would be without `minimum`."""
 
 
 class WeeklyWinRates(TableTerms, Request[WeeklyWinRateTable]):

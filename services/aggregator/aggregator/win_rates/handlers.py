@@ -14,15 +14,17 @@ from contracts.aggregator import win_rates as messages
 async def win_rates(uow: UnitOfWork, request: Received[messages.WinRates]) -> messages.WinRateTable:
     ask = request.body
     window = Window.of(uow.now, ask.weeks, ask.until)
+    found = await store.win_rates(uow, request.tenant, ask, window)
     rows = [
         messages.WinRate(key=row["key"], intent=row["intent"], **domain_rate.counted(row, ask.view).model_dump())
-        for row in await store.win_rates(uow, request.tenant, ask, window)
+        for row in found
         if row["decided"] >= ask.minimum
     ]
     return messages.WinRateTable(
         by=ask.by,
         rows=list(domain_rate.page_of(domain_rate.ordered(rows, ask.sort, ask.descending), ask.limit, ask.page)),
         total=len(rows),
+        left_out=len(found) - len(rows),
         **await _told(uow, request.tenant, ask, window),
     )
 
@@ -49,6 +51,7 @@ async def weekly_win_rates(uow: UnitOfWork, request: Received[messages.WeeklyWin
         by=ask.by,
         rows=list(domain_rate.page_of(domain_rate.ordered(rows, ask.sort, ask.descending), ask.limit, ask.page)),
         total=len(rows),
+        left_out=len(found) - len(rows),
         **await _told(uow, request.tenant, ask, window),
     )
 

@@ -20,14 +20,18 @@ _PATIENCE_SECONDS: Final = 2.0
 async def dashboard_stats(principal: Admitted, query: Annotated[DashboardStats, Query()]) -> Dashboard:
     """Every number of the dashboard, as of now or of any moment in the past. Each opens the events it counts at `/dashboard/events`."""
     found = await principal.ask(query)
-    ids = {shown.id for shown in found.campaign_snapshots} | {action.campaign_id for action in found.next_actions}
-    return named(found, await _names(principal) if ids - {None} else {})
+    return named(found, await campaign_names(principal) if names_campaigns(found) else {})
 
 
 @router.get("/dashboard/events")
 async def kpi_events(principal: Admitted, query: Annotated[ListKpiEvents, Query()]) -> KpiEventPage:
     """Exactly the events that a number counts, a page at a time; pass the dashboard's `as_of`."""
     return await principal.ask(query)
+
+
+def names_campaigns(found: Dashboard) -> bool:
+    """Whether there is any campaign on the dashboard."""
+    return bool(found.campaign_snapshots) or any(action.campaign_id for action in found.next_actions)
 
 
 def named(found: Dashboard, names: dict[UUID, str]) -> Dashboard:
@@ -47,7 +51,7 @@ def named(found: Dashboard, names: dict[UUID, str]) -> Dashboard:
     )
 
 
-async def _names(principal: Principal) -> dict[UUID, str]:
+async def campaign_names(principal: Principal) -> dict[UUID, str]:
     """How the newest campaigns are called; none of them where outreach does not say."""
     try:
         campaigns = await principal.ask(ListCampaigns(limit=100), seconds=_PATIENCE_SECONDS)

@@ -1,23 +1,32 @@
-"""The dashboard: win rates, what needs somebody, and what happens right now."""
+"""The dashboard: the numbers and what to do next, win rates, what needs somebody, and what happens right now.
+
+As of a moment in the past it shows the numbers only: alerts, activity and win rates are as of now.
+"""
 
 import asyncio
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from starlette.responses import RedirectResponse
 
 from contracts.aggregator.events import EventPage, ListEvents
+from contracts.aggregator.kpis import Dashboard, DashboardStats
 from contracts.aggregator.win_rates import Dimension, Order, WinRates
+from contracts.message import ProblemCode, ProblemError
 from contracts.notifier import DismissAlert, ListAlerts
 from gateway import store
+from gateway.api.kpis import campaign_names, named, names_campaigns
 from gateway.domain_activity import Activity, tell
-from gateway.gate import Admitted
+from gateway.domain_numbers import BEHIND_ACTION, BEHIND_CAMPAIGN, BEHIND_STATUS, opening
+from gateway.gate import Admitted, Principal
 from gateway.pages.panel import Panel, panel
+from gateway.pages.win_rates import MINIMUM
 from gateway.rendering import page
 
 router = APIRouter(prefix="/t/{tenant}")
@@ -35,6 +44,8 @@ class View(BaseModel):
 
     by: Dimension = Dimension.SOURCE
     live: bool = True
+    as_of: Annotated[datetime | None, BeforeValidator(lambda text: text or None)] = None
+    """As of when numbers are shown, by the tenant's clock where it names no time zone; as of now, if empty."""
 
     def address(self, path: str, **changes: object) -> str:
         """The path with this view, changed as given, in its query."""
@@ -46,24 +57,30 @@ class View(BaseModel):
 @router.get("")
 async def dashboard(principal: Admitted, view: Annotated[View, Query()], request: Request) -> Response:
     """The whole page; each part is asked for at the same time, and may be missing without the others."""
-    largest = WinRates(by=view.by, weeks=WEEKS_SHOWN, sort=Order.LEADS_ENTERED, descending=True, limit=ROWS_SHOWN)
-    win_rates, alerts, activity, zone = await asyncio.gather(
+    zone = await time_zone(request, principal.tenant)
+    stats = _stats(view.as_of, zone)
+    if view.as_of:
+        return _page(principal, view, zone, await _numbers(principal, stats))
+    largest = WinRates(
+        by=view.by, weeks=WEEKS_SHOWN, minimum=MINIMUM, sort=Order.LEADS_ENTERED, descending=True, limit=ROWS_SHOWN
+    )
+    numbers, win_rates, alerts, activity = await asyncio.gather(
+        _numbers(principal, stats),
         panel(principal, largest),
         panel(principal, ListAlerts()),
         panel(principal, ListEvents(limit=EVENTS_SHOWN)),
-        _time_zone(request, principal.tenant),
     )
-    return page(
-        "dashboard.html",
-        principal=principal,
-        view=view,
+    return _page(
+        principal,
+        view,
+        zone,
+        numbers,
         win_rates=win_rates,
+        minimum=MINIMUM,
         alerts=alerts,
         alerts_shown=ALERTS_SHOWN,
         activity=activity,
         lines=_lines(activity),
-        zone=zone,
-        now=datetime.now(UTC),
     )
 
 
@@ -71,7 +88,7 @@ async def dashboard(principal: Admitted, view: Annotated[View, Query()], request
 async def activity(principal: Admitted, request: Request, live: bool = True, seen: UUID | None = None) -> Response:
     """The activity list alone, as it is asked for again and again; no content while its newest event is the one seen."""
     events, zone = await asyncio.gather(
-        panel(principal, ListEvents(limit=EVENTS_SHOWN)), _time_zone(request, principal.tenant)
+        panel(principal, ListEvents(limit=EVENTS_SHOWN)), time_zone(request, principal.tenant)
     )
     lines = _lines(events)
     if live and lines and lines[0].event_id == seen:
@@ -93,11 +110,52 @@ async def dismiss_alert(principal: Admitted, alert_id: UUID) -> Response:
     return RedirectResponse(f"/t/{principal.tenant}", HTTPStatus.SEE_OTHER)
 
 
-def _lines(events: Panel[EventPage]) -> list[Activity]:
-    return [tell(event) for event in events.reply.events] if events.reply else []
-
-
-async def _time_zone(request: Request, tenant: str) -> str:
+async def time_zone(request: Request, tenant: str) -> str:
+    """The tenant's, by whose clock moments are shown."""
     async with request.app.state.service.database.begin(tenant) as uow:
         registered = await store.registered_tenant(uow, tenant)
     return registered.settings.time_zone if registered else "UTC"
+
+
+def _page(principal: Principal, view: View, zone: str, numbers: Panel[Dashboard], **parts: Any) -> Response:
+    return page(
+        "dashboard.html",
+        principal=principal,
+        view=view,
+        zone=zone,
+        now=datetime.now(UTC),
+        numbers=numbers,
+        opens=opening(principal.tenant, numbers.reply.as_of) if numbers.reply else None,
+        behind_action=BEHIND_ACTION,
+        behind_campaign=BEHIND_CAMPAIGN,
+        behind_status=BEHIND_STATUS,
+        **parts,
+    )
+
+
+def _stats(as_of: datetime | None, zone: str) -> DashboardStats:
+    """What is asked of the numbers.
+
+    Raises:
+        ProblemError: `invalid`, the moment is none of this time.
+    """
+    try:
+        if as_of and as_of.tzinfo is None:
+            as_of = as_of.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+        return DashboardStats(as_of=as_of)
+    except (ValidationError, OverflowError):
+        raise ProblemError(
+            ProblemCode.INVALID, "as_of: there is nothing as of this moment; name one like 2026-11-30T12:00", "as_of"
+        ) from None
+
+
+async def _numbers(principal: Principal, stats: DashboardStats) -> Panel[Dashboard]:
+    """The numbers, with their campaigns by name."""
+    found = await panel(principal, stats)
+    if found.reply is None or not names_campaigns(found.reply):
+        return found
+    return Panel(named(found.reply, await campaign_names(principal)))
+
+
+def _lines(events: Panel[EventPage]) -> list[Activity]:
+    return [tell(event) for event in events.reply.events] if events.reply else []

@@ -3,22 +3,28 @@
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from contracts.message import ProblemError, Reply
+from contracts.message import ProblemCode, ProblemError, Reply
 from contracts.message import Request as Ask
 from gateway.gate import Principal
 
 _PATIENCE_SECONDS: Final = 2.0
 """A part of the page whose service is slower than this says so, rather than hold up the others."""
+_PASSING: Final = (ProblemCode.UNAVAILABLE, ProblemCode.INTERNAL)
 
 R = TypeVar("R", bound=Reply)
 
 
 @dataclass(frozen=True, slots=True)
 class Panel(Generic[R]):
-    """What a service answered, or why it did not."""
+    """What a service answered, or why it did not.
+
+    Attributes:
+        passes: whether the problem may be over in a moment.
+    """
 
     reply: R | None
     problem: str = ""
+    passes: bool = True
 
 
 async def panel(principal: Principal, request: Ask[R], seconds: float = _PATIENCE_SECONDS) -> Panel[R]:
@@ -26,4 +32,4 @@ async def panel(principal: Principal, request: Ask[R], seconds: float = _PATIENC
     try:
         return Panel(await principal.ask(request, seconds=seconds))
     except ProblemError as error:
-        return Panel(None, error.problem.message)
+        return Panel(None, error.problem.message, error.problem.code in _PASSING)

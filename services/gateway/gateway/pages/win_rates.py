@@ -33,6 +33,8 @@ from gateway.rendering import page
 router = APIRouter(prefix="/t/{tenant}/win-rates")
 
 ROWS_SHOWN: Final = 50
+MINIMUM: Final = 5
+"""A rate of fewer decided leads says little: such groups are shown to who asks for them (outcome capture, win rates dashboard)."""
 _PATIENCE_SECONDS: Final = 5.0
 """Longer than the overview's: whoever comes here came for this."""
 _ASCENDING: Final = (Order.KEY, Order.INTENT)
@@ -62,7 +64,7 @@ class Shown(BaseModel):
     until: Chosen[WeekName] = None
     intent: Chosen[Intent] = None
     key: Chosen[Annotated[str, Field(max_length=KEY_LENGTH, pattern=NO_NUL)]] = None
-    minimum: Annotated[int, Field(ge=0)] = 0
+    minimum: Annotated[int, Field(ge=0)] = MINIMUM
     sort: Chosen[Order] = None
     descending: bool = True
     page: Annotated[int, Field(ge=1, le=10_000)] = 1

@@ -1,0 +1,57 @@
+"""The page behind a number: exactly the events that it counts, as of the moment it was shown at."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Final
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from contracts.aggregator.kpis import Kpi, ListKpiEvents
+from contracts.values import Moment
+from gateway.api.kpis import campaign_names
+from gateway.domain_activity import tell
+from gateway.domain_numbers import NAMES, opening, part_in_words
+from gateway.gate import Admitted
+from gateway.pages.dashboard import time_zone
+from gateway.rendering import page
+
+router = APIRouter(prefix="/t/{tenant}/numbers")
+
+ROWS_SHOWN: Final = 50
+
+
+class Opened(BaseModel):
+    """What the address of the page says about what it shows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    part: Annotated[str, Field(max_length=200)] | None = None
+    as_of: Annotated[Moment | None, BeforeValidator(lambda text: text or None)] = None
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+
+
+@router.get("/{kpi}")
+async def number(principal: Admitted, kpi: Kpi, opened: Annotated[Opened, Query()], request: Request) -> Response:
+    """A page of the events that a number counts, the last that occurred first."""
+    found = await principal.ask(ListKpiEvents(kpi=kpi, limit=ROWS_SHOWN, **opened.model_dump()))
+    part = opened.part
+    campaigns = await campaign_names(principal) if part or any(event.campaign_id for event in found.events) else {}
+    terms = {"kpi": kpi.value, "as_of": found.as_of.isoformat()} | ({} if part is None else {"part": part})
+    return page(
+        "number.html",
+        principal=principal,
+        kpi=kpi,
+        named=NAMES[kpi],
+        part=part,
+        part_in_words=part_in_words(kpi, part, campaigns) if part is not None else "",
+        campaigns=campaigns,
+        found=found,
+        first=opened.cursor is None,
+        lines=[(event, tell(event)) for event in found.events],
+        opens=opening(principal.tenant, found.as_of),
+        overview=f"/t/{principal.tenant}?{urlencode({'as_of': found.as_of.isoformat()})}",
+        program=f"/api/t/{principal.tenant}/dashboard/events?{urlencode(terms)}",
+        zone=await time_zone(request, principal.tenant),
+        now=datetime.now(UTC),
+    )
