@@ -79,7 +79,10 @@ async def win_rates(
         return Answer({}, [to_csv(found.rows, names).removesuffix("\n")])
     if format == "json":
         return Answer(found.model_dump(), [found.model_dump_json(indent=2)])
-    return Answer(found.model_dump(), _table(found, View(view), weekly))
+    told = _table(found, View(view), weekly)
+    if found.left_out:
+        told = [*(told if found.rows else []), f"left out, with fewer than {min} leads decided: {found.left_out}"]
+    return Answer(found.model_dump(), told)
 
 
 def _table(found: WinRateTable | WeeklyWinRateTable, view: View, weekly: bool) -> list[str | Table]:

@@ -235,6 +235,7 @@ async def test_what_is_published_is_handled_and_the_numbers_replay_identically(o
     assert (data["first_week"], data["last_week"], data["partial"]) == ("2026-W09", "2026-W10", False)
     assert "open_house" in await operator.say(*words, "--weeks", "500")
     assert (await operator.ask(*words, "--min", "2"))["rows"] == []
+    assert await operator.say(*words, "--min", "2") == "left out, with fewer than 2 leads decided: 1\n"
     weekly = await operator.say(*words, "--weekly", "--format", "csv", "--all-columns", "--until", "2026-W09")
     assert weekly.splitlines()[1:] == ["2026-W09,open_house,unknown,1,0,0,0,,0,,"]
     came = await operator.ask(*words, "--view", "cohort", "--key", "Open", "--sort", "won", "--descending")

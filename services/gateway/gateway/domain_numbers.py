@@ -30,7 +30,7 @@ class Named:
 
 NAMES: Final[Mapping[Kpi, Named]] = {
     Kpi.TODAYS_SENDS: Named(
-        "Messages sent today", "by the tenant's clock",
+        "Messages sent today", "each message that left today, by the tenant's clock",
         "None has left today. Messages leave once a campaign runs, has leads, and an account has a daily limit.",
     ),
     Kpi.DAILY_LIMIT: Named(
@@ -38,7 +38,7 @@ NAMES: Final[Mapping[Kpi, Named]] = {
         "No account has a limit yet. Add one: `leadloop ask outreach set_account`.",
     ),
     Kpi.AUTOMATION_METHOD: Named(
-        "Accounts that may send", "by what carries their messages",
+        "Accounts that may send", "the limit that each has now, and what carries its messages",
         "No account may send anything. Add one: `leadloop ask outreach set_account`.",
     ),
     Kpi.REPLIES_REQUIRING_ACTION: Named(
@@ -64,13 +64,13 @@ NAMES: Final[Mapping[Kpi, Named]] = {
     Kpi.ERRORS: Named("Errors, 24 hours", "messages that failed, and captchas", "Nothing failed in these 24 hours."),
     Kpi.LAST_ACTION: Named("Last action", "the last message sent", "No message was ever sent."),
     Kpi.CAMPAIGNS_RUNNING: Named(
-        "Campaigns that run", "the event since which each does",
+        "Campaigns that run", "the event since which each runs",
         "No campaign runs. Create one: `leadloop ask outreach create_campaign`.",
     ),
     Kpi.CAMPAIGNS_PAUSED: Named(
-        "Campaigns that are paused", "the event since which each is", "No campaign is paused."
+        "Campaigns that are paused", "the event since which each is paused", "No campaign is paused."
     ),
-    Kpi.CAMPAIGNS_COMPLETED: Named("Campaigns that ended today", "by the tenant's clock", "No campaign ended today."),
+    Kpi.CAMPAIGNS_COMPLETED: Named("Campaigns that ended today", "the end of each, by the tenant's clock", "No campaign ended today."),
     Kpi.REPLIES_TODAY: Named(
         "Leads that replied today", "the first reply of each", "Nobody has replied today."
     ),
@@ -82,7 +82,7 @@ NAMES: Final[Mapping[Kpi, Named]] = {
         "Follow-ups due today", "those that have neither left nor been given up", "No follow-up is due today."
     ),
     Kpi.FIRST_LEAD: Named(
-        "The first lead", "since which there are any", "No lead has come yet. Import some: `leadloop import`."
+        "The first lead", "the first lead that came", "No lead has come yet. Import some: `leadloop import`."
     ),
     Kpi.FUNNEL: Named(
         "Funnel, 30 days", "leads by the stages of their outcomes: the first outcome of each at a stage",
