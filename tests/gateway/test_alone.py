@@ -26,9 +26,12 @@ async def test_the_dashboard_stands_and_says_in_place_what_is_missing(alone: Gat
         await alone.sign_in(browser, "acme")
         page = await browser.get("/t/acme", headers={"Accept": "text/html"})
     assert page.status_code == 200
-    for text in ("Win rates cannot be shown right now", "Alerts cannot be shown right now", "No activity to show"):
+    for text in (
+        "The numbers cannot be shown right now", "Win rates cannot be shown right now", "Alerts cannot be shown right now",
+        "No activity to show",
+    ):  # fmt: skip
         assert text in page.text
-    assert page.text.count("aggregator is not running") == 2 and "notifier is not running" in page.text
+    assert page.text.count("aggregator is not running") == 3 and "notifier is not running" in page.text
 
 
 async def test_an_order_that_nobody_takes_is_503_and_may_be_repeated(alone: Gateway) -> None:

@@ -258,6 +258,22 @@ async def test_the_last_check_and_its_drift_are_on_the_page(
     assert re.search(r"drift 1 .*leadloop validate --tenant", text_of(await shown(gateway, browser, acme.name)))
 
 
+async def test_numbers_that_need_archived_events_are_missing_and_the_page_says_how_to_have_them(
+    gateway: Gateway, browser: httpx.AsyncClient, acme: Tenancy
+) -> None:
+    async with gateway.platform.sql() as sql:
+        await sql.execute(
+            """insert into aggregator.event_archive (tenant_id, month, part, path, events, bytes, digest, archived_at)
+               values ($1, '2026-07-01', 1, 'nowhere', 1, 1, '', now())""",
+            acme.name,
+        )
+    page = await shown(gateway, browser, acme.name, NOON)
+    assert "events of 2026-07 are archived" in page and "<code>leadloop events restore</code> brings them back." in page
+    assert "try again" not in page
+    refused = await browser.get(f"/t/{acme.name}/numbers/errors", params={"as_of": NOON.isoformat()})
+    assert refused.status_code == 409 and "archived" in refused.text
+
+
 async def test_what_is_no_number_is_not_opened(gateway: Gateway, browser: httpx.AsyncClient, busy: Tenancy) -> None:
     await gateway.sign_in(browser, busy.name)
     for wrong in ("luck", "errors?cursor=x", "errors?as_of=yesterday"):
