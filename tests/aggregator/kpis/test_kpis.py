@@ -267,3 +267,12 @@ async def test_the_dashboard_reads_what_it_counts_and_not_the_history(
         part: each.count for part, each in numbers.items()
     }
     assert many < few + MOST_ROWS_FOR_HISTORY
+
+
+async def test_what_is_stored_is_projected_without_a_look_at_what_was_there(database: Database, tenant: str) -> None:
+    march = datetime(2024, 3, 1, tzinfo=UTC)  # of which nobody has counted how many events there are
+    await has(database, tenant, *(("reply", march + timedelta(minutes=n), n) for n in range(3_000)))
+    async with database.begin(tenant) as uow:
+        before = await rows_read(uow)
+        await store_told(uow, told(tenant, *(("reply", march + timedelta(days=3, minutes=n), n) for n in range(20))))
+        assert await rows_read(uow) - before < 500

@@ -65,14 +65,26 @@ _SUBJECT = _when(
     },
     "'campaign'",
 )
-STANDING_FROM_EVENTS = f"""
+# Each by its key, whatever the planner knows: of a tenant that nobody has counted yet it takes all events of a type for a few.
+_STORED = """
+    unnest(cast(:tenants as text[]), cast(:ids as uuid[]), cast(:told as timestamptz[])) as stored (tenant, id, told)
+    cross join lateral (select * from event where tenant_id = tenant and event_id = id and told_at = told offset 0) as event
+"""
+
+
+def _standing_from(events: str) -> str:
+    return f"""
     insert into {{standing}} (tenant_id, event_id, told_at, subject, key, state, amount, begins_at)
     select tenant_id, event_id, told_at, {_SUBJECT}, coalesce(body ->> 'account_id', body ->> 'campaign_id', ''),
            {_when(_STATE_OF)},
            (select sum(cast(value as integer)) from jsonb_each_text(body -> 'daily_limits')), occurred_at
-    from event where type in ({_types(list(_STATE_OF))}) and {{which}}
+    from {events} where type in ({_types(list(_STATE_OF))}) and {{which}}
     on conflict do nothing
 """
+
+
+STANDING_FROM_EVENTS = _standing_from("event")
+_STANDING_FROM_STORED = _standing_from(_STORED).format(standing="standing", which="true")
 STANDING_UNTIL = """
     update {standing} as standing set ends_at = found.ends_at
     from (
@@ -87,7 +99,10 @@ _OF_FIRST = ("event_id", "told_at", "campaign_id", "lead_id", "due_at", "stage",
 _FIRST = ", ".join(f"(array_agg({name} order by occurred_at, event_id) filter (where opens))[1]" for name in _OF_FIRST)
 _KIND = _when({message: f"'{kind}'" for message, kind in {**_OPENS, **_CLOSES}.items()})
 _KEY = _when({message: f"body ->> '{_KEY_OF[kind]}'" for message, kind in {**_OPENS, **_CLOSES}.items()})
-ITEMS_FROM_EVENTS = f"""
+
+
+def _items_from(events: str) -> str:
+    return f"""
     insert into {{open_item}} (tenant_id, kind, key, opened_at, closed_at, {", ".join(_OF_FIRST)})
     select tenant_id, kind, key, coalesce(min(occurred_at) filter (where opens), 'infinity'),
            coalesce(min(occurred_at) filter (where not opens), 'infinity'), {_FIRST}
@@ -96,7 +111,7 @@ ITEMS_FROM_EVENTS = f"""
                cast(body ->> 'due_at' as timestamptz) as due_at, body ->> 'stage' as stage,
                cast(body ->> 'value' as numeric) as value, body ->> 'currency' as currency,
                {_KIND} as kind, cast({_KEY} as uuid) as key, type in ({_types(list(_OPENS))}) as opens
-        from event where type in ({_types([*_OPENS, *_CLOSES])}) and {{which}}
+        from {events} where type in ({_types([*_OPENS, *_CLOSES])}) and {{which}}
     ) as told
     group by tenant_id, kind, key
     on conflict (tenant_id, kind, key) do update set
@@ -109,8 +124,10 @@ ITEMS_FROM_EVENTS = f"""
     where excluded.closed_at < live.closed_at
        or (excluded.opened_at, excluded.event_id) < (live.opened_at, live.event_id)
 """
-_STORED = """(tenant_id, event_id, told_at) in (
-    select * from unnest(cast(:tenants as text[]), cast(:ids as uuid[]), cast(:told as timestamptz[])))"""
+
+
+ITEMS_FROM_EVENTS = _items_from("event")
+_ITEMS_FROM_STORED = _items_from(_STORED).format(open_item="open_item as live", which="true")
 _TOUCHED = """(tenant_id, subject, key) in (
     select tenant_id, subject, key from standing
     where (tenant_id, event_id) in (select * from unnest(cast(:tenants as text[]), cast(:ids as uuid[]))))"""
@@ -125,10 +142,8 @@ async def project(uow: UnitOfWork, stored: Sequence[tuple[str, UUID, datetime, s
     await locks.project(uow, {tenant for tenant, *_ in (*stands, *items)})
     if stands:
         tenants, ids, told, _ = map(list, zip(*stands, strict=True))
-        statement = STANDING_FROM_EVENTS.format(standing="standing", which=_STORED)
-        await uow.execute(statement, tenants=tenants, ids=ids, told=told)
+        await uow.execute(_STANDING_FROM_STORED, tenants=tenants, ids=ids, told=told)
         await uow.execute(STANDING_UNTIL.format(standing="standing", which=_TOUCHED), tenants=tenants, ids=ids)
     if items:
         tenants, ids, told, _ = map(list, zip(*items, strict=True))
-        statement = ITEMS_FROM_EVENTS.format(open_item="open_item as live", which=_STORED)
-        await uow.execute(statement, tenants=tenants, ids=ids, told=told)
+        await uow.execute(_ITEMS_FROM_STORED, tenants=tenants, ids=ids, told=told)
