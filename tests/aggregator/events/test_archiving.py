@@ -1,5 +1,6 @@
 """Months of events go into files and come back as they were; what an erasure takes is in no file, and does not come back."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,9 @@ from pyarrow import parquet
 from aggregator.events import store, store_archive
 from aggregator.events.archiving import Archiving
 from aggregator.events.parquet import COLUMNS, Archive
+from aggregator.kpis import store as kpis
+from aggregator.kpis.domain_numbers import Part
+from aggregator.replay.handlers import check
 from chassis.unit_of_work import Database
 from contracts.aggregator.events import ArchiveEvents, ListEventMonths, ListEvents, Month, RestoreEvents
 from contracts.aggregator.kpis import DashboardStats, Kpi, ListKpiEvents
@@ -24,6 +28,7 @@ from contracts.message import ProblemCode, ProblemError
 from contracts.outreach.sending import MessageSent
 from tests.aggregator.events.test_finding import listed, put, row
 from tests.platform import Platform
+from tests.waiting import until
 
 JUNE = datetime(2025, 6, 30, 23, 59, 59, tzinfo=UTC)
 PERSONAL = '{"version": 3, "email_token": "tok_4711", "metadata": {"utm_source": "tok_web"}, "tier": "A"}'
@@ -255,3 +260,99 @@ async def restored(sql: asyncpg.Connection, tenant: str, ago: str) -> None:
         "update aggregator.event_archive set restored_at = now() - cast($2 as text)::interval where tenant_id = $1",
         tenant, ago,
     )  # fmt: skip
+
+
+async def waits_or_is_done(platform: Platform, task: asyncio.Task[Any]) -> bool:
+    async with platform.sql() as sql:
+        waiting = "select exists (select from pg_locks where locktype in ('advisory', 'transactionid', 'tuple') and not granted)"
+        return task.done() or bool(await sql.fetchval(waiting))
+
+
+async def test_a_person_who_is_erased_while_their_month_is_archived_is_gone_from_what_is_kept_of_it(
+    platform: Platform, tenant: str, folder: Path, database: Database
+) -> None:
+    await filled(platform, tenant)
+    async with database.begin(tenant) as uow:
+        await Archiving(Archive(f"file://{folder}"))._put_away(uow, tenant, JUNE.date().replace(day=1))
+        erasing = asyncio.create_task(erase(database, tenant, 3))
+        await until(partial(waits_or_is_done, platform, erasing), what="the erasure waiting for the archive")
+    assert await erasing == 1
+    await restore(platform, tenant)
+    (accepted,) = await listed(platform, tenant, types=["lead_accepted"])
+    assert accepted.body == {"version": 3, "tier": "A"}
+
+
+async def test_a_person_who_is_erased_while_their_month_is_restored_does_not_come_back(
+    platform: Platform, tenant: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await filled(platform, tenant)
+    await archive(platform, tenant)
+    noted = store_archive.note_restored
+
+    async def erase_and_note(*given: Any) -> None:
+        await erase(database, tenant, 3)
+        await noted(*given)
+
+    monkeypatch.setattr(store_archive, "note_restored", erase_and_note)
+    await restore(platform, tenant)
+    (accepted,) = await listed(platform, tenant, types=["lead_accepted"])
+    assert accepted.body == {"version": 3, "tier": "A"}
+
+
+async def test_what_stops_in_the_middle_has_changed_nothing(
+    platform: Platform, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await filled(platform, tenant)
+
+    async def dies(*_: Any) -> None:
+        raise RuntimeError("killed")
+
+    for name, work, at_hand in (("note_part", archive, (1_002, 0)), ("note_restored", restore, (0, 1_002))):
+        with monkeypatch.context() as patch:
+            patch.setattr(store_archive, name, dies)
+            with pytest.raises(ProblemError):
+                await work(platform, tenant)
+        assert (await months(platform, tenant))["2025-06"] == at_hand
+        await work(platform, tenant)
+    assert await june(platform, tenant) == before
+
+
+async def test_the_first_lead_and_the_last_message_are_known_when_they_are_archived(
+    platform: Platform, tenant: str, database: Database
+) -> None:
+    last, first = JUNE - timedelta(days=3), JUNE - timedelta(days=20)
+    for moment in (first, last):  # each into a file of its own
+        rows = [
+            row(tenant, type_, moment, lead_id=LEAD, campaign_id=uuid4(), account_id=uuid4())
+            for type_ in (LeadAccepted, MessageSent)
+        ]
+        await put(platform, tenant, rows)
+        await archive(platform, tenant)
+    async with database.begin(tenant) as uow:
+        numbers = await kpis.numbers(uow, tenant, datetime.now(UTC))
+    found = {part: counted.latest for part, counted in numbers.items()}
+    assert found == {Part(Kpi.FIRST_LEAD, ""): first, Part(Kpi.LAST_ACTION, ""): last}
+    dashboard = await platform.caller.ask(tenant, DashboardStats())
+    assert dashboard.system_health.last_action == last
+    assert "import_contacts" not in {action.action for action in dashboard.next_actions}
+    for kpi in (Kpi.FIRST_LEAD, Kpi.LAST_ACTION):
+        with pytest.raises(ProblemError, match="2025-06 are archived"):
+            await platform.caller.ask(tenant, ListKpiEvents(kpi=kpi))
+    await restore(platform, tenant)
+    (event,) = (await platform.caller.ask(tenant, ListKpiEvents(kpi=Kpi.FIRST_LEAD))).events
+    assert event.occurred_at == first
+
+
+async def test_nothing_is_replayed_or_checked_of_events_that_are_just_being_archived(
+    platform: Platform, tenant: str, folder: Path, database: Database
+) -> None:
+    await filled(platform, tenant)
+    async with database.begin(tenant) as uow:
+        await Archiving(Archive(f"file://{folder}"))._put_away(uow, tenant, JUNE.date().replace(day=1))
+        replaying = asyncio.create_task(platform.caller.ask(tenant, Replay(), seconds=60))
+        await until(partial(waits_or_is_done, platform, replaying), what="the replay waiting for the archive")
+        checking = asyncio.create_task(check(database, tenant))
+        await until(partial(waits_or_is_done, platform, checking), what="the check waiting for the archive")
+    with pytest.raises(ProblemError, match="2025-06 are archived"):
+        await replaying
+    assert await checking == {"archived": 1}

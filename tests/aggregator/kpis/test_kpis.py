@@ -1,5 +1,6 @@
 """The dashboard over messages: what is told is counted, as of any moment, and every number opens its events."""
 
+import zoneinfo
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -124,6 +125,21 @@ async def test_before_the_first_settings_that_are_known_those_count(
     )  # two o'clock of the next day in Kiritimati
     assert (await shown(platform, tenant, NOON + hour)).kpis.today_sends == 1
     assert (await shown(platform, tenant, NOON - hour)).kpis.today_sends == 1  # UTC, of which nothing else is known yet
+
+
+async def test_a_time_zone_is_the_same_to_the_database_as_to_the_tenant_s_settings(database: Database) -> None:
+    """Some are abbreviations too, of an offset without a summer."""
+    zones = sorted(zoneinfo.available_timezones() - {"Factory", "localtime"})
+    async with database.begin() as uow:
+        for moment in (datetime(2026, 1, 15, 12, tzinfo=UTC), NOON):
+            found = await uow.execute(
+                """select name, cast(:moment as timestamptz) at time zone zone as local
+                   from (select name, known_zone(name) as zone from unnest(cast(:zones as text[])) as name) as known""",
+                moment=moment, zones=zones,
+            )  # fmt: skip
+            there = {row.name: row.local for row in found}
+            here = {name: moment.astimezone(zoneinfo.ZoneInfo(name)).replace(tzinfo=None) for name in zones}
+            assert {name: (there[name], here[name]) for name in zones if there[name] != here[name]} == {}
 
 
 async def test_a_limit_counts_from_when_it_was_set(platform: Platform, database: Database, tenant: str) -> None:

@@ -298,5 +298,22 @@ async def test_the_job_recounts_the_week_before_and_every_week_touched_since_and
         await database.close()
 
 
+async def test_two_replicas_that_run_the_job_at_once_come_to_what_one_does(platform: Platform, tenant: str) -> None:
+    sunday = datetime(2026, 11, 29, 2, tzinfo=UTC)
+    edges = [
+        datetime.combine(week_before(sunday) - timedelta(weeks=weeks), datetime.min.time(), UTC) for weeks in (0, 3)
+    ]
+    await store(platform, tenant, [recorded(WON, occurred_at=edge, source_key="web") for edge in edges])
+    database = Database("aggregator", platform.database_url("leadloop_aggregator"))
+    try:
+        for _ in range(3):
+            await asyncio.gather(*(refresh_weekly(database, sunday) for _ in range(2)))
+    finally:
+        await database.close()
+    weekly = await platform.caller.ask(tenant, WeeklyWinRates())
+    assert [(row.week, row.won) for row in weekly.rows] == [("2026-W44", 1), ("2026-W47", 1)]
+    assert (await platform.caller.ask(tenant, Replay(), seconds=30)).differences == []
+
+
 def monday(moment: datetime) -> date:
     return week_of(moment.date())

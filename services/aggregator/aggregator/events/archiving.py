@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from typing import Final
 
+from aggregator import locks
 from aggregator.events import store_archive as store
 from aggregator.events.parquet import Archive, ArchiveError, Meanwhile
 from chassis.failures import LostRaceError
@@ -47,7 +48,7 @@ class Archiving:
 
     async def restore(self, uow: UnitOfWork, request: Received[messages.RestoreEvents]) -> messages.Month:
         tenant, month = request.tenant, _first_day(request.body.month)
-        await store.one_at_a_time(uow, tenant)
+        await locks.archive(uow, tenant)
         for part in await store.parts(uow, tenant, month):
             if part["restored_at"] is None:
                 with _refused():
@@ -91,7 +92,7 @@ class Archiving:
             raise ProblemError(
                 ProblemCode.CONFLICT, "this installation has no archive: set LEADLOOP_ARCHIVE_URI for the aggregator"
             )
-        await store.one_at_a_time(uow, tenant)
+        await locks.archive(uow, tenant)
         before = await store.parts(uow, tenant, month)
         part = max((row["part"] for row in before), default=0) + 1
         # Unlike any that a transaction that failed may have left.

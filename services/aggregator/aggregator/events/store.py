@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping
 
+from aggregator import locks
 from aggregator.events.domain_wanted import FEW, Order, Position, Wanted
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.privacy import DERIVED_FROM_A_PERSON
@@ -82,6 +83,7 @@ async def keep_erased(uow: UnitOfWork, tenant: str, lead_id: UUID, version: int)
 
 async def forget(uow: UnitOfWork, tenant: str, lead_id: UUID, version: int) -> int:
     """Take what is made of a lead's person from its events, archived ones too, up to this version of it; returns from how many."""
+    await locks.erase(uow, tenant)
     archived = await uow.execute(
         """delete from archived_personal where tenant_id = :tenant and lead_id = :lead_id and version <= :version""",
         tenant=tenant, lead_id=lead_id, version=version,

@@ -5,9 +5,12 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import RowMapping
 
+from aggregator import locks
 from aggregator.events.store import make_months
 from chassis.unit_of_work import Row, UnitOfWork, columns
+from contracts.intake.leads import LeadAccepted
 from contracts.intake.privacy import DERIVED_FROM_A_PERSON
+from contracts.outreach.sending import MessageSent
 
 _GROUP = 1_000
 _OF_MONTH = (
@@ -28,11 +31,36 @@ _RESTORE = """
          on personal.tenant_id = :tenant and personal.event_id = given.event_id and personal.told_at = given.told_at
     on conflict do nothing
 """
-
-
-async def one_at_a_time(uow: UnitOfWork, tenant: str) -> None:
-    """Let nobody else archive or restore this tenant's events until the unit of work ends."""
-    await uow.execute("select pg_advisory_xact_lock(hashtextextended('archive/' || :tenant, 0))", tenant=tenant)
+_LEAVE_ENDS = f"""
+    insert into archived_end (tenant_id, type, event_id, told_at, occurred_at)
+    (select tenant_id, type, event_id, told_at, occurred_at from event
+     where {_OF_MONTH} and type = '{LeadAccepted.topic.type}' order by occurred_at, event_id limit 1)
+    union all
+    (select tenant_id, type, event_id, told_at, occurred_at from event
+     where {_OF_MONTH} and type = '{MessageSent.topic.type}' order by occurred_at desc, event_id desc limit 1)
+    on conflict (tenant_id, type) do update
+        set event_id = excluded.event_id, told_at = excluded.told_at, occurred_at = excluded.occurred_at
+        where case excluded.type
+            when '{LeadAccepted.topic.type}'
+            then (excluded.occurred_at, excluded.event_id) < (archived_end.occurred_at, archived_end.event_id)
+            else (excluded.occurred_at, excluded.event_id) > (archived_end.occurred_at, archived_end.event_id)
+        end
+"""
+_KEEP_PERSONAL = f"""
+    insert into archived_personal (tenant_id, event_id, told_at, lead_id, version, fields)
+    select tenant_id, event_id, told_at, lead_id, coalesce(cast(body ->> 'version' as integer), 0),
+           (select jsonb_object_agg(key, value) from jsonb_each(body) where key = any(cast(:personal as text[])))
+    from event where {_OF_MONTH} and lead_id is not null and body ?| cast(:personal as text[])
+    on conflict do nothing
+"""
+# What was read of the file's events a moment ago may have been erased since.
+_SCRUB_ERASED = f"""
+    update event set body = body - cast(:personal as text[])
+    from erased_lead
+    where event.{_OF_MONTH} and body ?| cast(:personal as text[])
+      and erased_lead.tenant_id = :tenant and erased_lead.lead_id = event.lead_id
+      and coalesce(cast(body ->> 'version' as integer), 0) <= erased_lead.version
+"""
 
 
 async def months(uow: UnitOfWork, tenant: str) -> Sequence[RowMapping]:
@@ -109,15 +137,14 @@ async def to_archive(uow: UnitOfWork, tenant: str, month: date) -> AsyncIterator
 
 
 async def take_out(uow: UnitOfWork, tenant: str, month: date) -> int:
-    """Take a month's events out of the store; what they hold that is made of a person is kept. Returns how many they were."""
-    await uow.execute(
-        f"""insert into archived_personal (tenant_id, event_id, told_at, lead_id, version, fields)
-            select tenant_id, event_id, told_at, lead_id, coalesce(cast(body ->> 'version' as integer), 0),
-                   (select jsonb_object_agg(key, value) from jsonb_each(body) where key = any(cast(:personal as text[])))
-            from event where {_OF_MONTH} and lead_id is not null and body ?| cast(:personal as text[])
-            on conflict do nothing""",
-        tenant=tenant, month=month, personal=list(DERIVED_FROM_A_PERSON),
-    )  # fmt: skip
+    """Take a month's events out of the store; returns how many they were.
+
+    What they hold that is made of a person is kept, and so is which lead came first and which message left last: two numbers go back as
+    far as there is anything.
+    """
+    await locks.erase(uow, tenant)
+    await uow.execute(_KEEP_PERSONAL, tenant=tenant, month=month, personal=list(DERIVED_FROM_A_PERSON))
+    await uow.execute(_LEAVE_ENDS, tenant=tenant, month=month)
     deleted = await uow.execute(f"delete from event where {_OF_MONTH}", tenant=tenant, month=month)
     return deleted.rowcount
 
@@ -148,7 +175,9 @@ async def put_back(uow: UnitOfWork, tenant: str, rows: Sequence[Row]) -> None:
 
 
 async def note_restored(uow: UnitOfWork, tenant: str, month: date) -> None:
-    """Note that a month's events are at hand again; what was kept of them is with them."""
+    """Note that a month's events are at hand again; what was kept of them is with them, but for what was erased meanwhile."""
+    await locks.erase(uow, tenant)
+    await uow.execute(_SCRUB_ERASED, tenant=tenant, month=month, personal=list(DERIVED_FROM_A_PERSON))
     await uow.execute(f"delete from archived_personal where {_OF_MONTH}", tenant=tenant, month=month)
     await uow.execute(
         """update event_archive set restored_at = :now

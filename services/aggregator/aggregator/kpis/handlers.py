@@ -15,7 +15,8 @@ from contracts.aggregator import kpis as messages
 from contracts.aggregator.events import StoredEvent
 
 _REACH: Final = timedelta(days=messages.FUNNEL_DAYS + 1)
-"""No number counts events that occurred longer before, but for what stands or is open: those are projected."""
+"""No number counts events that occurred longer before, but for what stands or is open, which is projected, and for the first lead and
+the last message, which the archive leaves behind."""
 
 
 async def dashboard_stats(uow: UnitOfWork, request: Received[messages.DashboardStats]) -> messages.Dashboard:
@@ -28,17 +29,17 @@ async def stats(uow: UnitOfWork, tenant: str, as_of: datetime) -> messages.Dashb
     Raises:
         ProblemError: `conflict`, events that it counts are archived.
     """
-    await _check_within_reach(uow, tenant, as_of)
     checked = await store.last_check(uow, tenant)
     numbers = await store.numbers(uow, tenant, as_of)
+    await _check_within_reach(uow, tenant, as_of)
     return dashboard(numbers, as_of, messages.NumberCheck.model_validate(dict(checked)) if checked else None)
 
 
 async def list_kpi_events(uow: UnitOfWork, request: Received[messages.ListKpiEvents]) -> messages.KpiEventPage:
     ask = request.body
     as_of, before = ask.as_of or uow.now, paging.after(ask.cursor, Place.read)
-    await _check_within_reach(uow, request.tenant, as_of)
     rows = await store.counted_events(uow, request.tenant, ask.kpi, ask.part, as_of, before, ask.limit + 1)
+    await _check_within_reach(uow, request.tenant, as_of)
     if any(row["type"] is None for row in rows):
         await check_at_hand(uow, request.tenant)
     page, cursor = paging.cut(rows, ask.limit, lambda row: Place(row["occurred_at"], row["event_id"]))
@@ -47,7 +48,10 @@ async def list_kpi_events(uow: UnitOfWork, request: Received[messages.ListKpiEve
 
 
 async def _check_within_reach(uow: UnitOfWork, tenant: str, as_of: datetime) -> None:
-    """Refuse numbers as of a moment of which events are archived: a number is missing, or right, and never too small."""
+    """Refuse numbers as of a moment of which events are archived: a number is missing, or right, and never too small.
+
+    To be called when they are counted, or events might have gone into the archive in between.
+    """
     since = f"{as_of - _REACH:%Y-%m}"
     if any(month >= since for month in await archived_months(uow, tenant)):
         await check_at_hand(uow, tenant)

@@ -7,6 +7,7 @@ from typing import Final
 
 from prometheus_client import Gauge
 
+from aggregator import locks
 from aggregator.events.archiving import check_at_hand
 from aggregator.events.store_archive import archived_months
 from aggregator.kpis import store as kpis
@@ -24,6 +25,7 @@ _LOOKS_EVERY_SECONDS: Final = 30
 
 
 async def replay(uow: UnitOfWork, request: Received[messages.Replay]) -> messages.ReplayReport:
+    await locks.archive(uow, request.tenant)
     await check_at_hand(uow, request.tenant)
     replayed = await store.replay(uow, request.tenant)
     return messages.ReplayReport(
@@ -54,13 +56,15 @@ async def check_numbers(database: Database, _: datetime) -> Counts:
 async def check(database: Database, tenant: str) -> Counts:
     """Validate a tenant's numbers, and keep what was found."""
     async with database.begin(tenant) as uow:
+        await locks.archive(uow, tenant)
+        if not await archived_months(uow, tenant):
+            if await kpis.last_check(uow, tenant) is None:
+                await store.replay(uow, tenant)
+            else:
+                await refresh_weekly(uow, tenant)
+    async with database.begin(tenant, snapshot=True) as uow:
         if await archived_months(uow, tenant):
             return {"archived": 1}
-        if await kpis.last_check(uow, tenant) is None:
-            await store.replay(uow, tenant)
-        else:
-            await refresh_weekly(uow, tenant)
-    async with database.begin(tenant, snapshot=True) as uow:
         found = await validating.validate(uow, tenant, uow.now)
     async with database.begin(tenant) as uow:
         await kpis.keep_check(uow, tenant, found)

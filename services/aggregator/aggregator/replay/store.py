@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 
 import orjson
@@ -19,13 +19,14 @@ _AT_ONCE: Final = 500
 """How many events of a fold are in hand at once: what others ask for waits no longer than they take."""
 _SHOWN: Final = 100
 _ALL: Final = "tenant_id = :tenant"
+_OF_MONTH: Final = "tenant_id = :tenant and told_at >= :since and told_at < :until"
 
 PROJECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     **{
         table: (
             fold.format(
                 table=f"replayed_{table}",
-                events="(select tenant_id, type, body from event where tenant_id = :tenant) as event",
+                events=f"(select tenant_id, type, body from event where {_OF_MONTH}) as event",
             ),
         )
         for table, fold in FOLDS.items()
@@ -34,12 +35,13 @@ PROJECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         WEEKLY_FROM_OUTCOMES.format(weekly="replayed_weekly_win_rate", outcome="replayed_outcome", which="true"),
     ),
     "standing": (
-        STANDING_FROM_EVENTS.format(standing="replayed_standing", which=_ALL),
+        STANDING_FROM_EVENTS.format(standing="replayed_standing", which=_OF_MONTH),
         STANDING_UNTIL.format(standing="replayed_standing", which=_ALL),
     ),
-    "open_item": (ITEMS_FROM_EVENTS.format(open_item="replayed_open_item as live", which=_ALL),),
+    "open_item": (ITEMS_FROM_EVENTS.format(open_item="replayed_open_item as live", which=_OF_MONTH),),
 }
-"""Every table made of a tenant's events, with the statements that make it beside the live one; each may use those before it."""
+"""Every table made of a tenant's events, with the statements that make it beside the live one; each may use those before it. One that
+reads the events reads a month of them at a time, so that no history is too long for the time that a statement has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +65,13 @@ async def replay(uow: UnitOfWork, tenant: str) -> Replayed:
     """
     await locks.replay(uow, tenant)
     await refresh_weekly(uow, tenant)
+    months = await _months(uow, tenant)
     rows, differences = {}, []
     for table, statements in PROJECTIONS.items():
         await uow.execute(f"create temporary table replayed_{table} (like {table} including all) on commit drop")
         for statement in statements:
-            await uow.execute(statement, tenant=tenant)
+            for month in months if ":since" in statement else [{}]:
+                await uow.execute(statement, tenant=tenant, **month)
         await uow.execute(f"analyze replayed_{table}")
         found = await _differences(uow, tenant, table)
         if found:
@@ -78,6 +82,17 @@ async def replay(uow: UnitOfWork, tenant: str) -> Replayed:
         rows[table] = int(count.scalar_one())
     events = await uow.execute("select count(*) from event where tenant_id = :tenant", tenant=tenant)
     return Replayed(int(events.scalar_one()), rows, differences)
+
+
+async def _months(uow: UnitOfWork, tenant: str) -> list[dict[str, datetime]]:
+    """The months in which events were told: when each begins, and when the next."""
+    rows = await uow.execute(
+        """select month at time zone 'UTC' as since, (month + interval '1 month') at time zone 'UTC' as until
+           from (select distinct date_trunc('month', told_at at time zone 'UTC') as month from event where tenant_id = :tenant) as told
+           order by month""",
+        tenant=tenant,
+    )
+    return [dict(row) for row in rows.mappings()]
 
 
 async def _differences(uow: UnitOfWork, tenant: str, table: str) -> list[str]:
