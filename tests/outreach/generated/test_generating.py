@@ -1,16 +1,20 @@
 """A made-up week is told by outreach to a tenant without events, and leaves no trace in outreach itself."""
 
 from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
-from contracts.aggregator.events import ListEvents
+from contracts.aggregator.events import ArchiveEvents, ListEvents
 from contracts.message import ProblemCode, ProblemError
 from contracts.outreach.activity import ListActivity
 from contracts.outreach.campaigns import ListCampaigns
 from contracts.outreach.generated import GeneratedHistory, GenerateHistory
+from contracts.outreach.sending import MessageSent
 from contracts.taxonomy import OutcomeType
-from tests.aggregator.events.test_finding import SEED_002, listed
+from tests.aggregator.events.test_finding import SEED_002, listed, put, row
 from tests.aggregator.recorded import recorded
 from tests.platform import Platform
 from tests.waiting import until
@@ -50,3 +54,16 @@ async def test_a_tenant_with_events_of_its_own_is_given_none(platform: Platform,
         with pytest.raises(ProblemError, match="has events already"):
             await platform.caller.ask(tenant, GenerateHistory(), seconds=60)
         assert await listed(platform, tenant, types=["message_sent"]) == []
+
+
+async def test_a_tenant_whose_events_are_archived_is_given_none(
+    platform: Platform, tenant: str, tmp_path: Path
+) -> None:
+    june = datetime(2025, 6, 15, tzinfo=UTC)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LEADLOOP_ARCHIVE_URI", f"file://{tmp_path}")
+        async with platform.running("outreach", "aggregator"):
+            await put(platform, tenant, [row(tenant, MessageSent, june, lead_id=uuid4())])
+            await platform.caller.ask(tenant, ArchiveEvents(month="2025-06"), seconds=60)
+            with pytest.raises(ProblemError, match="has events already"):
+                await platform.caller.ask(tenant, GenerateHistory(), seconds=60)

@@ -64,6 +64,8 @@ class Handlers:
         cursor = None
         while True:
             page = await self._ask(tenant, ListEvents(limit=_PAGE, cursor=cursor), cause)
+            if page.archived_months:  # of whatever they are
+                return True
             if any(not event.type.startswith(_OF_TENANTS) for event in page.events):
                 return True
             if (cursor := page.next_cursor) is None:
