@@ -80,6 +80,18 @@ async def test_each_row_has_its_own_verdict_and_the_others_stand(desk: Desk) -> 
     }  # fmt: skip
 
 
+async def test_rows_that_are_all_the_same_are_recorded_once_however_many_pieces_they_make(desk: Desk) -> None:
+    lead = accepted()
+    await desk.arrive(lead)
+    count = 2 * bulk._AT_ONCE + 1
+    named = BulkRow(source_system="crm", source_id="1")
+    results = await ask(desk, rows=[*rows(lead), named, *rows(lead) * (count - 2)])
+    assert results.counts == {"recorded": 1, "duplicate": count - 1}
+    assert len(await desk.history(lead.lead_id)) == 1
+    keyed = [BulkRow(lead_id=lead.lead_id, idempotency_key=f"{number % 3}") for number in range(count)]
+    assert (await ask(desk, rows=keyed)).counts == {"recorded": 3, "duplicate": count - 3}
+
+
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [

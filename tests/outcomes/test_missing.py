@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from contracts.outcomes import MissingOutcomes, RebuildLeadStates, VoidOutcome
+from contracts.taxonomy import Channel
 from tests.outcomes.desk import Desk, accepted, of_source, order, updated
+from tests.outcomes.test_merged import merge
 from tests.outreach.told import message_sent, reply_received
 from tests.platform import Platform
 
@@ -87,6 +89,30 @@ async def test_a_message_sent_a_reply_and_an_update_are_activity(desk: Desk) -> 
     assert abs(found.leads[1].last_activity_at - (now - 8 * DAY)) < DAY, "when they answered, not when that was read"
 
 
+async def test_an_sms_that_is_a_week_old_misses_an_outcome_whatever_was_sent_since(desk: Desk) -> None:
+    """Last activity more than 7 days ago, *or* last SMS reply (outcome-capture plan, "Missing Outcome Nudges")."""
+    by_sms, by_mail, again = (stale(key, source_key=key) for key in ("by sms", "by mail", "again"))
+    await desk.arrive(by_sms, by_mail, again)
+    now = datetime.now(UTC)
+    week_ago, then = now - 7 * DAY, now - 9 * DAY
+    await desk.hear(
+        message_sent(by_sms.lead_id, now), reply_received(by_sms.lead_id, then, heard_at=now),
+        reply_received(by_mail.lead_id, then).model_copy(update={"channel": Channel.EMAIL}), message_sent(by_mail.lead_id, now),
+        reply_received(again.lead_id, then), reply_received(again.lead_id, week_ago + timedelta(minutes=1)),
+        sender="outreach",
+    )  # fmt: skip
+    await desk.arrive(accepted("last"))
+    (found,) = (await desk.ask(MissingOutcomes())).leads
+    assert (found.source_key, found.days_stale) == ("by sms", 9)
+    assert (found.last_sms_reply_at, found.last_activity_at) == (then, now)
+    gone, stands = merge(by_sms, again, source_key="by sms", tier="A", timeline="0-30")
+    await desk.hear(gone, stands)
+    await desk.arrive(accepted("merged"))
+    assert await missing(desk) == [], "they sent one since, as the lead that is merged"
+    await desk.verdicts(*await desk.give(order(of_source("by mail"), "contacted")))
+    assert (await desk.ask(RebuildLeadStates())).different == 0
+
+
 async def test_an_outcome_that_was_voided_does_not_count_nor_does_when_it_happened(desk: Desk) -> None:
     lead = stale(days=20, source_key="web")
     await desk.arrive(lead)
@@ -127,6 +153,11 @@ async def test_what_is_kept_of_leads_states_is_rebuilt_from_their_outcomes_and_t
     assert (found.compared, found.different) == (4, 3)
     assert found.lead_ids == sorted(lead.lead_id for lead in leads[:3])
     assert (await desk.ask(RebuildLeadStates())).different == 0
+
+    async with desk.platform.sql() as sql:
+        activity = "update outcomes.lead set last_activity_at = now() where tenant_id = $1 and source_id = '0'"
+        await sql.execute(activity, desk.tenant)
+    assert (await desk.ask(RebuildLeadStates())).lead_ids == [leads[0].lead_id], "when something happened is kept too"
     assert {lead.lead_id for lead in (await desk.ask(MissingOutcomes())).leads} == {leads[n].lead_id for n in (0, 2, 3)}
 
 

@@ -496,7 +496,9 @@ class MissingOutcome(BaseModel):
     timeline: Timeline
     last_activity_at: datetime
     days_stale: int
-    """Whole days since the last activity."""
+    """Whole days since the last activity; where that is no week ago, since their last SMS."""
+    last_sms_reply_at: datetime | None = None
+    """When they last sent an SMS, if they did."""
 
 
 class MissingOutcomesView(Reply):
@@ -509,7 +511,8 @@ class MissingOutcomesView(Reply):
 
 
 class MissingOutcomes(Request[MissingOutcomesView]):
-    """Leads of tier A or B due within 90 days, quiet for more than seven days, with no outcome beyond contacted."""
+    """Leads of tier A or B due within 90 days with no outcome beyond contacted, to which nothing has happened for more than seven days, or
+    whose last SMS is older than that, whatever has been sent since."""
 
     topic: ClassVar = Topic("outcomes", Kind.REQUEST, "missing_outcomes")
 

@@ -25,8 +25,8 @@ QUIET = timedelta(days=7)
 """How long nothing may happen to a promising lead before its outcome is missed."""
 PROMISING_TIERS = (Tier.A, Tier.B)
 PROMISING_TIMELINES = (Timeline.DAYS_0_30, Timeline.DAYS_31_90)
-"""A lead is promising that is of one of these tiers and means to act within one of these times. The index
-`lead_missing_outcome` holds the promising leads only: whoever changes what that means makes it anew."""
+"""A lead is promising that is of one of these tiers and means to act within one of these times. The indexes `lead_missing_outcome`
+and `lead_unanswered` hold the promising leads only: whoever changes what that means makes them anew."""
 
 _CONTRADICTED = {
     OutcomeType.CLOSED_WON: (OutcomeType.CLOSED_LOST, Refusal.WON_AFTER_LOST),

@@ -14,6 +14,7 @@ from contracts.intake import erasure, leads
 from contracts.message import ProblemCode, ProblemError
 from contracts.operations import PersonalDataDropped
 from contracts.outreach import replies, sending
+from contracts.taxonomy import Channel
 from contracts.values import LeadRef
 from outcomes import domain, recording, store, store_orders, store_outcomes, telling
 from outcomes.orders import Order, has_free_text, order_of
@@ -100,7 +101,9 @@ class Handlers:
         for message in received:
             body = message.body
             if isinstance(body, sending.MessageSent | replies.ReplyReceived):
-                acts.append({"tenant_id": message.tenant, "lead_id": body.lead_id, "active_at": _active_at(body)})
+                by_sms = isinstance(body, replies.ReplyReceived) and body.channel is Channel.SMS
+                act = {"lead_id": body.lead_id, "active_at": _active_at(body), "sms_reply": by_sms}
+                acts.append({"tenant_id": message.tenant, **act})
                 continue
             if isinstance(body, leads.LeadSnapshot):
                 versions.append(_version_row(message, body))
@@ -176,7 +179,8 @@ async def missing_outcomes(
             tier=row["tier"],
             timeline=row["timeline"],
             last_activity_at=row["last_activity_at"],
-            days_stale=(uow.now - row["last_activity_at"]).days,
+            days_stale=(uow.now - row["stale_since"]).days,
+            last_sms_reply_at=row["sms_replied_at"],
         )
         for row in rows
     ]

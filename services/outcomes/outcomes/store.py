@@ -66,15 +66,20 @@ _KEEP_REJECTIONS = """
     on conflict do nothing
 """
 _NOTE_ACTIVITY = """
-    update lead set last_activity_at = greatest(last_activity_at, latest.active_at), told_activity_at = latest.active_at
+    update lead set last_activity_at = greatest(last_activity_at, latest.active_at),
+                    told_activity_at = case when coalesce(told_activity_at, last_activity_at) < latest.active_at
+                                            then latest.active_at else told_activity_at end,
+                    sms_replied_at = greatest(lead.sms_replied_at, latest.sms_replied_at)
     from (
-        select tenant_id, lead_id, max(active_at) as active_at
-        from unnest(cast(:tenant_id as text[]), cast(:lead_id as uuid[]), cast(:active_at as timestamptz[]))
-             as given (tenant_id, lead_id, active_at)
+        select tenant_id, lead_id, max(active_at) as active_at, max(active_at) filter (where sms_reply) as sms_replied_at
+        from unnest(cast(:tenant_id as text[]), cast(:lead_id as uuid[]), cast(:active_at as timestamptz[]),
+                    cast(:sms_reply as boolean[]))
+             as given (tenant_id, lead_id, active_at, sms_reply)
         group by tenant_id, lead_id
     ) as latest
     where lead.tenant_id = latest.tenant_id and lead.lead_id = latest.lead_id
-      and coalesce(lead.told_activity_at, lead.last_activity_at) < latest.active_at
+      and (coalesce(lead.told_activity_at, lead.last_activity_at) < latest.active_at
+           or coalesce(lead.sms_replied_at, '-infinity') < latest.sms_replied_at)
 """
 # The lead stays as it was, and asks nobody for an outcome any more.
 _ERASE = """
@@ -242,9 +247,9 @@ async def keep_rejections(uow: UnitOfWork, rejections: Sequence[Mapping[str, Any
 
 
 async def note_activity(uow: UnitOfWork, activities: Sequence[Mapping[str, Any]]) -> None:
-    """Note that something happened to leads: tenant_id, lead_id, active_at."""
+    """Note that something happened to leads: tenant_id, lead_id, active_at, and whether that was an SMS they sent (sms_reply)."""
     if activities:
-        await uow.execute(_NOTE_ACTIVITY, **columns(activities, "tenant_id", "lead_id", "active_at"))
+        await uow.execute(_NOTE_ACTIVITY, **columns(activities, "tenant_id", "lead_id", "active_at", "sms_reply"))
 
 
 async def forget(uow: UnitOfWork, tenant: str, lead_id: UUID, version: int) -> dict[str, int]:

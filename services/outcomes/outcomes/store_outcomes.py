@@ -70,19 +70,28 @@ _STANDING = """
 """The outcomes of `lead` that were not voided."""
 _BEYOND_CONTACTED = f"exists (select {_STANDING} and outcome.type <> '{OutcomeType.CONTACTED}')"
 """What `is_beyond_contacted` says of them together."""
+_LAST_ACTIVITY = (
+    f"greatest(coalesce(told_activity_at, last_activity_at), (select max(outcome.occurred_at) {_STANDING}))"
+)
+"""When something last happened to `lead`: what other services told, or an outcome. What was told is not known of a lead of which nothing
+has been heard for long; then it is when it was said to have happened last."""
+_AS_DERIVED = f"beyond_contacted = {_BEYOND_CONTACTED}, last_activity_at = {_LAST_ACTIVITY}"
+_MERGED = (
+    "exists (select from lead as merged where merged.tenant_id = :tenant and merged.merged_into = lead.lead_id and {0})"
+)
 _MISSING = f"""
     from lead
-    where lead.tenant_id = :tenant and lead.last_activity_at < :before and lead.merged_into is null
-      and not exists (
-          select from lead as merged
-          where merged.tenant_id = :tenant and merged.merged_into = lead.lead_id
-            and (merged.beyond_contacted or merged.last_activity_at >= :before)
-      )
+    where lead.tenant_id = :tenant and lead.merged_into is null
+      and (lead.last_activity_at < :before and not {_MERGED.format("merged.last_activity_at >= :before")}
+           or lead.sms_replied_at < :before and not {_MERGED.format("merged.sms_replied_at >= :before")})
+      and not {_MERGED.format("merged.beyond_contacted")}
       and not beyond_contacted
       and tier in ({", ".join(f"'{tier}'" for tier in PROMISING_TIERS)})
       and timeline in ({", ".join(f"'{timeline}'" for timeline in PROMISING_TIMELINES)})
 """
-"""The words stand in the statement itself, as they do in the partial index that it is to be answered from."""
+"""Nothing has happened for a week, or an SMS of theirs is a week old, whatever was sent since (outcome-capture plan, "Missing Outcome
+Nudges"). The words stand in the statement itself, as they do in the partial indexes that it is to be answered from."""
+_STALE_SINCE = "case when last_activity_at < :before then last_activity_at else sms_replied_at end"
 
 
 async def histories(uow: UnitOfWork, leads: Collection[LeadKey]) -> dict[LeadKey, list[Recorded]]:
@@ -113,10 +122,7 @@ async def void(uow: UnitOfWork, tenant: str, outcome: Mapping[str, Any], **how: 
         tenant=tenant, **key, **how,
     )  # fmt: skip
     await uow.execute(
-        f"""update lead set beyond_contacted = {_BEYOND_CONTACTED},
-                last_activity_at = greatest(coalesce(told_activity_at, last_activity_at),
-                                            (select max(outcome.occurred_at) {_STANDING}))
-            where tenant_id = :tenant and lead_id = :lead_id""",
+        f"""update lead set {_AS_DERIVED} where tenant_id = :tenant and lead_id = :lead_id""",
         tenant=tenant, lead_id=key["lead_id"],
     )  # fmt: skip
 
@@ -126,7 +132,7 @@ async def wrongly_kept(uow: UnitOfWork, tenant: str, among: Collection[UUID] | N
     rows = await uow.execute(
         f"""select lead_id from lead
             where tenant_id = :tenant and (cast(:among as uuid[]) is null or lead_id = any(cast(:among as uuid[])))
-                  and beyond_contacted <> {_BEYOND_CONTACTED}
+                  and (beyond_contacted <> {_BEYOND_CONTACTED} or last_activity_at <> {_LAST_ACTIVITY})
             order by lead_id""",
         tenant=tenant, among=None if among is None else list(among),
     )  # fmt: skip
@@ -136,7 +142,7 @@ async def wrongly_kept(uow: UnitOfWork, tenant: str, among: Collection[UUID] | N
 async def keep_as_derived(uow: UnitOfWork, tenant: str, leads: Collection[UUID]) -> None:
     """Have be kept of these leads what their outcomes say."""
     await uow.execute(
-        f"""update lead set beyond_contacted = {_BEYOND_CONTACTED}
+        f"""update lead set {_AS_DERIVED}
             where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[]))""",
         tenant=tenant, leads=list(leads),
     )  # fmt: skip
@@ -174,13 +180,14 @@ async def outcome_of(uow: UnitOfWork, tenant: str, lead_id: UUID, outcome_id: UU
 
 
 async def missing(uow: UnitOfWork, tenant: str, before: datetime, limit: int) -> tuple[Sequence[RowMapping], int]:
-    """The promising leads without an outcome to which nothing has happened since `before`, and how many there are."""
+    """The promising leads without an outcome to which nothing has happened since `before`, or whose last SMS is older, the stalest first,
+    and how many there are."""
     rows = await uow.execute(
-        f"""select lead.lead_id, tier, timeline, last_activity_at, seen.attribution
-            from (select * {_MISSING} order by last_activity_at, lead_id limit :limit) as lead
+        f"""select lead.lead_id, tier, timeline, last_activity_at, sms_replied_at, stale_since, seen.attribution
+            from (select *, {_STALE_SINCE} as stale_since {_MISSING} order by stale_since, lead_id limit :limit) as lead
             join lead_version as seen
               on seen.tenant_id = lead.tenant_id and seen.lead_id = lead.lead_id and seen.version = lead.version
-            order by last_activity_at, lead.lead_id""",
+            order by stale_since, lead.lead_id""",
         tenant=tenant, before=before, limit=limit,
     )  # fmt: skip
     count = await uow.execute(f"select count(*) {_MISSING}", tenant=tenant, before=before)
