@@ -10,31 +10,24 @@ what it claimed is queued again before too little is left. The planner is told n
 import argparse
 import asyncio
 import json
-import os
 import statistics
-import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 from random import Random
 from time import perf_counter
 from typing import Any
 
 import asyncpg
 
-from chassis import schema, tenants
+from bench.filled import TENANT, filled, seed
+from chassis import tenants
 from chassis.unit_of_work import Database
 from contracts.outreach.accounts import AccountSettings
 from contracts.outreach.campaigns import BusinessHours, CampaignSettings
 from contracts.taxonomy import SendKind
-from leadloop import embedded
 from outreach.sending.claiming import claim
 from outreach.sending.sender import BATCH
 
 SIZES = (10_000, 100_000, 1_000_000)
 ACCOUNTS, CAMPAIGNS, CLAIMS = 1_000, 4, 400
-TENANT = "bench"
-MEMORY = Path("/dev/shm")
 
 _ALWAYS = BusinessHours(opens="00:00", closes="24:00", weekdays=frozenset(range(1, 8)), holidays="none")
 _SEED = """
@@ -71,26 +64,9 @@ async def main(sizes: list[int], claims: int) -> dict[str, Any]:
     """Milliseconds of the claims, by how many messages are queued."""
     numbers = {}
     for messages in sizes:
-        async with filled(messages) as (database, sql):
+        async with filled("outreach", lambda sql, messages=messages: _fill(sql, messages)) as (database, sql):
             numbers[str(messages)] = await measure(database, sql, messages, claims)
     return numbers
-
-
-@asynccontextmanager
-async def filled(messages: int, tenants: int = 1) -> AsyncIterator[tuple[Database, asyncpg.Connection]]:
-    """A database of outreach's with so many messages queued, and a connection of its owner's that sees all tenants' rows."""
-    with tempfile.TemporaryDirectory(prefix="leadloop-bench-", dir=MEMORY) as folder:
-        os.chmod(folder, 0o711)  # noqa: PTH101 - the database's user must be able to pass
-        async with embedded.postgres(Path(folder)) as postgres:
-            await schema.prepare(_url(postgres, "postgres"), "outreach")
-            sql = await asyncpg.connect(postgres.dsn(), server_settings={"search_path": "outreach"})
-            database = Database("outreach", _url(postgres, schema.role_of("outreach")))
-            try:
-                await _fill(sql, messages)
-                yield database, sql
-            finally:
-                await database.close()
-                await sql.close()
 
 
 async def measure(database: Database, sql: asyncpg.Connection, messages: int, claims: int) -> dict[str, float]:
@@ -115,16 +91,7 @@ async def measure(database: Database, sql: asyncpg.Connection, messages: int, cl
 async def _fill(sql: asyncpg.Connection, messages: int) -> None:
     account = AccountSettings(daily_limits={SendKind.EMAIL: 1_000_000}, least_gap_minutes=0, most_gap_minutes=0)
     campaign = CampaignSettings(daily_cap=100_000, hours=_ALWAYS)
-    values = (TENANT, account.model_dump_json(), campaign.model_dump_json(), messages, ACCOUNTS, CAMPAIGNS)
-    for statement in _SEED.split(";\n"):
-        used = [number for number in range(1, 7) if f"${number}" in statement]
-        for place, number in enumerate(used, 1):
-            statement = statement.replace(f"${number}", f"${place}")
-        await sql.execute(statement, *(values[number - 1] for number in used))
-
-
-def _url(postgres: embedded.Postgres, role: str) -> str:
-    return postgres.dsn(role).replace("postgresql://", "postgresql+asyncpg://", 1)
+    await seed(sql, _SEED, TENANT, account.model_dump_json(), campaign.model_dump_json(), messages, ACCOUNTS, CAMPAIGNS)
 
 
 if __name__ == "__main__":

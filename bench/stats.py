@@ -1,21 +1,18 @@
 """How long the dashboard's numbers take, among a hundred thousand events of a tenant and among a million, and a replay with a check.
 
-python -m bench.stats [EVENTS ...] [--daily N] [--asks N] [--replay] [--json]
+python -m bench.stats [EVENTS ...] [--daily N] [--asks N] [--folder FOLDER] [--replay] [--json]
 
 A database in memory is filled by SQL with what services would have told: one tenant, as many events every day until now, so that more
 events are a longer history. Each is as its contract has it. Then the projections are made by a replay, and the service's own role asks for
-the dashboard, under row-level security.
+the dashboard, under row-level security. Ten million events take some 15 GiB, and a quarter of an hour to make: where there is not so much
+memory, name a folder on a disk.
 """
 
 import argparse
 import asyncio
 import json
-import os
 import resource
 import statistics
-import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -26,14 +23,11 @@ import asyncpg
 from aggregator.kpis.handlers import stats
 from aggregator.replay.store import replay
 from aggregator.replay.validating import validate
-from chassis import schema
+from bench.filled import MEMORY, TENANT, filled
 from chassis.unit_of_work import Database
-from leadloop import embedded
 
 SIZES = (100_000, 1_000_000)
 DAILY, ASKS = 10_000, 200
-TENANT = "bench"
-MEMORY = Path("/dev/shm")
 
 _MONTHS = """
     select aggregator.make_event_months(array(
@@ -88,38 +82,33 @@ _FEW = """
 _AT_ONCE = 100_000
 
 
-async def main(sizes: list[int], daily: int, asks: int, *, replayed: bool) -> dict[str, Any]:
+async def main(sizes: list[int], daily: int, asks: int, folder: Path, *, replayed: bool) -> dict[str, Any]:
     """What was measured, by how many events there are."""
     found = {}
     for events in sizes:
-        async with filled(events, daily) as database:
+
+        async def fill(sql: asyncpg.Connection, events: int = events) -> None:
+            await _fill(sql, events, daily)
+
+        async with filled("aggregator", fill, folder) as (database, sql):
+            await _project(database, sql)
             found[str(events)] = await measure(database, asks, replayed=replayed)
     return found
 
 
-@asynccontextmanager
-async def filled(events: int, daily: int = DAILY) -> AsyncIterator[Database]:
-    """The aggregator's database with a tenant's events, and what is projected of them."""
-    with tempfile.TemporaryDirectory(prefix="leadloop-bench-", dir=MEMORY) as folder:
-        os.chmod(folder, 0o711)  # noqa: PTH101 - the database's user must be able to pass
-        async with embedded.postgres(Path(folder)) as postgres:
-            await schema.prepare(_url(postgres, "postgres"), "aggregator")
-            sql = await asyncpg.connect(postgres.dsn(), server_settings={"search_path": "aggregator"})
-            database = Database("aggregator", _url(postgres, schema.role_of("aggregator")))
-            try:
-                await sql.execute("insert into tenant values ($1, 1, '{}', now())", TENANT)
-                await sql.execute(_MONTHS, events, daily)
-                await sql.execute(_FEW, TENANT, events, daily)
-                for first in range(0, events, _AT_ONCE):
-                    last = min(first + _AT_ONCE, events) - 1
-                    await sql.execute(_EVENTS, TENANT, events, daily, first, last)
-                async with database.begin(TENANT) as uow:
-                    await replay(uow, TENANT)
-                await sql.execute("vacuum (analyze)")  # as Postgres does by itself while a table grows
-                yield database
-            finally:
-                await database.close()
-                await sql.close()
+async def _fill(sql: asyncpg.Connection, events: int, daily: int) -> None:
+    await sql.execute("insert into tenant values ($1, 1, '{}', now())", TENANT)
+    await sql.execute(_MONTHS, events, daily)
+    await sql.execute(_FEW, TENANT, events, daily)
+    for first in range(0, events, _AT_ONCE):
+        last = min(first + _AT_ONCE, events) - 1
+        await sql.execute(_EVENTS, TENANT, events, daily, first, last)
+
+
+async def _project(database: Database, sql: asyncpg.Connection) -> None:
+    async with database.begin(TENANT) as uow:
+        await replay(uow, TENANT)
+    await sql.execute("vacuum (analyze)")  # as Postgres does by itself while a table grows
 
 
 async def measure(database: Database, asks: int, *, replayed: bool) -> dict[str, float]:
@@ -148,19 +137,20 @@ async def measure(database: Database, asks: int, *, replayed: bool) -> dict[str,
     return numbers
 
 
-def _url(postgres: embedded.Postgres, role: str) -> str:
-    return postgres.dsn(role).replace("postgresql://", "postgresql+asyncpg://", 1)
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("events", metavar="EVENTS", type=int, nargs="*", default=SIZES, help=f"default: {SIZES}")
     parser.add_argument("--daily", type=int, default=DAILY, help="events a day; default: %(default)s")
     parser.add_argument("--asks", type=int, default=ASKS, help="default: %(default)s")
+    parser.add_argument(
+        "--folder", type=Path, default=MEMORY, help="where the database's files lie; default: %(default)s"
+    )
     parser.add_argument("--replay", action="store_true", help="measure a replay and a check too")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
-    numbers = asyncio.run(main(list(arguments.events), arguments.daily, arguments.asks, replayed=arguments.replay))
+    numbers = asyncio.run(
+        main(list(arguments.events), arguments.daily, arguments.asks, arguments.folder, replayed=arguments.replay)
+    )
     if arguments.json:
         print(json.dumps(numbers))
     else:

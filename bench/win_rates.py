@@ -11,13 +11,9 @@ looked at its tables as it does by itself in time, the job with every week stale
 import argparse
 import asyncio
 import json
-import os
 import statistics
-import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -26,14 +22,11 @@ import asyncpg
 from aggregator.win_rates import store
 from aggregator.win_rates.domain_week import Window
 from aggregator.win_rates.handlers import refresh_weekly
-from chassis import schema
+from bench.filled import TENANT, filled, seed
 from chassis.unit_of_work import Database
 from contracts.aggregator.win_rates import Dimension, TableTerms, View
-from leadloop import embedded
 
 SIZES = (100_000, 1_000_000)
-TENANT = "bench"
-MEMORY = Path("/dev/shm")
 WEEKS, OUTCOMES_PER_LEAD, TIMES = 26, 4, 5
 
 _SEED = """
@@ -55,26 +48,9 @@ async def main(sizes: list[int]) -> dict[str, Any]:
     """Seconds by what was asked, by how many outcomes there are."""
     numbers = {}
     for outcomes in sizes:
-        async with filled(outcomes) as (database, sql):
+        async with filled("aggregator", lambda sql, outcomes=outcomes: _fill(sql, outcomes)) as (database, sql):
             numbers[str(outcomes)] = await measure(database, sql)
     return numbers
-
-
-@asynccontextmanager
-async def filled(outcomes: int) -> AsyncIterator[tuple[Database, asyncpg.Connection]]:
-    """A database of the aggregator's with so many outcomes, none of their weeks counted, and a connection of its owner's."""
-    with tempfile.TemporaryDirectory(prefix="leadloop-bench-", dir=MEMORY) as folder:
-        os.chmod(folder, 0o711)  # noqa: PTH101 - the database's user must be able to pass
-        async with embedded.postgres(Path(folder)) as postgres:
-            await schema.prepare(_url(postgres, "postgres"), "aggregator")
-            sql = await asyncpg.connect(postgres.dsn(), server_settings={"search_path": "aggregator"})
-            database = Database("aggregator", _url(postgres, schema.role_of("aggregator")))
-            try:
-                await _fill(sql, outcomes)
-                yield database, sql
-            finally:
-                await database.close()
-                await sql.close()
 
 
 async def measure(database: Database, sql: asyncpg.Connection) -> dict[str, float]:
@@ -104,16 +80,7 @@ async def _seconds(work: Callable[[], Awaitable[Any]]) -> float:
 
 
 async def _fill(sql: asyncpg.Connection, outcomes: int) -> None:
-    values = (TENANT, outcomes, WEEKS, OUTCOMES_PER_LEAD)
-    for statement in _SEED.split(";\n"):
-        used = [number for number in range(1, len(values) + 1) if f"${number}" in statement]
-        for place, number in enumerate(used, 1):
-            statement = statement.replace(f"${number}", f"${place}")
-        await sql.execute(statement, *(values[number - 1] for number in used))
-
-
-def _url(postgres: embedded.Postgres, role: str) -> str:
-    return postgres.dsn(role).replace("postgresql://", "postgresql+asyncpg://", 1)
+    await seed(sql, _SEED, TENANT, outcomes, WEEKS, OUTCOMES_PER_LEAD)
 
 
 if __name__ == "__main__":

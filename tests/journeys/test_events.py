@@ -14,6 +14,9 @@ async def test_a_made_up_week_is_stored_when_the_command_returns_and_goes_into_t
     operator: Operator, known: str
 ) -> None:
     to = ("--tenant", known)
+    nothing = await operator.run("validate", *to, "--json")
+    assert (nothing.status, json.loads(nothing.out)["compared"]) == (1, 0)
+    assert "there is no tenant" in await operator.refused("validate", "--tenant", f"no-{known}"[:63])
     made = await operator.ask("events", "generate", *to, "--seed", "7")
     every = ("events", "list", *to, "--limit", "100000", "--format")
     lines = list(csv.DictReader(io.StringIO(await operator.say(*every, "csv"))))
@@ -22,6 +25,14 @@ async def test_a_made_up_week_is_stored_when_the_command_returns_and_goes_into_t
     checked = await operator.ask("validate", *to)
     assert (checked["drift"], checked["differences"]) == (0, [])
     assert checked["compared"] > 10
+    async with operator.sql() as sql:
+        await sql.execute("delete from aggregator.open_item where tenant_id = $1 and kind = 'reply'", known)
+    drifted = await operator.run("validate", *to, "--json")
+    found = json.loads(drifted.out)
+    assert (drifted.status, found["drift"]) == (1, len(found["differences"]))
+    assert {each["number"] for each in found["differences"]} == {"replies_requiring_action"}
+    assert (await operator.run("replay", *to)).status == 1, "something was otherwise"
+    assert (await operator.ask("validate", *to))["drift"] == 0
     kpis = (await operator.ask("stats", *to))["kpis"]
     assert kpis["today_sends"] > 0
     assert 5 < kpis["reply_rate"] < 30
