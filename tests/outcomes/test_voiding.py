@@ -113,6 +113,24 @@ async def test_a_correction_records_what_stands_in_the_other_s_stead_credited_as
     assert gone.value.problem.code is ProblemCode.CONFLICT, "what stood in its stead stands no more"
 
 
+async def test_a_correction_is_corrected_and_voided_like_any_outcome(desk: Desk) -> None:
+    lead, [first] = await recorded(desk, "closed_won", value=Decimal(100), currency="USD")
+    values, ids = [Decimal(200), Decimal(100)], [first]
+    for value in values:  # the second says again what the first outcome said
+        ask = CorrectOutcome(lead_id=lead.lead_id, outcome_id=ids[-1], outcome=Outcome(type="closed_won", value=value))
+        result = (await desk.ask(ask)).result
+        assert result.verdict == "recorded"
+        ids.append(result.outcome_id)
+    history = {view.outcome_id: view for view in await desk.history(lead.lead_id)}
+    assert [history[id_].corrects for id_ in ids] == [None, *ids[:-1]]
+    assert [void.corrected_by if (void := history[id_].void) else None for id_ in ids] == [*ids[1:], None]
+    with pytest.raises(ProblemError) as late:
+        await desk.ask(ask.model_copy(update={"outcome_id": first}))
+    assert late.value.problem.code is ProblemCode.CONFLICT
+    await desk.ask(VoidOutcome(lead_id=lead.lead_id, outcome_id=ids[-1]))
+    assert (await desk.state(lead.lead_id)).won is False, "nothing comes back that was taken back before"
+
+
 async def test_a_correction_to_what_is_recorded_already_changes_nothing(desk: Desk) -> None:
     lead, [contacted, _] = await recorded(desk, "contacted", "appointment_set", idempotency_key="one")
     other = Outcome(type="appointment_set", idempotency_key="one")

@@ -53,6 +53,14 @@ _KEEP_PERSONAL = f"""
     from event where {_OF_MONTH} and lead_id is not null and body ?| cast(:personal as text[])
     on conflict do nothing
 """
+_TAKE_SOME = f"""
+    with these as (
+        select seq from event where {_OF_MONTH} and seq > :after order by seq limit {_GROUP}
+    ), taken as (
+        delete from event using these where event.{_OF_MONTH} and event.seq = these.seq returning event.seq
+    )
+    select count(*) as count, max(seq) as last from taken
+"""
 # What was read of the file's events a moment ago may have been erased since.
 _SCRUB_ERASED = f"""
     update event set body = body - cast(:personal as text[])
@@ -145,8 +153,13 @@ async def take_out(uow: UnitOfWork, tenant: str, month: date) -> int:
     await locks.erase(uow, tenant)
     await uow.execute(_KEEP_PERSONAL, tenant=tenant, month=month, personal=list(DERIVED_FROM_A_PERSON))
     await uow.execute(_LEAVE_ENDS, tenant=tenant, month=month)
-    deleted = await uow.execute(f"delete from event where {_OF_MONTH}", tenant=tenant, month=month)
-    return deleted.rowcount
+    taken, after = 0, -1
+    while True:  # some at a time, so that no month is too long for the time that a statement has
+        rows = await uow.execute(_TAKE_SOME, tenant=tenant, month=month, after=after)
+        some = rows.one()
+        if some.last is None:
+            return taken
+        taken, after = taken + some.count, some.last
 
 
 async def note_part(
