@@ -50,7 +50,7 @@ async def tenant_tables(sql: asyncpg.Connection, service: str) -> list[str]:
     """The service's tables that hold rows of tenants, partitions too."""
     found = await sql.fetch(
         """select relname from pg_class join pg_attribute on attrelid = pg_class.oid and attname = 'tenant_id'
-           where relnamespace = cast($1 as regnamespace) and relkind in ('r', 'p') order by 1""",
+           where relnamespace = cast(cast($1 as text) as regnamespace) and relkind in ('r', 'p') order by 1""",
         service,
     )
     return [row["relname"] for row in found if row["relname"] not in OURS]

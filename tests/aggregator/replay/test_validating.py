@@ -14,6 +14,7 @@ from contracts.aggregator.win_rates import WeeklyWinRates
 from tests.aggregator.history import OPENING, recorded_outcome, store_told
 from tests.aggregator.kpis.test_kpis import told
 from tests.platform import Platform
+from tests.test_tenants_apart import tenant_tables
 
 NOW = datetime.now(UTC)
 
@@ -33,6 +34,14 @@ async def busy(platform: Platform, database: Database, tenant: str) -> str:
         await store_told(uow, told(tenant, *happened, *outcomes))
     await platform.caller.ask(tenant, WeeklyWinRates())
     return tenant
+
+
+async def test_whatever_is_made_of_events_is_replayed(platform: Platform) -> None:
+    """The tables are the database's own list: a new one is replayed, or said here to be what it is."""
+    facts = {"event", "event_archive", "archived_personal", "archived_end", "erased_lead", "stale_week", "number_check"}
+    async with platform.sql() as sql:
+        tables = await tenant_tables(sql, "aggregator")
+    assert {table for table in tables if not table.startswith("event_2")} == facts | PROJECTIONS.keys()
 
 
 async def test_numbers_that_are_what_the_events_say_have_no_drift(platform: Platform, busy: str) -> None:
