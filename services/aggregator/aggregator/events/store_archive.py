@@ -59,7 +59,7 @@ _TAKE_SOME = f"""
     ), taken as (
         delete from event using these where event.{_OF_MONTH} and event.seq = these.seq returning event.seq
     )
-    select count(*) as count, max(seq) as last from taken
+    select count(*) as events, max(seq) as last from taken
 """
 # What was read of the file's events a moment ago may have been erased since.
 _SCRUB_ERASED = f"""
@@ -159,7 +159,7 @@ async def take_out(uow: UnitOfWork, tenant: str, month: date) -> int:
         some = rows.one()
         if some.last is None:
             return taken
-        taken, after = taken + some.count, some.last
+        taken, after = taken + some.events, some.last
 
 
 async def note_part(
