@@ -24,7 +24,7 @@ from rich.table import Table
 
 from bench import lookup, throwaway
 from contracts.catalogue import SERVICES
-from contracts.gateway import CreateApiKey
+from contracts.gateway.keys import CreateApiKey
 from leadloop import bench, running
 from leadloop.commands_tenants import create
 from leadloop.home import Home

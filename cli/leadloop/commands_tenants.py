@@ -4,25 +4,20 @@ import asyncio
 import json
 from collections.abc import Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import yaml
+from cyclopts import Parameter
 from pydantic import ValidationError
 
 from chassis.caller import Caller, inbox_prefix
 from contracts.catalogue import SERVICES
-from contracts.gateway import (
-    ChangeTenant,
-    CreateApiKey,
-    CreateSignInLink,
-    CreateTenant,
-    ListTenants,
-    NewTenantSettings,
-    RevokeApiKey,
-    TenantView,
-)
+from contracts.gateway import ChangeTenant, CreateTenant, ListTenants, NewTenantSettings, TenantView
+from contracts.gateway.keys import CreateApiKey, RevokeApiKey
+from contracts.gateway.sign_in import CreateSignInLink
 from contracts.message import PLATFORM, ProblemCode, ProblemError
 from contracts.operations import GetTenant, JobRunView, JobState, ListJobs, RotateKeys, RunJob
 from leadloop.app import Common, Tenant
@@ -124,7 +119,14 @@ async def list_tenants(*, common: Common = Common()) -> Answer:
 
 
 async def create_key(
-    tenant: Tenant, /, *, nats: bool = False, label: str = "default", common: Common = Common()
+    tenant: Tenant,
+    /,
+    *,
+    nats: bool = False,
+    label: str = "default",
+    scope: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
+    expires: datetime | None = None,
+    common: Common = Common(),
 ) -> Answer:
     """``leadloop key create``.
 
@@ -132,6 +134,8 @@ async def create_key(
         tenant: whom the credential speaks for.
         nats: a credential for the broker, to publish the tenant's commands, rather than an API key.
         label: what the key is for.
+        scope: what it allows, e.g. --scope leads:read leads:write; by default all that programs need, as docs/operations.md says.
+        expires: from when on it opens nothing; UTC, unless it says otherwise. It lasts until it is revoked, by default.
     """
     installation = Installation(common.open())
     async with installation.asking() as caller:
@@ -139,7 +143,8 @@ async def create_key(
         await check_known(caller, tenant, "gateway", *(("intake", "outcomes") if nats else ()))
         if not nats:
             try:
-                request = CreateApiKey(label=label)
+                until = expires.replace(tzinfo=UTC) if expires and expires.tzinfo is None else expires
+                request = CreateApiKey.model_validate({"label": label, "scopes": scope or None, "expires_at": until})
             except ValidationError as error:
                 raise _wrong_option(error) from None
             key = await caller.ask(tenant, request)
@@ -263,7 +268,8 @@ async def check_known(caller: Caller, tenant: str, *services: str) -> None:
 
 def _wrong_option(error: ValidationError) -> CommandError:
     first = error.errors()[0]
-    option = "--" + str(first["loc"][0]).replace("_", "-")
+    name = str(first["loc"][0])
+    option = "--" + {"scopes": "scope", "expires_at": "expires"}.get(name, name.replace("_", "-"))
     return CommandError(f"{option}: {reason(first)}")
 
 

@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 
 from chassis.caller import Caller
 from chassis.received import encode
-from contracts.gateway import CreateSignInLink
+from contracts.gateway.sign_in import CreateSignInLink
 from contracts.intake.leads import SubmitLead
 from contracts.message import Command, Envelope
 from contracts.outcomes import Outcome, RecordOutcomes

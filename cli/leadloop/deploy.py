@@ -35,7 +35,8 @@ from chassis.caller import Caller, inbox_prefix
 from chassis.failures import describe
 from chassis.keys import FileKeyService
 from contracts.catalogue import OPERATOR, SERVICES
-from contracts.gateway import CreateApiKey, CreateSignInLink, RevokeApiKey
+from contracts.gateway.keys import CreateApiKey, RevokeApiKey
+from contracts.gateway.sign_in import CreateSignInLink
 from contracts.message import ProblemError
 from leadloop import commands_tenants, nkey
 from leadloop.embedded.valkey import valkey_configuration

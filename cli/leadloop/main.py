@@ -21,8 +21,9 @@ app.command(tenant := App(name="tenant", help="Create, change and list tenants, 
 app.command(
     key := App(name="key", help="Make and revoke credentials of a tenant's systems, and rotate the keys of its vault.")
 )
+app.command(user := App(name="user", help="Add, change and list who works in a tenant, and who runs the installation."))
 app.command(lead := App(name="lead", help="Export all that is known of a lead's person, or erase the person."))
-app.command(audit := App(name="audit", help="Show who was shown what is personal."))
+app.command(audit := App(name="audit", help="Show who was shown what is personal, and who changed what."))
 app.command(events := App(name="events", help="List a tenant's events, archive and restore them, or make up a week."))
 app.command(job := App(name="job", help="List scheduled jobs and run one by hand."))
 app.command(dead := App(name="dead", help="List, show and redrive dead letters."))
@@ -66,11 +67,26 @@ tenant.command("leadloop.commands_tenants:sign_in", help="Make a link that signs
 key.command(
     "leadloop.commands_tenants:create_key", name="create", help="Make a credential of a tenant and show it this once."
 )
+key.command("leadloop.commands_users:list_keys", name="list", help="List a tenant's API keys, without their secrets.")
 key.command("leadloop.commands_tenants:revoke_key", name="revoke", help="Revoke an API key; it opens nothing any more.")
 key.command(
     "leadloop.commands_tenants:rotate_keys",
     name="rotate",
     help="Give a tenant a new key for what is sealed, or for its tokens, and seal anew what the old one sealed.",
+)
+
+user.command("leadloop.commands_users:add", help="Add a user to a tenant, and make a link that signs them in once.")
+user.command("leadloop.commands_users:list_users", name="list", help="List a tenant's users.")
+user.command(
+    "leadloop.commands_users:change",
+    name="set",
+    help="Change a user's role, e-mail address or name, or suspend them; another role, or none for now, ends their sessions.",
+)
+user.command("leadloop.commands_users:remove", help="Remove a user for good; their id stays where they acted.")
+user.command("leadloop.commands_users:sign_in", help="Make a link that signs a user in once.")
+user.command(
+    "leadloop.commands_users:superadmin",
+    help="Make a link that signs in the first superadmin, who sees every tenant; with --email, one more is added.",
 )
 
 app.command(
@@ -143,6 +159,11 @@ audit.command(
     "leadloop.commands_privacy:export_audit",
     name="export",
     help="Write every row of the audit, newest first: who was shown whose personal values, for what and when.",
+)
+audit.command(
+    "leadloop.commands_users:export_changes",
+    name="changes",
+    help="Write who changed what about a tenant, its users, its keys and how they sign in, newest first.",
 )
 backfill.command(
     "leadloop.commands_outreach:backfill_pending",

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -11,14 +11,19 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from fastapi.routing import iter_route_contexts
 
 from contracts.catalogue import SERVICES
-from contracts.gateway import CreateApiKey, CreateSignInLink, CreateTenant, NewTenantSettings
+from contracts.gateway import CreateTenant, NewTenantSettings
+from contracts.gateway.access import Scope
+from contracts.gateway.keys import CreateApiKey
+from contracts.gateway.sign_in import CreateSignInLink
+from contracts.gateway.users import CreateUser
 from contracts.message import ProblemError
 from contracts.operations import GetTenant, RunJob
 from contracts.outcomes import MissingOutcomes
+from contracts.taxonomy import Role
 from gateway.app import application
+from gateway.gate import each, needs_of
 from tests.platform import Platform
 from tests.waiting import until
 
@@ -49,7 +54,7 @@ class Gateway:
             return True
 
         await until(known, what=f"every service's copy of {name}")
-        key = await self.platform.caller.ask(name, CreateApiKey())
+        key = await self.platform.caller.ask(name, CreateApiKey(scopes=frozenset(Scope)))
         return Tenancy(name, key.key_id, key.secret, self.client(key.secret))
 
     async def neglected_lead(self, tenancy: "Tenancy") -> str:
@@ -69,12 +74,16 @@ class Gateway:
         assert run.state == "succeeded"
         return lead_id
 
-    async def sign_in(self, browser: httpx.AsyncClient, tenant: str) -> httpx.Response:
-        """Sign a browser in with a link of its own; the response that began the session."""
-        link = await self.platform.caller.ask(tenant, CreateSignInLink())
+    async def sign_in(self, browser: httpx.AsyncClient, tenant: str, user_id: UUID | None = None) -> httpx.Response:
+        """Sign a browser in as a user, or the first admin, with a link of its own; the response that began the session."""
+        link = await self.platform.caller.ask(tenant, CreateSignInLink(user_id=user_id))
         response = await browser.post(link.path)
         assert response.status_code == 303, response.text
         return response
+
+    async def user(self, tenant: str, role: Role = Role.AGENT, **more: object) -> UUID:
+        """A user of a tenant; their id."""
+        return (await self.platform.caller.ask(tenant, CreateUser(role=role, **more))).user_id  # type: ignore[arg-type]
 
 
 @dataclass
@@ -137,19 +146,29 @@ async def listening(app: FastAPI) -> AsyncIterator[str]:
 
 def routes(app: FastAPI) -> Iterator[tuple[str, str]]:
     """Every method and path of the application, mounted ones with a path of their own."""
-    for route in iter_route_contexts(app.routes):
-        for method in sorted(route.methods or {"GET"}):
-            yield method, str(route.path)
+    for route, method in each(app.routes):
+        yield method, str(route.path)
 
 
 def behind_the_gate(app: FastAPI) -> list[tuple[str, str]]:
+    """Every route of a tenant."""
     return [(method, path) for method, path in routes(app) if path.startswith(("/api/t/{tenant}", "/t/{tenant}"))]
 
 
-async def answers(client: httpx.AsyncClient, gateway: Gateway, tenant: str) -> dict[tuple[str, str], int]:
-    """The status of every route behind the gate, as this client meets it; a stream's too, which does not end by itself."""
+def needed(app: FastAPI) -> dict[tuple[str, str], list[Scope]]:
+    """What each of them needs."""
+    return {(method, str(route.path)): needs_of(route, method) for route, method in each(app.routes)}
+
+
+async def answers(
+    client: httpx.AsyncClient,
+    gateway: Gateway,
+    tenant: str,
+    which: Callable[[str, str], bool] = lambda method, path: True,
+) -> dict[tuple[str, str], int]:
+    """The status of every route of a tenant, or some, as this client meets it; a stream's too, which does not end by itself."""
     statuses = {}
-    for method, path in behind_the_gate(gateway.app):
+    for method, path in filter(lambda route: which(*route), behind_the_gate(gateway.app)):
         async with client.stream(method, filled(path, tenant)) as response:
             statuses[method, path] = response.status_code
     return statuses

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from contracts.gateway import CreateApiKey, CreateTenant
+from contracts.gateway import CreateTenant
+from contracts.gateway.keys import CreateApiKey
 from gateway.app import application
 from tests.gateway.conftest import Gateway, listening
 from tests.platform import Platform

@@ -159,12 +159,50 @@ async def test_an_api_key_opens_its_tenant_and_no_other(operator: Operator, know
         assert created.status_code == 201
         assert (await api.post(leads, json=LEAD)).status_code == 200
         assert (await api.get(created.headers["location"])).json()["source_id"] == "L-1"
-        assert (await api.get("/api/t/another/leads")).status_code == 401
+        assert (await api.get("/api/t/another/leads")).status_code == 404
         secret = api.headers["authorization"].removeprefix("Bearer ")
     async with operator.sql() as sql:
         kept = await sql.fetch("select k::text from gateway.api_key k where tenant_id = $1", known)
     assert kept
     assert not any(secret[-30:] in row[0] for row in kept)
+
+
+async def test_a_key_allows_what_was_said_as_long_as_was_said(operator: Operator, known: str) -> None:
+    key = await operator.ask(
+        "key", "create", known, "--label", "crm", "--scope", "leads:read", "outcomes:read", "--expires", "2999-01-01"
+    )
+    async with httpx.AsyncClient(base_url=key["url"], headers={"Authorization": f"Bearer {key['secret']}"}) as api:
+        assert (await api.get(f"/api/t/{known}/leads")).status_code == 200
+        assert (await api.post(f"/api/t/{known}/leads", json=LEAD)).status_code == 403
+    listed = await operator.ask("key", "list", known)
+    shown = next(found for found in listed if found["key_id"] == key["key_id"])
+    assert (shown["label"], shown["scopes"]) == ("crm", ["leads:read", "outcomes:read"])
+    assert key["secret"] not in await operator.say("key", "list", known)
+    assert "--scope" in await operator.refused("key", "create", known, "--scope", "leads:eat")
+    assert "past" in await operator.refused("key", "create", known, "--expires", "2020-01-01")
+
+
+async def test_users_are_looked_after_from_the_command_line(operator: Operator, known: str) -> None:
+    added = await operator.ask(
+        "user", "add", known, "--role", "agent", "--email", "grace@example.com", "--name", "Grace"
+    )
+    async with httpx.AsyncClient() as browser:
+        assert (await browser.post(added["url"])).status_code == 303
+    user_id = added["user_id"]
+    changed = await operator.ask("user", "set", known, user_id, "--role", "auditor", "--suspended")
+    assert (changed["role"], changed["state"], changed["email"]) == ("auditor", "suspended", "grace@example.com")
+    assert (await operator.ask("user", "set", known, user_id, "--allowed"))["state"] == "active"
+    assert "Grace" in await operator.say("user", "list", known)
+    assert "/sign-in/" in (await operator.ask("user", "sign-in", known, user_id))["url"]
+    assert (await operator.ask("user", "remove", known, user_id))["state"] == "removed"
+    assert "Grace" not in await operator.say("user", "list", known)
+    assert "/sign-in/_." in (await operator.ask("user", "superadmin"))["url"]
+    changes = await operator.ask("audit", "changes", "--tenant", known)
+    told = [row["action"] for row in changes if row["subject"] == f"user:{user_id}"]
+    assert told == [
+        "user_removed", "sign_in_link_made", "user_changed", "user_changed", "signed_in", "sign_in_link_made", "user_added",
+    ]  # fmt: skip
+    assert "grace" not in (await operator.say("audit", "changes", "--tenant", known)).lower()
 
 
 async def test_a_revoked_key_opens_nothing(operator: Operator, known: str) -> None:

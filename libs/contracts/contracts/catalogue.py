@@ -11,6 +11,7 @@ from typing import Final
 
 from contracts import gateway, notifier, operations, outcomes
 from contracts.aggregator import events, kpis, replay, win_rates
+from contracts.gateway import access, audit, keys, sign_in, users
 from contracts.intake import (
     aliases,
     distribution,
@@ -82,9 +83,23 @@ _DECLARED: Final = (
     _order(gateway.CreateTenant),
     _order(gateway.ChangeTenant),
     _order(gateway.ListTenants, *(service for service in SERVICES if service != "gateway")),
-    _order(gateway.CreateApiKey),
-    _order(gateway.RevokeApiKey),
-    _order(gateway.CreateSignInLink),
+    _order(users.ListUsers, "gateway"),
+    _order(users.GetUser, "gateway"),
+    _order(users.CreateUser, "gateway"),
+    _order(users.ChangeUser, "gateway"),
+    _order(users.RemoveUser, "gateway"),
+    _order(users.EndSessions, "gateway"),
+    _event(users.UserChanged),
+    _event(users.UserSignedIn),
+    _order(keys.CreateApiKey, "gateway"),
+    _order(keys.RevokeApiKey, "gateway"),
+    _order(keys.ListApiKeys, "gateway"),
+    _order(sign_in.CreateSignInLink, "gateway"),
+    _order(sign_in.ListSignInProviders, "gateway"),
+    _order(sign_in.SetSignInProvider, "gateway"),
+    _order(sign_in.RemoveSignInProvider, "gateway"),
+    _order(audit.ListChanges, "gateway"),
+    _event(access.AccessRefused, "notifier"),
     _order(leads.SubmitLead, UPSTREAM),
     _order(leads.SubmitLeadNow, "gateway"),
     _order(leads.GetLead, "gateway"),

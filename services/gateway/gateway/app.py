@@ -1,5 +1,6 @@
-"""The gateway: tenants, their keys, the HTTP API, and the pages people work in. It holds no business rule."""
+"""The gateway: tenants, who may do what in them, the HTTP API, and the pages people work in. It holds no business rule."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache, partial
@@ -9,18 +10,30 @@ from fastapi import FastAPI
 from starlette.routing import Route
 
 from chassis.jobs import Job
+from chassis.keys import TenantKeys, key_service
+from chassis.limits.counters import counters_in
+from chassis.outside import Outside
 from chassis.service import Service
 from chassis.settings import Settings
 from chassis.unit_of_work import Database
 from contracts import gateway as messages
+from contracts.gateway import audit, keys, sign_in, users
 from gateway import api, handlers, openapi, pages, problems
 from gateway.edge import BodyLimit, Edge
-from gateway.gate import Gate
+from gateway.gate import Gate, must_be_guarded
+from gateway.identity import personal
+from gateway.identity.attempts import Attempts
+from gateway.identity.handlers import Handlers, list_changes
+from gateway.identity.oidc import Oidc
+from gateway.identity.refusals import WINDOW_SECONDS, Refusals
+from gateway.identity.signing_in import SigningIn
 
 
 def build(settings: Settings) -> Service:
     """What the gateway does on the bus."""
     database = Database("gateway", settings.database_url)
+    tenant_keys = TenantKeys(key_service(settings.kms_uri))
+    identity = Handlers(tenant_keys)
     return Service(
         "gateway",
         settings,
@@ -29,21 +42,46 @@ def build(settings: Settings) -> Service:
             messages.CreateTenant: handlers.create_tenant,
             messages.ChangeTenant: handlers.change_tenant,
             messages.ListTenants: handlers.list_tenants,
-            messages.CreateApiKey: handlers.create_api_key,
-            messages.RevokeApiKey: handlers.revoke_api_key,
-            messages.CreateSignInLink: handlers.create_sign_in_link,
+            users.ListUsers: identity.list_users,
+            users.GetUser: identity.get_user,
+            users.CreateUser: identity.create_user,
+            users.ChangeUser: identity.change_user,
+            users.RemoveUser: identity.remove_user,
+            users.EndSessions: identity.end_sessions,
+            keys.CreateApiKey: identity.create_api_key,
+            keys.RevokeApiKey: identity.revoke_api_key,
+            keys.ListApiKeys: identity.list_api_keys,
+            sign_in.CreateSignInLink: identity.create_sign_in_link,
+            sign_in.ListSignInProviders: identity.list_sign_in_providers,
+            sign_in.SetSignInProvider: identity.set_sign_in_provider,
+            sign_in.RemoveSignInProvider: identity.remove_sign_in_provider,
+            audit.ListChanges: list_changes,
         },
         jobs=[Job("sign_ins", "41 3 * * *", partial(handlers.sweep, database))],
+        keys=tenant_keys,
+        sealed=personal.RESEALED,
     )
 
 
 def application(service: Service) -> FastAPI:
-    """What the gateway does over HTTP; the service runs for as long as the application does."""
+    """What the gateway does over HTTP; the service runs for as long as the application does.
+
+    Raises:
+        UnguardedRouteError: a route does not say what it needs of whoever comes.
+    """
+    valkey, clock = service.settings.valkey_url, time.monotonic
+    refused = counters_in(valkey, clock, "refused", WINDOW_SECONDS)
+    tried = counters_in(valkey, clock, "sign-ins")
+    refusals = Refusals(refused, service.database)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with service.running():
-            yield
+        try:
+            async with service.running():
+                yield
+        finally:
+            await refused.close()
+            await tried.close()
 
     app = FastAPI(
         title="LeadLoop",
@@ -56,14 +94,20 @@ def application(service: Service) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.service = service
+    app.state.refusals = refusals
+    app.state.attempts = Attempts(tried)
+    tenant_keys = TenantKeys(key_service(service.settings.kms_uri))
+    app.state.signing_in = SigningIn(service.database, tenant_keys, refusals)
+    app.state.oidc = Oidc(service.database, tenant_keys, Outside())
     app.openapi = cache(partial(openapi.describe, app))  # type: ignore[method-assign]
     app.routes.extend(Route(path, answer) for path, answer in service.health_routes())
     app.include_router(api.router)
     app.include_router(pages.router)
     app.mount("/static", pages.STATIC)
+    must_be_guarded(app.routes)
     problems.install(app)
     # The last one added is the outermost.
     app.add_middleware(BodyLimit)
-    app.add_middleware(Gate, service=service)
+    app.add_middleware(Gate, service=service, refusals=refusals)
     app.add_middleware(Edge)
     return app

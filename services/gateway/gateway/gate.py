@@ -1,36 +1,52 @@
-"""Who may pass: everything behind the gate needs credentials of the tenant in its path, except what is public by name.
+"""Who may pass, and what for.
 
-A missing or wrong credential, a revoked key, another tenant's key and a tenant that does not exist are all answered with
-the same 401, so that nobody learns which tenants there are.
+Everything needs credentials of the tenant in its path, except what is public by name; and every route says what it needs of
+whoever comes (`needs`), or the application cannot be built (`must_be_guarded`).
+
+Who shows nothing, or what opens nothing any more, is answered 401. Who shows what is not this tenant's is answered 404, as for
+a tenant that does not exist, so that nobody learns which tenants there are.
 """
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from fastapi import Depends, Path
+from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.caller import Caller
 from chassis.service import Service
-from contracts.message import Envelope, ProblemCode, ProblemError, Reply, is_tenant
+from contracts.gateway.access import RefusedFor
+from contracts.gateway.access import Scope as Access
+from contracts.intake.privacy import OnBehalfOf
+from contracts.message import PLATFORM, Envelope, ProblemCode, ProblemError, Reply, is_tenant
 from contracts.message import Request as Ask
+from contracts.taxonomy import Role
 from contracts.values import Tenant
-from gateway import credentials, store
+from gateway import store
+from gateway.identity import audit, credentials, store_sessions
+from gateway.identity.domain_access import OF_PROGRAMS, OF_ROLE
+from gateway.identity.domain_session import IDLE, NOTED_EVERY, SAFE_METHODS, is_use
+from gateway.identity.refusals import Refusals
 
-PUBLIC: Final = frozenset({"/", "/healthz", "/readyz", "/metrics", "/openapi.json"})
+PUBLIC: Final = frozenset({"/", "/sign-in", "/healthz", "/readyz", "/metrics", "/openapi.json"})
 PUBLIC_BELOW: Final = ("/static/", "/sign-in/", "/u/")
 FROM_ANYWHERE: Final = "/u/"
 """What pages and programs of any origin may send to: its paths carry their own proof, and no cookie counts there (RFC 8058, 3.1)."""
 _OF_TENANT: Final = re.compile(r"/(?:api/)?t/([^/]+)(?:/.*)?")
+_OF_PLATFORM: Final = re.compile(r"/superadmin(?:/.*)?")
 _COOKIE: Final = "leadloop_session_"
-_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_POLICY_VIOLATION: Final = 1008
 R = TypeVar("R", bound=Reply)
 
 
@@ -39,15 +55,20 @@ class Principal:
     """Somebody who was let in.
 
     Attributes:
-        tenant: the only tenant they may see.
-        actor: their id in records: ``key:<id>`` or ``session:<id>``.
+        tenant: the only tenant they may see; a superadmin sees one at a time.
+        actor: their id in records: ``key:<id>`` or ``user:<id>``.
+        allowed: what they may do.
         cause: their request, as the cause of the messages it leads to.
+        role: a user's; none of an API key.
     """
 
     tenant: str
     actor: str
+    allowed: frozenset[Access]
     cause: Envelope
     _caller: Caller = field(repr=False)
+    role: Role | None = None
+    user_id: UUID | None = None
 
     async def ask(self, request: Ask[R], *, seconds: float = 5.0) -> R:
         """A service's reply to a request on their tenant's behalf.
@@ -57,58 +78,153 @@ class Principal:
         """
         return await self._caller.ask(self.tenant, request, seconds=seconds, cause=self.cause)
 
+    def on_behalf_of(self) -> OnBehalfOf:
+        """Them, as intake wants to know for whom it shows what is personal.
+
+        Raises:
+            ProblemError: `forbidden`, it is an API key: what is personal is shown to people.
+        """
+        if self.role is None:
+            raise ProblemError(ProblemCode.FORBIDDEN, "what is personal is shown to users who signed in, not to keys")
+        return OnBehalfOf(user=self.actor, role=self.role)
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a route asks for: one thing of who reads, another of who changes something."""
+
+    read: Access
+    write: Access | None
+
+    def of(self, method: str) -> Access | None:
+        return self.read if method in SAFE_METHODS else self.write
+
+    async def __call__(self, request: Request) -> None:
+        principal: Principal = request.state.principal
+        wanted = self.of(request.method)
+        if wanted is None or wanted not in principal.allowed:
+            refusals: Refusals = request.app.state.refusals
+            await refusals.note(principal.cause, RefusedFor.SCOPE, principal.actor)
+            whose = f"the role {principal.role}" if principal.role else "this API key"
+            raise ProblemError(ProblemCode.FORBIDDEN, f"this needs `{wanted}`, which {whose} does not allow")
+
+
+def needs(read: Access, write: Access | None = None) -> Any:
+    """What every route of a router needs, among its dependencies; without `write` nothing of it changes anything."""
+    return Depends(Needs(read, write))
+
+
+class UnguardedRouteError(Exception):
+    """A route does not say what it needs."""
+
+
+def must_be_guarded(routes: Sequence[BaseRoute]) -> None:
+    """Check that every route is public by name or says what it needs.
+
+    Raises:
+        UnguardedRouteError: at the first that does not.
+    """
+    for route, method in each(routes):
+        if not (is_public(str(route.path)) or needs_of(route, method)):
+            raise UnguardedRouteError(
+                f"{method} {route.path} does not say what it needs: give its router `needs(...)`, see gateway/gate.py"
+            )
+
+
+def each(routes: Sequence[BaseRoute]) -> Iterator[tuple[RouteContext, str]]:
+    """Every route with each of its methods; what is mounted has GET."""
+    for route in iter_route_contexts(routes):
+        for method in sorted(route.methods or {"GET"}):
+            yield route, method
+
+
+def needs_of(route: RouteContext, method: str) -> list[Access]:
+    """All that a route needs of who comes with this method; nothing where it does not say."""
+    dependant = getattr(route, "dependant", None)
+    asked = [] if dependant is None else [found.call for found in dependant.dependencies]
+    wanted = [guard.of(method) for guard in asked if isinstance(guard, Needs)]
+    return [] if None in wanted else [scope for scope in wanted if scope]
+
+
+def is_public(path: str) -> bool:
+    """Whether a path needs no credentials."""
+    return path in PUBLIC or f"{path}/".startswith(PUBLIC_BELOW)
+
 
 class Gate:
-    """The middleware that lets in whoever shows a tenant's API key or session, and nobody else."""
+    """The middleware that lets in whoever shows a tenant's API key or session, or a superadmin's, and nobody else."""
 
-    def __init__(self, app: ASGIApp, service: Service) -> None:
+    def __init__(self, app: ASGIApp, service: Service, refusals: Refusals) -> None:
         self._app = app
         self._service = service
+        self._refusals = refusals
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+            return
         if scope["type"] == "http":
             connection = HTTPConnection(scope)
             path = scope["path"]
             own_proof = path.startswith(FROM_ANYWHERE)
-            if scope["method"] not in _SAFE_METHODS and not own_proof and is_cross_origin(connection.headers):
+            if scope["method"] not in SAFE_METHODS and not own_proof and is_cross_origin(connection.headers):
                 raise ProblemError(ProblemCode.FORBIDDEN, "this came from a page that is not ours; use our own pages")
             if path not in PUBLIC and not path.startswith(PUBLIC_BELOW):
                 scope["state"]["principal"] = await self._admit(connection, path)
         await self._app(scope, receive, send)
 
     async def _admit(self, connection: HTTPConnection, path: str) -> Principal:
-        of_tenant = _OF_TENANT.fullmatch(path)
-        if of_tenant is None or not is_tenant(of_tenant[1]):
-            raise HTTPException(HTTPStatus.NOT_FOUND)
-        tenant = of_tenant[1]
-        actor = await self._actor(connection, tenant)
-        if actor is None:
-            raise _unauthenticated(connection)
-        return Principal(tenant, actor, cause_of(connection, tenant), self._service.caller)
+        tenant = PLATFORM if _OF_PLATFORM.fullmatch(path) else None
+        if tenant is None:
+            of_tenant = _OF_TENANT.fullmatch(path)
+            if of_tenant is None or not is_tenant(of_tenant[1]):
+                raise HTTPException(HTTPStatus.NOT_FOUND)
+            tenant = of_tenant[1]
+        cause = cause_of(connection, tenant)
+        if (authorization := connection.headers.get("authorization")) is not None:
+            return await self._by_key(connection, cause, authorization)
+        return await self._by_session(connection, cause)
 
-    async def _actor(self, connection: HTTPConnection, tenant: str) -> str | None:
-        """Who shows valid credentials of the tenant; an API key, where there is one, and else a session."""
-        authorization = connection.headers.get("authorization")
-        if authorization is None:
-            return await self._by_session(connection, tenant)
+    async def _by_key(self, connection: HTTPConnection, cause: Envelope, authorization: str) -> Principal:
         scheme, _, presented = authorization.partition(" ")
-        return await self._by_key(tenant, presented.strip()) if scheme.lower() == "bearer" else None
-
-    async def _by_key(self, tenant: str, presented: str) -> str | None:
-        key_id = credentials.key_id_of(presented)
+        presented = presented.strip()
+        key_id = credentials.key_id_of(presented) if scheme.lower() == "bearer" else None
         if key_id is None:
-            return None
-        async with self._service.database.begin(tenant) as uow:
-            stored = await store.key_digest(uow, tenant, key_id)
-        return f"key:{key_id}" if stored and credentials.matches(presented, stored) else None
+            raise _unauthenticated(connection)
+        async with self._service.database.begin(cause.tenant) as uow:
+            key = await store_sessions.key(uow, cause.tenant, key_id)
+        if key is None:
+            await self._refusals.note(cause, RefusedFor.CREDENTIAL)
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        if not (credentials.matches(presented, key["digest"]) and key["valid"]):
+            await self._refusals.note(cause, RefusedFor.CREDENTIAL, audit.key(key_id))
+            raise _unauthenticated(connection)
+        allowed = OF_PROGRAMS if key["scopes"] is None else frozenset(map(Access, key["scopes"]))
+        return Principal(cause.tenant, audit.key(key_id), allowed, cause, self._service.caller)
 
-    async def _by_session(self, connection: HTTPConnection, tenant: str) -> str | None:
-        secret = connection.cookies.get(session_cookie(tenant))
-        if not secret:
-            return None
-        async with self._service.database.begin(tenant) as uow:
-            session_id = await store.session_id(uow, tenant, credentials.digest(secret))
-        return f"session:{session_id}" if session_id else None
+    async def _by_session(self, connection: HTTPConnection, cause: Envelope) -> Principal:
+        for tenant in dict.fromkeys((cause.tenant, PLATFORM)):
+            if not (secret := connection.cookies.get(session_cookie(tenant))):
+                continue
+            digest = credentials.digest(secret)
+            async with self._service.database.begin(tenant) as uow:
+                session = await store_sessions.session(uow, tenant, digest, IDLE)
+                if session is None:
+                    continue
+                used = is_use(connection.scope["method"], connection.headers)
+                if used and session["now"] - session["used_at"] >= NOTED_EVERY:
+                    await store_sessions.note_use(uow, tenant, digest)
+                if cause.tenant not in (tenant, PLATFORM) and await store.registered_tenant(uow, cause.tenant) is None:
+                    raise HTTPException(HTTPStatus.NOT_FOUND)
+            role = Role(session["role"])
+            return Principal(
+                cause.tenant, audit.user(session["user_id"]), OF_ROLE[role], cause, self._service.caller,
+                role=role, user_id=session["user_id"] if tenant == cause.tenant else None,
+            )  # fmt: skip
+        shown = set(connection.cookies)
+        if any(map(_is_session, shown)) and shown.isdisjoint({session_cookie(cause.tenant), session_cookie(PLATFORM)}):
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        raise _unauthenticated(connection)
 
 
 def cause_of(connection: HTTPConnection, tenant: str) -> Envelope:
@@ -126,6 +242,10 @@ def tenant_of_cookie(name: str) -> str | None:
     """The tenant whose session cookie has this name."""
     tenant = name.removeprefix(_COOKIE)
     return tenant if tenant != name and is_tenant(tenant) else None
+
+
+def _is_session(cookie: str) -> bool:
+    return cookie.startswith(_COOKIE)
 
 
 def is_cross_origin(headers: Headers) -> bool:
@@ -157,3 +277,13 @@ def _principal(request: Request, tenant: Annotated[Tenant, Path(description="The
 
 Admitted = Annotated[Principal, Depends(_principal)]
 """What a route behind the gate declares to get at who was let in."""
+
+
+def _superadmin(request: Request) -> Principal:
+    principal: Principal = request.state.principal
+    assert principal.tenant == PLATFORM
+    return principal
+
+
+Superadmin = Annotated[Principal, Depends(_superadmin)]
+"""The same for a route below `/superadmin`, where users of the platform alone are let in."""

@@ -1,8 +1,6 @@
-"""What the gateway answers on the bus: tenants, keys and sign-in links, as an operator asks for them."""
+"""What the gateway answers on the bus about tenants."""
 
 from datetime import datetime
-
-from uuid_utils.compat import uuid7
 
 from chassis.jobs import Counts
 from chassis.received import Received
@@ -10,8 +8,9 @@ from chassis.tenants import NO_SUCH_TENANT
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts import gateway as messages
 from contracts.message import PLATFORM, ProblemCode, ProblemError
-from gateway import credentials, store
-from gateway.credentials import SignInToken
+from gateway import store
+from gateway.identity import audit, store_sessions
+from gateway.identity.domain_session import IDLE
 
 
 async def create_tenant(uow: UnitOfWork, request: Received[messages.CreateTenant]) -> messages.TenantView:
@@ -21,6 +20,7 @@ async def create_tenant(uow: UnitOfWork, request: Received[messages.CreateTenant
     if await store.register_tenant(uow, request.tenant, wanted):
         event = messages.TenantChanged(version=1, settings=wanted, created_at=uow.now)
         uow.publish(request.tenant, event, cause=request.envelope)
+        await audit.record(uow, request.envelope, request.wire.sender or "gateway", "tenant_created", "tenant")
     registered = await _registered(uow, request.tenant)
     for name in messages.TenantSettings.model_fields:
         if getattr(registered.settings, name) != getattr(wanted, name):
@@ -46,6 +46,9 @@ async def change_tenant(uow: UnitOfWork, request: Received[messages.ChangeTenant
         )
     event = messages.TenantChanged(version=changed.version, settings=wanted, created_at=changed.created_at)
     uow.publish(request.tenant, event, cause=request.envelope)
+    before_, after = (view.settings.model_dump(mode="json") for view in (before, changed))
+    detail = {name: [before_[name], after[name]] for name in after if before_[name] != after[name]}
+    await audit.record(uow, request.envelope, audit.actor_of(request), "tenant_changed", "tenant", detail)
     return changed
 
 
@@ -53,39 +56,13 @@ async def list_tenants(uow: UnitOfWork, request: Received[messages.ListTenants])
     return messages.TenantList(tenants=await store.registered_tenants(uow, request.body.only))
 
 
-async def create_api_key(uow: UnitOfWork, request: Received[messages.CreateApiKey]) -> messages.ApiKeyView:
-    await _registered(uow, request.tenant)
-    key_id = uuid7()
-    secret = credentials.new_key(key_id)
-    await store.add_key(uow, request.tenant, key_id, request.body.label, credentials.digest(secret))
-    return messages.ApiKeyView(key_id=key_id, label=request.body.label, secret=secret)
-
-
-async def revoke_api_key(uow: UnitOfWork, request: Received[messages.RevokeApiKey]) -> messages.RevokeResult:
-    revoked = await store.revoke_key(uow, request.tenant, request.body.key_id)
-    if revoked is None:
-        raise ProblemError(
-            ProblemCode.NOT_FOUND,
-            "the tenant has no such key; a key holds its id, between `ll_` and the next `_`",
-            "key_id",
-        )
-    return messages.RevokeResult(revoked=revoked)
-
-
-async def create_sign_in_link(uow: UnitOfWork, request: Received[messages.CreateSignInLink]) -> messages.SignInLink:
-    await _registered(uow, request.tenant)
-    token = SignInToken(request.tenant, credentials.new_secret())
-    expires_at = uow.now + credentials.SIGN_IN_LIFETIME
-    await store.add_sign_in_link(uow, request.tenant, credentials.digest(token.secret), expires_at)
-    return messages.SignInLink(path=f"/sign-in/{token}", expires_at=expires_at)
-
-
 async def sweep(database: Database, _: datetime) -> Counts:
     """The daily job: forget sign-in links and sessions that have ended."""
     async with database.begin() as uow:
         names = [view.tenant for view in await store.registered_tenants(uow)]
+    names.append(PLATFORM)
     async with database.begin(*names) as uow:
-        links, sessions = await store.sweep(uow, names)
+        links, sessions = await store_sessions.sweep(uow, names, IDLE)
     return {"sign_in_links": links, "sessions": sessions}
 
 

@@ -2,13 +2,13 @@
 
 from contracts.message import Allowance
 
-_POLICY = '"leads"'
-"""The policy's name; its quota is one source system's."""
+_LEADS = "leads"
+"""The policy whose quota is one source system's."""
 
 
-def header_fields(allowance: Allowance) -> dict[str, str]:
+def header_fields(allowance: Allowance, policy: str = _LEADS) -> dict[str, str]:
     """The policy (quota `q` in a window of `w` seconds), and what remains of it (`r`, more in `t` seconds)."""
     return {
-        "RateLimit-Policy": f"{_POLICY};q={allowance.limit};w={allowance.window_seconds}",
-        "RateLimit": f"{_POLICY};r={allowance.remaining};t={allowance.reset_seconds}",
+        "RateLimit-Policy": f'"{policy}";q={allowance.limit};w={allowance.window_seconds}',
+        "RateLimit": f'"{policy}";r={allowance.remaining};t={allowance.reset_seconds}',
     }

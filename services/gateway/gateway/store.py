@@ -1,8 +1,7 @@
-"""Every query of the gateway."""
+"""Every query about tenants."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID
 
 from sqlalchemy import Row
 
@@ -61,88 +60,3 @@ def _view(row: Row[tuple[str, int, object, datetime]]) -> TenantView:
         settings=TenantSettings.model_validate(row.settings),
         created_at=row.created_at,
     )
-
-
-async def add_key(uow: UnitOfWork, tenant: str, key_id: UUID, label: str, digest: bytes) -> None:
-    await uow.execute(
-        "insert into api_key (tenant_id, key_id, label, digest) values (:tenant, :key_id, :label, :digest)",
-        tenant=tenant, key_id=key_id, label=label, digest=digest,
-    )  # fmt: skip
-
-
-async def revoke_key(uow: UnitOfWork, tenant: str, key_id: UUID) -> bool | None:
-    """Revoke a key; whether this call did it, or None where the tenant has no such key."""
-    rows = await uow.execute(
-        """update api_key set revoked_at = coalesce(revoked_at, :now) where tenant_id = :tenant and key_id = :key_id
-           returning revoked_at = :now as now""",
-        tenant=tenant, key_id=key_id, now=uow.now,
-    )  # fmt: skip
-    return rows.scalar_one_or_none()
-
-
-async def key_digest(uow: UnitOfWork, tenant: str, key_id: UUID) -> bytes | None:
-    """The digest of a key that was not revoked."""
-    rows = await uow.execute(
-        "select digest from api_key where tenant_id = :tenant and key_id = :key_id and revoked_at is null",
-        tenant=tenant, key_id=key_id,
-    )  # fmt: skip
-    return rows.scalar_one_or_none()
-
-
-async def add_sign_in_link(uow: UnitOfWork, tenant: str, digest: bytes, expires_at: datetime) -> None:
-    await uow.execute(
-        "insert into sign_in_link (tenant_id, digest, expires_at) values (:tenant, :digest, :expires_at)",
-        tenant=tenant, digest=digest, expires_at=expires_at,
-    )  # fmt: skip
-
-
-async def sign_in_link_expiry(uow: UnitOfWork, tenant: str, digest: bytes) -> datetime | None:
-    """Until when a link that was not used yet works; None where it does not."""
-    rows = await uow.execute(
-        """select expires_at from sign_in_link
-           where tenant_id = :tenant and digest = :digest and used_at is null and expires_at > now()""",
-        tenant=tenant, digest=digest,
-    )  # fmt: skip
-    return rows.scalar_one_or_none()
-
-
-async def use_sign_in_link(uow: UnitOfWork, tenant: str, digest: bytes) -> bool:
-    """Use a link up; whether it worked. Of two at once, the second waits for the first and finds it used."""
-    rows = await uow.execute(
-        """update sign_in_link set used_at = now()
-           where tenant_id = :tenant and digest = :digest and used_at is null and expires_at > now()
-           returning tenant_id""",
-        tenant=tenant, digest=digest,
-    )  # fmt: skip
-    return rows.first() is not None
-
-
-async def add_session(uow: UnitOfWork, tenant: str, session_id: UUID, digest: bytes, expires_at: datetime) -> None:
-    await uow.execute(
-        """insert into session (tenant_id, digest, session_id, expires_at)
-           values (:tenant, :digest, :session_id, :expires_at)""",
-        tenant=tenant, digest=digest, session_id=session_id, expires_at=expires_at,
-    )  # fmt: skip
-
-
-async def session_id(uow: UnitOfWork, tenant: str, digest: bytes) -> UUID | None:
-    """The id of a session that has not ended."""
-    rows = await uow.execute(
-        "select session_id from session where tenant_id = :tenant and digest = :digest and expires_at > now()",
-        tenant=tenant, digest=digest,
-    )  # fmt: skip
-    return rows.scalar_one_or_none()
-
-
-async def end_session(uow: UnitOfWork, tenant: str, digest: bytes) -> None:
-    await uow.execute(
-        "delete from session where tenant_id = :tenant and digest = :digest", tenant=tenant, digest=digest
-    )
-
-
-async def sweep(uow: UnitOfWork, tenants: Sequence[str]) -> tuple[int, int]:
-    """Delete these tenants' sign-in links and sessions that have ended; how many of each."""
-    gone = "where tenant_id = any(cast(:tenants as text[])) and expires_at < now()"
-    links = await uow.execute(f"delete from sign_in_link {gone}", tenants=list(tenants))
-    sessions = await uow.execute(f"delete from session {gone}", tenants=list(tenants))
-    return links.rowcount, sessions.rowcount

@@ -5,6 +5,7 @@ from time import monotonic
 
 from chassis.jobs import Job
 from chassis.keys import TenantKeys, key_service
+from chassis.limits.counters import Clock, counters_in
 from chassis.service import Service
 from chassis.settings import Settings
 from chassis.unit_of_work import Database
@@ -32,7 +33,6 @@ from intake.leads import handlers as leads
 from intake.leads.narrowing import Narrowing
 from intake.limits import admission
 from intake.limits.admission import Admission
-from intake.limits.counters import Clock, counters_in
 from intake.limits.handlers import list_parked
 from intake.limits.limiter import Limiter
 from intake.limits.releasing import Releaser
@@ -51,7 +51,7 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
     """The service; `clock` is by which its rate limits count, but for those counted in Valkey."""
     database = Database("intake", settings.database_url)
     keys = TenantKeys(key_service(settings.kms_uri))
-    counters = counters_in(settings.valkey_url, clock)
+    counters = counters_in(settings.valkey_url, clock, "leads")
     limiter = Limiter(counters, clock)
     releaser = Releaser(database, keys, limiter, clock)
     submissions = Submissions(keys, Admission(limiter, keys))

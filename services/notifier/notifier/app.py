@@ -7,6 +7,7 @@ from chassis.service import Service
 from chassis.settings import Settings
 from chassis.unit_of_work import Database
 from contracts import notifier as messages
+from contracts.gateway.access import AccessRefused
 from contracts.intake.privacy import RevealLimitReached
 from notifier import handlers, jobs
 
@@ -21,7 +22,7 @@ def build(settings: Settings) -> Service:
         "notifier",
         settings,
         database=database,
-        consumes={RevealLimitReached: handlers.alert_of_reveals},
+        consumes={RevealLimitReached: handlers.alert_of_reveals, AccessRefused: handlers.alert_of_refusals},
         answers={
             messages.ListAlerts: handlers.list_alerts,
             messages.DismissAlert: handlers.dismiss_alert,

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
+from contracts.gateway.access import AccessRefused, RefusedFor
 from contracts.intake.privacy import RevealLimitReached
 from contracts.notifier import AlertView
 from contracts.outcomes import MissingOutcomesView
@@ -12,6 +13,12 @@ from contracts.taxonomy import AlertCategory, Severity
 
 OUTCOME_MISSING = "OUTCOME_MISSING"
 REVEAL_LIMIT = "REVEAL_LIMIT"
+ACCESS_REFUSED = "ACCESS_REFUSED"
+_LOOK_INTO: Final = {
+    RefusedFor.CREDENTIAL: "an API key was shown that opens nothing: give the program that shows it a new one, or find out who guesses",
+    RefusedFor.SIGN_IN: "passwords were tried that are wrong: ask the user whether it was they, and give them a link if it was",
+    RefusedFor.SCOPE: "something was asked for that the role or the key does not allow: allow it, or find out who has the credential",
+}
 _LEADS_NAMED = 100
 
 
@@ -126,5 +133,25 @@ def reveals_notice(reached: RevealLimitReached) -> Notice:
             "seen": reached.seen,
             "refused": reached.refused,
             "occurred_at": reached.occurred_at.isoformat(),
+        },
+    )
+
+
+def refusals_notice(refused: AccessRefused) -> Notice:
+    """What is said of somebody who was refused again and again."""
+    who = refused.actor or "somebody unknown"
+    return Notice(
+        code=ACCESS_REFUSED,
+        condition=f"{refused.refused_for} {refused.actor or ''}".strip(),
+        category=AlertCategory.OPS,
+        severity=Severity.WARNING,
+        title=f"{who} was refused more than {refused.limit} times",
+        message=f"Within {refused.window_seconds // 60} minutes {_LOOK_INTO[refused.refused_for]}",
+        evidence={
+            "actor": refused.actor,
+            "refused_for": refused.refused_for,
+            "limit": refused.limit,
+            "window_seconds": refused.window_seconds,
+            "occurred_at": refused.occurred_at.isoformat(),
         },
     )

@@ -7,6 +7,7 @@ from chassis import paging
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts import notifier as messages
+from contracts.gateway.access import AccessRefused
 from contracts.intake.privacy import RevealLimitReached
 from contracts.message import ProblemCode, ProblemError
 from notifier import domain, raising, store
@@ -16,6 +17,12 @@ async def alert_of_reveals(uow: UnitOfWork, received: Sequence[Received[RevealLi
     """Alert people that somebody asks to see very many persons: one open alert per caller, kept up to date."""
     for message in received:
         await raising.alert(uow, message.tenant, domain.reveals_notice(message.body), message.envelope)
+
+
+async def alert_of_refusals(uow: UnitOfWork, received: Sequence[Received[AccessRefused]]) -> None:
+    """Alert people that somebody is refused again and again: one open alert each, kept up to date."""
+    for message in received:
+        await raising.alert(uow, message.tenant, domain.refusals_notice(message.body), message.envelope)
 
 
 async def list_alerts(uow: UnitOfWork, request: Received[messages.ListAlerts]) -> messages.AlertPage:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from contracts import gateway
+from contracts.gateway import tenants
 from contracts.taxonomy import key
 from intake.leads.domain_country import BY_NAME, KEY_OF, read_country
 
@@ -18,6 +18,6 @@ def test_a_country_is_read_from_its_code_or_its_name(typed: str, code: str | Non
 
 
 def test_every_country_that_a_tenant_can_be_in_is_known_by_its_code_and_its_key() -> None:
-    assert KEY_OF.keys() == gateway._REGIONS
+    assert KEY_OF.keys() == tenants._REGIONS
     assert {read_country(made) for made in KEY_OF.values()} == KEY_OF.keys()
     assert all(name == key(name) for name in BY_NAME)

@@ -16,7 +16,7 @@ from chassis.service import Service
 from contracts.intake.leads import SubmitLead
 from contracts.intake.limits import ListParked
 from intake.app import build
-from tests.intake.limits.clock import Clock
+from tests.chassis.limits.clock import Clock
 from tests.platform import Platform
 from tests.waiting import until
 

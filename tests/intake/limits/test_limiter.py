@@ -5,11 +5,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from chassis.limits.counters import LocalCounters
 from intake.limits import limiter as limits
 from intake.limits import releasing
-from intake.limits.counters import LocalCounters
 from intake.limits.limiter import Limiter
-from tests.intake.limits.clock import Clock
+from tests.chassis.limits.clock import Clock
 
 
 async def test_beyond_so_many_sources_of_a_tenant_new_ones_share_one_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,11 +6,26 @@ from typing import Final
 from fastapi import APIRouter
 from starlette.staticfiles import StaticFiles
 
-from gateway.pages import dashboard, numbers, sign_in, unsubscribe, win_rates
+from contracts.gateway.access import Scope
+from gateway.gate import needs
+from gateway.pages import account, dashboard, keys, numbers, sign_in, superadmin, unsubscribe, users, win_rates
 
 STATIC: Final = StaticFiles(directory=Path(__file__).parents[1] / "static", packages=[("js_lib_htmx", "static/htmx")])
 """Our style sheet and icon, and htmx from its wheel."""
 
+PARTS: Final = (
+    (dashboard, needs(Scope.NUMBERS_READ, Scope.ALERTS_WRITE)),
+    (numbers, needs(Scope.NUMBERS_READ)),
+    (win_rates, needs(Scope.NUMBERS_READ)),
+    (users, needs(Scope.USERS_READ, Scope.USERS_WRITE)),
+    (keys, needs(Scope.USERS_READ, Scope.USERS_WRITE)),
+    (account, needs(Scope.SELF, Scope.SELF)),
+    (superadmin, needs(Scope.SELF, Scope.SELF)),
+)
+"""What there is behind the gate, and what whoever reads it needs, and whoever changes it."""
+
 router = APIRouter(include_in_schema=False)
-for part in (sign_in, unsubscribe, dashboard, numbers, win_rates):
-    router.include_router(part.router)
+for public in (sign_in, unsubscribe):
+    router.include_router(public.router)
+for part, needed in PARTS:
+    router.include_router(part.router, dependencies=[needed])

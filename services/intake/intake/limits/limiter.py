@@ -6,10 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from chassis.consumer import most_held
+from chassis.limits.counters import Clock, Counters
 from chassis.received import Received
 from contracts.catalogue import COMMANDS, OPERATOR
 from contracts.message import Allowance
-from intake.limits.counters import Clock, Counters
 
 _REMEMBERED = 2 * most_held(COMMANDS)
 """More submissions than the consumer holds at any time, all of which may be put back and tried again."""

@@ -16,6 +16,7 @@ from tink import TinkError
 from chassis import tenants
 from chassis.failures import describe, is_transient, lost_a_race
 from chassis.keys import TenantKey, TenantKeys
+from chassis.limits.counters import Clock
 from chassis.logs import get_logger
 from chassis.received import Wire
 from chassis.unit_of_work import Database, UnitOfWork
@@ -23,7 +24,6 @@ from contracts.intake.leads import SubmitLead
 from intake import locks
 from intake.limits import store
 from intake.limits.admission import purpose
-from intake.limits.counters import Clock
 from intake.limits.limiter import Limiter
 
 log = get_logger("releasing")

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from intake.limits import counters
-from intake.limits.counters import LocalCounters
-from intake.limits.shared_counters import SharedCounters
+from chassis.limits import counters
+from chassis.limits.counters import LocalCounters
+from chassis.limits.shared_counters import SharedCounters
 from leadloop import embedded
 from leadloop.embedded import Valkey
-from tests.intake.limits.clock import Clock
+from tests.chassis.limits.clock import Clock
 from tests.waiting import until
 
 
@@ -27,7 +27,7 @@ async def valkey(memory_path: Path) -> AsyncIterator[Valkey]:
 @asynccontextmanager
 async def sharing(url: str, clock: Clock, seconds: float = 3600) -> AsyncIterator[SharedCounters]:
     """A replica's counters; the window is so long that no test meets its end, unless it wants to."""
-    shared = SharedCounters(url, LocalCounters(clock), clock, seconds)
+    shared = SharedCounters(url, LocalCounters(clock), clock, "leads", seconds)
     try:
         yield shared
     finally:

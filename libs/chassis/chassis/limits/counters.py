@@ -5,7 +5,7 @@ from typing import Final, Protocol
 
 from pydantic import SecretStr
 
-from intake.limits.domain_window import Counter, Usage
+from chassis.limits.window import Counter, Usage
 
 WINDOW_SECONDS: Final = 60
 _MANY: Final = 10_000
@@ -43,13 +43,12 @@ class LocalCounters:
         """There is nothing to close."""
 
 
-def counters_in(url: SecretStr | None, clock: Clock) -> Counters:
-    """The counters in this Valkey, or else in the process."""
-    local = LocalCounters(clock)
+def counters_in(url: SecretStr | None, clock: Clock, of: str, window_seconds: float = WINDOW_SECONDS) -> Counters:
+    """The counters in this Valkey, or else in the process; what they are `of` keeps them apart from others there."""
+    local = LocalCounters(clock, window_seconds)
     if url is None:
         return local
-    from intake.limits.shared_counters import (
-        SharedCounters,
-    )  # its client takes 9 MiB, and few installations have a Valkey
+    # Imported here: its client takes 9 MiB, and few installations have a Valkey.
+    from chassis.limits.shared_counters import SharedCounters
 
-    return SharedCounters(url.get_secret_value(), local, clock)
+    return SharedCounters(url.get_secret_value(), local, clock, of, window_seconds)

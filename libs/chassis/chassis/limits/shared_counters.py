@@ -10,9 +10,9 @@ from valkey.asyncio import Valkey
 from valkey.exceptions import ValkeyError
 
 from chassis.failures import describe
+from chassis.limits.counters import WINDOW_SECONDS, Clock, Counters
+from chassis.limits.window import Usage
 from chassis.logs import get_logger
-from intake.limits.counters import WINDOW_SECONDS, Clock, Counters
-from intake.limits.domain_window import Usage
 
 log = get_logger("limits")
 
@@ -25,15 +25,18 @@ _AWAY_SECONDS: Final = 5.0
 class SharedCounters:
     """Counts in Valkey, by Valkey's clock; while that is away, in `fallback`."""
 
-    def __init__(self, url: str, fallback: Counters, clock: Clock, window_seconds: float = WINDOW_SECONDS) -> None:
+    def __init__(
+        self, url: str, fallback: Counters, clock: Clock, of: str, window_seconds: float = WINDOW_SECONDS
+    ) -> None:
         self._valkey = Valkey.from_url(
             url,
             socket_timeout=_PATIENCE_SECONDS,
             socket_connect_timeout=_PATIENCE_SECONDS,
-            client_name="leadloop-intake",
+            client_name=f"leadloop-{of}",
         )
         self._script = self._valkey.register_script(_TAKE)
         self._fallback = fallback
+        self._of = of
         self._clock = clock
         self._window = round(window_seconds * 1000)
         self._away_until: float | None = None
@@ -42,7 +45,7 @@ class SharedCounters:
         if self._away_until is None or self._clock() >= self._away_until:
             try:
                 # Its hash tag keeps the key on one node of a cluster; a tenant's name has no bar in it.
-                key = f"leadloop:leads:{{{tenant}|{source}}}"
+                key = f"leadloop:{self._of}:{{{tenant}|{source}}}"
                 granted, *usage = await self._script(keys=[key], args=[self._window, wanted, limit])
             except (ValkeyError, OSError) as error:
                 if self._away_until is None:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intake.limits.domain_window import Counter, Usage
+from chassis.limits.window import Counter, Usage
 
 WINDOW = 60_000
 limits = st.integers(1, 300)

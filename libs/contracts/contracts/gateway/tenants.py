@@ -1,15 +1,14 @@
-"""Messages of the gateway: tenants, API keys, sign-in links."""
+"""Messages of the gateway: the tenants of the installation, and how each wants to be served."""
 
 from datetime import datetime
 from typing import Annotated, ClassVar
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator
 
 from contracts.message import Event, Kind, Reply, Request, Topic
 from contracts.taxonomy import MergePolicy
-from contracts.values import NO_NUL, Slug, SourceSystem, Tenant
+from contracts.values import Actor, Slug, SourceSystem, Tenant
 
 _REGIONS = frozenset(
     """
@@ -135,6 +134,7 @@ class ChangeTenant(Request[TenantView]):
     """The version the caller has seen: where it was changed since, that is a conflict and nothing is changed."""
     settings: NewTenantSettings
     """All of them; what is left out goes back to its default."""
+    ordered_by: Actor | None = None
 
 
 class ListTenants(Request[TenantList]):
@@ -143,48 +143,3 @@ class ListTenants(Request[TenantList]):
     topic: ClassVar = Topic("gateway", Kind.REQUEST, "list_tenants")
     only: Annotated[list[Tenant], Field(max_length=MOST_TENANTS)] = []
     """Which; every one there is, if empty."""
-
-
-class ApiKeyView(Reply):
-    """A key just made."""
-
-    key_id: UUID
-    label: str
-    secret: str
-    """What the caller of the API presents; shown this once and stored only as its SHA-256."""
-
-
-class CreateApiKey(Request[ApiKeyView]):
-    """Make a key for the tenant's HTTP API."""
-
-    topic: ClassVar = Topic("gateway", Kind.REQUEST, "create_api_key")
-    label: Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL)] = "default"
-
-
-class RevokeResult(Reply):
-    """The key opens nothing any more."""
-
-    revoked: bool
-    """Whether this call revoked it."""
-
-
-class RevokeApiKey(Request[RevokeResult]):
-    """Revoke a key of the tenant's HTTP API."""
-
-    topic: ClassVar = Topic("gateway", Kind.REQUEST, "revoke_api_key")
-    key_id: UUID
-
-
-class SignInLink(Reply):
-    """A link that signs in once."""
-
-    path: str
-    """Relative to the gateway's address."""
-    expires_at: datetime
-    """When it stops working, used or not."""
-
-
-class CreateSignInLink(Request[SignInLink]):
-    """Make a link that signs its bearer in to the tenant's dashboard."""
-
-    topic: ClassVar = Topic("gateway", Kind.REQUEST, "create_sign_in_link")

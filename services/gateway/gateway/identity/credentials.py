@@ -12,8 +12,6 @@ from datetime import timedelta
 from uuid import UUID
 
 SIGN_IN_LIFETIME = timedelta(minutes=15)
-SESSION_LIFETIME = timedelta(hours=12)
-"""Absolute: using a session does not prolong it."""
 
 _KEY_PREFIX = "ll"
 _RANDOM_BYTES = 32

@@ -1,0 +1,61 @@
+"""API keys allow what was said, as long as was said, and are shown once."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from contracts.gateway.access import Scope
+from contracts.gateway.keys import CreateApiKey
+from contracts.message import ProblemCode, ProblemError
+from tests.gateway.conftest import Gateway, Tenancy
+
+
+async def test_a_key_is_made_listed_without_its_secret_and_revoked(acme: Tenancy, admin: httpx.AsyncClient) -> None:
+    until = datetime.now(UTC) + timedelta(days=1)
+    made = await admin.post(
+        acme.path("/keys"), json={"label": "crm", "scopes": ["leads:read"], "expires_at": until.isoformat()}
+    )
+    assert made.status_code == 201
+    key = made.json()
+    listed = await admin.get(acme.path("/keys"), params={"limit": 1})
+    (shown,) = listed.json()["keys"]
+    assert (shown["key_id"], shown["label"], shown["scopes"]) == (key["key_id"], "crm", ["leads:read"])
+    assert shown["created_by"].startswith("user:") and shown["expires_at"] and not shown["revoked_at"]
+    assert key["secret"] not in listed.text and listed.json()["next_cursor"]
+    assert (await admin.delete(acme.path(f"/keys/{key['key_id']}"))).json() == {"revoked": True}
+    assert (await admin.delete(acme.path(f"/keys/{key['key_id']}"))).json() == {"revoked": False}
+    assert (await admin.delete(acme.path(f"/keys/{uuid4()}"))).status_code == 404
+    assert (await admin.get(acme.path("/keys"), params={"limit": 1})).json()["keys"][0]["revoked_at"]
+
+
+async def test_a_key_that_would_open_nothing_is_not_made(gateway: Gateway, acme: Tenancy) -> None:
+    with pytest.raises(ProblemError) as refusal:
+        await gateway.platform.caller.ask(acme.name, CreateApiKey(expires_at=datetime.now(UTC)))
+    assert (refusal.value.problem.code, refusal.value.problem.field) == (ProblemCode.INVALID, "expires_at")
+
+
+async def test_a_key_says_what_it_allows(gateway: Gateway, acme: Tenancy) -> None:
+    made = await gateway.platform.caller.ask(acme.name, CreateApiKey(scopes=frozenset({Scope.SELF, Scope.LEADS_READ})))
+    async with gateway.client(made.secret) as program:
+        me = (await program.get(acme.path("/me"))).json()
+        refused = await program.post(acme.path("/leads"), json={})
+    assert me == {"actor": f"key:{made.key_id}", "role": None, "allowed": ["leads:read", "self"]}
+    assert refused.status_code == 403 and "leads:write" in refused.json()["detail"]
+
+
+async def test_the_page_of_keys_shows_a_new_one_this_once(acme: Tenancy, admin: httpx.AsyncClient) -> None:
+    path = f"/t/{acme.name}/settings/keys"
+    made = await admin.post(
+        path, data={"label": "crm", "scopes": ["leads:read", "leads:write"], "expires_on": "2999-01-01"}
+    )
+    secret = made.text.partition("<code>")[2].partition("</code>")[0]
+    assert made.status_code == 200 and secret.startswith("ll_") and made.headers["cache-control"] == "no-store"
+    page = (await admin.get(path)).text
+    assert secret not in page and "crm" in page and "2999-01-01" in page
+    past = await admin.post(path, data={"label": "old", "expires_on": "2020-01-01"})
+    assert past.status_code == 400 and "would open nothing" in past.text
+    key_id = (await admin.get(acme.path("/keys"))).json()["keys"][0]["key_id"]
+    assert (await admin.post(f"{path}/{key_id}/revoke")).status_code == 303
+    assert "revoked" in (await admin.get(path)).text
