@@ -108,6 +108,19 @@ async def newcomer(provisioned: Platform, scene: Scene) -> AsyncIterator[Connect
         yield connection
 
 
+@pytest.mark.parametrize("seed", [None, new_seed()], ids=["none", "one that nobody has any more"])
+async def test_without_a_credential_that_counts_nobody_is_let_in(provisioned: Platform, seed: str | None) -> None:
+    refusals: list[Exception] = []
+
+    async def refused(error: Exception) -> None:
+        refusals.append(error)
+
+    client = Client()
+    with pytest.raises(Exception, match=r"(?i)authorization|no servers"):
+        await client.connect(provisioned.broker.url, nkeys_seed_str=seed, allow_reconnect=False, error_cb=refused)
+    await client.close()
+
+
 @pytest.mark.parametrize("user", [*SERVICES, OPERATOR])
 async def test_a_credential_publishes_what_its_holder_sends_and_nothing_else(platform: Platform, user: str) -> None:
     async with Connection.of(platform, user) as connection:

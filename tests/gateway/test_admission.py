@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
+from starlette.types import Message
 
 from contracts.gateway.access import Scope
 from contracts.gateway.keys import CreateApiKey, RevokeApiKey
@@ -146,6 +147,20 @@ async def test_no_unsafe_method_of_a_session_works_from_a_page_of_another_origin
             browser.headers.update(headers)
             met = await answers(browser, gateway, acme.name, lambda method, _: method in UNSAFE)
             assert len(met) > 15 and set(met.values()) == {403}
+
+
+async def test_a_socket_is_opened_to_nobody(gateway: Gateway) -> None:
+    said: list[Message] = []
+
+    async def send(message: Message) -> None:
+        said.append(message)
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    scope = {"type": "websocket", "path": "/api/t/acme/leads", "headers": [], "query_string": b""}
+    await gateway.app(scope, receive, send)
+    assert [message["type"] for message in said] == ["websocket.close"]
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from contracts.documents.examples import example_of
 from contracts.documents.schema import meaning_of, nested_in, schema_of
+from gateway.gate import needs_of
 from gateway.problems import ProblemDetail
 
 _COMPONENTS = "#/components/schemas/{model}"
@@ -24,11 +25,17 @@ def describe(app: FastAPI) -> dict[str, Any]:
     schemas = components["schemas"]
     problem = ProblemDetail.model_json_schema(ref_template=_COMPONENTS)
     schemas.update(problem.pop("$defs") | schemas, ProblemDetail=problem)
-    components["securitySchemes"] = {"ApiKey": {"type": "http", "scheme": "bearer", "description": "`ll_…`"}}
-    document["security"] = [{"ApiKey": []}]
+    components["securitySchemes"] = {
+        "ApiKey": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "`ll_…`; each operation says which scopes it needs",
+        }
+    }
     for route in iter_route_contexts(app.routes):
         if isinstance(route.original_route, APIRoute) and route.include_in_schema:
             for method in route.methods or ():
+                document["paths"][route.path][method.lower()]["security"] = [{"ApiKey": needs_of(route, method)}]
                 _explain_parameters(document["paths"][route.path][method.lower()], route)
             for model in _bodies(route):
                 _explain_fields(schemas.get(model.__name__, {}), model)

@@ -175,6 +175,19 @@ async def test_a_session_lives_on_by_what_somebody_does_and_not_by_what_its_page
             assert (idle.total_seconds() < 60) is used
 
 
+async def test_whoever_was_signed_in_before_there_were_users_signs_in_again(gateway: Gateway, acme: Tenancy) -> None:
+    async with gateway.client() as browser, gateway.platform.sql() as sql:
+        await sql.execute(
+            """insert into gateway.session (tenant_id, digest, session_id, expires_at)
+               values ($1, sha256('old'), gen_random_uuid(), now() + interval '1 hour')""",
+            acme.name,
+        )
+        browser.cookies.set(f"leadloop_session_{acme.name}", "old")
+        assert (await browser.get(f"/t/{acme.name}")).status_code == 401
+        await gateway.sign_in(browser, acme.name)
+        assert (await browser.get(f"/t/{acme.name}")).status_code == 200
+
+
 async def test_a_superadmin_signs_in_without_a_tenant_and_leaves_all_of_them(
     gateway: Gateway, acme: Tenancy, anyone: Tenancy
 ) -> None:
