@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from joserfc.jwk import RSAKey
 
 from chassis.outside import Outside
@@ -145,12 +146,26 @@ async def test_an_answer_to_one_browser_signs_in_no_other_and_none_twice(
     async with gateway.client() as attacker, gateway.client() as victim:
         back = (await attacker.get((await attacker.get(start)).headers["location"])).headers["location"]
         assert (await victim.get(back)).status_code == 403
-        everybodys = Round.of("", acme.name, "here")
-        assert (await victim.get(f"{start}/back", params={"code": "x", "state": everybodys.state})).status_code == 403
         await victim.get(start)
         assert (await victim.get(back)).status_code == 403
         assert (await attacker.get(back)).status_code == 303
         assert (await attacker.get(back)).status_code == 403
+
+
+async def test_an_answer_made_for_whoever_has_set_out_nowhere_signs_nobody_in(
+    gateway: Gateway, acme: Tenancy, provider: Provider
+) -> None:
+    await gateway.user(acme.name, email="ada@example.com")
+    start = await trust(gateway, acme.name, provider)
+    everybodys = Round.of("", acme.name, "here")
+    challenge = create_s256_code_challenge(everybodys.verifier)
+    async with gateway.client() as attacker, gateway.client() as victim:
+        there = httpx.URL((await attacker.get(start)).headers["location"])
+        crafted = there.copy_merge_params(
+            {"state": everybodys.state, "nonce": everybodys.nonce, "code_challenge": challenge}
+        )
+        back = (await attacker.get(crafted)).headers["location"]
+        assert (await victim.get(back)).status_code == 403
 
 
 async def test_what_only_the_gateway_reaches_is_reached_by_no_provider(
