@@ -1,6 +1,5 @@
 """Signing in by way of another system: who it says somebody is, if everything about its word is right."""
 
-import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -118,7 +117,7 @@ async def test_a_tenant_can_take_whoever_its_provider_knows(
         {"aud": "another"},
         {"aud": [CLIENT, "another"], "azp": "another"},
         {"iss": "https://evil.example"},
-        {"exp": int(time.time()) - 600},
+        {"exp": 1},
         {"exp": None},
         {"sub": ""},
         {"signature": "another key"},
