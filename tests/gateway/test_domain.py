@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.aggregator.events import StoredEvent
-from gateway.credentials import SignInToken, digest, key_id_of, matches, new_key
 from gateway.domain_activity import tell
+from gateway.identity.credentials import SignInToken, digest, key_id_of, matches, new_key
 
 
 def test_an_api_key_names_its_id_and_is_known_by_its_digest() -> None:
