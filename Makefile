@@ -6,6 +6,9 @@ PYPROJECTS := pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS))
 OURS := contracts chassis intake outcomes outreach aggregator notifier gateway leadloop
 WORKERS ?= 2
 
+# Where it is set, each of the many processes compiles anew all that it imports: seconds, every time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup up demo down test chaos sim lint format bench lock docs
 
 help: ## Show this

@@ -1,12 +1,20 @@
 """What tests of several of intake's subjects need."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import structlog
 
 from chassis import logs
+from tests.platform import Platform
+
+
+@pytest.fixture(scope="module")
+async def intake(platform: Platform) -> AsyncIterator[Platform]:
+    """The platform, on which intake runs for all tests of a file: to start and stop it takes longer than most of them."""
+    async with platform.running("intake"):
+        yield platform
 
 
 @pytest.fixture

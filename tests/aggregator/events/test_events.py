@@ -10,7 +10,7 @@ from tests.platform import Platform
 from tests.waiting import until
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 async def running(platform: Platform):
     async with platform.running("aggregator"):
         yield

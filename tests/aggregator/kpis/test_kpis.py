@@ -24,7 +24,7 @@ MOST_ROWS_FOR_HISTORY = 50
 """Of 3,600 old events."""
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 async def running(platform: Platform) -> AsyncIterator[None]:
     async with platform.running("aggregator"):
         yield

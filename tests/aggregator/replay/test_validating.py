@@ -19,7 +19,7 @@ from tests.test_tenants_apart import tenant_tables
 NOW = datetime.now(UTC)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 async def running(platform: Platform) -> AsyncIterator[None]:
     async with platform.running("aggregator"):
         yield

@@ -24,7 +24,7 @@ from tests.waiting import until
 WON, LOST, MET = OutcomeType.CLOSED_WON, OutcomeType.CLOSED_LOST, OutcomeType.APPOINTMENT_SET
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 async def running(platform: Platform) -> AsyncIterator[None]:
     async with platform.running("aggregator"):
         yield

@@ -1,7 +1,6 @@
 """Distribution in a running service: over the bus, by request and by the clock."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -80,10 +79,9 @@ class Team:
 
 
 @pytest.fixture
-async def team(platform: Platform, tenant: str) -> AsyncIterator[Team]:
-    async with platform.running("intake"):
-        await platform.introduce(tenant, "intake")
-        yield Team(platform, tenant)
+async def team(intake: Platform, tenant: str) -> Team:
+    await intake.introduce(tenant, "intake")
+    return Team(intake, tenant)
 
 
 async def test_a_lead_is_received_routed_assigned_worked_and_closed(team: Team) -> None:

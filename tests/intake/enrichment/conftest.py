@@ -18,14 +18,20 @@ async def web() -> AsyncIterator[Web]:
         yield web
 
 
+@pytest.fixture(scope="module")
+async def files(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Path]:
+    """The folder of the providers' files; intake runs for all tests of a file, and may reach this machine."""
+    folder = tmp_path_factory.mktemp("providers")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("LEADLOOP_PROVIDER_HOSTS", "127.0.0.1")
+        patched.setenv("LEADLOOP_PROVIDER_FILES", str(folder))
+        patched.setattr(calling, "PAUSES", (timedelta(milliseconds=10),) * 2)
+        patched.setattr(executing, "_POLL_SECONDS", 0.05)
+        async with platform.running("intake"):
+            yield folder
+
+
 @pytest.fixture
-async def scene(
-    platform: Platform, tenant: str, web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Scene]:
-    monkeypatch.setenv("LEADLOOP_PROVIDER_HOSTS", f"127.0.0.1:{web.port}")
-    monkeypatch.setenv("LEADLOOP_PROVIDER_FILES", str(tmp_path))
-    monkeypatch.setattr(calling, "PAUSES", (timedelta(milliseconds=10),) * 2)
-    monkeypatch.setattr(executing, "_POLL_SECONDS", 0.05)
-    async with platform.running("intake"):
-        await platform.introduce(tenant, "intake")
-        yield Scene(platform, tenant, web, tmp_path)
+async def scene(platform: Platform, tenant: str, web: Web, files: Path) -> Scene:
+    await platform.introduce(tenant, "intake")
+    return Scene(platform, tenant, web, files)

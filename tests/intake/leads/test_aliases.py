@@ -1,6 +1,5 @@
 """A tenant's aliases: other words for its sources and places, for whatever is submitted from then on."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
@@ -19,11 +18,10 @@ from tests.platform import Platform
 
 
 @pytest.fixture
-async def running(platform: Platform, tenant: str) -> AsyncIterator[Platform]:
+async def running(intake: Platform, tenant: str) -> Platform:
     """Intake, knowing the tenant."""
-    async with platform.running("intake"):
-        await platform.introduce(tenant, "intake")
-        yield platform
+    await intake.introduce(tenant, "intake")
+    return intake
 
 
 def alias(kind: str, alias: str, key: str) -> Alias:

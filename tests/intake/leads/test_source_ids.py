@@ -1,7 +1,6 @@
 """A source that knows its leads by e-mail or telephone is served like any other, and its ids are nowhere but sealed."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -31,10 +30,9 @@ EMAIL, PHONE, DIGITS = "Jane.Roe@example.com", "(614) 555-0134", "6145550134"
 
 
 @pytest.fixture
-async def running(platform: Platform, tenant: str) -> AsyncIterator[Platform]:
-    async with platform.running("intake"):
-        await platform.introduce(tenant, "intake")
-        yield platform
+async def running(intake: Platform, tenant: str) -> Platform:
+    await intake.introduce(tenant, "intake")
+    return intake
 
 
 async def send(running: Platform, tenant: str, source_id: str, **fields: Any) -> tuple[LeadVerdict, UUID]:

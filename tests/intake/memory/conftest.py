@@ -9,11 +9,10 @@ from tests.platform import Platform
 
 
 @pytest.fixture
-async def running(platform: Platform, tenant: str) -> AsyncIterator[Platform]:
+async def running(intake: Platform, tenant: str) -> Platform:
     """Intake, knowing the tenant."""
-    async with platform.running("intake"):
-        await platform.introduce(tenant, "intake")
-        yield platform
+    await intake.introduce(tenant, "intake")
+    return intake
 
 
 @pytest.fixture

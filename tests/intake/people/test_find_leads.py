@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from itertools import pairwise
 from time import perf_counter
@@ -59,10 +58,9 @@ class Office:
 
 
 @pytest.fixture
-async def office(platform: Platform, tenant: str) -> AsyncIterator[Office]:
-    async with platform.running("intake"):
-        await platform.introduce(tenant, "intake")
-        yield Office(platform, tenant)
+async def office(intake: Platform, tenant: str) -> Office:
+    await intake.introduce(tenant, "intake")
+    return Office(intake, tenant)
 
 
 async def test_a_phone_an_email_or_a_profile_finds_its_persons_lead_and_nobody_elses(office: Office) -> None:
@@ -100,12 +98,11 @@ async def test_a_contact_is_read_as_a_submissions_is(
     assert await office.find(**asked) == [lead]
 
 
-async def test_a_national_number_is_one_of_the_tenants_region(platform: Platform, tenant: str) -> None:
-    async with platform.running("intake"):
-        await platform.introduce(tenant, "intake", region="GB")
-        office = Office(platform, tenant)
-        lead = await office.submit("1", phone="+442079460958")
-        assert await office.find(phone="020 7946 0958") == [lead]
+async def test_a_national_number_is_one_of_the_tenants_region(intake: Platform, tenant: str) -> None:
+    await intake.introduce(tenant, "intake", region="GB")
+    office = Office(intake, tenant)
+    lead = await office.submit("1", phone="+442079460958")
+    assert await office.find(phone="020 7946 0958") == [lead]
 
 
 async def test_the_caller_is_a_person_all_of_whose_leads_are_found_also_by_a_former_number(office: Office) -> None:

@@ -1,7 +1,6 @@
 """By what persons are known wherever nothing personal is: as the leads of theirs are, or would be if one came now."""
 
 import re
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -46,10 +45,9 @@ class Office:
 
 
 @pytest.fixture
-async def office(platform: Platform, tenant: str) -> AsyncIterator[Office]:
-    async with platform.running("intake"):
-        await platform.introduce(tenant, "intake")
-        yield Office(platform, tenant)
+async def office(intake: Platform, tenant: str) -> Office:
+    await intake.introduce(tenant, "intake")
+    return Office(intake, tenant)
 
 
 async def test_a_person_is_known_by_a_lead_its_sources_id_and_each_contact(office: Office) -> None:

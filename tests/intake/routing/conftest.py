@@ -1,7 +1,5 @@
 """Intake, knowing the test's tenant."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from tests.intake.routing.desk import Desk
@@ -9,7 +7,6 @@ from tests.platform import Platform
 
 
 @pytest.fixture
-async def desk(platform: Platform, tenant: str) -> AsyncIterator[Desk]:
-    async with platform.running("intake"):
-        await platform.introduce(tenant, "intake")
-        yield Desk(platform, tenant)
+async def desk(intake: Platform, tenant: str) -> Desk:
+    await intake.introduce(tenant, "intake")
+    return Desk(intake, tenant)

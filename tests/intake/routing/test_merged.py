@@ -29,20 +29,19 @@ async def test_leads_that_are_merged_and_parted_by_hand_wait_by_what_they_say_th
 
 @pytest.mark.parametrize("policy", ["into_oldest", "into_newest"])
 async def test_of_a_person_whose_leads_are_merged_as_they_come_one_lead_waits(
-    platform: Platform, tenant: str, policy: str
+    intake: Platform, tenant: str, policy: str
 ) -> None:
-    async with platform.running("intake"):
-        await platform.introduce(tenant, "intake", merge=policy)
-        desk = Desk(platform, tenant)
-        await desk.publish(OHIO, TEXAS)
-        first = await desk.submit("1", phone=PHONE)
-        second = await desk.submit("2", phone=PHONE, geo="Dublin, OH")
-        survivor, merged = (first, second) if policy == "into_oldest" else (second, first)
-        assert [each.lead_id for each in await desk.queue("ohio")] == [survivor]
-        assert await desk.queue() == []
-        assert await desk.status(merged) == await desk.status(survivor)
-        await desk.submit("2", phone=PHONE, geo="Austin, TX")
-        assert [each.lead_id for each in await desk.queue("texas")] == [survivor], "an update of either moves it"
+    await intake.introduce(tenant, "intake", merge=policy)
+    desk = Desk(intake, tenant)
+    await desk.publish(OHIO, TEXAS)
+    first = await desk.submit("1", phone=PHONE)
+    second = await desk.submit("2", phone=PHONE, geo="Dublin, OH")
+    survivor, merged = (first, second) if policy == "into_oldest" else (second, first)
+    assert [each.lead_id for each in await desk.queue("ohio")] == [survivor]
+    assert await desk.queue() == []
+    assert await desk.status(merged) == await desk.status(survivor)
+    await desk.submit("2", phone=PHONE, geo="Austin, TX")
+    assert [each.lead_id for each in await desk.queue("texas")] == [survivor], "an update of either moves it"
 
 
 async def test_rules_that_are_tried_or_published_see_the_lead_that_stands_only(desk: Desk) -> None:
