@@ -33,7 +33,7 @@ down: setup ## Stop what runs
 	@$(BIN)/leadloop down
 
 test: setup ## Every test, on a real broker and a real database
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 chaos: setup ## The chaos journey for as long as SECONDS says (600), with a SEED to repeat one
 	@LEADLOOP_CHAOS_SECONDS=$(or $(SECONDS),600) LEADLOOP_CHAOS_SEED=$(SEED) $(BIN)/pytest tests/chaos -s --timeout 7200

@@ -8,12 +8,14 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 import structlog
 from structlog.dev import ConsoleRenderer, plain_traceback
 from structlog.processors import add_log_level
+from xdist.scheduler import LoadFileScheduling
 
 from tests.platform import Platform
 
@@ -25,6 +27,41 @@ hypothesis.settings.load_profile("leadloop")
 def pytest_configure() -> None:
     """Draw the seed of the chaos journey and the simulation here, before the workers are started, so that it is one and can be told."""
     os.environ["LEADLOOP_CHAOS_SEED"] = os.environ.get("LEADLOOP_CHAOS_SEED") or str(random.randrange(1_000_000))
+
+
+TOGETHER = ("tests/journeys/", "tests/chaos/")
+"""Folders whose tests share an installation of processes: one worker runs all of them, so that it is started once."""
+LONGEST = (
+    "tests/journeys/",
+    "tests/outreach/sending/",
+    "tests/simulation/",
+    "tests/chaos/",
+    "tests/aggregator/",
+    "tests/outreach/",
+)
+"""What takes the longest is begun first: at the end there are short files, to keep every worker busy."""
+
+
+class _ByFile(LoadFileScheduling):
+    """A worker that is free is given a file, or one of the folders that are run together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((folder for folder in TOGETHER if nodeid.startswith(folder)), super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByFile | None:
+    return _ByFile(config, log) if config.option.dist == "loadfile" else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # one of several workers, all of which must have the same order
+        items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    folders = (rank for rank, folder in enumerate(LONGEST) if item.nodeid.startswith(folder))
+    return next(folders, len(LONGEST))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

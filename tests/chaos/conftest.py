@@ -11,7 +11,7 @@ from tests.chaos.system import System
 REPLICAS = {"intake": 2, "outcomes": 2}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def system(memory_path: Path) -> AsyncIterator[System]:
     async with System.running(memory_path / "chaos", REPLICAS) as running:
         yield running
