@@ -25,7 +25,7 @@ hypothesis.settings.load_profile("leadloop")
 
 
 def pytest_configure() -> None:
-    """Draw the seed of the chaos journey and the simulation here, before the workers are started, so that it is one and can be told."""
+    """Draw the seed here, before the workers are started, so that it is one and can be told."""
     os.environ["LEADLOOP_CHAOS_SEED"] = os.environ.get("LEADLOOP_CHAOS_SEED") or str(random.randrange(1_000_000))
 
 
@@ -66,7 +66,8 @@ def _rank(item: pytest.Item) -> int:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(
-        f"LEADLOOP_CHAOS_SEED={os.environ['LEADLOOP_CHAOS_SEED']} repeats the harm of the chaos journey and the simulation"
+        f"LEADLOOP_CHAOS_SEED={os.environ['LEADLOOP_CHAOS_SEED']} repeats what was drawn: "
+        "the harm of the chaos journey and the simulation, and the rows of the real file"
     )
 
 

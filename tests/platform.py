@@ -47,6 +47,9 @@ class Platform:
     @classmethod
     @asynccontextmanager
     async def start(cls, path: Path) -> AsyncIterator["Platform"]:
+        """An installation in a folder of its own, which is made if need be."""
+        path.mkdir(exist_ok=True)
+        path.chmod(0o711)  # the database's user passes
         seeds = {name: new_seed() for name in (*SERVICES, OPERATOR, "admin")}
         users = _insiders(seeds)
         async with AsyncExitStack() as stack:

@@ -1,6 +1,7 @@
 """A platform of their own: these tests take its servers down, and leave dead letters."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -24,8 +25,8 @@ def _plain_tracebacks() -> None:
 
 
 @pytest.fixture(scope="session")
-async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
-    async with Platform.start(tmp_path_factory.mktemp("chassis")) as running:
+async def platform(memory_path: Path) -> AsyncIterator[Platform]:
+    async with Platform.start(memory_path / "chassis") as running:
         await ledger.create_tables(running.database_url("postgres"))
         yield running
 

@@ -1,6 +1,7 @@
 """What the gateway says while the services behind it are away."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +14,9 @@ from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
-async def alone(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
+async def alone(memory_path: Path) -> AsyncIterator[Gateway]:
     """A gateway in an installation of its own, where no other service runs."""
-    async with Platform.start(tmp_path_factory.mktemp("alone")) as platform:
+    async with Platform.start(memory_path / "alone") as platform:
         app = application(platform.build("gateway"))
         async with listening(app) as url:
             yield Gateway(app, url, platform)

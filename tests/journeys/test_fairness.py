@@ -16,8 +16,8 @@ from contracts.intake.limits import ListParked
 from tests.journeys.operating import Operator
 
 BURST = 5000
-PER_SECOND = 10
-SECONDS = 15
+PER_SECOND = 20
+SECONDS = 8
 
 
 @dataclass

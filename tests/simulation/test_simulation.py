@@ -17,10 +17,7 @@ SCENARIO, SECONDS = (WHOLE, 7200) if os.environ.get("LEADLOOP_SIMULATION") == "w
 @pytest.fixture
 async def scratch(memory_path: Path) -> AsyncIterator[Platform]:
     """An installation of its own: a process on a moved clock works for every tenant that there is."""
-    folder = memory_path / "simulation"
-    folder.mkdir()
-    folder.chmod(0o711)
-    async with Platform.start(folder) as running:
+    async with Platform.start(memory_path / "simulation") as running:
         yield running
 
 
