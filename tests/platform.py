@@ -48,8 +48,7 @@ class Platform:
     @asynccontextmanager
     async def start(cls, path: Path) -> AsyncIterator["Platform"]:
         """An installation in a folder of its own, which is made if need be."""
-        path.mkdir(exist_ok=True)
-        path.chmod(0o711)  # the database's user passes
+        _make(path)
         seeds = {name: new_seed() for name in (*SERVICES, OPERATOR, "admin")}
         users = _insiders(seeds)
         async with AsyncExitStack() as stack:
@@ -171,6 +170,12 @@ class Platform:
             yield connection
         finally:
             await connection.close()
+
+
+def _make(folder: Path) -> None:
+    """Make a folder, if need be, that the database's user can enter."""
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o711)
 
 
 def _insiders(seeds: dict[str, str]) -> list[topology.User]:

@@ -117,6 +117,7 @@ class Jobs:
         self._jobs = {job.name: job for job in jobs}
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         self._running: set[tuple[str, datetime]] = set()
+        self._claiming = asyncio.Lock()
 
     def start(self) -> None:
         """Start the clock, and catch up what was missed."""
@@ -195,7 +196,8 @@ class Jobs:
     async def _claim(self, job: Job, slot: datetime) -> tuple[UUID, int] | None:
         """The run's id and how often the slot was begun, this time included; none where it is not to be run now."""
         run_id = uuid7()
-        async with self._database.begin() as uow:
+        # One at a time: at the start all look at once, and would take a connection each.
+        async with self._claiming, self._database.begin() as uow:
             rows = await uow.execute(_CLAIM, job=job.name, slot=slot, run_id=run_id, lease=LEASE)
             claimed = rows.first()
             return (run_id, claimed.attempts) if claimed else None
