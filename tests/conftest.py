@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+import psycopg
 import pytest
 import structlog
 from structlog.dev import ConsoleRenderer, plain_traceback
 from structlog.processors import add_log_level
 from xdist.scheduler import LoadFileScheduling
 
+from contracts.catalogue import SERVICES
 from tests.platform import Platform
 
 # What one example takes depends on what else the machine does.
@@ -102,6 +104,20 @@ def tenant(request: pytest.FixtureRequest) -> str:
     """A tenant of the test's own, so that tests share the servers and nothing else."""
     name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:40].strip("-")
     return f"{name}-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture(autouse=True)
+def _nobody_looks_after_it_any_more(request: pytest.FixtureRequest) -> Iterator[None]:
+    """When a test is over its services know its tenants no more: their jobs, which go through all, would take the longer the more
+    tests there were."""
+    if not {"platform", "tenant"} <= set(request.fixturenames):
+        yield
+        return
+    platform, tenant = request.getfixturevalue("platform"), request.getfixturevalue("tenant")
+    yield
+    with psycopg.connect(platform.postgres.dsn(), autocommit=True) as connection:
+        for service in sorted({*SERVICES} - {"gateway"}):
+            connection.execute(f"delete from {service}.tenant where position(%s in tenant_id) > 0", [tenant])
 
 
 @pytest.hookimpl(wrapper=True)
