@@ -77,6 +77,22 @@ class Outbox:
         pass
 
 
+class Outboxes:
+    """A provider for all tests of a file: an outbox for each tenant."""
+
+    def __init__(self) -> None:
+        self._by_tenant: dict[str, Outbox] = {}
+
+    def of(self, tenant: str) -> Outbox:
+        return self._by_tenant.setdefault(tenant, Outbox(tenant))
+
+    async def send(self, message: Outgoing) -> Receipt:
+        return await self.of(message.tenant).send(message)
+
+    async def close(self) -> None:
+        pass
+
+
 @asynccontextmanager
 async def outreach(platform: Platform, tenant: str, *providers: Provider) -> AsyncIterator[None]:
     """A replica of outreach for each provider, or one with the sandbox; they know the tenant."""
