@@ -1,6 +1,5 @@
 """What comes back of a message is kept once, told, and acted on; its words lie in intake's vault."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -26,8 +25,7 @@ from contracts.outreach.replies import (
 from contracts.outreach.sending import ExplainMessage, Gate
 from contracts.taxonomy import Fault, Purpose, ReplyClass, Role
 from outreach import locks
-from outreach.app import build
-from tests.outreach.scene import Outbox, account, campaign, count, events, messages, new_lead
+from tests.outreach.scene import Outbox, Outboxes, account, campaign, count, events, messages, new_lead
 from tests.platform import Platform
 from tests.waiting import until
 
@@ -36,11 +34,9 @@ TWO_STEPS = (NewStep(), NewStep(delay_days=3))
 
 
 @pytest.fixture
-async def outbox(platform: Platform, tenant: str) -> AsyncIterator[Outbox]:
-    outbox = Outbox(tenant)
-    async with platform.running("intake"), build(platform.settings("outreach"), outbox).running():
-        await platform.introduce(tenant, "intake", "outreach", metadata_allowed=["company"])
-        yield outbox
+async def outbox(outboxes: Outboxes, platform: Platform, tenant: str) -> Outbox:
+    await platform.introduce(tenant, "intake", "outreach", metadata_allowed=["company"])
+    return outboxes.of(tenant)
 
 
 async def sent(platform: Platform, tenant: str, *leads: dict[str, Any], **settings: Any) -> list[UUID]:
