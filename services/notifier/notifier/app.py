@@ -9,6 +9,7 @@ from chassis.unit_of_work import Database
 from contracts import notifier as messages
 from contracts.gateway.access import AccessRefused
 from contracts.intake.privacy import RevealLimitReached
+from contracts.outreach import accounts, campaigns
 from notifier import handlers, jobs
 
 
@@ -22,7 +23,17 @@ def build(settings: Settings) -> Service:
         "notifier",
         settings,
         database=database,
-        consumes={RevealLimitReached: handlers.alert_of_reveals, AccessRefused: handlers.alert_of_refusals},
+        consumes={
+            RevealLimitReached: handlers.alert_of_reveals,
+            AccessRefused: handlers.alert_of_refusals,
+            accounts.AutomationThrottled: handlers.alert_of_stops,
+            accounts.AutomationResumed: handlers.alert_of_stops,
+            accounts.CaptchaDetected: handlers.alert_of_stops,
+            accounts.SendingLimitSet: handlers.alert_of_stops,
+            campaigns.CampaignPaused: handlers.alert_of_stops,
+            campaigns.CampaignResumed: handlers.alert_of_stops,
+            campaigns.CampaignCompleted: handlers.alert_of_stops,
+        },
         answers={
             messages.ListAlerts: handlers.list_alerts,
             messages.DismissAlert: handlers.dismiss_alert,

@@ -1,9 +1,10 @@
 """When an alert is raised, kept up to date, left alone and resolved, and what it says. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from contracts.gateway.access import AccessRefused, RefusedFor
 from contracts.intake.privacy import RevealLimitReached
@@ -39,6 +40,21 @@ class Notice:
     message: str
     evidence: dict[str, Any]
     condition: str = ""
+
+
+class Condition(Protocol):
+    """What may be wrong with several at once."""
+
+    @property
+    def count(self) -> int:
+        """With how many it is."""
+
+    @property
+    def notice(self) -> Notice:
+        """What its alert says."""
+
+    def has_besides(self, dismissed: Mapping[str, Any]) -> bool:
+        """Whether something joined that was not there when an alert with this evidence was dismissed."""
 
 
 class Step(StrEnum):
@@ -91,7 +107,7 @@ class Missing:
             },
         )
 
-    def has_leads_besides(self, dismissed: dict[str, Any]) -> bool:
+    def has_besides(self, dismissed: Mapping[str, Any]) -> bool:
         """Whether leads joined that were not there when an alert with this evidence was dismissed.
 
         Evidence that names only the first hundred cannot tell one lead from another beyond them: there, only a higher
@@ -103,15 +119,15 @@ class Missing:
         return names_all and not set(self.lead_ids) <= set(dismissed["lead_ids"])
 
 
-def step(found: Missing, standing: list[AlertView]) -> Step:
+def step(found: Condition, standing: list[AlertView]) -> Step:
     """What to do, given the condition's alerts that have not been resolved, newest first; at most the first is open.
 
-    A dismissed alert speaks for its condition until that ends: the condition stays silent while it has only leads that
-    were in it when it was dismissed, and raises a new alert as soon as others join.
+    A dismissed alert speaks for its condition until that ends: the condition stays silent while it has only what
+    was in it when it was dismissed, and raises a new alert as soon as something joins.
     """
     if not found.count:
         return Step.RESOLVE if standing else Step.LEAVE
-    if standing and standing[0].dismissed_at and not found.has_leads_besides(standing[0].evidence):
+    if standing and standing[0].dismissed_at and not found.has_besides(standing[0].evidence):
         return Step.LEAVE
     return Step.ALERT
 

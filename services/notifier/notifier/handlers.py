@@ -10,7 +10,8 @@ from contracts import notifier as messages
 from contracts.gateway.access import AccessRefused
 from contracts.intake.privacy import RevealLimitReached
 from contracts.message import ProblemCode, ProblemError
-from notifier import domain, raising, store
+from notifier import domain, domain_stops, raising, store
+from notifier.domain_stops import StopEvent
 
 
 async def alert_of_reveals(uow: UnitOfWork, received: Sequence[Received[RevealLimitReached]]) -> None:
@@ -23,6 +24,17 @@ async def alert_of_refusals(uow: UnitOfWork, received: Sequence[Received[AccessR
     """Alert people that somebody is refused again and again: one open alert each, kept up to date."""
     for message in received:
         await raising.alert(uow, message.tenant, domain.refusals_notice(message.body), message.envelope)
+
+
+async def alert_of_stops(uow: UnitOfWork, received: Sequence[Received[StopEvent]]) -> None:
+    """Alert people of accounts and campaigns that stopped: one open alert for each reason, until all of them go on."""
+    for tenant in dict.fromkeys(message.tenant for message in received):
+        told = [message for message in received if message.tenant == tenant]
+        change = domain_stops.change(message.body for message in told)
+        joined = await store.keep_stops(uow, tenant, change)
+        for code in change.codes:
+            found = await store.stopped(uow, tenant, code, joined=code in joined)
+            await raising.bring_up_to_date(uow, tenant, code, found, told[-1].envelope)
 
 
 async def list_alerts(uow: UnitOfWork, request: Received[messages.ListAlerts]) -> messages.AlertPage:

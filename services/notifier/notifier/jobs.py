@@ -7,11 +7,9 @@ from chassis.caller import Caller
 from chassis.jobs import Counts, every_tenant
 from chassis.unit_of_work import Database
 from contracts.message import ProblemCode, ProblemError
-from contracts.notifier import AlertResolved
 from contracts.outcomes import MissingOutcomes, MissingOutcomesView
-from notifier import store
-from notifier.domain import OUTCOME_MISSING, Missing, Step, step
-from notifier.raising import alert
+from notifier.domain import OUTCOME_MISSING, Missing
+from notifier.raising import bring_up_to_date
 
 _PATIENCE_SECONDS = 60.0
 """How long one run waits in all for an outcomes service that is away: when everything starts, it may come up last."""
@@ -35,16 +33,7 @@ async def _look_at(database: Database, caller: Caller, tenant: str, patient_unti
     """Ask for one tenant's leads and bring its alert up to date; returns what was done, as a word for the counts."""
     found = Missing.read(await _ask(caller, tenant, patient_until))
     async with database.begin(tenant) as uow:
-        match step(found, await store.lock_standing(uow, tenant, OUTCOME_MISSING)):
-            case Step.ALERT:
-                return "raised" if await alert(uow, tenant, found.notice) else "updated"
-            case Step.RESOLVE:
-                ended = await store.resolve(uow, tenant, OUTCOME_MISSING)
-                for alert_id in ended:
-                    uow.publish(tenant, AlertResolved(alert_id=alert_id, code=OUTCOME_MISSING, occurred_at=uow.now))
-                return "resolved" if ended else "unchanged"
-            case Step.LEAVE:
-                return "unchanged"
+        return await bring_up_to_date(uow, tenant, OUTCOME_MISSING, found)
 
 
 async def _ask(caller: Caller, tenant: str, patient_until: float) -> MissingOutcomesView:

@@ -7,6 +7,7 @@ from uuid import UUID
 from chassis.unit_of_work import UnitOfWork
 from contracts.notifier import AlertView
 from notifier.domain import Notice
+from notifier.domain_stops import Change, Code, Stopped
 
 _ALERTS = """
     select alert_id, category, code, severity, title, message, evidence, raised_at, resolved_at, dismissed_at,
@@ -83,3 +84,32 @@ async def dismiss(uow: UnitOfWork, tenant: str, alert_id: UUID, dismissed_by: st
         tenant=tenant, alert=alert_id, dismissed_by=dismissed_by, now=uow.now,
     )  # fmt: skip
     return dismissed.rowcount == 1
+
+
+async def keep_stops(uow: UnitOfWork, tenant: str, change: Change) -> set[Code]:
+    """Keep what has stopped and what goes on; returns the codes of what has just stopped."""
+    await uow.execute(
+        """delete from stopped using unnest(cast(:codes as text[]), cast(:subjects as uuid[])) as given (code, subject)
+           where tenant_id = :tenant and stopped.code = given.code and subject_id = given.subject""",
+        tenant=tenant, codes=[code.value for code, _ in change.ended], subjects=[subject for _, subject in change.ended],
+    )  # fmt: skip
+    rows = await uow.execute(
+        """insert into stopped (tenant_id, code, subject_id, since)
+           select :tenant, * from unnest(cast(:codes as text[]), cast(:subjects as uuid[]), cast(:moments as timestamptz[]))
+           on conflict (tenant_id, code, subject_id) do nothing returning code""",
+        tenant=tenant, codes=[stop.code.value for stop in change.stops],
+        subjects=[stop.subject_id for stop in change.stops], moments=[stop.since for stop in change.stops],
+    )  # fmt: skip
+    return {Code(code) for code in rows.scalars()}
+
+
+async def stopped(uow: UnitOfWork, tenant: str, code: Code, *, joined: bool) -> Stopped:
+    """What stands still for a reason; `joined` says whether any of it has just stopped."""
+    rows = await uow.execute(
+        """select subject_id, since, count(*) over () as number from stopped
+           where tenant_id = :tenant and code = :code order by since, subject_id limit 100""",
+        tenant=tenant, code=code.value,
+    )  # fmt: skip
+    found = rows.all()
+    number, since = (found[0].number, found[0].since) if found else (0, None)
+    return Stopped(code, [row.subject_id for row in found], number, since, joined)

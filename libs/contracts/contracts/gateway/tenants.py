@@ -60,6 +60,9 @@ class TenantSettings(BaseModel):
     event_months: Annotated[int, Field(ge=2, le=1200)] | None = None
     """How many months of events are kept at hand, the running one not counted; those before are archived. What the
     installation says (`LEADLOOP_EVENT_MONTHS`), if empty; all, if it says nothing."""
+    message_history_days: Annotated[int, Field(ge=90, le=36_500)] = 730
+    """How long outreach keeps how messages that are over changed, and what was heard of them: two years, unless said otherwise. That they
+    were sent stays."""
     reveals_per_hour: Annotated[int, Field(ge=1, le=1_000_000)] = 500
     """How many persons one user, or the operator, may be shown the personal values of within an hour."""
     reveals_per_hour_of_services: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000

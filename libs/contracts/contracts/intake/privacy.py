@@ -216,7 +216,7 @@ class ExportKind(StrEnum):
     OUTCOME = "outcome"
     """What became of a lead, from outcomes."""
     MESSAGE = "message"
-    """A message to the person, from outreach."""
+    """A message to the person, from outreach; one that another system sent has no `message_id`."""
     EVENT = "event"
     """An event about a lead, from the aggregator."""
 

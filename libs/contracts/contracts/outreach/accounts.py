@@ -432,12 +432,24 @@ class SendingLimitSet(_AccountEvent):
     actor: Actor | None = None
 
 
+class ThrottleReason(StrEnum):
+    """Why an account stops that LeadLoop stops by itself."""
+
+    HEALTH_TOO_LOW = "health_too_low"
+    DOMAIN_BOUNCES = "domain_bounces"
+    """Too much of what the accounts of its address's domain sent came back."""
+    DOMAIN_COMPLAINTS = "domain_complaints"
+    """Too many complained about what the accounts of its address's domain sent."""
+    PROVIDER_AWAY = "provider_away"
+    """Its provider does not answer."""
+
+
 class AutomationThrottled(_AccountEvent):
     """An account stopped sending because its provider, its health or a guard wants it to."""
 
     topic: ClassVar = Topic("outreach", Kind.EVENT, "automation_throttled")
     reason: Slug
-    """Why, as a word for programs."""
+    """Why, as a word for programs: a `ThrottleReason`, or what its provider, or what it is set up with, wants."""
     until: datetime | None = None
     """When it goes on by itself, or its provider is first tried again; empty where it does not."""
 

@@ -110,7 +110,7 @@ class SuppressionList(Reply):
 
 
 class ListSuppressions(Request[SuppressionList]):
-    """The suppression ledger, newest first, a page at a time; with `lead_id` what holds for that lead."""
+    """The suppression ledger, newest first, a page at a time; with `lead_id` what is about that lead's person."""
 
     topic: ClassVar = Topic("outreach", Kind.REQUEST, "list_suppressions")
     lead_id: UUID | None = None

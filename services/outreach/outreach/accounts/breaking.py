@@ -9,15 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Final
 
 from chassis.unit_of_work import UnitOfWork
-from contracts.outreach.accounts import AutomationResumed, AutomationThrottled
+from contracts.outreach.accounts import AutomationResumed, AutomationThrottled, ThrottleReason
 from outreach.accounts import store, store_circuit
 from outreach.accounts.domain_guard import TOLERANCE, Circuit
-
-PROVIDER_AWAY: Final = "provider_away"
-"""Why an account is told to be throttled whose provider does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +54,7 @@ async def hear(uow: UnitOfWork, tried: Sequence[Tried]) -> list[tuple[str, str]]
         if before.circuit is Circuit.CLOSED:
             for account_id in await store_circuit.accounts_at(uow, tenant, endpoint):
                 throttled = AutomationThrottled(
-                    account_id=account_id, reason=PROVIDER_AWAY, until=breaker.until, occurred_at=uow.now
+                    account_id=account_id, reason=ThrottleReason.PROVIDER_AWAY, until=breaker.until, occurred_at=uow.now
                 )
                 uow.publish(tenant, throttled)
         elif breaker.circuit is Circuit.CLOSED:

@@ -10,14 +10,18 @@ from uuid import UUID
 
 from chassis.unit_of_work import UnitOfWork
 from contracts.message import Envelope
-from contracts.outreach.accounts import AutomationResumed, AutomationThrottled
+from contracts.outreach.accounts import AutomationResumed, AutomationThrottled, ThrottleReason
 from contracts.outreach.campaigns import CampaignPaused
 from outreach.accounts import store, store_guard
-from outreach.accounts.domain_guard import Decision, Level, guard
+from outreach.accounts.domain_guard import Decision, Level, Reason, guard
 
 _LATELY: Final = timedelta(hours=1)
 """What was heard of for so long is counted again each time, so that a time that was missed, or something that was committed late,
 does no harm. Only something that is heard of can make a rate rise."""
+_OF_DOMAIN: Final = {
+    Reason.BOUNCES: ThrottleReason.DOMAIN_BOUNCES,
+    Reason.COMPLAINTS: ThrottleReason.DOMAIN_COMPLAINTS,
+}
 
 
 async def look(uow: UnitOfWork, tenant: str) -> int:
@@ -54,7 +58,7 @@ async def _stop_domain(uow: UnitOfWork, tenant: str, domain: str, reason: str, w
     if not await store_guard.stop(uow, tenant, Level.SENDER_DOMAIN, domain, reason, why):
         return False
     for account_id in await store_guard.accounts_of(uow, tenant, domain):
-        event = AutomationThrottled(account_id=account_id, reason=f"domain_{reason}", occurred_at=uow.now)
+        event = AutomationThrottled(account_id=account_id, reason=_OF_DOMAIN[Reason(reason)], occurred_at=uow.now)
         uow.publish(tenant, event)
     return True
 
