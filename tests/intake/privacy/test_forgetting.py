@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,6 +21,7 @@ from contracts.intake.erasure import (
 )
 from contracts.intake.leads import GetLead, LeadAccepted
 from contracts.intake.memory import RecordAction
+from contracts.intake.people import PersonRef
 from contracts.intake.privacy import DERIVED_FROM_A_PERSON, ExportEntry, ExportKind, ExportLead, ExportPage, ListReveals
 from contracts.message import ProblemCode, ProblemError
 from contracts.outcomes import (
@@ -30,6 +32,7 @@ from contracts.outcomes import (
     RecordOutcome,
     RecordOutcomesNow,
 )
+from contracts.outreach.backfill import BackfillSent, SentRow
 from contracts.outreach.campaigns import CreateCampaign, NewStep
 from contracts.outreach.sending import LeadMessages, MessageView
 from contracts.taxonomy import ActionType, Channel, EntityType, OutcomeType, SendKind
@@ -363,3 +366,25 @@ async def test_an_export_lacks_nothing_or_is_refused(vault: Vault, platform: Pla
         with pytest.raises(ProblemError):
             await vault.ask("operator", ask)
     assert await vault.rows("select from intake.reveal_audit where tenant_id = $1") == []
+
+
+async def test_an_export_has_what_another_system_sent_the_person(vault: Vault) -> None:
+    lead, stranger = (
+        await vault.new_lead("1"),
+        await vault.new_lead("2", email="b@example.com", phone=None, linkedin_url=None),
+    )
+    for known in (lead, stranger):
+        await known_everywhere(vault, known)
+    sent_at = datetime(2026, 1, 5, 9, tzinfo=UTC)
+    rows = [
+        SentRow(source_key=f"old {number}", person=PersonRef(lead_id=lead), channel=Channel.EMAIL, sent_at=sent_at)
+        for number in range(60)
+    ]
+    rows.append(SentRow(source_key="theirs", person=PersonRef(lead_id=stranger), channel=Channel.SMS, sent_at=sent_at))
+    taken = await vault.ask("operator", BackfillSent(source_system="old", rows=rows))
+    assert {result.verdict for result in taken.results} == {"taken"}
+    await vault.ask("gateway", CreateCampaign(title="Spring"))
+    await until(lambda: messages_to(vault, lead, 1), what="a message is queued")
+    own, *before = [entry.content for entry in await export(vault, lead) if entry.kind is ExportKind.MESSAGE]
+    assert own["message_id"]
+    assert [(entry["channel"], entry["sent_at"]) for entry in before] == [("email", "2026-01-05T09:00:00Z")] * 60

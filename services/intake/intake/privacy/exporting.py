@@ -14,8 +14,9 @@ from chassis.keys import TenantKey
 from chassis.unit_of_work import UnitOfWork
 from contracts.aggregator.events import ListEvents
 from contracts.intake.privacy import ExportEntry, ExportKind
-from contracts.message import Envelope, ProblemCode, ProblemError
+from contracts.message import Envelope, ProblemCode, ProblemError, R, Request
 from contracts.outcomes import OutcomeHistory
+from contracts.outreach.people import OutreachHistory
 from contracts.outreach.sending import LeadMessages
 from intake.distribution import store as distribution
 from intake.enrichment.exporting import contacts_of
@@ -26,6 +27,8 @@ from intake.privacy.domain_export import AROUND, ROOM, Place, in_parts, size_of
 from intake.routing import store_decisions
 
 _CHUNK: Final = 50
+_BEFORE: Final = "before/"
+"""Of messages, how the place begins from which on another system's follow."""
 _SECONDS: Final = 2.0
 """How long a page is gathered: whoever asks waits, and may ask for the next."""
 
@@ -135,24 +138,37 @@ class Exporter:
         return [texts.exported(row, self.key) for row in rows], _chunk(rows, "text_id")[1]
 
     async def _outcomes(self, lead_id: UUID, after: str) -> Chunk:
-        ask = OutcomeHistory(lead_id=lead_id, cursor=after or None, limit=_CHUNK)
-        try:
-            history = await self.ask.ask(self.key.tenant, ask, cause=self.cause)
-        except ProblemError as error:
-            if error.problem.code is ProblemCode.NOT_FOUND:  # outcomes has never heard of the lead
-                return [], ""
-            raise
-        return [*history.waiting, *history.outcomes], history.next_cursor or ""
+        history = await self._known(OutcomeHistory(lead_id=lead_id, cursor=after or None, limit=_CHUNK))
+        return ([*history.waiting, *history.outcomes], history.next_cursor or "") if history else ([], "")
 
     async def _messages(self, lead_id: UUID, after: str) -> Chunk:
+        if after.startswith(_BEFORE):
+            return await self._sent_before(lead_id, after.removeprefix(_BEFORE))
         ask = LeadMessages(lead_id=lead_id, cursor=after or None, limit=_CHUNK)
         page = await self.ask.ask(self.key.tenant, ask, cause=self.cause)
-        return page.messages, page.next_cursor or ""
+        return page.messages, page.next_cursor or _BEFORE
+
+    async def _sent_before(self, lead_id: UUID, after: str) -> Chunk:
+        page = await self._known(OutreachHistory(lead_id=lead_id, cursor=after or None, limit=_CHUNK))
+        if page is None:
+            return [], ""
+        # What LeadLoop sent itself is a message, and what was sent to a lead that this one stands for is with that one.
+        before = [entry for entry in page.entries if entry.message_id is None and entry.lead_id == lead_id]
+        return before, f"{_BEFORE}{page.next_cursor}" if page.next_cursor else ""
 
     async def _events(self, lead_id: UUID, after: str) -> Chunk:
         ask = ListEvents(lead_id=lead_id, cursor=after or None, limit=_CHUNK)
         page = await self.ask.ask(self.key.tenant, ask, cause=self.cause)
         return page.events, page.next_cursor or ""
+
+    async def _known(self, ask: Request[R]) -> R | None:
+        """What a service holds of a lead; none where it has never heard of the lead."""
+        try:
+            return await self.ask.ask(self.key.tenant, ask, cause=self.cause)
+        except ProblemError as error:
+            if error.problem.code is ProblemCode.NOT_FOUND:
+                return None
+            raise
 
 
 def _next(place: Place, lead_ids: Sequence[UUID]) -> Place | None:
