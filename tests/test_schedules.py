@@ -18,7 +18,11 @@ SCHEDULES = {
         "distribute": "* * * * *",
     },
     "outcomes": {"give_up_waiting": "* * * * *"},
-    "outreach": {"look_after_accounts": "* * * * *", "refresh_eligibility": "11 4 * * *"},
+    "outreach": {
+        "look_after_accounts": "* * * * *",
+        "refresh_eligibility": "11 4 * * *",
+        "forget_old": "47 4 * * *",
+    },
     "aggregator": {
         "event_months": "23 0 * * *",
         "archive_events": "37 1 * * *",

@@ -45,7 +45,7 @@ from outreach.sending.composing import Composer
 from outreach.sending.sender import Worker
 from outreach.templates.handlers import Handlers as Templates
 from outreach.unsubscribing import Links, PublicAddress
-from outreach.upkeep import Upkeep, look_after_accounts, refresh_eligibility
+from outreach.upkeep import Upkeep, forget_old, look_after_accounts, refresh_eligibility
 
 
 def build(settings: Settings, provider: Provider | None = None, chance: Random | None = None) -> Service:
@@ -136,6 +136,7 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
         jobs=[
             Job("look_after_accounts", "* * * * *", partial(look_after_accounts, database)),
             Job("refresh_eligibility", "11 4 * * *", partial(refresh_eligibility, database)),
+            Job("forget_old", "47 4 * * *", partial(forget_old, database)),
         ],
         workers=[
             worker.run,

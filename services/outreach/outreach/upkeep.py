@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from chassis import tenants
@@ -16,7 +16,7 @@ from outreach.accounts import store as accounts
 from outreach.accounts.handlers import give_accounts, take_accounts
 from outreach.campaigns import variants
 from outreach.campaigns.enrolling import enrol_audiences
-from outreach.sending import store_queue, store_waiting
+from outreach.sending import store_forgetting, store_queue, store_waiting
 from outreach.sending.domain_gates import GATES_OF_THE_MESSAGE, earliest
 from outreach.sending.facts import Accounts, facts_of
 from outreach.sending.leaving import put_back
@@ -26,6 +26,9 @@ log = get_logger("upkeep")
 
 _POLL_SECONDS = 1.0
 _AT_ONCE = 200
+_JUDGED_AT_ONCE = 20
+"""Accounts whose health is computed in one unit of work, at most: nothing leaves them meanwhile."""
+_FORGOTTEN_AT_ONCE = 1_000
 _OF_THE_PERSON = (Gate.SIXTY_DAYS, Gate.SUPPRESSION, Gate.UNSUBSCRIBED, Gate.DO_NOT_CONTACT, Gate.MERGED)
 """The gates that say who may be contacted, and by which lead."""
 
@@ -77,15 +80,19 @@ async def look_after_accounts(database: Database, slot: datetime) -> Counts:
                 taken, got = await take_accounts(uow, tenant), await give_accounts(uow, tenant)
             given, moved = given + got, bool(taken or got)
         async with database.begin(tenant) as uow:
-            resumed = await accounts.no_longer_throttled(uow, tenant)
+            resumed = await accounts.sending(uow, tenant, accounts=await accounts.no_longer_throttled(uow, tenant))
             for account_id in resumed:
                 uow.publish(tenant, AutomationResumed(account_id=account_id, occurred_at=uow.now))
-            freed = await judging.judge(uow, tenant, await store_health.to_judge(uow, tenant))
-            for account_id in freed:
-                await store_queue.wake_lanes(uow, tenant, account=account_id)
+            to_judge = await store_health.to_judge(uow, tenant)
+        freed = 0
+        for some in (to_judge[at : at + _JUDGED_AT_ONCE] for at in range(0, len(to_judge), _JUDGED_AT_ONCE)):
+            async with database.begin(tenant) as uow:
+                for account_id in await judging.judge(uow, tenant, some):
+                    await store_queue.wake_lanes(uow, tenant, account=account_id)
+                    freed += 1
         async with database.begin(tenant) as uow:
             stopped = await guarding.look(uow, tenant) + await variants.guard(uow, tenant)
-        return {"messages": given, "resumed": len(resumed) + len(freed), "stopped": stopped}
+        return {"messages": given, "resumed": len(resumed) + freed, "stopped": stopped}
 
     return await every_tenant(database, of_tenant)
 
@@ -116,5 +123,32 @@ async def refresh_eligibility(database: Database, slot: datetime) -> Counts:
             counts["looked_at"] += len(waiting)
             after = waiting[-1]
             await report(counts)
+
+    return await every_tenant(database, of_tenant)
+
+
+async def forget_old(database: Database, slot: datetime) -> Counts:
+    """Forget how messages changed, and what was heard of them, where that is longer ago than their tenant wants to know it
+    (`message_history_days`); and lanes in which nothing will ever leave again.
+
+    By what something is known that was taken, from a mailbox, a service or another system, is never forgotten: it might come again.
+    """
+
+    async def of_tenant(tenant: str) -> Counts:
+        async with database.begin(tenant) as uow:
+            before = uow.now - timedelta(days=(await tenants.settings_of(uow, tenant)).message_history_days)
+            counts = {"lanes": await store_forgetting.forget_lanes(uow, tenant), "changes": 0, "troubles": 0}
+        after: UUID | None = UUID(int=0)
+        while after is not None:
+            async with database.begin(tenant) as uow:
+                number, after = await store_forgetting.forget_changes(uow, tenant, before, after, _FORGOTTEN_AT_ONCE)
+            counts["changes"] += number
+            await report(counts)
+        number = _FORGOTTEN_AT_ONCE
+        while number == _FORGOTTEN_AT_ONCE:
+            async with database.begin(tenant) as uow:
+                number = await store_forgetting.forget_troubles(uow, tenant, before, _FORGOTTEN_AT_ONCE)
+            counts["troubles"] += number
+        return counts
 
     return await every_tenant(database, of_tenant)

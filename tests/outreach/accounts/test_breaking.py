@@ -130,6 +130,8 @@ async def came_of(
 async def scene(platform: Platform, tenant: str, hosts: list[str], leads: int) -> list[UUID]:
     """Accounts at these hosts, and leads whose messages are queued for them."""
     accounts = []
+    text = SaveTemplate(name="hello", kind=SendKind.EMAIL, subject="A", body="B", actor="user:1")
+    template = (await platform.caller.ask(tenant, text)).template_id
     for host in hosts:
         made = await account(platform, tenant)
         accounts.append(made.account_id)
@@ -140,7 +142,7 @@ async def scene(platform: Platform, tenant: str, hosts: list[str], leads: int) -
         )
         await platform.caller.ask(tenant, order)
     await arrive(platform, tenant, [lead() for _ in range(leads)])
-    await campaign(platform, tenant)
+    await campaign(platform, tenant, NewStep(variants=(NewVariant(template_id=template),)))
     await until(lambda: _queued(platform, tenant, leads))
     return accounts
 
@@ -228,6 +230,21 @@ async def test_of_the_accounts_at_a_provider_that_is_back_only_those_are_told_th
         await came_of(database, tenant, claimed, probe, SendState.SENT, answered=True)
         (resumed,) = await events(platform, tenant, "automation_resumed")
         assert resumed["account_id"] == str(accounts[3])
+
+
+@pytest.mark.usefixtures("by_hand")
+async def test_an_account_that_is_given_another_provider_is_told_to_go_on(
+    platform: Platform, database: Database, tenant: str
+) -> None:
+    async with outreach(platform, tenant, Gate(tenant)):
+        (stays, moves) = await scene(platform, tenant, [HOST] * 2, 24)
+        await down(database, tenant, HOST)
+        for account_id in (stays, moves):
+            host = HOST if account_id == stays else "127.0.0.1:10"
+            order = SetAccount(account_id=account_id, http=NewHttpService(url=f"https://{host}/"), actor="user:7")
+            await platform.caller.ask(tenant, order)
+        (resumed,) = await events(platform, tenant, "automation_resumed")
+        assert (resumed["account_id"], resumed["actor"]) == (str(moves), "user:7")
 
 
 @pytest.mark.usefixtures("by_hand")

@@ -1,11 +1,13 @@
 """The bounce guard at work: what has too much come back stops within a minute, says why, and goes on when a person says so."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from uuid_utils.compat import uuid7
 
 from chassis.unit_of_work import Database
@@ -296,3 +298,53 @@ async def _handed(outbox: Outbox, number: int) -> bool:
 
 async def _counted(platform: Platform, tenant: str, sent: int) -> bool:
     return await count(platform, tenant, "sent") == sent
+
+
+async def test_an_account_is_told_to_go_on_only_when_nothing_keeps_it_any_more(
+    platform: Platform, database: Database, tenant: str
+) -> None:
+    async with outreach(platform, tenant, Outbox(tenant)):
+        rested, of_domain, well, captcha, paused = [
+            await of_address(platform, tenant, f"sales@{name}.example") for name in ("a", "b", "c", "d", "e")
+        ]
+        await of_address(platform, tenant, "other@b.example")
+        for each in (rested, of_domain):
+            await keep_from_sending(platform, each, "throttled_until = now() - interval '1 s'")
+        async with database.begin(tenant) as uow:
+            await store_guard.stop(uow, tenant, Level.SENDER_DOMAIN, "b.example", "bounces", "too many")
+        for each in (well, captcha, paused):
+            await keep_from_sending(platform, each, "blocked = true, health = 20")
+        await keep_from_sending(platform, captcha, "throttled_until = 'infinity'")
+        await platform.caller.ask(tenant, PauseAccount(account_id=paused))
+        await look(database)
+        told = await events(platform, tenant, "automation_resumed")
+        assert {each["account_id"] for each in told} == {str(rested), str(well)}
+
+        for each in (of_domain, captcha, paused):
+            await platform.caller.ask(tenant, ResumeAccount(account_id=each, actor="user:7"))
+        told = (await events(platform, tenant, "automation_resumed"))[2:]
+        assert {each["account_id"] for each in told} >= {str(of_domain), str(captcha), str(paused)}
+        await platform.caller.ask(tenant, ResumeAccount(account_id=captcha))
+        assert len(await events(platform, tenant, "automation_resumed")) == len(told) + 2, "that it sends is no news"
+
+
+async def test_whose_health_is_computed_keeps_no_other_account_from_sending(
+    platform: Platform, database: Database, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("outreach.upkeep._JUDGED_AT_ONCE", 1)
+    async with outreach(platform, tenant, Outbox(tenant)):
+        first, second = [(await account(platform, tenant)).account_id for _ in range(2)]
+        await keep_from_sending(platform, first, "health = 90")
+        await keep_from_sending(platform, second, "health = 90")
+        lock = "select from outreach.account where account_id = $1 for update nowait"
+        async with platform.sql() as sql, platform.sql() as other, sql.transaction():
+            await sql.execute(lock, second)
+            looking = asyncio.create_task(look(database))
+            await until(lambda: _is_whole(other, first), what="the first account's health is computed")
+            assert not looking.done()
+            await other.execute(lock, first)
+        await looking
+
+
+async def _is_whole(sql: Any, account_id: UUID) -> bool:
+    return bool(await sql.fetchval("select health = 100 from outreach.account where account_id = $1", account_id))

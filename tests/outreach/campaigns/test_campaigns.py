@@ -6,7 +6,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from chassis.unit_of_work import Database
-from contracts.message import ProblemCode, ProblemError
+from contracts.message import ProblemCode, ProblemError, Request
+from contracts.outreach.accounts import NewAccountSettings, NewHttpService, SetAccount, Transport
 from contracts.outreach.campaigns import (
     ArchiveCampaign,
     Audience,
@@ -16,10 +17,12 @@ from contracts.outreach.campaigns import (
     GetCampaign,
     ListCampaigns,
     NewStep,
+    NewVariant,
     PauseCampaign,
     ResumeCampaign,
 )
 from contracts.outreach.sending import LeadMessages, MessageView
+from contracts.outreach.templates import SaveTemplate
 from contracts.taxonomy import Channel, Intent, SendKind, Tier
 from outreach import locks
 from outreach.campaigns import store
@@ -246,3 +249,62 @@ async def _let_go(platform: Platform, tenant: str) -> bool:
 async def _sent(platform: Platform, tenant: str, campaign_id: UUID, wanted: int) -> bool:
     ended = [m for m in await messages(platform, tenant) if m["campaign_id"] == campaign_id and m["ended_at"]]
     return len(ended) == wanted
+
+
+async def test_a_campaign_of_which_nothing_is_written_does_not_start_where_people_would_get_it(
+    platform: Platform, tenant: str
+) -> None:
+    async with outreach(platform, tenant):
+        sales = (await account(platform, tenant)).account_id
+        text = SaveTemplate(name="hello", kind=SendKind.EMAIL, subject="A", body="B", actor="user:1")
+        written = NewStep(variants=(NewVariant(template_id=(await platform.caller.ask(tenant, text)).template_id),))
+        really = SetAccount(
+            account_id=sales, transport=Transport.HTTP, http=NewHttpService(url="https://messages.example.com/")
+        )
+        into_the_sandbox = SetAccount(account_id=sales, transport=Transport.SANDBOX)
+
+        async def refused(order: Request[Any]) -> tuple[ProblemCode, str | None]:
+            with pytest.raises(ProblemError, match="no template") as raised:
+                await platform.caller.ask(tenant, order)
+            return raised.value.problem.code, raised.value.problem.field
+
+        running = await campaign(platform, tenant)
+        assert await refused(really) == (ProblemCode.CONFLICT, "transport"), "it would be skipped by what runs"
+        await platform.caller.ask(tenant, PauseCampaign(campaign_id=running.campaign_id))
+        await platform.caller.ask(tenant, really)
+        assert await refused(ResumeCampaign(campaign_id=running.campaign_id)) == (ProblemCode.CONFLICT, "campaign_id")
+        order = CreateCampaign(title="Hello", steps=(written, NewStep(kind=SendKind.SMS), NewStep()))
+        assert await refused(order) == (ProblemCode.INVALID, "steps.2.variants"), "by SMS nobody is reached"
+        draft = await platform.caller.ask(tenant, order.model_copy(update={"start": False}))
+        assert await refused(ResumeCampaign(campaign_id=draft.campaign_id)) == (ProblemCode.CONFLICT, "campaign_id")
+
+        await campaign(platform, tenant, written)
+        await campaign(platform, tenant, settings={"rotation_set": "other"})
+        moved = SetAccount(account_id=sales, settings=NewAccountSettings(rotation_set="other"))
+        assert await refused(moved) == (ProblemCode.CONFLICT, "transport")
+        await platform.caller.ask(tenant, SetAccount(account_id=sales, title="Sales 2"))
+        await platform.caller.ask(tenant, into_the_sandbox)
+        resumed = await platform.caller.ask(tenant, ResumeCampaign(campaign_id=draft.campaign_id))
+        assert resumed.state is CampaignState.RUNNING
+
+
+async def test_a_long_queue_is_counted_before_all_that_leaves_is_stopped(
+    platform: Platform, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    one, stop = store.one, locks.stop_messages
+
+    async def counting(*given: Any) -> Any:
+        done.append("counted")
+        return await one(*given)
+
+    async def stopping(*given: Any) -> None:
+        done.append("stopped")
+        await stop(*given)
+
+    async with outreach(platform, tenant):
+        made = await campaign(platform, tenant)
+        monkeypatch.setattr("outreach.campaigns.store.one", counting)
+        monkeypatch.setattr("outreach.locks.stop_messages", stopping)
+        paused = await platform.caller.ask(tenant, PauseCampaign(campaign_id=made.campaign_id))
+    assert (paused.state, done) == (CampaignState.PAUSED, ["counted", "stopped"])

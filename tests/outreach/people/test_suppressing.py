@@ -18,6 +18,7 @@ from contracts.outreach.people import (
 )
 from contracts.taxonomy import Channel, Fault
 from outreach.providers.protocol import Outgoing, Receipt, RefusedError
+from tests.outreach.campaigns.test_merged import gone, stands
 from tests.outreach.scene import Gate, account, arrive, campaign, count, events, lead, messages, outreach
 from tests.platform import Platform
 from tests.waiting import until
@@ -166,3 +167,25 @@ async def test_a_note_can_be_read_whatever_keys_come_and_go(
 
 async def _waits(platform: Platform, tenant: str, what: str) -> bool:
     return any(m["waiting_for"] == what for m in await messages(platform, tenant))
+
+
+async def test_the_ledger_shows_what_is_about_a_person_by_whatever_lead_it_was_made(
+    platform: Platform, tenant: str
+) -> None:
+    one = lead()
+    other = lead(email_token=one.email_token)
+    merged = lead()
+    stranger = lead()
+    async with outreach(platform, tenant):
+        await arrive(platform, tenant, [one, other, merged, stranger])
+        made = [await platform.caller.ask(tenant, Suppress(lead_id=one.lead_id, channel=Channel.SMS))]
+        await arrive(platform, tenant, [gone(merged, one.lead_id), stands(one, merged)])
+        made.append(await platform.caller.ask(tenant, Suppress(lead_id=merged.lead_id, channel=Channel.PHONE)))
+        await platform.caller.ask(tenant, Suppress(lead_id=stranger.lead_id))
+        about = {}
+        for each in (one, other, merged):
+            page = await platform.caller.ask(tenant, ListSuppressions(lead_id=each.lead_id))
+            about[each.lead_id] = {entry.suppression_id for entry in page.suppressions}
+    both = {entry.suppression_id for entry in made}
+    assert (about[one.lead_id], about[merged.lead_id]) == (both, both)
+    assert about[other.lead_id] == {made[0].suppression_id}

@@ -1,12 +1,13 @@
 """A message is written by its template for its person: what is personal is revealed once it is claimed, audited, and kept nowhere."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from contracts.gateway import TenantChanged, TenantSettings
 from contracts.message import ProblemCode, ProblemError
 from contracts.outreach.campaigns import NewStep, NewVariant
 from contracts.outreach.templates import SaveTemplate
@@ -155,3 +156,43 @@ async def test_what_intake_shows_in_several_replies_is_waited_for(
     await until(lambda: ended(platform, tenant, 40))
     assert await count(platform, tenant, "sent") == 40
     assert {message.body for message in outbox.handed} == {f"And cat {number}?" for number in range(40)}
+
+
+async def test_what_the_tenant_lets_be_shown_no_more_of_this_hour_waits_until_it_does(
+    platform: Platform, tenant: str
+) -> None:
+    outbox = Outbox(tenant)
+    async with platform.running("intake"), build(platform.settings("outreach"), outbox).running():
+        await platform.introduce(tenant, "intake", "outreach", reveals_per_hour_of_services=3)
+        for number in range(5):
+            await new_lead(platform, tenant, email=f"person{number}@example.com")
+        text = await template(platform, tenant, "Hello")
+        await account(platform, tenant)
+        await campaign(platform, tenant, NewStep(variants=(text,)))
+        await until(lambda: ended(platform, tenant, 3))
+
+        async def the_others_wait() -> bool:
+            waiting = [m for m in await messages(platform, tenant) if m["state"] == "queued"]
+            return [m["waiting_for"] for m in waiting] == ["reveal_limit"] * 2
+
+        await until(the_others_wait)
+        found = await messages(platform, tenant)
+        due = [m["due_at"] - m["queued_at"] for m in found if m["state"] == "queued"]
+        assert min(due) > timedelta(minutes=55), "what was shown is an hour old then"
+        await new_lead(platform, tenant, email="late@example.com")
+        await until(lambda: _one_more(platform, tenant), what="what comes now waits in the queue")
+        assert await _claims(platform, tenant) <= 8, "and is not claimed only to be given back"
+
+        more = TenantSettings(reveals_per_hour_of_services=100)
+        await platform.publish("gateway", tenant, TenantChanged(version=2, settings=more, created_at=datetime.now(UTC)))
+        await until(lambda: ended(platform, tenant, 4), what="with a raised limit others leave at once")
+
+
+async def _one_more(platform: Platform, tenant: str) -> bool:
+    return len(await messages(platform, tenant)) == 6
+
+
+async def _claims(platform: Platform, tenant: str) -> int:
+    count = "select count(*) from outreach.message_event where tenant_id = $1 and state = 'claimed'"
+    async with platform.sql() as sql:
+        return int(await sql.fetchval(count, tenant))

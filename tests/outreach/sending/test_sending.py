@@ -1,18 +1,19 @@
 """What is queued is sent once, whatever dies; what nobody can know is not sent again."""
 
 import asyncio
+from collections.abc import Sequence
 from random import Random
 from uuid import UUID
 
 import pytest
 
-from chassis.unit_of_work import Database
+from chassis.unit_of_work import Database, UnitOfWork
 from contracts.outreach.accounts import PauseAccount
 from contracts.outreach.campaigns import PauseCampaign, ResumeCampaign
-from contracts.outreach.sending import SendState
+from contracts.outreach.sending import MessageHistory, SendState
 from outreach.providers.protocol import CaptchaError, LaterError, Outgoing, Receipt
 from outreach.providers.sandbox import Sandbox, refusal
-from outreach.sending import sender
+from outreach.sending import recording, sender
 from outreach.sending.claiming import Claimed, claim
 from outreach.sending.leaving import begin
 from outreach.sending.recording import Result, record
@@ -335,3 +336,59 @@ async def _handed(gate: Gate, wanted: int) -> bool:
 
 async def _tried(platform: Platform, tenant: str) -> bool:
     return any(message["tries"] for message in await messages(platform, tenant))
+
+
+async def test_what_cannot_be_recorded_leaves_nobody_in_doubt_about_the_others(
+    platform: Platform, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(tenant)
+    real = recording.record
+
+    async def all_but_one(uow: UnitOfWork, results: Sequence[Result]) -> None:
+        if gate.handed[0] in {result.message_id for result in results}:
+            raise ValueError("it cannot be recorded")
+        await real(uow, results)
+
+    monkeypatch.setattr("outreach.sending.recording.record", all_but_one)
+
+    async def handed() -> bool:
+        return len(gate.handed) == 5
+
+    async with outreach(platform, tenant, gate):
+        await account(platform, tenant)
+        await arrive(platform, tenant, [lead() for _ in range(5)])
+        await campaign(platform, tenant)
+        await until(handed)
+        gate.open()
+        await until(lambda: counted(platform, tenant, "sent", 4))
+        states = {message["message_id"]: message["state"] for message in await messages(platform, tenant)}
+        assert states[gate.handed[0]] == "sending"
+        await expire_leases(platform, tenant)
+        await until(lambda: counted(platform, tenant, "unknown", 1))
+
+
+async def counted(platform: Platform, tenant: str, state: str, number: int) -> bool:
+    return await count(platform, tenant, state) == number
+
+
+async def test_every_change_is_kept_and_what_comes_into_the_queue_and_what_it_became_is_an_event(
+    platform: Platform, tenant: str
+) -> None:
+    gate = Gate(tenant)
+    gate.open()
+    async with outreach(platform, tenant, gate):
+        await account(platform, tenant)
+        await arrive(platform, tenant, [lead()])
+        await campaign(platform, tenant)
+        await until(lambda: counted(platform, tenant, "sent", 1))
+        (message,) = await messages(platform, tenant)
+        history = await platform.caller.ask(tenant, MessageHistory(message_id=message["message_id"]))
+    assert [change.state for change in history.changes] == ["queued", "claimed", "sending", "sent"]
+    async with platform.sql() as sql:
+        rows = await sql.fetch(
+            """select split_part(type, '.', 3) as name, (convert_from(body, 'utf8')::jsonb ->> 'occurred_at')::timestamptz as at
+               from outreach.outbox where tenant = $1 and convert_from(body, 'utf8') like '%' || $2 || '%' order by seq""",
+            tenant, str(message["message_id"]),
+        )  # fmt: skip
+    told = {f"message_{change.state}": change.at for change in history.changes if change.state in ("queued", "sent")}
+    assert {row["name"]: row["at"] for row in rows} == told

@@ -16,9 +16,10 @@ from contracts.taxonomy import CHANNEL_OF, Channel, SendKind
 from outreach import locks
 from outreach.accounts import guarding, judging, store, store_health
 from outreach.accounts.domain_guard import TOLERANCE
+from outreach.campaigns import store as campaigns
 from outreach.sending import store_entries, store_queue
 from outreach.sending.domain_gates import FOREVER
-from outreach.sending.facts import Accounts
+from outreach.sending.facts import Accounts, account_settings
 from outreach.sending.queueing import sender_of
 
 _AT_ONCE = 1000
@@ -33,6 +34,7 @@ async def set_account(uow: UnitOfWork, request: Received[messages.SetAccount]) -
         **{each.value: body.model_dump_json() if (body := getattr(ask, each.value)) else None for each in messages.Transport},
         "settings": ask.settings.model_dump_json() if ask.settings else None,
     }  # fmt: skip
+    sent_before, slept = None, False
     if ask.account_id is None:
         account_id = uuid7()
         settings = ask.settings or AccountSettings()
@@ -45,6 +47,8 @@ async def set_account(uow: UnitOfWork, request: Received[messages.SetAccount]) -
     else:
         account_id = ask.account_id
         before = await _known(uow, tenant, account_id)
+        slept = not await store.sending(uow, tenant, accounts=[account_id])
+        sent_before = before["transport"], account_settings(before["account_settings"]).rotation_set
         if ask.channel and ask.channel != before["channel"]:
             raise ProblemError(
                 ProblemCode.CONFLICT, "an account's channel never changes: add another account", "channel"
@@ -64,6 +68,11 @@ async def set_account(uow: UnitOfWork, request: Received[messages.SetAccount]) -
     if ask.settings or ask.transport or ask.account_id is None:
         _tell_limits(uow, request, view)
     await locks.accounts_change(uow, tenant)
+    if sent_before != (view.transport, view.settings.rotation_set):
+        await _expect_templates(uow, tenant, view)
+    if slept and await store.sending(uow, tenant, accounts=[account_id]):  # by another domain, or another provider
+        event = messages.AutomationResumed(account_id=account_id, actor=ask.actor, occurred_at=uow.now)
+        uow.publish(tenant, event, request.envelope)
     await store_queue.wake_lanes(uow, tenant, account=account_id)
     if ask.account_id and ask.settings:
         await take_accounts(uow, tenant)
@@ -110,7 +119,8 @@ async def resume_account(uow: UnitOfWork, request: Received[messages.ResumeAccou
     was_blocked = await judging.resume(uow, tenant, account_id)
     was_throttled = await store.let_go_on(uow, tenant, account_id)
     of_domain = await guarding.resume_domain(uow, tenant, known["domain"], request.body.actor, request.envelope)
-    if (was_blocked or was_throttled) and account_id not in of_domain:
+    goes_on = (resumed or was_blocked or was_throttled) and account_id not in of_domain
+    if goes_on and await store.sending(uow, tenant, accounts=[account_id]):
         event = messages.AutomationResumed(account_id=account_id, actor=request.body.actor, occurred_at=uow.now)
         uow.publish(tenant, event, request.envelope)
     for each in {account_id, *of_domain} if resumed or was_blocked or was_throttled or of_domain else ():
@@ -171,6 +181,19 @@ def _expect_limits_of(channel: Channel, settings: AccountSettings | None) -> Non
             ProblemCode.INVALID,
             f"an account of channel {channel} sends no {', '.join(others)}",
             "settings.daily_limits",
+        )
+
+
+async def _expect_templates(uow: UnitOfWork, tenant: str, view: AccountView) -> None:
+    """Refuse to have an account send to people what nothing is written for; no campaign begins meanwhile."""
+    if view.transport is messages.Transport.SANDBOX:
+        return
+    if campaign_id := await campaigns.unwritten(uow, tenant, view.settings.rotation_set, view.channel):
+        raise ProblemError(
+            ProblemCode.CONFLICT,
+            f"campaign {campaign_id} sends by accounts of this rotation set, and a step of it has no template: pause it, or use "
+            "another rotation set",
+            "transport",
         )
 
 

@@ -6,12 +6,9 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 
 from chassis.unit_of_work import UnitOfWork
-from contracts.outreach.accounts import AutomationResumed, AutomationThrottled
-from outreach.accounts import domain_health, store_health
+from contracts.outreach.accounts import AutomationResumed, AutomationThrottled, ThrottleReason
+from outreach.accounts import domain_health, store, store_health
 from outreach.accounts.domain_health import Health, Standing, Trouble
-
-UNHEALTHY = "health_too_low"
-"""Why an account is told to be throttled that its health blocks."""
 
 
 async def hear(uow: UnitOfWork, tenant: str, troubles: Sequence[tuple[UUID, UUID, Trouble]]) -> None:
@@ -25,17 +22,20 @@ async def hear(uow: UnitOfWork, tenant: str, troubles: Sequence[tuple[UUID, UUID
 
 
 async def judge(uow: UnitOfWork, tenant: str, accounts: Collection[UUID]) -> list[UUID]:
-    """Compute the health of accounts; what is blocked, or let go, is told. Returns those that were let go."""
+    """Compute the health of accounts; what is blocked is told, and what is let go and sends again. Returns those that were let go."""
     freed = []
     for row in await store_health.lock(uow, tenant, accounts):
         health = await health_of(uow, tenant, row)
         await store_health.keep(uow, tenant, row["account_id"], health)
         if health.standing.blocked and not row["blocked"]:
-            event = AutomationThrottled(account_id=row["account_id"], reason=UNHEALTHY, occurred_at=uow.now)
+            event = AutomationThrottled(
+                account_id=row["account_id"], reason=ThrottleReason.HEALTH_TOO_LOW, occurred_at=uow.now
+            )
             uow.publish(tenant, event)
         elif row["blocked"] and not health.standing.blocked:
-            uow.publish(tenant, AutomationResumed(account_id=row["account_id"], occurred_at=uow.now))
             freed.append(row["account_id"])
+    for account_id in await store.sending(uow, tenant, accounts=freed):
+        uow.publish(tenant, AutomationResumed(account_id=account_id, occurred_at=uow.now))
     return freed
 
 

@@ -1,6 +1,6 @@
 """Every query about accounts."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 
 from chassis.unit_of_work import UnitOfWork
+from contracts.taxonomy import Channel
 from outreach.accounts.store_circuit import NOT_CLOSED
 from outreach.accounts.store_guard import DOMAIN_STOPPED
 
@@ -63,19 +64,35 @@ async def page(uow: UnitOfWork, tenant: str, after: UUID | None, limit: int) -> 
 
 
 async def sending(
-    uow: UnitOfWork, tenant: str, *, domain: str | None = None, endpoint: str | None = None
+    uow: UnitOfWork,
+    tenant: str,
+    *,
+    accounts: Collection[UUID] = (),
+    domain: str | None = None,
+    endpoint: str | None = None,
 ) -> list[UUID]:
-    """The accounts of a domain, or at a provider, that nothing keeps from sending: they are active, and neither blocked nor throttled,
-    nor is their domain stopped or their provider away."""
+    """Of these accounts, of those of a domain, or of those at a provider the ones that nothing keeps from sending: they are active, and
+    neither blocked nor throttled, nor is their domain stopped or their provider away."""
     rows = await uow.execute(
         f"""select account_id from account
-            where tenant_id = :tenant and (domain = cast(:domain as text) or endpoint = cast(:endpoint as text))
+            where tenant_id = :tenant and (account_id = any (cast(:accounts as uuid[]))
+                                           or domain = cast(:domain as text) or endpoint = cast(:endpoint as text))
                   and state = 'active' and not blocked and (throttled_until is null or throttled_until <= :now)
                   and {DOMAIN_STOPPED} is null and {NOT_CLOSED} is null
             order by account_id""",
-        tenant=tenant, domain=domain, endpoint=endpoint, now=uow.now,
+        tenant=tenant, accounts=list(accounts), domain=domain, endpoint=endpoint, now=uow.now,
     )  # fmt: skip
     return list(rows.scalars())
+
+
+async def reaching_people(uow: UnitOfWork, tenant: str, rotation_set: str) -> set[Channel]:
+    """The channels of a rotation set's accounts that send to people, and not into the sandbox."""
+    rows = await uow.execute(
+        """select distinct channel from account
+           where tenant_id = :tenant and settings ->> 'rotation_set' = :set and state <> 'removed' and transport <> 'sandbox'""",
+        tenant=tenant, set=rotation_set,
+    )  # fmt: skip
+    return {Channel(name) for name in rows.scalars()}
 
 
 async def set_state(uow: UnitOfWork, tenant: str, account_id: UUID, state: str) -> bool:

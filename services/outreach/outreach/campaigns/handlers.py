@@ -14,6 +14,7 @@ from contracts.outreach import campaigns as messages
 from contracts.outreach.campaigns import AudienceView, CampaignState, CampaignView, Step
 from contracts.taxonomy import CHANNEL_OF
 from outreach import locks
+from outreach.accounts import store as accounts
 from outreach.accounts import store_guard
 from outreach.accounts.domain_guard import Level
 from outreach.campaigns import store, variants
@@ -26,6 +27,8 @@ async def create_campaign(uow: UnitOfWork, request: Received[messages.CreateCamp
     """Its audience is enrolled batch by batch after the reply."""
     tenant, order, campaign_id = request.tenant, request.body, uuid7()
     await locks.campaign_begins(uow, tenant)
+    if order.start and (number := await _unwritten(uow, tenant, order.steps, order.settings.rotation_set)):
+        raise _nothing_written(ProblemCode.INVALID, number, f"steps.{number - 1}.variants")
     await store.insert(uow, tenant, campaign_id, order, await _with_templates(uow, tenant, order.steps))
     event = messages.CampaignCreated(
         campaign_id=campaign_id,
@@ -63,12 +66,17 @@ async def judge_variants(uow: UnitOfWork, request: Received[messages.JudgeVarian
 async def pause_campaign(uow: UnitOfWork, request: Received[messages.PauseCampaign]) -> CampaignView:
     """None of its messages begins to leave from the reply on; what is in flight may still arrive."""
     tenant, ask = request.tenant, request.body
+    # Before the tenant's messages are held up: of a long queue it takes a while.
+    counted = await _campaign(uow, tenant, ask.campaign_id)
     await locks.stop_messages(uow, [tenant])
-    if await _state(uow, tenant, ask.campaign_id) is CampaignState.RUNNING:
-        await store.set_state(uow, tenant, ask.campaign_id, CampaignState.PAUSED)
+    state = await _state(uow, tenant, ask.campaign_id)
+    if state is CampaignState.RUNNING:
+        state = CampaignState.PAUSED
+        await store.set_state(uow, tenant, ask.campaign_id, state)
         event = messages.CampaignPaused(campaign_id=ask.campaign_id, actor=ask.actor, occurred_at=uow.now)
         uow.publish(tenant, event, request.envelope)
-    return await _campaign(uow, tenant, ask.campaign_id)
+    in_flight = await store.in_flight(uow, tenant, ask.campaign_id)
+    return counted.model_copy(update={"state": state, "in_flight": in_flight})
 
 
 async def resume_campaign(uow: UnitOfWork, request: Received[messages.ResumeCampaign]) -> CampaignView:
@@ -79,6 +87,9 @@ async def resume_campaign(uow: UnitOfWork, request: Received[messages.ResumeCamp
         begins = state is CampaignState.DRAFT
         if begins:
             await locks.campaign_begins(uow, tenant)
+        steps, settings = await store.plan(uow, tenant, ask.campaign_id)
+        if number := await _unwritten(uow, tenant, steps_of(steps), campaign_settings(settings).rotation_set):
+            raise _nothing_written(ProblemCode.CONFLICT, number, "campaign_id")
         await store.set_state(uow, tenant, ask.campaign_id, CampaignState.RUNNING, enrol=begins)
         await store_guard.let_go_on(uow, tenant, Level.CAMPAIGN, str(ask.campaign_id))
         await store_queue.wake_lanes(uow, tenant, campaign=ask.campaign_id)
@@ -123,6 +134,25 @@ async def _with_templates(uow: UnitOfWork, tenant: str, steps: Sequence[Step]) -
             chosen.append(variant.model_copy(update={"version": row["version"]}))
         found.append(step.model_copy(update={"variants": tuple(chosen)}))
     return found
+
+
+async def _unwritten(uow: UnitOfWork, tenant: str, steps: Sequence[Step], rotation_set: str) -> int | None:
+    """The number of the first step that has no template although people would get it; no account begins to send to people meanwhile."""
+    await locks.accounts_are_chosen(uow, [tenant])
+    reached = await accounts.reaching_people(uow, tenant, rotation_set)
+    unwritten = (
+        number for number, step in enumerate(steps, 1) if not step.variants and CHANNEL_OF[step.kind] in reached
+    )
+    return next(unwritten, None)
+
+
+def _nothing_written(code: ProblemCode, number: int, field: str) -> ProblemError:
+    return ProblemError(
+        code,
+        f"step {number} has no template, and an account of the rotation set would send it to people: make the campaign with one, "
+        "or have the accounts send into the sandbox",
+        field,
+    )
 
 
 async def _state(uow: UnitOfWork, tenant: str, campaign_id: UUID) -> CampaignState:

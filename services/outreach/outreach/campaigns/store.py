@@ -8,6 +8,7 @@ from sqlalchemy import RowMapping
 
 from chassis.unit_of_work import UnitOfWork
 from contracts.outreach.campaigns import CampaignState, CreateCampaign, Step
+from contracts.taxonomy import Channel
 from outreach.accounts.store_guard import CAMPAIGN_STOPPED
 from outreach.leads.store import OF_MERGED
 
@@ -121,6 +122,25 @@ async def state_of(uow: UnitOfWork, tenant: str, campaign_id: UUID) -> CampaignS
     return CampaignState(state) if state else None
 
 
+async def plan(uow: UnitOfWork, tenant: str, campaign_id: UUID) -> tuple[list[object], str]:
+    """The steps of a campaign, and its settings, as JSON."""
+    rows = await uow.execute(
+        "select steps, settings::text as settings from campaign where tenant_id = :tenant and campaign_id = :campaign",
+        tenant=tenant, campaign=campaign_id,
+    )  # fmt: skip
+    row = rows.one()
+    return row.steps, row.settings
+
+
+async def in_flight(uow: UnitOfWork, tenant: str, campaign_id: UUID) -> int:
+    """How many of a campaign's messages providers are being handed."""
+    rows = await uow.execute(
+        "select count(*) from send_queue where tenant_id = :tenant and campaign_id = :campaign and state = 'sending'",
+        tenant=tenant, campaign=campaign_id,
+    )  # fmt: skip
+    return int(rows.scalar_one())
+
+
 async def set_state(
     uow: UnitOfWork, tenant: str, campaign_id: UUID, state: CampaignState, *, enrol: bool = False
 ) -> None:
@@ -183,6 +203,20 @@ async def enrol_known(
         tenant=tenant, campaign=campaign_id, through=through,
     )  # fmt: skip
     return rows, through is not None
+
+
+async def unwritten(uow: UnitOfWork, tenant: str, rotation_set: str, channel: Channel) -> UUID | None:
+    """A campaign that sends by the accounts of a rotation set, and of which a step for a channel has no template."""
+    rows = await uow.execute(
+        """select campaign_id from campaign
+           where tenant_id = :tenant and state = 'running' and coalesce(settings ->> 'rotation_set', 'default') = :set and exists (
+               select from jsonb_array_elements(steps) as step
+               where jsonb_array_length(coalesce(step -> 'variants', '[]')) = 0
+                     and case step ->> 'kind' when 'email' then 'email' when 'sms' then 'sms' else 'linkedin' end = :channel)
+           limit 1""",
+        tenant=tenant, set=rotation_set, channel=channel.value,
+    )  # fmt: skip
+    return rows.scalar()
 
 
 async def pending(uow: UnitOfWork, tenant: str, campaign_id: UUID, limit: int) -> list[UUID]:

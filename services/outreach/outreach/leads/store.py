@@ -126,6 +126,20 @@ async def one(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping | None:
     return (await several(uow, tenant, [lead_id])).get(lead_id)
 
 
+async def names_of_person(uow: UnitOfWork, tenant: str, lead_id: UUID) -> list[str] | None:
+    """The names that a lead's person is known by: by way of it, of the lead that stands for it, and of all that either stands for; none
+    where there is no such lead."""
+    rows = await uow.execute(
+        """select array(
+               select distinct name from lead as other cross join lateral unnest(other.names) as name
+               where other.tenant_id = :tenant and (other.lead_id in (lead.lead_id, lead.merged_into)
+                                                    or other.merged_into in (lead.lead_id, lead.merged_into)))
+           from lead where lead.tenant_id = :tenant and lead.lead_id = :lead""",
+        tenant=tenant, lead=lead_id,
+    )  # fmt: skip
+    return rows.scalar()
+
+
 async def several(uow: UnitOfWork, tenant: str, lead_ids: Collection[UUID]) -> dict[UUID, RowMapping]:
     """Those of these leads that are known, by their ids: the `names` their persons are known by, their `channels`, whether they are
     `merged` into another, and whether they are `erased`."""

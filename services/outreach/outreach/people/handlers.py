@@ -78,7 +78,9 @@ async def list_suppressions(
     keys: TenantKeys, uow: UnitOfWork, request: Received[messages.ListSuppressions]
 ) -> messages.SuppressionList:
     ask = request.body
-    names = (await _lead(uow, request.tenant, ask.lead_id))["names"] if ask.lead_id else None
+    names = await leads.names_of_person(uow, request.tenant, ask.lead_id) if ask.lead_id else None
+    if ask.lead_id and names is None:
+        raise _no_such_lead()
     rows = await store.ledger(uow, request.tenant, names, paging.after(ask.cursor, UUID), ask.limit + 1)
     key = await keys.of(uow, request.tenant)
     page, cursor = paging.cut(rows, ask.limit, lambda row: row["suppression_id"])

@@ -86,11 +86,13 @@ async def skip_sent_back(uow: UnitOfWork, gone: Sequence[tuple[RowMapping, str]]
     await skip(uow, [({**row, "token": None}, reason) for row, reason in gone])
 
 
-async def give_back(uow: UnitOfWork, rows: Sequence[Row], token: UUID, pause: timedelta = timedelta()) -> None:
+async def give_back(
+    uow: UnitOfWork, rows: Sequence[Row], token: UUID, pause: timedelta = timedelta(), reason: str = "given_back"
+) -> None:
     """Have messages that were claimed, and that their worker does not hand over, wait in the queue again."""
     claimed = await store_queue.claimed(uow, {row["message_id"]: (row["tenant_id"], token) for row in rows})
     if claimed:
-        await put_back(uow, [(row, uow.now + pause, "given_back") for row in claimed.values()])
+        await put_back(uow, [(row, uow.now + pause, reason) for row in claimed.values()])
 
 
 async def skip_unwritten(uow: UnitOfWork, tenant: str, reasons: Mapping[UUID, str], token: UUID) -> None:

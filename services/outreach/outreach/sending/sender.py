@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from random import Random
 from time import monotonic
@@ -25,6 +25,7 @@ from chassis import tenants
 from chassis.failures import describe, is_transient, lost_a_race
 from chassis.logs import get_logger
 from chassis.unit_of_work import Database, Row
+from contracts.message import Allowance, ProblemError
 from contracts.outreach.sending import SendState
 from contracts.taxonomy import SendKind
 from outreach.accounts.breaking import Tried
@@ -64,6 +65,8 @@ _UNITS_AT_ONCE = 4
 """Transactions in which messages begin to leave, and as many in which they are recorded, at most: of as many tenants."""
 _UNWRITTEN = timedelta(seconds=30)
 """When is tried again to write messages that intake did not show what is personal of."""
+REVEAL_LIMIT = "reveal_limit"
+"""Why messages wait whose tenant lets outreach see no more persons for now (`reveals_per_hour_of_services`)."""
 _POLL_SECONDS = 0.5
 """How soon is seen what has become due, or what another replica queued; this replica's own is seen at once."""
 
@@ -92,7 +95,9 @@ class Worker:
         self._of_account: WeakValueDictionary[UUID, asyncio.Semaphore] = WeakValueDictionary()
         # Each tenant's by themselves: who waits for one tenant's locks holds up nobody else.
         self._begin: dict[str, Coalescing[tuple[UUID, UUID], RowMapping | None]] = {}
-        self._record: dict[str, Coalescing[Result, None]] = {}
+        self._record: dict[str, Coalescing[Result, Exception | None]] = {}
+        self._shown_again: dict[str, tuple[datetime, int]] = {}
+        """When intake shows more persons of a tenant, and how many an hour the tenant allowed when it showed no more."""
         self._beginning = asyncio.Semaphore(_UNITS_AT_ONCE)
         self._recording = asyncio.Semaphore(_UNITS_AT_ONCE)
 
@@ -140,6 +145,10 @@ class Worker:
     async def _claim(self) -> Claimed:
         async with self._database.begin() as uow:
             names = await tenants.all_tenants(uow)
+            for tenant, (at, limit) in list(self._shown_again.items()):
+                if at <= uow.now or (await tenants.settings_of(uow, tenant)).reveals_per_hour_of_services > limit:
+                    del self._shown_again[tenant]
+            names = [name for name in names if name not in self._shown_again]
             await uow.act_for(names)
             return await claim(uow, names, BATCH, self._chance)
 
@@ -164,7 +173,10 @@ class Worker:
             return
         try:
             letters = await self._composer.compose(tenant, rows)
-        except Exception:
+        except Exception as error:
+            if isinstance(error, ProblemError) and error.problem.allowance:
+                await self._send_as_many(tenant, rows, token, error.problem.allowance)
+                return
             await self._give_back(tenant, rows, token, _UNWRITTEN)
             raise
         written = [(row, letters[row["message_id"]]) for row in rows]
@@ -172,6 +184,17 @@ class Worker:
         await self._skip(tenant, {r["message_id"]: w for r, w in written if isinstance(w, str)}, token)
         sent = await asyncio.gather(*(self._send(row, letter, token) for row, letter in ready))
         await self._give_back(tenant, [row for (row, _), began in zip(ready, sent, strict=True) if not began], token)
+
+    async def _send_as_many(self, tenant: str, rows: Sequence[Row], token: UUID, left: Allowance) -> None:
+        """Send those that intake still shows an hour; the others, and all that the tenant has in the queue, wait until it shows more."""
+        # Of one lead more than its own person may be shown.
+        few = left.remaining if left.remaining < len(rows) else len(rows) // 2
+        pause = timedelta(seconds=left.reset_seconds)
+        async with self._database.begin(tenant) as uow:
+            await leaving.give_back(uow, rows[few:], token, pause, REVEAL_LIMIT)
+            self._shown_again[tenant] = uow.now + pause, left.limit
+        if few:
+            await self._send_rows(tenant, rows[:few], token)
 
     async def _skip(self, tenant: str, reasons: Mapping[UUID, str], token: UUID) -> None:
         if reasons:
@@ -196,7 +219,11 @@ class Worker:
                 return False
             result = await self._hand_over(begun, letter, token)
             record = self._record.setdefault(tenant, Coalescing(partial(self._record_all, tenant), AT_ONCE))
-            await record(replace(result, tried=_tried(begun, result)))
+            if error := await record(replace(result, tried=tried(begun, result))):
+                log.error(
+                    "what became of a message was not recorded", tenant=tenant, message_id=str(row["message_id"]),
+                    state=result.state.value, error=describe(error), exc_info=error,
+                )  # fmt: skip
             return True
 
     async def _hand_over(self, row: RowMapping, letter: Letter, token: UUID) -> Result:
@@ -245,21 +272,26 @@ class Worker:
                 if not lost_a_race(error):
                     raise
 
-    async def _record_all(self, tenant: str, results: Sequence[Result]) -> list[None]:
-        """Only this process knows, so it outwaits the database."""
+    async def _record_all(self, tenant: str, results: Sequence[Result]) -> list[Exception | None]:
+        """Only this process knows, so it outwaits the database; what cannot be recorded takes no other with it. Returns of each why it
+        was not recorded, if it was not."""
         deadline = monotonic() + LEASE.total_seconds()
         while True:
             try:
                 async with self._recording, self._database.begin(tenant) as uow:
                     await recording.record(uow, results)
                 return [None] * len(results)
-            except Exception as error:
-                if not is_transient(error) or monotonic() > deadline:
-                    raise
+            except Exception as error:  # noqa: BLE001 - whoever sent the message tells of it
+                if not is_transient(error):
+                    if len(results) == 1:
+                        return [error]
+                    return [(await self._record_all(tenant, [result]))[0] for result in results]
+                if monotonic() > deadline:
+                    return [error] * len(results)
                 await asyncio.sleep(0 if lost_a_race(error) else 1)
 
 
-def _tried(row: RowMapping, result: Result) -> Tried | None:
+def tried(row: RowMapping, result: Result) -> Tried | None:
     """What a message that was handed over says of its provider."""
     # Where the circuit is not closed it is the probe, or it would not have been let pass.
     if row["account_endpoint"] is None or not result.asked or not (result.away or row["account_circuit"]):
