@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from random import Random
@@ -22,10 +22,19 @@ from chassis.keys import TenantKeys, key_service
 from chassis.received import Received, Wire
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts.intake.erasure import LeadErased
-from contracts.intake.leads import LeadAccepted
+from contracts.intake.leads import LeadAccepted, LeadUpdated
+from contracts.intake.people import LeadMerged, LeadUnmerged, PersonRef
 from contracts.intake.texts import KeepText, TextKept
 from contracts.message import Envelope, Message, ProblemCode, ProblemError
-from contracts.outreach.accounts import NewAccountSettings, PauseAccount, ResumeAccount, SetAccount
+from contracts.outreach.accounts import (
+    NewAccountSettings,
+    NewHttpService,
+    PauseAccount,
+    ResumeAccount,
+    SetAccount,
+    Transport,
+)
+from contracts.outreach.backfill import SentRow
 from contracts.outreach.campaigns import (
     ArchiveCampaign,
     Audience,
@@ -33,17 +42,24 @@ from contracts.outreach.campaigns import (
     NewBusinessHours,
     NewCampaignSettings,
     NewStep,
+    NewVariant,
     PauseCampaign,
     ResumeCampaign,
 )
 from contracts.outreach.people import Suppress, SuppressionReason, Unsuppress
 from contracts.outreach.sending import Gate, SendState, SettleMessage, SkipMessage
-from contracts.taxonomy import Channel, Fault, Tier
+from contracts.taxonomy import Channel, Fault, SendKind, Tier
 from contracts.values import Attribution
+from outreach.accounts import domain_guard
 from outreach.accounts import handlers as accounts
+from outreach.accounts.breaking import Tried
+from outreach.accounts.domain_guard import Level, Tolerance
+from outreach.backfill import sent as backfill
+from outreach.backfill.persons import Person as Meant
 from outreach.campaigns import handlers as campaigns
 from outreach.campaigns.enrolling import enrol_audiences
 from outreach.leads import handlers as leads
+from outreach.leads import store as known_leads
 from outreach.people import handlers as people
 from outreach.replies import taking
 from outreach.replies.taking import Incoming
@@ -54,6 +70,8 @@ from outreach.sending.domain_gates import ask, binding
 from outreach.sending.facts import Accounts, facts_of
 from outreach.sending.leaving import begin
 from outreach.sending.recording import MOST_TRIES, Result, record
+from outreach.sending.sender import tried
+from outreach.templates import store as templates
 from outreach.upkeep import Upkeep, look_after_accounts
 from tests.platform import Platform
 
@@ -61,6 +79,16 @@ RUNS, SECONDS = (100, 7200) if os.environ.get("LEADLOOP_SIMULATION") == "whole" 
 """How often it is all tried, and how long a machine that is busy with other things may take for it."""
 CAP, LIMIT = 2, 3
 """Messages a day of a campaign from an account, and of an account."""
+LENIENT = {Level.CAMPAIGN: 10, Level.SENDER_DOMAIN: 20}
+"""The sends over which the bounce guard takes a rate, at least: so few that some of the machine's can stop something; and an account's health
+over as many as of a domain."""
+HAPPENS = (
+    "claimed", "sending", "sent", "unknown", "skipped", "provider away", "blocked", "campaign guarded", "domain guarded",
+)  # fmt: skip
+"""What must have happened in some of the runs, or they have shown nothing."""
+IMPATIENT = Tolerance(failures=1, window=timedelta(hours=1), pause=timedelta(minutes=10), longest=timedelta(hours=1))
+"""What the provider of one of the accounts is allowed."""
+PROVIDER = "https://messages.example.com"
 MONDAY = datetime(2027, 3, 22, 8, tzinfo=UTC)
 ALLOWED = {
     None: {"queued"},
@@ -106,6 +134,39 @@ async def nobody_knows(tenant: str, words: KeepText, cause: Envelope | None) -> 
     raise ProblemError(ProblemCode.NOT_FOUND, "intake has no such lead", "lead_id")
 
 
+class Provider:
+    """Whether the provider of an account may be handed something, by what it was heard of."""
+
+    def __init__(self) -> None:
+        self.works()
+
+    def works(self) -> None:
+        self.failed_at: list[datetime] = []
+        self.openings = 0
+        self.until: datetime | None = None
+        """When it may be tried again; nothing while it may be used."""
+        self.probed_at: datetime | None = None
+
+    def is_handed(self, claimed_at: datetime, now: datetime) -> None:
+        if self.until is not None:
+            assert now >= self.until, "its provider does not answer"
+            assert self.probed_at is None or claimed_at - self.probed_at >= IMPATIENT.patience, "another is tried"
+            self.probed_at = claimed_at
+
+    def is_heard_of(self, tried: Tried, now: datetime) -> None:
+        if self.until is None and not tried.answered:
+            self.failed_at = [*(at for at in self.failed_at if now - at < IMPATIENT.window), now]
+            if len(self.failed_at) < IMPATIENT.failures:
+                return
+        elif self.until is None or tried.asked_at != self.probed_at:
+            return
+        elif tried.answered:
+            self.works()
+            return
+        self.until = now + min(IMPATIENT.pause * IMPATIENT.growth**self.openings, IMPATIENT.longest)
+        self.openings, self.probed_at = self.openings + 1, None
+
+
 class Queue(RuleBasedStateMachine):
     """A tenant's queue, beside what must be true of it."""
 
@@ -140,6 +201,17 @@ class Queue(RuleBasedStateMachine):
         self.erased: set[UUID] = set()
         self.rests_until: dict[UUID, datetime] = {}
         """Accounts whose providers want them to send nothing; without an end where they want to see a person."""
+        self.begun: dict[UUID, Any] = {}
+        """What was last being handed over, as it was when that began."""
+        self.provider = Provider()
+        self.bounced: dict[UUID, datetime] = {}
+        """What came back, and when that was heard."""
+        self.resumed_at: dict[UUID, datetime] = {}
+        self.versions: Counter[UUID] = Counter()
+        self.merged: dict[UUID, UUID] = {}
+        """Leads for which another stands."""
+        self.elsewhere: list[tuple[str, datetime, set[UUID]]] = []
+        """Whom another system sent something, and when, and the sequences that had been sent something themselves by then."""
         self.run(self._set_up())
 
     # What happens.
@@ -228,6 +300,42 @@ class Queue(RuleBasedStateMachine):
     def a_worker_sends_what_there_is(self, chance: int) -> None:
         self.run(self._work(Random(chance)))
 
+    @rule(chance=numbers, most=st.integers(1, 4))
+    def much_comes_back(self, chance: int, most: int) -> None:
+        """Of what was sent last; and within a minute somebody looks."""
+        self.the_next_working_day_comes()
+        self.run(self._work(Random(chance)))
+        self.run(self._come_back(most))
+        self.run(self._look_after())
+
+    @rule(chance=numbers)
+    def a_provider_goes_down(self, chance: int) -> None:
+        for _ in range(3):
+            if self._claims(chance, 3, waits=True):
+                self.run(self._begin(*self.batches.pop()))
+        for each in [each for each in self.leaving if self.begun[each[1]]["account_endpoint"]]:
+            self.leaving.remove(each)
+            token, message = each
+            self.run(self._record(message, token, "later"))
+
+    @rule(number=numbers, parts=st.booleans())
+    def leads_of_one_person_are_merged_or_parted(self, number: int, parts: bool) -> None:
+        pairs = [(one, other) for one in self.came for other in self.came if one != other and one not in self.erased
+                 and self.came[one].email == self.came[other].email]  # fmt: skip
+        if self.merged and parts:
+            self.run(self._part(self._one(self.merged, number)))
+        elif pairs:
+            one, other = pairs[number % len(pairs)]
+            if {one, other}.isdisjoint([*self.merged, *self.merged.values()]):
+                self.run(self._merge(one, other))
+
+    @precondition(lambda self: self.came)
+    @rule(number=numbers, days=st.sampled_from([0, 1, 59, 61]), happens=seldom)
+    def another_system_sent_somebody_something(self, number: int, days: int, happens: bool) -> None:
+        lead = self._one(self.came, number)
+        if happens and lead not in self.erased:
+            self.run(self._sent_elsewhere(lead, self.now - timedelta(days=days)))
+
     @rule()
     def it_is_looked_after(self) -> None:
         self.run(self._look_after())
@@ -241,6 +349,7 @@ class Queue(RuleBasedStateMachine):
         id_ = self._one(self.running, number)
         view = self.ask(campaigns.resume_campaign, ResumeCampaign(campaign_id=id_))
         self.running[id_] = view.state == "running"
+        self.resumed_at[id_] = self.now
 
     @precondition(lambda self: len(self.running) > 2)
     @rule(number=numbers, happens=seldom)
@@ -291,7 +400,7 @@ class Queue(RuleBasedStateMachine):
             id_: about for id_, about in self.suppressed.items() if about[0] != self.came[lead].email
         }  # fmt: skip
         told = [
-            LeadErased(erasure_id=uuid7(), lead_id=id_, version=2, person_id=id_, occurred_at=self.now) for id_ in mine
+            LeadErased(erasure_id=uuid7(), lead_id=id_, version=99, person_id=id_, occurred_at=self.now) for id_ in mine
         ]
         self.run(self._in_a_unit(lambda uow: leads.forget_leads(uow, [self.received(each) for each in told])))
 
@@ -317,6 +426,13 @@ class Queue(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
+            # Whatever came before, all of that happens, and nothing leaves while it lasts.
+            self.run(self._resume_all())
+            self.a_provider_goes_down(1)
+            self.much_comes_back(2, 4)
+            self.time_passes(60)
+            self.run(self._work(Random(3)))
+            self.run(self._check())
             self.run(self._comes_to_an_end())
         finally:
             super().teardown()
@@ -396,6 +512,11 @@ class Queue(RuleBasedStateMachine):
                 view = await accounts.set_account(uow, self.received(order))
                 self.active[view.account_id] = True
                 self.zones[view.account_id] = zone
+            posted = SetAccount(account_id=view.account_id, transport=Transport.HTTP, http=NewHttpService(url=PROVIDER))
+            await accounts.set_account(uow, self.received(posted))
+            text = (await templates.name(uow, self.tenant, uuid7(), "hello", SendKind.EMAIL))["template_id"]
+            self.variant = NewVariant(template_id=text)
+            await templates.keep(uow, self.tenant, text, "A question", "Hello", [], "user:1")
         await self._campaign(None)
         await self._campaign(Tier.A)
         for person in PEOPLE[:4]:
@@ -405,7 +526,10 @@ class Queue(RuleBasedStateMachine):
     async def _campaign(self, tier: Tier | None) -> None:
         how = NewCampaignSettings(daily_cap=CAP, hours=NewBusinessHours(holidays="none"))
         order = CreateCampaign(
-            title="Hello", audience=Audience(tier=tier), steps=(NewStep(), NewStep(delay_days=2)), settings=how
+            title="Hello",
+            audience=Audience(tier=tier),
+            settings=how,
+            steps=(NewStep(variants=(self.variant,)), NewStep(delay_days=2, variants=(self.variant,))),
         )
         view = await self._in_a_unit(lambda uow: campaigns.create_campaign(uow, self.received(order)))
         self.running[view.campaign_id] = True
@@ -413,11 +537,7 @@ class Queue(RuleBasedStateMachine):
             pass
 
     async def _comes(self, person: Person) -> None:
-        lead = LeadAccepted(
-            lead_id=person.of_lead, version=1, submission_id=person.of_lead, source_system="crm", source_id=person.name,
-            person_id=person.of_lead, attribution=Attribution(tier=person.tier), email_token=person.email,
-            time_zone=person.zone, created_at=self.now,
-        )  # fmt: skip
+        lead = LeadAccepted(**self._about(person.of_lead))
         await self._in_a_unit(lambda uow: leads.keep_leads(uow, [self.received(lead)]))
 
     async def _claim(self, chance: Random, most: int) -> bool:
@@ -435,12 +555,18 @@ class Queue(RuleBasedStateMachine):
         return bool(claimed.looked_at)
 
     async def _begin(self, token: UUID, ids: list[UUID]) -> None:
+        blocked, domain = await self._stopped()
         async with self.database.begin(self.tenant) as uow:
             begun = await begin(uow, dict.fromkeys(ids, (self.tenant, token)))
         rows = await self._rows()
         for id_ in begun:
             assert self.may_leave.get(id_, True), "it leaves a second time"
             assert (why := self._closed(rows[id_], rows)) is None, why
+            assert rows[id_]["account_id"] not in blocked, "its account's health is too low"
+            assert not domain, "its account's domain is stopped"
+            if begun[id_]["account_endpoint"]:
+                self.provider.is_handed(begun[id_]["spent_at"], self.now)
+            self.begun[id_] = begun[id_]
             self.may_leave[id_] = False
             self.left_at[id_] = self.now
             self.last_of[rows[id_]["account_id"]] = self.now
@@ -465,6 +591,13 @@ class Queue(RuleBasedStateMachine):
                     "its account's provider wants nothing": self.rests_until.get(row["account_id"], MONDAY) > self.now,
                     "it is not the hour": there.isoweekday() > 5 or not time(9) <= there.time() < time(18),
                     "its person was contacted by another": any(self.now - at < timedelta(days=60) for at in others),
+                    "its person was contacted elsewhere": any(
+                        email == person.email
+                        and self.now - at < timedelta(days=60)
+                        and row["enrollment_id"] not in begun
+                        for email, at, begun in self.elsewhere
+                    ),
+                    "another lead stands for its own": row["lead_id"] in self.merged,
                     "its person is suppressed": any(
                         email == person.email and (ends is None or ends > self.now)
                         for email, ends in self.suppressed.values()
@@ -488,9 +621,16 @@ class Queue(RuleBasedStateMachine):
             "throttled": {**later, "again_after": 7200.0, "throttled": True},
             "captcha": {**later, "wants_a_person": True},
         }.get(what, {"state": SendState(what)} if what in ("sent", "unknown") else {})
+        outcome = Result(self.tenant, message, token, **result, away=what in ("later", "unknown"))
+        outcome = replace(outcome, tried=tried(self.begun[message], outcome))
         async with self.database.begin(self.tenant) as uow:
-            await record(uow, [Result(self.tenant, message, token, **result)])
+            await record(uow, [outcome])
+        if outcome.tried:
+            self.provider.is_heard_of(outcome.tried, self.now)
+            self.seen["provider away"] += self.provider.until is not None
         is_its_own = before["token"] == token and before["state"] in ("sending", "unknown")
+        if is_its_own and what == "refused":
+            self.bounced[message] = self.now
         if is_its_own and result["state"] is SendState.QUEUED:
             self.may_leave[message] = True
             account, forever = before["account_id"], datetime.max.replace(tzinfo=UTC)
@@ -512,7 +652,89 @@ class Queue(RuleBasedStateMachine):
     async def _look_after(self) -> None:
         await self.upkeep.give_up_expired()
         await enrol_audiences(self.database)
+        running = dict(self.running)
         await look_after_accounts(self.database, self.now)
+        await self._guards_have_done_their_duty(running)
+
+    async def _guards_have_done_their_duty(self, running: dict[UUID, bool]) -> None:
+        """Three that came back of one campaign's few have stopped it, and nothing has stopped one of which nothing did."""
+        rows = await self._rows()
+        async with self.database.begin(self.tenant) as uow:
+            paused = await uow.execute(
+                "select campaign_id from campaign where tenant_id = :tenant and state = 'paused'", tenant=self.tenant
+            )
+            for id_ in paused.scalars():
+                self.running[id_] = False
+        for id_, was_running in running.items():
+            since = self.resumed_at.get(id_, MONDAY - timedelta(days=1))
+            mine = [at for message, at in self.bounced.items() if rows[message]["campaign_id"] == id_ and at >= since]
+            sends = sum(row["campaign_id"] == id_ and row["spent_at"] is not None for row in rows.values())
+            if was_running and len(mine) >= 3 and sends <= LENIENT[Level.CAMPAIGN] and max(mine) == self.now:
+                assert not self.running[id_], f"{len(mine)} of {sends} came back"
+            if not mine and was_running:
+                assert self.running[id_], "nothing of it came back"
+            self.seen["campaign guarded"] += was_running and not self.running[id_]
+        blocked, domain = await self._stopped()
+        self.seen["blocked"] += len(blocked)
+        self.seen["domain guarded"] += domain
+
+    async def _stopped(self) -> tuple[set[UUID], bool]:
+        """The accounts that their health blocks, and whether their domain is stopped."""
+        async with self.database.begin(self.tenant) as uow:
+            blocked = await uow.execute(
+                "select account_id from account where tenant_id = :tenant and blocked", tenant=self.tenant
+            )
+            domain = await uow.execute(
+                """select exists (select from guard where tenant_id = :tenant and level = 'sender_domain'
+                                                          and stopped_for is not null)""",
+                tenant=self.tenant,
+            )  # fmt: skip
+            return set(blocked.scalars()), bool(domain.scalar_one())
+
+    async def _come_back(self, most: int) -> None:
+        """The last that were sent come back."""
+        rows = await self._rows()
+        for id_ in [id_ for id_ in reversed(self.left_at) if rows[id_]["state"] == "sent"][:most]:
+            async with self.database.begin(self.tenant) as uow:
+                await taking.take_delivery(
+                    uow, self.tenant, id_, f"bounce-{id_}", delivered=False, reason="listed", fault=Fault.REPUTATION
+                )
+            self.bounced.setdefault(id_, self.now)
+
+    async def _merge(self, survivor: UUID, merged: UUID) -> None:
+        self.merged[merged] = survivor
+        told = LeadMerged(**self._about(survivor), merged_lead_ids=[merged], merged_by="user:1")
+        aside = LeadUpdated(**self._about(merged), merged_into=survivor, changed=["merged_into"])
+        await self._in_a_unit(lambda uow: leads.keep_leads(uow, [self.received(told), self.received(aside)]))
+
+    async def _part(self, merged: UUID) -> None:
+        survivor = self.merged.pop(merged)
+        if merged in self.erased:
+            return
+        told = LeadUpdated(**self._about(survivor), changed=["merged_leads"])
+        parted = LeadUnmerged(**self._about(merged), survivor_id=survivor, unmerged_by="user:1")
+        await self._in_a_unit(lambda uow: leads.keep_leads(uow, [self.received(told), self.received(parted)]))
+
+    def _about(self, lead: UUID) -> dict[str, Any]:
+        """All that intake tells of a lead, in its next version."""
+        person = self.came[lead]
+        self.versions[lead] += 1
+        return {
+            "lead_id": lead, "version": self.versions[lead], "submission_id": lead, "source_system": "crm",
+            "source_id": person.name, "person_id": lead, "attribution": Attribution(tier=person.tier),
+            "email_token": person.email, "time_zone": person.zone, "created_at": self.now,
+        }  # fmt: skip
+
+    async def _sent_elsewhere(self, lead: UUID, at: datetime) -> None:
+        row = SentRow(source_key=uuid4().hex, person=PersonRef(lead_id=lead), channel=Channel.EMAIL, sent_at=at)
+        async with self.database.begin(self.tenant) as uow:
+            known = await known_leads.several(uow, self.tenant, [lead])
+            meant = Meant(known[lead]["names"], [lead], list(known.values()))
+            about = {0: uuid4()}
+            cause = self.received(PauseCampaign(campaign_id=lead)).envelope
+            await backfill.take(uow, self.tenant, {0: row}, {0: meant}, {0: row.source_key}, about, cause)
+        begun = {row["enrollment_id"] for row in (await self._rows()).values() if row["state"] in MAY_HAVE_LEFT}
+        self.elsewhere.append((self.came[lead].email, at, begun))
 
     async def _answers(self, message: UUID, is_away: bool) -> None:
         async with self.database.begin(self.tenant) as uow:
@@ -608,9 +830,7 @@ class Queue(RuleBasedStateMachine):
         )
         return list(rows.scalars())
 
-    async def _comes_to_an_end(self) -> None:
-        """Everything is resumed, and whatever can leave does."""
-        self.batches, self.leaving, chance = [], [], Random(0)
+    async def _resume_all(self) -> None:
         self.rests_until.clear()
         for id_ in self.active:
             await self._in_a_unit(
@@ -622,6 +842,12 @@ class Queue(RuleBasedStateMachine):
                 lambda uow, id_=id_: campaigns.resume_campaign(uow, self.received(ResumeCampaign(campaign_id=id_)))
             )
             self.running[id_] = view.state == "running"
+            self.resumed_at[id_] = self.now
+
+    async def _comes_to_an_end(self) -> None:
+        """Everything is resumed, and whatever can leave does."""
+        self.batches, self.leaving, chance = [], [], Random(0)
+        await self._resume_all()
         for _ in range(20):
             await self._look_after()
             await self._work(chance)
@@ -658,6 +884,17 @@ def test_nothing_leaves_twice_or_through_a_closed_gate_and_nothing_due_is_forgot
 
     # What other tests left in the database is none of its business.
     monkeypatch.setattr("chassis.tenants.all_tenants", only_its_own)
+    for level, sends in LENIENT.items():
+        monkeypatch.setitem(domain_guard.MINIMUM, level, sends)
+    monkeypatch.setattr("outreach.accounts.domain_health.MINIMUM_SENDS", LENIENT[Level.SENDER_DOMAIN])
+    for module in (
+        "accounts.breaking",
+        "accounts.handlers",
+        "sending.claiming",
+        "sending.domain_gates",
+        "sending.facts",
+    ):
+        monkeypatch.setattr(f"outreach.{module}.TOLERANCE", IMPATIENT)
     with asyncio.Runner() as runner:
         database = Database("outreach", platform.settings("outreach").database_url, clock=lambda: clock[0])
 
@@ -678,6 +915,5 @@ def test_nothing_leaves_twice_or_through_a_closed_gate_and_nothing_due_is_forgot
             )
         finally:
             runner.run(database.close())
-    assert all(seen[state] for state in ("claimed", "sending", "sent", "unknown", "skipped")), (
-        f"too little happened: {seen}"
-    )
+    print(seen)
+    assert all(seen[what] for what in HAPPENS), f"too little happened: {seen}"
