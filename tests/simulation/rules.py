@@ -5,9 +5,10 @@ Nothing here is of the code that keeps the rules: clocks, days, holidays and lim
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -105,6 +106,7 @@ class Silence:
     until: datetime | None = None
     account_id: UUID | None = None
     campaign_id: UUID | None = None
+    lead_id: UUID | None = None
     person: str | None = None
     address: str | None = None
 
@@ -197,7 +199,8 @@ def within_sixty_days(log: Log, world: World) -> list[str]:
 
 
 def in_spite_of(log: Log, world: World) -> list[str]:
-    """Nobody is sent anything after they answered, unsubscribed, complained, bounced or were erased; nothing leaves what is paused."""
+    """Nobody is sent anything after they answered, unsubscribed, complained, bounced or were erased, nor by way of a lead that another
+    stands for; nothing leaves what is paused, or was stopped by its provider, its health or a guard."""
     mine: dict[tuple[str, object], list[Silence]] = defaultdict(list)
     for silence in world.silences:
         mine[_chosen(silence)].append(silence)
@@ -205,7 +208,7 @@ def in_spite_of(log: Log, world: World) -> list[str]:
     for each in log:
         lead = world.leads[each.lead_id]
         about = {
-            "account_id": each.account_id, "campaign_id": each.campaign_id, "person": lead.person,
+            "account_id": each.account_id, "campaign_id": each.campaign_id, "lead_id": each.lead_id, "person": lead.person,
             "address": lead.addresses.get(CHANNELS[each.kind]),
         }  # fmt: skip
         for name, value in about.items():
@@ -227,6 +230,35 @@ def out_of_step(log: Log, world: World) -> list[str]:
             elif other.at - one.at < timedelta(days=days):
                 broken.append(f"step {other.step} ({other.message_id}) left {other.at - one.at} after step {one.step}")
     return broken
+
+
+def stopped(told: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Silence]:
+    """What is to send nothing by what outreach tells, in its order: names of events, and their bodies.
+
+    Until it is told that it goes on. An account that stopped for two reasons, of which one ends by itself, may go on at that moment, before it
+    is told.
+    """
+    found: list[Silence] = []
+    standing: dict[UUID, list[int]] = defaultdict(list)
+    for name, body in told:
+        subject = UUID(body.get("account_id") or body["campaign_id"])
+        at = datetime.fromisoformat(body["occurred_at"])
+        if name in ("automation_resumed", "campaign_resumed"):
+            for number in standing.pop(subject, ()):
+                found[number] = replace(found[number], until=min(found[number].until or at, at))
+        elif name == "automation_throttled":
+            ends = datetime.fromisoformat(body["until"]) if body.get("until") else None
+            mine = [found[number] for number in standing[subject]]
+            ends = ends or max((each.until for each in mine if each.until and each.until > at), default=None)
+            if ends:
+                for number in standing[subject]:
+                    found[number] = replace(found[number], until=found[number].until or ends)
+            standing[subject].append(len(found))
+            found.append(Silence(f"it was throttled: {body['reason']}", at, ends, account_id=subject))
+        elif name == "campaign_paused" and body.get("reason"):
+            standing[subject].append(len(found))
+            found.append(Silence(f"it was stopped: {body['reason']}", at, campaign_id=subject))
+    return found
 
 
 RULES: Sequence[Rule] = (
@@ -292,7 +324,7 @@ def _by(log: Log, key: Callable[[Delivery], object]) -> Iterable[list[Delivery]]
 
 def _chosen(silence: Silence) -> tuple[str, object]:
     """The one of what a silence names that it is looked up by."""
-    for name in ("address", "person", "account_id", "campaign_id"):
+    for name in ("address", "person", "lead_id", "account_id", "campaign_id"):
         if (value := getattr(silence, name)) is not None:
             return name, value
     raise ValueError("a silence is about something")

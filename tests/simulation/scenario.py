@@ -225,7 +225,7 @@ WHOLE = Scenario(
         "follow-ups": 2000, "days at a limit": 20, "days at the cap": 15, "clocks": 6, "at nine sharp": 20,
         "on others' holidays": 200, "contacted again": 10, "held by another": 100, "paused": 15, "resumed": 1, "answers": 200,
         "is_away": 100, "unsubscribes": 40, "clicks": 40, "bounces": 60, "complains": 1, "is_confirmed": 100,
-        "is_suppressed": 10, "is_erased": 10, "refused": 50,
+        "is_suppressed": 10, "is_erased": 10, "refused": 50, "merged": 50, "stopped": 5,
     },
 )  # fmt: skip
 """Thirty days, over the changes of all three zones' clocks and the holidays of Easter."""

@@ -2,11 +2,12 @@
 
 import asyncio
 import heapq
+import json
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import count
+from itertools import count, pairwise
 from random import Random
 from time import monotonic
 from typing import Any, TypeVar
@@ -16,7 +17,8 @@ from zoneinfo import ZoneInfo
 from uuid_utils.compat import uuid7
 
 from contracts.intake.erasure import LeadErased
-from contracts.intake.leads import LeadAccepted, SubmitLeadNow
+from contracts.intake.leads import LeadAccepted, LeadUpdated, SubmitLeadNow
+from contracts.intake.people import LeadMerged, LeadUnmerged
 from contracts.message import ProblemCode, Reply, Request
 from contracts.outreach.accounts import ListAccounts, PauseAccount, ResumeAccount, SetAccount
 from contracts.outreach.campaigns import (
@@ -33,6 +35,7 @@ from contracts.outreach.sending import SettleMessage
 from contracts.outreach.templates import SaveTemplate
 from contracts.taxonomy import Fault, ReplyClass, SendKind
 from tests.platform import Platform
+from tests.simulation import rules
 from tests.simulation import scenario as drawn
 from tests.simulation.installation import Installation
 from tests.simulation.rules import (
@@ -58,6 +61,8 @@ _AT_NIGHT = (60, 240)
 _A_MOMENT = timedelta(microseconds=1)
 _LEASE = timedelta(minutes=5)
 """More than any lease lasts."""
+_STOPS = ("automation_throttled", "automation_resumed", "campaign_paused", "campaign_resumed")
+"""The events that tell what stops, and what goes on."""
 _FATES = (
     ("answers", 0.05), ("is_away", 0.03), ("unsubscribes", 0.01), ("clicks", 0.015), ("bounces", 0.02), ("complains", 0.001),
     ("is_confirmed", 0.05), ("is_suppressed", 0.005), ("is_erased", 0.005),
@@ -120,6 +125,7 @@ class Simulation:
         at_first = int(len(others) * self.scenario.at_first)
         await self._arrive(others[:at_first])
         self._plan(others[at_first:])
+        self._plan_merges(others)
         await self._live_until(self.scenario.ends, report=True)
         await self._go_to(self.now + _LEASE)  # what was lost last
         await self._news()
@@ -138,7 +144,13 @@ class Simulation:
             Silence("there is no such mailbox", row["ended_at"], address=self.leads[row["lead_id"]].addresses[CHANNELS[row["kind"]]])
             for row in rows
         ]  # fmt: skip
-        return World(self.accounts, self.campaigns, self.leads, [*self.silences, *refused])
+        told = await self._there.sql.fetch(
+            """select split_part(type, '.', 3) as name, convert_from(body, 'utf8') as body from outreach.outbox
+               where tenant = $1 and type = any ($2) order by seq""",
+            self._there.tenant, [f"outreach.event.{name}.v1" for name in _STOPS],
+        )  # fmt: skip
+        stopped = rules.stopped((row["name"], json.loads(row["body"])) for row in told)
+        return World(self.accounts, self.campaigns, self.leads, [*self.silences, *refused, *stopped])
 
     async def shown(self) -> dict[str, int]:
         """How much has happened, of everything there is."""
@@ -146,8 +158,11 @@ class Simulation:
         became = "select state, count(*) as number from outreach.message_event where tenant_id = $1 group by state"
         refused = "select count(*) from outreach.send_queue where tenant_id = $1 and fault = 'recipient'"
         held = "select count(*) from outreach.send_queue where tenant_id = $1 and waiting_for = 'sixty_days'"
+        stops = "select count(*) from outreach.outbox where tenant = $1 and type = any ($2)"
+        told = ["outreach.event.automation_throttled.v1", "outreach.event.campaign_paused.v1"]
         return {
             **self.counts,
+            "stopped": await sql.fetchval(stops, tenant, told),
             **{row["state"]: row["number"] for row in await sql.fetch(became, tenant)},
             "refused": await sql.fetchval(refused, tenant),
             "held by another": await sql.fetchval(held, tenant),
@@ -214,6 +229,13 @@ class Simulation:
             pause, resume, id_ = chance.choice(things)
             at = self.scenario.begins + timedelta(days=chance.uniform(0, days - 1))
             self._at(at, lambda about=(pause, resume, id_): self._pause(*about))
+
+    def _plan_merges(self, others: Sequence[tuple[LeadAccepted, Lead]]) -> None:
+        """Have some of the leads that are one person's be merged for a while."""
+        for (one, mine), (other, theirs) in pairwise(others):
+            if mine.person == theirs.person and self._chance.random() < 0.5:
+                at = self.scenario.begins + timedelta(days=self._chance.uniform(0, self.scenario.days - 1))
+                self._at(at, lambda pair=(one, other): self._merge(*pair))
 
     async def _live_until(self, end: datetime, *, report: bool) -> None:
         """Move the clock on and on, to what is due and to what is planned, not past `end`; check what was sent day by day, if it is
@@ -341,6 +363,29 @@ class Simulation:
                 for id_ in mine
             ]
         )
+
+    async def _merge(self, survivor: LeadAccepted, merged: LeadAccepted) -> None:
+        """One lead of a person stands for another for some time, once both have come."""
+        person = self.leads[survivor.lead_id].person if survivor.lead_id in self.leads else None
+        if person is None or merged.lead_id not in self.leads or person in self._erased:
+            return
+        since = self.now
+        stands = {**survivor.__dict__, "version": 2, "merged_lead_ids": [merged.lead_id], "merged_by": "user:1"}
+        aside = {**merged.__dict__, "version": 2, "merged_into": survivor.lead_id, "changed": ["merged_into"]}
+        await self._there.publish([LeadMerged.model_validate(stands), LeadUpdated.model_validate(aside)])
+        until_then = since + timedelta(hours=self._chance.uniform(5, 60))
+        silence = Silence("another lead stands for it", since, until_then, lead_id=merged.lead_id)
+        self.silences.append(silence)
+        self.counts["merged"] += 1
+
+        async def part() -> None:
+            if person in self._erased:
+                return
+            parted = {**merged.__dict__, "version": 3, "survivor_id": survivor.lead_id, "unmerged_by": "user:1"}
+            other = {**survivor.__dict__, "version": 3, "changed": ["merged_leads"]}
+            await self._there.publish([LeadUnmerged.model_validate(parted), LeadUpdated.model_validate(other)])
+
+        self._at(until_then, part)
 
     async def _pause(self, pause: type[Request[Any]], resume: type[Request[Any]], id_: UUID) -> None:
         """Pause a campaign or an account for some hours, once at a time."""

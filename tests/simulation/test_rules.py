@@ -145,6 +145,12 @@ def silent(silence: Silence) -> World:
             silent(Silence("it bounced", MONDAY, address="a")),
         ),
         (
+            [sent(MONDAY + MOMENT, lead_id=ADA_AGAIN)],
+            [sent(MONDAY + MOMENT)],
+            rules.in_spite_of,
+            silent(Silence("another lead stands for it", MONDAY, lead_id=ADA)),
+        ),
+        (
             [sent(MONDAY), sent(MONDAY + timedelta(hours=1)), sent(MONDAY + MOMENT, account_id=WARMING)],
             [sent(MONDAY + timedelta(hours=1) - MOMENT)],
             rules.in_spite_of,
@@ -183,3 +189,29 @@ def test_what_is_said_of_messages_is_held_against_what_was_taken() -> None:
     assert told_otherwise([taken], {taken.message_id: "sent", lost: "unknown"}) == []
     assert told_otherwise([taken], {taken.message_id: "unknown", lost: "skipped"}) == []
     assert len(told_otherwise([taken], {taken.message_id: "failed", lost: "sent"})) == 2
+
+
+def test_what_outreach_tells_to_have_stopped_is_silent_until_it_goes_on() -> None:
+    def told(name: str, minutes: int, **about: Any) -> tuple[str, dict[str, Any]]:
+        return name, {**about, "occurred_at": (MONDAY + timedelta(minutes=minutes)).isoformat()}
+
+    account, campaign = {"account_id": str(ACCOUNT)}, {"campaign_id": str(CAMPAIGN)}
+    found = rules.stopped(
+        [
+            told("automation_throttled", 0, **account, reason="health_too_low"),
+            told("campaign_paused", 5, **campaign, reason="bounces"),
+            told("campaign_paused", 6, campaign_id=str(OTHER)),
+            told("automation_resumed", 20, **account),
+            told("automation_throttled", 30, **account, reason="domain_bounces"),
+            told("automation_throttled", 40, **account, reason="busy", until=(MONDAY + timedelta(hours=2)).isoformat()),
+        ]
+    )
+    minutes = [
+        (
+            int((each.since - MONDAY).total_seconds() / 60),
+            each.until and int((each.until - MONDAY).total_seconds() / 60),
+        )
+        for each in found
+    ]
+    assert minutes == [(0, 20), (5, None), (30, 120), (40, 120)]
+    assert {each.account_id or each.campaign_id for each in found} == {ACCOUNT, CAMPAIGN}
