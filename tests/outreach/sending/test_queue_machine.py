@@ -300,12 +300,12 @@ class Queue(RuleBasedStateMachine):
     def a_worker_sends_what_there_is(self, chance: int) -> None:
         self.run(self._work(Random(chance)))
 
-    @rule(chance=numbers, most=st.integers(1, 4))
-    def much_comes_back(self, chance: int, most: int) -> None:
+    @rule(chance=numbers, most=st.integers(1, 4), fault=st.sampled_from([Fault.POLICY, Fault.REPUTATION]))
+    def much_comes_back(self, chance: int, most: int, fault: Fault) -> None:
         """Of what was sent last; and within a minute somebody looks."""
         self.the_next_working_day_comes()
         self.run(self._work(Random(chance)))
-        self.run(self._come_back(most))
+        self.run(self._come_back(most, fault))
         self.run(self._look_after())
 
     @rule(chance=numbers)
@@ -429,10 +429,16 @@ class Queue(RuleBasedStateMachine):
             # Whatever came before, all of that happens, and nothing leaves while it lasts.
             self.run(self._resume_all())
             self.a_provider_goes_down(1)
-            self.much_comes_back(2, 4)
-            self.time_passes(60)
-            self.run(self._work(Random(3)))
-            self.run(self._check())
+            for most, fault in (
+                (2, Fault.POLICY),
+                (4, Fault.REPUTATION),
+            ):  # a domain is stopped, then accounts are blocked
+                self.much_comes_back(most, most, fault)
+                self.run(self._resume_campaigns())
+                self.the_next_working_day_comes()
+                self.run(self._work(Random(most)))
+                self.run(self._check())
+                self.run(self._resume_all())
             self.run(self._comes_to_an_end())
         finally:
             super().teardown()
@@ -691,13 +697,13 @@ class Queue(RuleBasedStateMachine):
             )  # fmt: skip
             return set(blocked.scalars()), bool(domain.scalar_one())
 
-    async def _come_back(self, most: int) -> None:
+    async def _come_back(self, most: int, fault: Fault) -> None:
         """The last that were sent come back."""
         rows = await self._rows()
         for id_ in [id_ for id_ in reversed(self.left_at) if rows[id_]["state"] == "sent"][:most]:
             async with self.database.begin(self.tenant) as uow:
                 await taking.take_delivery(
-                    uow, self.tenant, id_, f"bounce-{id_}", delivered=False, reason="listed", fault=Fault.REPUTATION
+                    uow, self.tenant, id_, f"bounce-{id_}", delivered=False, reason="listed", fault=fault
                 )
             self.bounced.setdefault(id_, self.now)
 
@@ -837,6 +843,9 @@ class Queue(RuleBasedStateMachine):
                 lambda uow, id_=id_: accounts.resume_account(uow, self.received(ResumeAccount(account_id=id_)))
             )
             self.active[id_] = True
+        await self._resume_campaigns()
+
+    async def _resume_campaigns(self) -> None:
         for id_ in self.running:
             view = await self._in_a_unit(
                 lambda uow, id_=id_: campaigns.resume_campaign(uow, self.received(ResumeCampaign(campaign_id=id_)))
