@@ -206,7 +206,10 @@ class Queue(RuleBasedStateMachine):
         self.provider = Provider()
         self.bounced: dict[UUID, datetime] = {}
         """What came back, and when that was heard."""
+        self.guarded: set[UUID] = set()
+        """The campaigns that the guard has stopped, and nobody has resumed."""
         self.resumed_at: dict[UUID, datetime] = {}
+        """When they were, last."""
         self.versions: Counter[UUID] = Counter()
         self.merged: dict[UUID, UUID] = {}
         """Leads for which another stands."""
@@ -348,8 +351,7 @@ class Queue(RuleBasedStateMachine):
     def a_campaign_is_resumed(self, number: int) -> None:
         id_ = self._one(self.running, number)
         view = self.ask(campaigns.resume_campaign, ResumeCampaign(campaign_id=id_))
-        self.running[id_] = view.state == "running"
-        self.resumed_at[id_] = self.now
+        self._goes_on(id_, view.state)
 
     @precondition(lambda self: len(self.running) > 2)
     @rule(number=numbers, happens=seldom)
@@ -482,6 +484,12 @@ class Queue(RuleBasedStateMachine):
         if not self.leaving and self._claims(chance, 3, waits=True):
             self.run(self._begin(*self.batches.pop()))
         return bool(self.leaving)
+
+    def _goes_on(self, campaign: UUID, state: str) -> None:
+        self.running[campaign] = state == "running"
+        if campaign in self.guarded:
+            self.guarded.discard(campaign)
+            self.resumed_at[campaign] = self.now
 
     def _pause_campaign(self, id_: UUID) -> None:
         self.ask(campaigns.pause_campaign, PauseCampaign(campaign_id=id_))
@@ -679,7 +687,9 @@ class Queue(RuleBasedStateMachine):
                 assert not self.running[id_], f"{len(mine)} of {sends} came back"
             if not mine and was_running:
                 assert self.running[id_], "nothing of it came back"
-            self.seen["campaign guarded"] += was_running and not self.running[id_]
+            if was_running and not self.running[id_]:
+                self.guarded.add(id_)
+                self.seen["campaign guarded"] += 1
         blocked, domain = await self._stopped()
         self.seen["blocked"] += len(blocked)
         self.seen["domain guarded"] += domain
@@ -850,8 +860,7 @@ class Queue(RuleBasedStateMachine):
             view = await self._in_a_unit(
                 lambda uow, id_=id_: campaigns.resume_campaign(uow, self.received(ResumeCampaign(campaign_id=id_)))
             )
-            self.running[id_] = view.state == "running"
-            self.resumed_at[id_] = self.now
+            self._goes_on(id_, view.state)
 
     async def _comes_to_an_end(self) -> None:
         """Everything is resumed, and whatever can leave does."""
