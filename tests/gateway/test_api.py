@@ -434,8 +434,8 @@ async def test_the_description_is_openapi_3_1_with_an_example_of_every_body(gate
     operations = [(path, op) for path, ops in document["paths"].items() for op in ops.values()]
     assert len(operations) >= 16
     for path, operation in operations:
-        assert path.startswith("/api/t/{tenant}/")
-        assert "tenant" in [parameter["name"] for parameter in operation["parameters"]]
+        assert path.startswith(("/api/t/{tenant}/", "/superadmin/api/"))
+        assert {"tenant", "service"} & {parameter["name"] for parameter in operation["parameters"]}
         assert "application/problem+json" in operation["responses"]["default"]["content"]
         bodies = [response.get("content", {}) for response in operation["responses"].values()]
         bodies += [operation["requestBody"]["content"]] if "requestBody" in operation else []

@@ -263,7 +263,7 @@ _DECLARED: Final = (
     _event(contacts.Unsubscribed),
     _order(backfill.BackfillSent),
     _order(backfill.BackfillPending),
-    _order(backfill.ImportSuppressions),
+    _order(backfill.ImportSuppressions, "gateway"),
     _order(generated.GenerateHistory),
     _order(mailboxes.SetMailbox, "gateway"),
     _order(mailboxes.RemoveMailbox, "gateway"),
@@ -288,14 +288,24 @@ _DECLARED: Final = (
     _order(events.RestoreEvents),
     _order(kpis.DashboardStats, "gateway"),
     _order(kpis.ListKpiEvents, "gateway"),
-    _order(replay.Replay),
-    _order(replay.Validate),
+    _order(replay.Replay, "gateway"),
+    _order(replay.Validate, "gateway"),
     _order(notifier.ListAlerts, "gateway"),
     _order(notifier.DismissAlert, "gateway"),
     _event(notifier.AlertRaised),
     _event(notifier.AlertResolved),
     _event(notifier.AlertDismissed),
 )
+
+
+_ASKED_BY_SUPERADMINS: Final = (
+    operations.GetStatus,
+    operations.ListDeadLetters,
+    operations.RedriveDeadLetters,
+    operations.ListJobs,
+    operations.RunJob,
+)
+"""What the gateway asks each service for those who look after the installation."""
 
 
 def _for_each_service(message: type[Message]) -> Iterator[Entry]:
@@ -305,7 +315,8 @@ def _for_each_service(message: type[Message]) -> Iterator[Entry]:
             readers = ("intake", "aggregator") if message is operations.PersonalDataDropped else ("aggregator",)
             yield Entry(message, topic, readers, (service,))
         else:
-            yield Entry(message, topic, (service,), (OPERATOR,))
+            senders = ("gateway", OPERATOR) if message in _ASKED_BY_SUPERADMINS else (OPERATOR,)
+            yield Entry(message, topic, (service,), senders)
 
 
 CATALOGUE: Final = (*_DECLARED, *(entry for message in operations.MESSAGES for entry in _for_each_service(message)))

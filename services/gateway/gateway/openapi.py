@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from pydantic import BaseModel
 
 from contracts.documents.examples import example_of
+from contracts.documents.glossary import MEANING
 from contracts.documents.schema import meaning_of, nested_in, schema_of
 from gateway.gate import needs_of
 from gateway.problems import ProblemDetail
@@ -52,9 +53,14 @@ def _bodies(route: RouteContext) -> Iterator[type[BaseModel]]:
 
 def _explain_parameters(operation: dict[str, Any], route: RouteContext) -> None:
     for query in (field.field_info.annotation for field in route.dependant.query_params):
+        if not (inspect.isclass(query) and issubclass(query, BaseModel)):
+            continue  # a parameter by itself, which brings its own description
         for parameter in operation["parameters"]:
             if parameter["name"] in query.model_fields:
                 parameter["description"] = meaning_of(query, parameter["name"])
+    for parameter in operation.get("parameters", ()):
+        if parameter["in"] == "path" and parameter["name"] in MEANING:
+            parameter.setdefault("description", MEANING[parameter["name"]])
 
 
 def _explain_fields(schema: dict[str, Any], model: type[BaseModel]) -> None:

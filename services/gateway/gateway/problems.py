@@ -178,7 +178,7 @@ def _invalid(details: Sequence[Mapping[str, Any]]) -> tuple[str, str | None]:
     """What is wrong with which fields, without the values that were given, and the first of the fields."""
     if details[0]["type"] == "json_invalid":
         return f"the body is not JSON, at byte {details[0]['loc'][1]}: {details[0]['ctx']['error']}", None
-    if details[0]["loc"] == ("body",):
+    if details[0]["loc"] == ("body",) and details[0]["type"] != "value_error":
         return "send a JSON object, with Content-Type: application/json", None
     flaws = [(_field(detail), detail["msg"].removeprefix("Value error, ") + meant(detail)) for detail in details[:5]]
     return "; ".join(f"{field}: {message}" for field, message in flaws), flaws[0][0]

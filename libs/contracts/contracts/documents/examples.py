@@ -23,6 +23,8 @@ def example_of(schema: Schema) -> Any:
 def _sample(schema: Schema, definitions: dict[str, Schema], name: str) -> Any:
     if "$ref" in schema:
         return _sample(definitions[schema["$ref"].removeprefix("#/$defs/")], definitions, name)
+    if "examples" in schema:
+        return schema["examples"][0]
     for part in schema.get("anyOf", ()):
         if part != {"type": "null"}:
             return _sample(part, definitions, name)
@@ -32,10 +34,8 @@ def _sample(schema: Schema, definitions: dict[str, Schema], name: str) -> Any:
         return str(uuid5(_IDS, name))
     if schema.get("format") == "date-time":
         return _MOMENT
-    if schema.get("format") == "date" and "examples" not in schema:
+    if schema.get("format") == "date":
         return _DAY
-    if "examples" in schema:
-        return schema["examples"][0]
     if name in EXAMPLE and not schema.keys() & {"properties", "propertyNames"}:
         return EXAMPLE[name]
     if schema.get("default"):

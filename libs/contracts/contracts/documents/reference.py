@@ -25,6 +25,7 @@ _INTRODUCTION: Final = """\
 
 Everything the services say to each other, by owner. Generated from the catalogue and the classes in
 `libs/contracts` by `python -m contracts.documents`; the same for machines is [asyncapi.json](asyncapi.json).
+Over HTTP the gateway translates most requests to routes below `/api/t/<tenant>`; it describes them at `/openapi.json` (OpenAPI 3.1).
 
 An **event** is a fact, published by its owner only. A **command** is an order to its owner. A **request** is a question
 or an order whose caller waits for the reply, or for a [Problem](#problem). Whoever reads an event or a reply ignores

@@ -1,42 +1,67 @@
-"""Campaigns: whom outreach writes to."""
+"""Campaigns: whom outreach writes to, and how that goes."""
 
 from http import HTTPStatus
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query, Response
 
 from contracts.outreach.campaigns import (
+    ArchiveCampaign,
     CampaignList,
     CampaignView,
     CreateCampaign,
+    GetCampaign,
+    JudgeVariants,
     ListCampaigns,
     PauseCampaign,
     ResumeCampaign,
+    VariantJudgement,
 )
 from gateway.gate import Admitted
 
-router = APIRouter(tags=["campaigns"])
+router = APIRouter(prefix="/campaigns", tags=["campaigns"])
 
 
-@router.get("/campaigns")
-async def list_campaigns(principal: Admitted) -> CampaignList:
-    """Every campaign."""
-    return await principal.ask(ListCampaigns())
+@router.get("")
+async def list_campaigns(principal: Admitted, query: Annotated[ListCampaigns, Query()]) -> CampaignList:
+    """Campaigns, newest first, a page at a time."""
+    return await principal.ask(query)
 
 
-@router.post("/campaigns", status_code=HTTPStatus.CREATED)
-async def create_campaign(principal: Admitted, campaign: CreateCampaign) -> CampaignView:
-    """Start a campaign: each lead of its audience, present and future, is sent one message."""
-    return await principal.ask(campaign)
+@router.post("", status_code=HTTPStatus.CREATED)
+async def create_campaign(principal: Admitted, campaign: CreateCampaign, response: Response) -> CampaignView:
+    """Make a campaign: each lead of its audience, present and future, is sent its steps; with `start` false once it is resumed."""
+    made = await principal.ask(campaign)
+    response.headers["Location"] = f"/api/t/{principal.tenant}/campaigns/{made.campaign_id}"
+    return made
 
 
-@router.post("/campaigns/{campaign_id}/pause")
+@router.get("/{campaign_id}")
+async def get_campaign(principal: Admitted, campaign_id: UUID) -> CampaignView:
+    """A campaign."""
+    return await principal.ask(GetCampaign(campaign_id=campaign_id))
+
+
+@router.get("/{campaign_id}/results")
+async def campaign_results(principal: Admitted, campaign_id: UUID) -> VariantJudgement:
+    """How the variants of each step do against each other, counted from what became of their messages."""
+    return await principal.ask(JudgeVariants(campaign_id=campaign_id))
+
+
+@router.post("/{campaign_id}/pause")
 async def pause_campaign(principal: Admitted, campaign_id: UUID) -> CampaignView:
     """Stop sending until the campaign is resumed."""
-    return await principal.ask(PauseCampaign(campaign_id=campaign_id))
+    return await principal.ask(PauseCampaign(campaign_id=campaign_id, actor=principal.actor))
 
 
-@router.post("/campaigns/{campaign_id}/resume")
+@router.post("/{campaign_id}/resume")
 async def resume_campaign(principal: Admitted, campaign_id: UUID) -> CampaignView:
-    """Let a paused campaign send again."""
-    return await principal.ask(ResumeCampaign(campaign_id=campaign_id))
+    """Let a paused campaign send again, or a draft begin."""
+    return await principal.ask(ResumeCampaign(campaign_id=campaign_id, actor=principal.actor))
+
+
+@router.post("/{campaign_id}/archive")
+async def archive_campaign(principal: Admitted, campaign_id: UUID) -> CampaignView:
+    """End a campaign for good: what is queued is not sent."""
+    return await principal.ask(ArchiveCampaign(campaign_id=campaign_id, actor=principal.actor))
