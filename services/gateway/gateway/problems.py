@@ -181,7 +181,8 @@ def _invalid(details: Sequence[Mapping[str, Any]]) -> tuple[str, str | None]:
     if details[0]["loc"] == ("body",) and details[0]["type"] != "value_error":
         return "send a JSON object, with Content-Type: application/json", None
     flaws = [(_field(detail), detail["msg"].removeprefix("Value error, ") + meant(detail)) for detail in details[:5]]
-    return "; ".join(f"{field}: {message}" for field, message in flaws), flaws[0][0]
+    told = "; ".join(f"{field}: {message}" for field, message in flaws)
+    return told, None if details[0]["loc"] == ("body",) else flaws[0][0]
 
 
 def _field(detail: Mapping[str, Any]) -> str:

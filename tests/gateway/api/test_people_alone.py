@@ -27,7 +27,7 @@ async def test_what_is_personal_is_shown_for_a_purpose_that_the_role_may_have_an
     async with signed_in(gateway, acme.name, Role.AGENT) as agent:
         shown = await agent.post(path, json=wanted)
         assert [each["name"] for each in shown.json()["leads"]] == ["Zebedee Quark"] * 2
-        assert_problem(await agent.post(path, json=wanted | {"purpose": "fraud_check"}), 403)
+        assert_problem(await agent.post(path, json=wanted | {"purpose": "fraud_check"}), 403, "purpose")
         assert_problem(await agent.post(acme.path(f"/leads/{ids[0]}/erase"), json={}), 403)
         forged = wanted | {"on_behalf_of": {"user": "user:1", "role": "admin"}}
         assert_problem(await agent.post(path, json=forged), 400, "on_behalf_of")
