@@ -1,0 +1,63 @@
+"""Whatever fits the description, or nearly so, is taken or refused: no server error, and every refusal is a problem."""
+
+import asyncio
+import time
+from typing import Any, Final
+
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+
+from tests.gateway.conftest import Gateway, Tenancy
+
+_SECONDS: Final = 10.0
+"""Operations that come later are left out, which takes a slow machine."""
+_EXAMPLES: Final = 2
+_ENDLESS: Final = "/live"
+_NO_FAULT: Final = 503
+"""A request that another service did not answer in time, on a machine with other things to do."""
+
+
+class Attack:
+    """Sends what schemathesis makes of a description, for a while.
+
+    Attributes:
+        tried: the operations that were reached in that time.
+        faults: what went wrong, each with how to repeat it.
+    """
+
+    def __init__(self, url: str, tenancy: Tenancy) -> None:
+        self.tried: set[str] = set()
+        self.faults: list[str] = []
+        self._url, self._tenancy = url, tenancy
+
+    def on(self, document: dict[str, Any]) -> None:
+        operations = [found.ok() for found in schemathesis.openapi.from_dict(document).get_all_operations()]
+        ends = time.monotonic() + _SECONDS
+        for operation in operations:
+            if time.monotonic() > ends:
+                return
+            if operation.path.startswith("/api/t/{tenant}") and not operation.path.endswith(_ENDLESS):
+                limits = settings(
+                    max_examples=_EXAMPLES, deadline=None, database=None, derandomize=True,
+                    suppress_health_check=list(HealthCheck),
+                )  # fmt: skip
+                limits(given(operation.as_strategy())(self._send))()
+
+    def _send(self, case: Any) -> None:
+        case.path_parameters["tenant"] = self._tenancy.name
+        authorization = {"Authorization": f"Bearer {self._tenancy.secret}"}
+        response = case.call(base_url=self._url, headers=authorization, timeout=20)
+        self.tried.add(case.operation.label)
+        media_type = response.headers.get("content-type", [""])[0]
+        if response.status_code >= 500 and response.status_code != _NO_FAULT:
+            self.faults.append(f"{response.status_code} {case.as_curl_command()}")
+        elif response.status_code >= 400 and media_type != "application/problem+json":
+            self.faults.append(f"{media_type} {case.as_curl_command()}")
+
+
+async def test_nothing_that_is_sent_is_a_server_error(gateway: Gateway, acme: Tenancy) -> None:
+    document = (await acme.client.get("/openapi.json")).json()
+    attack = Attack(gateway.url, acme)
+    await asyncio.to_thread(attack.on, document)
+    assert attack.faults == []
+    assert len(attack.tried) > 20
