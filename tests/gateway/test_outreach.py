@@ -129,6 +129,18 @@ async def test_who_missed_something_is_told_to_read_the_page_again(
         assert await asyncio.wait_for(told.get(), 10) == ("ready", None)
 
 
+async def test_who_leaves_before_they_are_told_anything_disturbs_nobody(gateway: Gateway, acme: Tenancy) -> None:
+    client = gateway.app.state.service.broker.connection
+    await client.flush()
+    opening = asyncio.create_task(live.changes(client, acme.name).__aenter__())
+    while not client._pongs:  # what the broker still has to answer
+        await asyncio.sleep(0)
+    opening.cancel()
+    await asyncio.gather(opening, return_exceptions=True)
+    answer = await acme.client.get(acme.path("/outreach/activity"))
+    assert answer.status_code == 200, "the gateway hears nobody any more"
+
+
 async def test_only_so_many_follow_at_once(gateway: Gateway, acme: Tenancy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "MOST_AT_ONCE", 1)
     async with following(acme):

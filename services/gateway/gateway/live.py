@@ -87,7 +87,9 @@ async def changes(client: Client, tenant: str) -> AsyncIterator[Changes]:
     try:
         for entry in catalogue.watched_by("gateway"):
             subscriptions.append(await client.subscribe(entry.topic.subject(tenant), cb=_hearing(entry, heard)))
-        await client.flush()
+        # Whoever goes away meanwhile must not cancel it: the broker's answer to what was cancelled ends the client library's reading, and the
+        # gateway hears nobody any more.
+        await asyncio.shield(client.flush())
         yield heard
     finally:
         _listening.discard(heard)
