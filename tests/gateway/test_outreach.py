@@ -133,7 +133,7 @@ async def test_who_leaves_before_they_are_told_anything_disturbs_nobody(gateway:
     client = gateway.app.state.service.broker.connection
     await client.flush()
     opening = asyncio.create_task(live.changes(client, acme.name).__aenter__())
-    while not client._pongs:  # what the broker still has to answer
+    while not client._pongs:  # noqa: ASYNC110 - looked at in each turn of the loop, or the broker has answered
         await asyncio.sleep(0)
     opening.cancel()
     await asyncio.gather(opening, return_exceptions=True)
