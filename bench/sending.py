@@ -3,7 +3,7 @@ intake, and every change is recorded and told.
 
 python -m bench.sending [MESSAGES] [--folder FOLDER] [--json]
 
-The messages are queued before the clock runs, with accounts that are paused; it runs from the first one claimed to the last one sent or
+The messages are queued before the clock runs, for accounts and then a campaign that are paused; it runs from the first one claimed to the last one sent or
 refused. Once more they leave by SMTP, for a server beside it that takes everything. Outreach and intake share the machine with the broker and the database; once more all services do, each reading what is told. The
 peers (bench/queues.py) drain as many jobs that do nothing, on the same database in the same run.
 """
@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
@@ -33,7 +34,7 @@ from contracts.outreach.accounts import (
     SmtpSecurity,
     Transport,
 )
-from contracts.outreach.campaigns import CreateCampaign
+from contracts.outreach.campaigns import CreateCampaign, PauseCampaign, ResumeCampaign
 from contracts.outreach.templates import SaveTemplate
 from contracts.taxonomy import Channel, SendKind
 from leadloop.bench import forget, paused, preload, purge
@@ -81,11 +82,14 @@ async def measure(
                 await preload(client, tenant, messages)
                 leads = "select count(*) from outreach.lead where tenant_id = $1"
                 await _until(_counts(database, leads, tenant, messages))
-                await _campaign(caller, tenant)
+                campaign = await _campaign(caller, tenant)
                 queued = "select count(*) from outreach.send_queue where tenant_id = $1 and account_id is not null"
                 await _until(_counts(database, queued, tenant, messages))
+                # What lets all of them leave is one order: accounts go on one after another, and the first of them would be measured alone.
+                await caller.ask(tenant, PauseCampaign(campaign_id=campaign))
                 for account in accounts:
                     await caller.ask(tenant, ResumeAccount(account_id=account))
+                await caller.ask(tenant, ResumeCampaign(campaign_id=campaign))
                 over = "select count(*) from outreach.send_queue where tenant_id = $1 and state in ('sent', 'failed')"
                 await _until(_counts(database, over, tenant, messages))
                 for service in ("intake", "outreach"):
@@ -121,13 +125,16 @@ async def _paused_account(caller: Caller, tenant: str, number: int, smtp_port: i
     return account
 
 
-async def _campaign(caller: Caller, tenant: str) -> None:
-    order = SaveTemplate(name="hello", kind=SendKind.EMAIL, subject="A question", body=_BODY, actor="service:bench")
-    template = await caller.ask(tenant, order)
+async def _campaign(caller: Caller, tenant: str) -> UUID:
+    template_order = SaveTemplate(
+        name="hello", kind=SendKind.EMAIL, subject="A question", body=_BODY, actor="service:bench"
+    )
+    template = await caller.ask(tenant, template_order)
     hours = {"opens": "00:00", "closes": "24:00", "weekdays": [1, 2, 3, 4, 5, 6, 7], "holidays": "none"}
     steps = [{"variants": [{"template_id": str(template.template_id)}]}]
     settings = {"daily_cap": 100_000, "hours": hours}
-    await caller.ask(tenant, CreateCampaign.model_validate({"title": "Bench", "steps": steps, "settings": settings}))
+    order = CreateCampaign.model_validate({"title": "Bench", "steps": steps, "settings": settings})
+    return (await caller.ask(tenant, order)).campaign_id
 
 
 def _counts(database: asyncpg.Connection, query: str, tenant: str, wanted: int) -> Callable[[], Awaitable[bool]]:
