@@ -14,12 +14,13 @@ from typing import Any, TypeVar
 from rich.table import Table as ShownTable
 
 from chassis.caller import Caller
+from contracts.cells import harmless
 from contracts.outreach.backfill import BackfillPending, BackfillSent, ImportSuppressions
 from contracts.outreach.people import ListSuppressions, SuppressionView
 from leadloop.app import Common, Tenant
 from leadloop.backfill_model import PendingMapping, SentMapping, SuppressionMapping
 from leadloop.commands_tenants import check_known
-from leadloop.errors_file import ErrorsFile, errors_found, harmless
+from leadloop.errors_file import ErrorsFile, errors_found
 from leadloop.handing_over import Ask, HandingOver, Report, pending_rows, sent_rows, suppression_rows
 from leadloop.installation import Installation
 from leadloop.mapping import MappingFile, load_as

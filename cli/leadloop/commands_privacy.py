@@ -16,11 +16,11 @@ from uuid import UUID
 from pydantic_core import to_jsonable_python
 
 from chassis.caller import Caller
+from contracts.cells import harmless
 from contracts.intake.erasure import EraseLead, ErasureCertificate, ErasureResult, GetErasureCertificate
 from contracts.intake.privacy import ExportEntry, ExportLead, ListReveals, RevealView
 from leadloop.app import Common, Tenant
 from leadloop.commands_tenants import check_known
-from leadloop.errors_file import harmless
 from leadloop.installation import Installation
 from leadloop.output import Answer, CommandError, Printed
 from leadloop.patience import polled

@@ -14,6 +14,7 @@ from uuid import UUID
 from cyclopts import Parameter
 
 from chassis.caller import Caller
+from contracts.cells import harmless
 from contracts.gateway.audit import Change, ListChanges
 from contracts.gateway.keys import ApiKeyInfo, ListApiKeys
 from contracts.gateway.sign_in import CreateSignInLink
@@ -22,7 +23,6 @@ from contracts.message import PLATFORM
 from contracts.taxonomy import Role
 from leadloop.app import Common, Tenant
 from leadloop.commands_tenants import check_known
-from leadloop.errors_file import harmless
 from leadloop.installation import Installation
 from leadloop.output import Answer, Printed, table
 

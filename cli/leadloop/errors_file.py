@@ -8,11 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
+from contracts.cells import harmless
 from leadloop.errors import LeadLoopError
 from leadloop.rows import BadRow
 
 COLUMNS = ["row", "line", "field", "reason"]
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula (OWASP, CSV Injection)."""
 
 
@@ -83,8 +83,3 @@ def errors_found(errors: ErrorsFile) -> list[str]:
         instead = ", in place of those of an earlier run" if errors.outlived else ""
         return [f"errors: {errors.count}, with row, field and reason in {errors.path}{instead}"]
     return [f"errors: none; {errors.path} of an earlier run is removed"] if errors.outlived else []
-
-
-def harmless(text: str) -> str:
-    """The text of a cell, so that no spreadsheet takes it for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from aggregator.kpis import store
-from chassis.unit_of_work import Database, UnitOfWork
+from chassis.unit_of_work import Database
 from contracts.aggregator.events import ListEvents
 from contracts.aggregator.kpis import Dashboard, DashboardStats, Kpi, ListKpiEvents
 from contracts.message import Event
@@ -17,6 +17,7 @@ from contracts.taxonomy import Channel, OutcomeType, ReplyClass, Stage, SystemSt
 from tests.aggregator.history import MAKERS, OPENING, Told, numbered, recorded_outcome, store_told, voided
 from tests.aggregator.recorded import recorded
 from tests.platform import Platform
+from tests.reading import rows_read
 from tests.waiting import until
 
 NOON = datetime(2026, 7, 15, 12, tzinfo=UTC)
@@ -240,14 +241,6 @@ async def test_tenants_never_mix_also_in_raw_sql_as_the_services_role(
             assert await sql.fetchval(f"select count(*) from {table}") == 0, table
             assert await sql.execute(f"delete from {table} where tenant_id = $1", other) == "DELETE 0"
     assert (await shown(platform, other, NOON)).kpis.today_sends == 6
-
-
-async def rows_read(uow: UnitOfWork) -> int:
-    """How many rows this unit of work has read so far, by whatever way."""
-    read = await uow.execute(
-        "select sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)) from pg_stat_xact_user_tables"
-    )
-    return int(read.scalar_one())
 
 
 async def test_the_dashboard_reads_what_it_counts_and_not_the_history(

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from chassis.unit_of_work import Database, UnitOfWork
+from chassis.unit_of_work import Database
 from contracts.outreach.sending import SendState
 from outreach.replies.store import colleagues
 from outreach.sending.claiming import claim
@@ -14,19 +14,12 @@ from outreach.sending.recording import Result, record
 from tests.outreach.scene import Gate, account, arrive, campaign, lead, outreach
 from tests.outreach.sending.test_races import by_hand, queued
 from tests.platform import Platform
+from tests.reading import rows_read
 from tests.waiting import until
 
 __all__ = ["by_hand"]
 
 WAITING, MOST_ROWS_A_MESSAGE = 1_500, 60
-
-
-async def rows_read(uow: UnitOfWork) -> int:
-    """How many rows this session has read of late, by whatever way."""
-    read = await uow.execute(
-        "select sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)) from pg_stat_xact_user_tables"
-    )
-    return int(read.scalar_one())
 
 
 @pytest.mark.usefixtures("by_hand")

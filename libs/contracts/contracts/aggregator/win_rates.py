@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Final, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field
 
+from contracts.cells import harmless
 from contracts.message import Kind, Reply, Request, Topic
 from contracts.taxonomy import KEY_LENGTH, Intent
 from contracts.values import NO_NUL
@@ -117,7 +118,6 @@ class WeeklyWinRate(WinRate):
 
 _COUNTS: Final = ("leads_entered", "appointments", "won", "lost", "win_rate")
 _MORE: Final = ("decided", "low", "high")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def columns(view: View, weekly: bool, which: Columns) -> tuple[str, ...]:
@@ -140,7 +140,7 @@ def to_csv(rows: Sequence[WinRate], names: Sequence[str]) -> str:
 
 
 def _cell(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return harmless(value) if isinstance(value, str) else value
 
 
 class Terms(BaseModel):

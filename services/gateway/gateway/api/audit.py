@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from contracts.cells import harmless
 from contracts.gateway.audit import Change, ChangePage, ListChanges
 from gateway.api.win_rates import Format
 from gateway.gate import Admitted
@@ -45,5 +46,5 @@ def _csv(page: ChangePage) -> str:
     table.writerow(Change.model_fields)
     for change in page.changes:
         row = change.model_dump(mode="json") | {"detail": json.dumps(change.detail)}
-        table.writerow(row.values())
+        table.writerow([harmless(cell) for cell in row.values()])
     return out.getvalue()
