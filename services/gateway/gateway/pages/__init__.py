@@ -9,6 +9,8 @@ from starlette.staticfiles import StaticFiles
 from contracts.gateway.access import Scope
 from gateway.gate import needs
 from gateway.pages import account, dashboard, keys, numbers, sign_in, superadmin, unsubscribe, users, win_rates
+from gateway.pages.navigation import menu
+from gateway.rendering import TEMPLATES
 
 STATIC: Final = StaticFiles(directory=Path(__file__).parents[1] / "static", packages=[("js_lib_htmx", "static/htmx")])
 """Our style sheet and icon, and htmx from its wheel."""
@@ -24,6 +26,7 @@ PARTS: Final = (
 )
 """What there is behind the gate, and what whoever reads it needs, and whoever changes it."""
 
+TEMPLATES.globals["menu"] = menu
 router = APIRouter(include_in_schema=False)
 for public in (sign_in, unsubscribe):
     router.include_router(public.router)

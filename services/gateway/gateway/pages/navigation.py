@@ -1,0 +1,43 @@
+"""The pages of a tenant that the menu leads to, in its order, and what each needs."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from contracts.gateway.access import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A page in the menu.
+
+    Attributes:
+        path: below ``/t/{tenant}``.
+        needs: whom it is shown to: those whom its route lets in, too.
+    """
+
+    text: str
+    path: str
+    needs: Scope
+
+
+MENU: Final[tuple[tuple[str, tuple[Place, ...]], ...]] = (
+    ("", (Place("Overview", "", Scope.NUMBERS_READ),)),
+    ("Numbers", (Place("Win rates", "/win-rates", Scope.NUMBERS_READ),)),
+    (
+        "Settings",
+        (
+            Place("Users", "/settings/users", Scope.USERS_READ),
+            Place("API keys", "/settings/keys", Scope.USERS_READ),
+            Place("Your account", "/account", Scope.SELF),
+        ),
+    ),
+)
+"""Groups by what people come for; a group is shown to whom at least one of its pages is."""
+
+
+def menu(allowed: Collection[str]) -> Iterator[tuple[str, list[Place]]]:
+    """The groups of the menu, with the pages that somebody may see."""
+    for group, places in MENU:
+        if seen := [place for place in places if place.needs in allowed]:
+            yield group, seen
