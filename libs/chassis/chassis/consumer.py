@@ -26,6 +26,7 @@ from chassis.failures import LostRaceError, describe, is_transient
 from chassis.held import Delivery, Held
 from chassis.logs import get_logger
 from chassis.metrics import BATCH_SECONDS, LAG
+from chassis.pieces import pieces
 from chassis.processing import Processor
 from chassis.pull import Pull
 from chassis.unit_of_work import Database, UnitOfWork, lock, unlock
@@ -216,8 +217,9 @@ class Consumer:
             raise
         held.done(batch)
         # In order, so on a stream that keeps its messages the last acknowledgement stands for all before it.
-        for delivery in batch[:-1] if self._durable.stream.work_queue else []:
-            await delivery.message.ack()
+        async for some in pieces(batch[:-1] if self._durable.stream.work_queue else []):
+            for delivery in some:
+                await delivery.message.ack()
         self._pending_acks = _PendingAcks([delivery.message for delivery in batch])
         BATCH_SECONDS.labels(self._database.service, self._durable.stream.name).observe(monotonic() - started)
         incoming.result()
@@ -225,7 +227,7 @@ class Consumer:
     async def _fetch(self, pull: Pull, held: Held) -> None:
         """Take in what is there, or the first that comes and what comes with it; nothing after two seconds, or on `stop`."""
         self._asked_at = self._asked_at or monotonic()
-        held.add(await self._unless_stopped(pull.take(self._most_asked, _IDLE_SECONDS, _MOST_ASKED_BYTES)))
+        await _hold(held, await self._unless_stopped(pull.take(self._most_asked, _IDLE_SECONDS, _MOST_ASKED_BYTES)))
         if held and len(held) < BATCH:
             await asyncio.sleep(_LINGER_SECONDS)
             await self._take_in(pull, held, BATCH - len(held))
@@ -236,7 +238,7 @@ class Consumer:
         room = min(wanted, self._most_asked, most_held(self._durable.stream) - len(held))
         if room > 0 and held.size < _MOST_HELD_BYTES:
             most_bytes = min(max(_MOST_HELD_BYTES - held.size, _LEAST_ASKED_BYTES), _MOST_ASKED_BYTES)
-            held.add(await pull.take(room, _LINGER_SECONDS, most_bytes))
+            await _hold(held, await pull.take(room, _LINGER_SECONDS, most_bytes))
 
     @property
     def _most_asked(self) -> int:
@@ -266,7 +268,7 @@ class Consumer:
                 return elsewhere, waiting
             # Raises when the session is lost, and the lock with it: two that gathered would wait for each other.
             await uow.execute("select 1")
-            held.add(await pull.take(BATCH, _GATHER_SECONDS))
+            await _hold(held, await pull.take(BATCH, _GATHER_SECONDS))
 
     async def _unacknowledged_elsewhere(self, held: Held) -> tuple[int, int]:
         """How many messages were delivered, not acknowledged as far as the broker knows, and are not held here; and how many were
@@ -315,6 +317,17 @@ class Consumer:
         """Sleep, or until `stop`."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
+
+
+async def _hold(held: Held, messages: Sequence[Msg]) -> None:
+    """Hold all of them, also when it is cancelled meanwhile: what is not held is not given back."""
+    count = 0
+    try:
+        async for some in pieces(messages):
+            held.add(some)
+            count += len(some)
+    finally:
+        held.add(messages[count:])
 
 
 async def _driver_of(session: AsyncConnection) -> object:

@@ -11,6 +11,7 @@ from chassis.failures import TenantKeyError, describe, is_transient
 from chassis.ids import MessageIds
 from chassis.logs import get_logger
 from chassis.metrics import DEAD_LETTERED, HANDLED
+from chassis.pieces import pieces
 from chassis.received import Handler, Received, Wire, decode
 from chassis.tenants import NO_SUCH_TENANT, Tenants
 from chassis.unit_of_work import Database, UnitOfWork
@@ -71,11 +72,12 @@ class Processor:
     async def _read(self, uow: UnitOfWork, wires: Sequence[Wire]) -> list[Received[Any]]:
         """What can be read and is of a tenant; the rest is buried."""
         decoded: list[Received[Any]] = []
-        for wire in wires:
-            try:
-                decoded.append(decode(wire, await self._ids.of(uow, wire)))
-            except UnreadableError as error:
-                await self._bury(uow, wire, str(error))
+        async for some in pieces(wires):
+            for wire in some:
+                try:
+                    decoded.append(decode(wire, await self._ids.of(uow, wire)))
+                except UnreadableError as error:
+                    await self._bury(uow, wire, str(error))
         if decoded and (absent := await self._tenants.admit(uow, decoded)):
             decoded = await self._bury_those_of(uow, absent, decoded, NO_SUCH_TENANT)
         return decoded

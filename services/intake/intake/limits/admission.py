@@ -6,6 +6,7 @@ from math import ceil
 from typing import Any
 
 from chassis.keys import ResealedColumn, TenantKeys
+from chassis.pieces import pieces
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts.message import Allowance, ProblemCode, ProblemError
@@ -59,7 +60,8 @@ class Admission:
                 parked += messages[granted:]
         if not parked:
             return batch
-        await store.park(uow, [await self._sealed(uow, message) for message in parked])
+        sealed = [await self._sealed(uow, message) async for some in pieces(parked) for message in some]
+        await store.park(uow, sealed)
         kept_back = {(message.tenant, message.id) for message in parked}
         return [message for message in batch if (message.tenant, message.id) not in kept_back]
 

@@ -10,6 +10,7 @@ from uuid_utils.compat import uuid7
 
 from chassis import tenants
 from chassis.keys import TenantKey
+from chassis.pieces import pieces
 from chassis.received import Received
 from chassis.unit_of_work import Row, UnitOfWork
 from contracts.gateway import TenantSettings
@@ -103,10 +104,12 @@ async def submit(
         await locks.merges(uow, key.tenant)
     verdicts: dict[UUID, SubmissionResult] = {}
     candidates = []
-    for given, message in zip(submissions, await source_ids.hide(uow, key, submissions), strict=True):
-        lead = _read(message, settings, key, strict)
-        source_id = given.body.source_id if message is not given else None
-        candidates.append(_Candidate(message, lead, source_id=source_id))
+    hidden = zip(submissions, await source_ids.hide(uow, key, submissions), strict=True)
+    async for some in pieces(list(hidden)):
+        for given, message in some:
+            lead = _read(message, settings, key, strict)
+            source_id = given.body.source_id if message is not given else None
+            candidates.append(_Candidate(message, lead, source_id=source_id))
     for candidate, tokens in zip(
         candidates, await tokens_of(uow, key, [_reached_by(candidate.lead) for candidate in candidates]), strict=True
     ):
@@ -122,8 +125,8 @@ async def submit(
             {lead_id: c.row for lead_id, c in written.items() if c.row},
             {lead_id: c.message.envelope for lead_id, c in written.items()},
         )  # fmt: skip
-        for candidate in wave:
-            verdicts[candidate.message.id] = _publish(uow, key, settings, candidate)
+        async for some_of in pieces(wave):
+            verdicts |= {each.message.id: _publish(uow, key, settings, each) for each in some_of}
         for event, cause in follows.told:
             uow.publish(key.tenant, event, cause)
         merged = {**{id_: row for id_, row in merged.items() if id_ not in written}, **follows.changed}
@@ -222,12 +225,12 @@ async def _take(
     new: list[Row] = []
     known: list[Row] = []
     sealed = []
-    for candidate, person in zip(changing, persons, strict=True):
-        candidate.row = row = _row(uow, candidate, person, key)
-        (new if candidate.before is None else known).append(row)
-        sealed.append(
-            (row["lead_id"], person, sealing.seal(candidate.personal, row["lead_id"], key.tenant, keys[person]))
-        )
+    async for some in pieces(list(zip(changing, persons, strict=True))):
+        for candidate, person in some:
+            candidate.row = row = _row(uow, candidate, person, key)
+            (new if candidate.before is None else known).append(row)
+            personal = sealing.seal(candidate.personal, row["lead_id"], key.tenant, keys[person])
+            sealed.append((row["lead_id"], person, personal))
     await leads.insert_leads(uow, key.tenant, new)
     await leads.update_leads(uow, key.tenant, known)
     await sealing.keep(uow, key, sealed)
