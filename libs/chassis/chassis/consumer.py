@@ -201,7 +201,7 @@ class Consumer:
                 batch = held.next(BATCH if self._durable.stream.work_queue else len(held))
                 suspicious = any(each.message.metadata.num_delivered >= _SUSPICIOUS_DELIVERIES for each in batch)
                 incoming = asyncio.create_task(self._take_in(pull, held, waiting))
-                await self._processor.handle(uow, [delivery.wire for delivery in batch], suspicious=suspicious)
+                await self._processor.handle(uow, [delivery.read for delivery in batch], suspicious=suspicious)
                 await asyncio.wait([incoming])
                 if held.precedes(batch):
                     raise LostRaceError("an older message came back meanwhile")

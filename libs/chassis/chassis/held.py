@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from nats.aio.msg import Msg
 
-from chassis.received import Wire
+from chassis.received import Read, Wire, read
 from contracts.message import read_signed
 
 
@@ -15,7 +15,11 @@ class Delivery(NamedTuple):
 
     sequence: int
     message: Msg
-    wire: Wire
+    read: Read
+
+    @property
+    def wire(self) -> Wire:
+        return self.read.wire
 
 
 class Held:
@@ -48,7 +52,7 @@ class Held:
             subject, upstream = read_signed(message.subject)
             wire = Wire(subject, message.headers or {}, message.data, metadata.timestamp, upstream)
             known = sequence in self._deliveries
-            self._deliveries[sequence] = delivery = Delivery(sequence, message, wire)
+            self._deliveries[sequence] = delivery = Delivery(sequence, message, read(wire))
             if not known:
                 self._await(delivery)
                 self.size += len(message.data)

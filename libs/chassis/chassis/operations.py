@@ -12,7 +12,7 @@ from chassis.keys import TenantKeys
 from chassis.logs import get_logger
 from chassis.metrics import DEAD_LETTERS, OUTBOX_AGE, OUTBOX_UNSENT
 from chassis.processing import Processor
-from chassis.received import Answer, Received
+from chassis.received import Answer, Received, read
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts import operations as messages
 from contracts.message import Message
@@ -73,7 +73,7 @@ class Operations:
         for letter in opened:
             await dead_letters.mark_redriven(uow, letter.dead_letter_id)
             await inbox.forget(uow, letter.message_id, letter.wire)
-            await self._processor.handle(uow, [letter.wire])
+            await self._processor.handle(uow, [read(letter.wire)])
         return messages.RedriveResult(redriven=len(opened))
 
     async def _republish(self, uow: UnitOfWork, request: Received[messages.Republish]) -> messages.RepublishResult:

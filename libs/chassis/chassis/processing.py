@@ -12,7 +12,7 @@ from chassis.ids import MessageIds
 from chassis.logs import get_logger
 from chassis.metrics import DEAD_LETTERED, HANDLED
 from chassis.pieces import pieces
-from chassis.received import Handler, Received, Wire, decode
+from chassis.received import Handler, Read, Received, Wire, decode, read
 from chassis.tenants import NO_SUCH_TENANT, Tenants
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts.message import Message, UnreadableError
@@ -41,8 +41,8 @@ class Processor:
         self._tenants = tenants
         self._attempts = Attempts(database)
 
-    async def handle(self, uow: UnitOfWork, wires: Sequence[Wire], *, suspicious: bool = False) -> None:
-        """Handle a batch: decode, skip what was handled before, call each handler with its messages, bury the poison.
+    async def handle(self, uow: UnitOfWork, batch: Sequence[Read], *, suspicious: bool = False) -> None:
+        """Handle a batch: skip what was handled before, call each handler with its messages, bury the poison.
 
         A batch is `suspicious` when it was delivered so often that it may be what takes processes down, or may just
         have been in hand when they were stopped. It is noted before it is tried; a batch that was noted and not
@@ -51,7 +51,7 @@ class Processor:
         Raises:
             Exception: only transient errors; the unit of work must be rolled back and the same batch tried again.
         """
-        decoded = await self._read(uow, wires)
+        decoded = await self._readable(uow, batch)
         if not decoded:
             return
         new, reused = await inbox.admit(uow, decoded)
@@ -67,17 +67,21 @@ class Processor:
         Raises:
             Exception: only transient errors, as `handle`.
         """
-        await self._give(uow, await self._read(uow, wires), suspicious=True)
+        await self._give(uow, await self._readable(uow, [read(wire) for wire in wires]), suspicious=True)
 
-    async def _read(self, uow: UnitOfWork, wires: Sequence[Wire]) -> list[Received[Any]]:
+    async def _readable(self, uow: UnitOfWork, batch: Sequence[Read]) -> list[Received[Any]]:
         """What can be read and is of a tenant; the rest is buried."""
         decoded: list[Received[Any]] = []
-        async for some in pieces(wires):
-            for wire in some:
+        async for some in pieces(batch):
+            for wire, message in some:
                 try:
-                    decoded.append(decode(wire, await self._ids.of(uow, wire)))
+                    found = message or decode(wire, await self._ids.of(uow, wire))
                 except UnreadableError as error:
-                    await self._bury(uow, wire, str(error))
+                    found = error
+                if isinstance(found, UnreadableError):
+                    await self._bury(uow, wire, str(found))
+                else:
+                    decoded.append(found)
         if decoded and (absent := await self._tenants.admit(uow, decoded)):
             decoded = await self._bury_those_of(uow, absent, decoded, NO_SUCH_TENANT)
         return decoded

@@ -7,14 +7,14 @@ from datetime import datetime
 from difflib import get_close_matches
 from functools import cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 from pydantic.json_schema import models_json_schema
 
 from contracts.catalogue import by_type
-from contracts.message import Envelope, Message, Reply, UnreadableError
+from contracts.message import Envelope, Message, Reply, UnreadableError, given_id
 
 if TYPE_CHECKING:  # whoever only sends messages needs no database
     from chassis.unit_of_work import UnitOfWork
@@ -105,6 +105,31 @@ def decode(wire: Wire, unnamed: UUID) -> Received[Any]:
     except ValidationError as error:
         raise UnreadableError(explain(error)) from None
     return Received(envelope, body, wire)
+
+
+class Read(NamedTuple):
+    """A message as it came, and what it says, read as soon as it came: while the database works on what came before it.
+
+    Attributes:
+        message: what it says, or why it cannot be read; none where its id takes the service's secret (`chassis.ids`).
+    """
+
+    wire: Wire
+    message: Received[Any] | UnreadableError | None
+
+
+def read(wire: Wire) -> Read:
+    """Read a message that brings its id."""
+    try:
+        id_ = given_id(wire.headers)
+    except ValueError:
+        id_ = None
+    if id_ is None:
+        return Read(wire, None)
+    try:
+        return Read(wire, decode(wire, id_))
+    except UnreadableError as error:
+        return Read(wire, error)
 
 
 def explain(error: ValidationError) -> str:
