@@ -25,6 +25,7 @@ def broker(service: str, settings: Settings) -> NatsBroker:
         max_reconnect_attempts=-1,
         reconnect_time_wait=1,
         apply_types=False,
+        serializer=None,
         decoder=as_it_is,
         logger=None,
         graceful_timeout=5.0,
