@@ -21,6 +21,7 @@ from contracts.gateway import audit, keys, sign_in, users
 from gateway import api, handlers, openapi, pages, problems
 from gateway.edge import BodyLimit, Edge
 from gateway.gate import Gate, must_be_guarded
+from gateway.idempotency import Idempotency
 from gateway.identity import personal
 from gateway.identity.attempts import Attempts
 from gateway.identity.handlers import Handlers, list_changes
@@ -97,6 +98,7 @@ def application(service: Service) -> FastAPI:
     app.state.refusals = refusals
     app.state.attempts = Attempts(tried)
     tenant_keys = TenantKeys(key_service(service.settings.kms_uri))
+    app.state.idempotency = Idempotency(service.database, tenant_keys)
     app.state.signing_in = SigningIn(service.database, tenant_keys, refusals)
     app.state.oidc = Oidc(service.database, tenant_keys, Outside())
     app.openapi = cache(partial(openapi.describe, app))  # type: ignore[method-assign]

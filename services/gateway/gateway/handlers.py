@@ -8,7 +8,7 @@ from chassis.tenants import NO_SUCH_TENANT
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts import gateway as messages
 from contracts.message import PLATFORM, ProblemCode, ProblemError
-from gateway import store
+from gateway import store, store_idempotency
 from gateway.identity import audit, store_sessions
 from gateway.identity.domain_session import IDLE
 
@@ -57,13 +57,14 @@ async def list_tenants(uow: UnitOfWork, request: Received[messages.ListTenants])
 
 
 async def sweep(database: Database, _: datetime) -> Counts:
-    """The daily job: forget sign-in links and sessions that have ended."""
+    """The daily job: forget sign-in links and sessions that have ended, and requests' keys that nobody sends again."""
     async with database.begin() as uow:
         names = [view.tenant for view in await store.registered_tenants(uow)]
     names.append(PLATFORM)
     async with database.begin(*names) as uow:
         links, sessions = await store_sessions.sweep(uow, names, IDLE)
-    return {"sign_in_links": links, "sessions": sessions}
+        keys = await store_idempotency.sweep(uow, names)
+    return {"sign_in_links": links, "sessions": sessions, "idempotency_keys": keys}
 
 
 async def _registered(uow: UnitOfWork, tenant: str) -> messages.TenantView:

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from contracts.documents.examples import example_of
 from contracts.documents.glossary import MEANING
 from contracts.documents.schema import meaning_of, nested_in, schema_of
+from gateway.api import idempotency
 from gateway.gate import needs_of
 from gateway.problems import ProblemDetail
 
@@ -38,6 +39,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
             for method in route.methods or ():
                 document["paths"][route.path][method.lower()]["security"] = [{"ApiKey": needs_of(route, method)}]
                 _explain_parameters(document["paths"][route.path][method.lower()], route)
+                if heeded := idempotency.parameter_of(route, method):
+                    document["paths"][route.path][method.lower()]["parameters"].append(heeded)
             for model in _bodies(route):
                 _explain_fields(schemas.get(model.__name__, {}), model)
     return document

@@ -51,6 +51,8 @@ _WORDS: Final = {
     409: "conflict",
     410: "gone",
     413: "too_large",
+    415: "unsupported_media_type",
+    422: "unprocessable",
     429: "rate_limited",
     500: "internal",
     503: "unavailable",

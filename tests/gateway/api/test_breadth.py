@@ -75,7 +75,7 @@ def example_of(document: dict[str, Any], operation: dict[str, Any]) -> tuple[dic
         parameter["name"]: parameter["schema"].get("examples", ["once"])[0]
         for parameter in operation.get("parameters", ())
         if parameter["in"] == "header"
-    } | ({"Idempotency-Key": "once"} if "Idempotency-Key" in json.dumps(operation) else {})
+    } | ({"Idempotency-Key": operation["operationId"]} if "Idempotency-Key" in json.dumps(operation) else {})
     if "requestBody" not in operation:
         return headers, b""
     ((media_type, content),) = operation["requestBody"]["content"].items()

@@ -52,9 +52,8 @@ async def test_keys_and_links_from_before_there_were_users_work_and_sessions_end
     await connection.execute(f"insert into session values ('acme', $1, gen_random_uuid(), {later})", digest)
     await connection.close()
 
-    assert await schema.prepare(url(platform, "postgres", old), "gateway") == [
-        "migrated schema gateway from 0001 to 0002"
-    ]
+    (migrated,) = await schema.prepare(url(platform, "postgres", old), "gateway")
+    assert migrated.startswith("migrated schema gateway from 0001 to ")
     database = Database("gateway", url(platform, "leadloop_gateway", old))
     try:
         async with database.begin("acme") as uow:

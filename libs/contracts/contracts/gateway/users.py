@@ -125,6 +125,8 @@ class CreateUser(Request[UserView]):
     name: Name | None = None
     """What they are called."""
     ordered_by: Actor | None = None
+    user_id: UUID | None = None
+    """Their id, a UUIDv7 that was never used, so that they are added once; one of ours, if empty."""
 
 
 class ChangeUser(Request[UserView]):

@@ -313,6 +313,8 @@ class SetAccount(Request[AccountView]):
     settings: NewAccountSettings | None = None
     """How it is to send; a new one as usual, if empty."""
     actor: Actor | None = None
+    added_as: UUID | None = None
+    """The id of a new one, a UUIDv7 that was never used, so that it is added once; one of ours, if empty."""
 
     @model_validator(mode="after")
     def _limits_are_of_its_channel(self) -> "SetAccount":

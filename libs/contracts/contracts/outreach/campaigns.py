@@ -262,6 +262,8 @@ class CreateCampaign(Request[CampaignView]):
     """How it is to send."""
     start: bool = True
     """Whether it sends at once; otherwise it is a draft until it is resumed."""
+    campaign_id: UUID | None = None
+    """Its id, a UUIDv7 that was never used, so that it is made once; one of ours, if empty."""
 
     @field_validator("steps")
     @classmethod

@@ -73,6 +73,8 @@ class Suppress(Request[SuppressionView]):
     actor: Actor | None = None
     note: Note = None
     """What is to be remembered of it; kept sealed, and dropped when the person is erased."""
+    suppression_id: UUID | None = None
+    """The entry's id, a UUIDv7 that was never used, so that it is made once; one of ours, if empty."""
 
 
 class UnsubscribeTaken(Reply):

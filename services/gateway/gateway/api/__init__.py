@@ -34,6 +34,7 @@ from gateway.api import (
     win_rates,
     work,
 )
+from gateway.api.idempotency import HEEDED
 from gateway.gate import needs
 from gateway.problems import DOCUMENTED
 
@@ -69,7 +70,7 @@ PARTS: Final = (
 
 of_tenant = APIRouter(prefix="/api/t/{tenant}", responses=DOCUMENTED)
 for part, needed in PARTS:
-    of_tenant.include_router(part.router, dependencies=[needed])
+    of_tenant.include_router(part.router, dependencies=[needed, HEEDED])
 router = APIRouter()
 router.include_router(of_tenant)
 router.include_router(operations.router, dependencies=[needs(Scope.OPERATIONS_READ, Scope.OPERATIONS_WRITE)])

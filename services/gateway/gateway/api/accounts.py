@@ -19,6 +19,7 @@ from contracts.outreach.accounts import (
     SetAccount,
 )
 from contracts.outreach.mailboxes import ListMailboxes, MailboxList, MailboxView, RemoveMailbox, SetMailbox
+from gateway.api.idempotency import OptionalKey
 from gateway.api.orders import order, sent
 from gateway.gate import Admitted
 
@@ -33,10 +34,13 @@ async def list_accounts(principal: Admitted, query: Annotated[ListAccounts, Quer
 
 @router.post("/accounts", status_code=HTTPStatus.CREATED)
 async def add_account(
-    principal: Admitted, given: Annotated[BaseModel, sent(SetAccount, "account_id", "actor")], response: Response
+    principal: Admitted,
+    given: Annotated[BaseModel, sent(SetAccount, "account_id", "added_as", "actor")],
+    key: OptionalKey,
+    response: Response,
 ) -> AccountView:
     """Add an account; what is left out has its usual value."""
-    added = await principal.ask(order(SetAccount, given, actor=principal.actor))
+    added = await principal.ask(order(SetAccount, given, added_as=key.made_id if key else None, actor=principal.actor))
     response.headers["Location"] = f"/api/t/{principal.tenant}/accounts/{added.account_id}"
     return added
 
@@ -49,7 +53,9 @@ async def explain_account(principal: Admitted, account_id: UUID) -> AccountExpla
 
 @router.patch("/accounts/{account_id}")
 async def change_account(
-    principal: Admitted, account_id: UUID, given: Annotated[BaseModel, sent(SetAccount, "account_id", "actor")]
+    principal: Admitted,
+    account_id: UUID,
+    given: Annotated[BaseModel, sent(SetAccount, "account_id", "added_as", "actor")],
 ) -> AccountView:
     """Change an account; what is left out stays."""
     return await principal.ask(order(SetAccount, given, account_id=account_id, actor=principal.actor))

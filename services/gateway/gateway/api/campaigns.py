@@ -5,6 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel
 
 from contracts.outreach.campaigns import (
     ArchiveCampaign,
@@ -18,6 +19,8 @@ from contracts.outreach.campaigns import (
     ResumeCampaign,
     VariantJudgement,
 )
+from gateway.api.idempotency import OptionalKey
+from gateway.api.orders import order, sent
 from gateway.gate import Admitted
 
 router = APIRouter(prefix="/campaigns", tags=["campaigns"])
@@ -30,9 +33,14 @@ async def list_campaigns(principal: Admitted, query: Annotated[ListCampaigns, Qu
 
 
 @router.post("", status_code=HTTPStatus.CREATED)
-async def create_campaign(principal: Admitted, campaign: CreateCampaign, response: Response) -> CampaignView:
+async def create_campaign(
+    principal: Admitted,
+    given: Annotated[BaseModel, sent(CreateCampaign, "campaign_id")],
+    key: OptionalKey,
+    response: Response,
+) -> CampaignView:
     """Make a campaign: each lead of its audience, present and future, is sent its steps; with `start` false once it is resumed."""
-    made = await principal.ask(campaign)
+    made = await principal.ask(order(CreateCampaign, given, campaign_id=key.made_id if key else None))
     response.headers["Location"] = f"/api/t/{principal.tenant}/campaigns/{made.campaign_id}"
     return made
 

@@ -11,6 +11,7 @@ from contracts.gateway.access import Scope
 from contracts.gateway.keys import ApiKeyPage, ApiKeyView, CreateApiKey, ListApiKeys, RevokeApiKey, RevokeResult
 from contracts.message import ProblemCode, ProblemError
 from contracts.values import NO_NUL
+from gateway.api.idempotency import ONCE
 from gateway.gate import Admitted
 from gateway.identity.domain_access import OF_PROGRAMS, beyond
 
@@ -35,7 +36,7 @@ async def list_keys(principal: Admitted, query: Annotated[ListApiKeys, Query()])
     return await principal.ask(query)
 
 
-@router.post("/keys", status_code=HTTPStatus.CREATED)
+@router.post("/keys", status_code=HTTPStatus.CREATED, dependencies=[ONCE])
 async def create_key(principal: Admitted, key: NewKey) -> ApiKeyView:
     """Make a key. Its secret is in the answer, and nowhere else: keep it now."""
     scopes = frozenset(key.scopes) if key.scopes else OF_PROGRAMS

@@ -37,6 +37,7 @@ from contracts.outcomes import (
     VoidResult,
 )
 from contracts.values import Actor, Slug
+from gateway.api.idempotency import OptionalKey
 from gateway.gate import Admitted, Principal
 from gateway.problems import RefusedError
 
@@ -190,11 +191,11 @@ async def missing_outcomes(principal: Admitted) -> MissingOutcomesView:
 
 
 @router.post("/missing-outcomes/outcomes")
-async def record_missing_outcomes(principal: Admitted, action: QuickAction) -> BulkResults:
+async def record_missing_outcomes(principal: Admitted, action: QuickAction, key: OptionalKey) -> BulkResults:
     """Record one outcome of each of the leads that should have one by now, or of some of them; as `/outcomes/bulk` does."""
     outcome = action.outcome
     if outcome.occurred_at is None:  # when the lead was created says nothing of one that has been quiet since
-        outcome = outcome.model_copy(update={"occurred_at": datetime.now(UTC)})
+        outcome = outcome.model_copy(update={"occurred_at": key.came_at if key else datetime.now(UTC)})
     leads = action.lead_ids or [lead.lead_id for lead in (await principal.ask(MissingOutcomes())).leads]
     if not leads:
         return BulkResults(counts={}, verdicts=[])

@@ -19,6 +19,7 @@ from contracts.intake.routing import (
     RoutingVersionView,
     SaveRoutingDraft,
 )
+from gateway.api.idempotency import ONCE
 from gateway.api.orders import order, sent
 from gateway.gate import Admitted
 
@@ -41,7 +42,7 @@ async def list_routing_versions(
     return await principal.ask(query)
 
 
-@router.post("/routing/versions", status_code=HTTPStatus.CREATED)
+@router.post("/routing/versions", status_code=HTTPStatus.CREATED, dependencies=[ONCE])
 async def save_routing_draft(
     principal: Admitted, given: Annotated[BaseModel, sent(SaveRoutingDraft, "actor")], response: Response
 ) -> RoutingVersionView:
@@ -77,7 +78,7 @@ async def publish_routing(
     return await principal.ask(order(PublishRouting, given, version=version, actor=principal.actor))
 
 
-@router.post("/routing/versions/{version}/roll-back")
+@router.post("/routing/versions/{version}/roll-back", dependencies=[ONCE])
 async def roll_back_routing(principal: Admitted, version: int) -> RoutingVersionView:
     """Publish what was published before once more, as a new version."""
     return await principal.ask(RollBackRouting(version=version, actor=principal.actor))

@@ -16,6 +16,7 @@ from contracts.intake.people import PersonRef
 from contracts.message import ProblemCode, ProblemError
 from contracts.outreach.backfill import MOST_ROWS, ImportSuppressions, RowResult, RowVerdict, SuppressionRow
 from contracts.outreach.people import ListSuppressions, Suppress, SuppressionList, SuppressionView, Unsuppress
+from gateway.api.idempotency import OptionalKey
 from gateway.api.orders import order, sent
 from gateway.gate import Admitted, Principal
 
@@ -59,9 +60,13 @@ async def list_suppressions(principal: Admitted, query: Annotated[ListSuppressio
 
 
 @router.post("", status_code=HTTPStatus.CREATED)
-async def suppress(principal: Admitted, given: Annotated[BaseModel, sent(Suppress, "actor")]) -> SuppressionView:
+async def suppress(
+    principal: Admitted, given: Annotated[BaseModel, sent(Suppress, "suppression_id", "actor")], key: OptionalKey
+) -> SuppressionView:
     """Have a lead's person not be contacted, by whatever lead, from the reply on."""
-    return await principal.ask(order(Suppress, given, actor=principal.actor))
+    return await principal.ask(
+        order(Suppress, given, suppression_id=key.made_id if key else None, actor=principal.actor)
+    )
 
 
 @router.delete("/{suppression_id}")

@@ -35,6 +35,7 @@ from contracts.gateway.users import (
 from contracts.message import ProblemCode, ProblemError
 from contracts.taxonomy import Role
 from contracts.values import Slug
+from gateway.api.idempotency import ONCE, OptionalKey
 from gateway.gate import Admitted, Principal
 from gateway.identity.domain_access import OF_ROLE, beyond
 
@@ -89,10 +90,11 @@ async def list_users(principal: Admitted, query: Annotated[ListUsers, Query()]) 
 
 
 @router.post("/users", status_code=HTTPStatus.CREATED)
-async def create_user(principal: Admitted, user: NewUser, response: Response) -> UserView:
+async def create_user(principal: Admitted, user: NewUser, key: OptionalKey, response: Response) -> UserView:
     """Add a user, with a role that allows no more than you may."""
     must_have(principal, user.role)
-    made = await principal.ask(CreateUser(**user.model_dump(), ordered_by=principal.actor))
+    order = CreateUser(**user.model_dump(), user_id=key.made_id if key else None, ordered_by=principal.actor)
+    made = await principal.ask(order)
     response.headers["Location"] = f"/api/t/{principal.tenant}/users/{made.user_id}"
     return made
 
@@ -116,7 +118,7 @@ async def remove_user(principal: Admitted, user_id: UUID) -> UserView:
     return await principal.ask(RemoveUser(user_id=user_id, ordered_by=principal.actor))
 
 
-@router.post("/users/{user_id}/sign-in-link", status_code=HTTPStatus.CREATED)
+@router.post("/users/{user_id}/sign-in-link", status_code=HTTPStatus.CREATED, dependencies=[ONCE])
 async def create_sign_in_link(principal: Admitted, user_id: UUID) -> SignInLink:
     """Make a link that signs the user in once; hand it to nobody else."""
     user = await principal.ask(GetUser(user_id=user_id))

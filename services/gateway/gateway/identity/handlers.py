@@ -46,8 +46,10 @@ class Handlers:
     async def create_user(self, uow: UnitOfWork, request: Received[users.CreateUser]) -> users.UserView:
         ask = request.body
         key = await self._key(uow, request.tenant)
+        if ask.user_id and await store_users.user(uow, request.tenant, ask.user_id):
+            return await self._view(uow, request.tenant, ask.user_id)
         known = Personal(ask.email, ask.name)
-        user_id = await people.add(uow, key, request.envelope, audit.actor_of(request), ask.role, known)
+        user_id = await people.add(uow, key, request.envelope, audit.actor_of(request), ask.role, known, ask.user_id)
         return await self._view(uow, request.tenant, user_id)
 
     async def change_user(self, uow: UnitOfWork, request: Received[users.ChangeUser]) -> users.UserView:

@@ -38,14 +38,22 @@ async def found(uow: UnitOfWork, tenant: str, user_id: UUID, *, lock: bool = Fal
     return row
 
 
-async def add(uow: UnitOfWork, key: TenantKey, cause: Envelope, actor: str, role: Role, known: Personal) -> UUID:
-    """Add a user; returns their id.
+async def add(
+    uow: UnitOfWork,
+    key: TenantKey,
+    cause: Envelope,
+    actor: str,
+    role: Role,
+    known: Personal,
+    user_id: UUID | None = None,
+) -> UUID:
+    """Add a user, under an id if one is given; returns their id.
 
     Raises:
         ProblemError: the role is none of the tenant's, or another user has the e-mail address.
     """
     must_suit(cause.tenant, role)
-    user_id = uuid7()
+    user_id = user_id or uuid7()
     token = personal.email_token(key, known.email)
     if not await store_users.add_user(
         uow, cause.tenant, user_id, role, token, personal.sealed(key, user_id, known)

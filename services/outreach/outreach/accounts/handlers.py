@@ -28,6 +28,8 @@ _AT_ONCE = 1000
 
 async def set_account(uow: UnitOfWork, request: Received[messages.SetAccount]) -> AccountView:
     tenant, ask = request.tenant, request.body
+    if ask.added_as and ask.account_id is None and await store.one(uow, tenant, ask.added_as):
+        return await _view(uow, tenant, ask.added_as)
     given = {
         "title": ask.title, "address": ask.address, "sender_name": ask.sender_name,
         "transport": ask.transport.value if ask.transport else None,
@@ -36,7 +38,7 @@ async def set_account(uow: UnitOfWork, request: Received[messages.SetAccount]) -
     }  # fmt: skip
     sent_before, slept = None, False
     if ask.account_id is None:
-        account_id = uuid7()
+        account_id = ask.added_as or uuid7()
         settings = ask.settings or AccountSettings()
         assert ask.channel
         new = {

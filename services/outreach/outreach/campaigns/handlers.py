@@ -25,8 +25,11 @@ from outreach.templates import store as templates
 
 async def create_campaign(uow: UnitOfWork, request: Received[messages.CreateCampaign]) -> CampaignView:
     """Its audience is enrolled batch by batch after the reply."""
-    tenant, order, campaign_id = request.tenant, request.body, uuid7()
+    tenant, order = request.tenant, request.body
+    campaign_id = order.campaign_id or uuid7()
     await locks.campaign_begins(uow, tenant)
+    if order.campaign_id and await store.one(uow, tenant, campaign_id):
+        return await _campaign(uow, tenant, campaign_id)
     if order.start and (number := await _unwritten(uow, tenant, order.steps, order.settings.rotation_set)):
         raise _nothing_written(ProblemCode.INVALID, number, f"steps.{number - 1}.variants")
     await store.insert(uow, tenant, campaign_id, order, await _with_templates(uow, tenant, order.steps))

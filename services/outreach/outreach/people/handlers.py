@@ -27,14 +27,17 @@ async def suppress(keys: TenantKeys, uow: UnitOfWork, request: Received[messages
     tenant, ask = request.tenant, request.body
     key = await keys.of(uow, tenant)  # before anything is locked that others wait for
     await locks.stop_messages(uow, [tenant])
+    if ask.suppression_id and (known := await store.entry(uow, tenant, ask.suppression_id)):
+        return _view(known, key)
     lead = await _lead(uow, tenant, ask.lead_id)
     if ask.reason is SuppressionReason.COMPLAINT and ask.expires_at:
         raise ProblemError(ProblemCode.INVALID, "a complaint never expires: leave out expires_at", "expires_at")
+    id_ = ask.suppression_id or uuid7()
     entry = ask.model_dump(include={"lead_id", "reason", "channel", "campaign_id", "actor", "expires_at"})
+    entry["suppression_id"] = id_
     if ask.note:
-        id_ = uuid7()
-        entry |= {"suppression_id": id_, "note": seal_note(key, id_, ask.note)}
-    id_ = await suppress_person(uow, tenant, lead["names"], entry, request.envelope)
+        entry["note"] = seal_note(key, id_, ask.note)
+    await suppress_person(uow, tenant, lead["names"], entry, request.envelope)
     return _view(await _entry(uow, tenant, id_), key)
 
 
