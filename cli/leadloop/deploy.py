@@ -5,7 +5,7 @@
     <service>/, operator/   LEADLOOP_NATS_SEED, PGPASSWORD: files that become environment variables (deploy/entrypoint.py)
     postgres/               password: the superuser's, for the database itself
     broker/                 authorization.conf, store.conf, cluster.conf: included by deploy/nats.conf
-    valkey/                 password and valkey.conf: Valkey's; intake/ has LEADLOOP_VALKEY_URL, its address
+    valkey/                 password and valkey.conf: Valkey's; gateway/ and intake/ have LEADLOOP_VALKEY_URL, its address
     keys/                   kms.json: the key that wraps all others
 
 `declare` makes roles, schemas, streams and durables. The other commands are the operator's. Those that speak to the
@@ -48,6 +48,8 @@ NODES = ("nats-1:6222", "nats-2:6222", "nats-3:6222")
 """Where the broker's nodes listen for each other."""
 VALKEY = "valkey:6379"
 """Where Valkey listens."""
+COUNTING = ("gateway", "intake")
+"""Whose replicas count rates together in it."""
 
 app = App(name="python -m leadloop.deploy", help="Prepare and operate an installation of containers.", version_flags=[])
 
@@ -94,7 +96,8 @@ def credentials(
     _write(broker / "cluster.conf", f'authorization {{ user: node, password: "{password}" }}\nroutes: [{routes}]\n')
     password = _keep(folder / "valkey" / "password", lambda: secrets.token_hex(32))
     _write(folder / "valkey" / "valkey.conf", valkey_configuration({"requirepass": password, "save": '""'}))
-    _write(folder / "intake" / "LEADLOOP_VALKEY_URL", f"valkey://:{password}@{valkey}")
+    for service in COUNTING:
+        _write(folder / service / "LEADLOOP_VALKEY_URL", f"valkey://:{password}@{valkey}")
     _write_authorization(folder)
 
 

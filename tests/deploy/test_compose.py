@@ -99,7 +99,7 @@ def test_the_servers_are_set_up_as_the_embedded_ones() -> None:
     assert {"log_error_verbosity", "log_min_error_statement"} <= set(given)
 
 
-def test_valkey_listens_where_intake_is_told_with_the_password_that_it_is_told(tmp_path: Path) -> None:
+def test_valkey_listens_where_services_are_told_with_the_password_that_they_are_told(tmp_path: Path) -> None:
     deploy.credentials(tmp_path)
     url = urlsplit((tmp_path / "intake" / "LEADLOOP_VALKEY_URL").read_text())
     assert (url.scheme, url.hostname, url.port) == ("valkey", "valkey", 6379)
@@ -108,7 +108,8 @@ def test_valkey_listens_where_intake_is_told_with_the_password_that_it_is_told(t
     told = dict(line.split() for line in (tmp_path / "valkey" / Path(configuration).name).read_text().splitlines())
     assert told["requirepass"] == url.password == (tmp_path / "valkey" / "password").read_text()
     assert "port" not in told
-    assert {name for name in SERVICES if (tmp_path / name / "LEADLOOP_VALKEY_URL").exists()} == {"intake"}
+    told_where = {name for name in SERVICES if (tmp_path / name / "LEADLOOP_VALKEY_URL").exists()}
+    assert told_where == {"gateway", "intake"}
 
 
 def test_every_volume_is_declared_and_used() -> None:

@@ -24,8 +24,12 @@ from contracts.outcomes import MissingOutcomes
 from contracts.taxonomy import Role
 from gateway.app import application
 from gateway.gate import each, needs_of
+from gateway.limits import RateSettings
 from tests.platform import Platform
 from tests.waiting import until
+
+UNHURRIED = RateSettings(**dict.fromkeys(RateSettings.model_fields, 1_000_000))
+"""Nobody is told to wait who tests something else."""
 
 
 @dataclass
@@ -101,7 +105,7 @@ class Tenancy:
 
 @pytest.fixture(scope="package")
 async def gateway(platform: Platform, plain_logs: None) -> AsyncIterator[Gateway]:
-    app = application(platform.build("gateway"))
+    app = application(platform.build("gateway"), UNHURRIED)
     others = [service for service in SERVICES if service != "gateway"]
     async with platform.running(*others, gateway=True), listening(app) as url:
         yield Gateway(app, url, platform)

@@ -28,6 +28,7 @@ from gateway.identity.handlers import Handlers, list_changes
 from gateway.identity.oidc import Oidc
 from gateway.identity.refusals import WINDOW_SECONDS, Refusals
 from gateway.identity.signing_in import SigningIn
+from gateway.limits import Rates, RateSettings, must_be_limited
 
 
 def build(settings: Settings) -> Service:
@@ -64,15 +65,20 @@ def build(settings: Settings) -> Service:
     )
 
 
-def application(service: Service) -> FastAPI:
+def application(service: Service, rates: RateSettings | None = None) -> FastAPI:
     """What the gateway does over HTTP; the service runs for as long as the application does.
+
+    Parameters:
+        rates: how often somebody may ask what; as the environment says, if none are given.
 
     Raises:
         UnguardedRouteError: a route does not say what it needs of whoever comes.
+        UnlimitedRouteError: a route does not say of which kind it is.
     """
     valkey, clock = service.settings.valkey_url, time.monotonic
     refused = counters_in(valkey, clock, "refused", WINDOW_SECONDS)
     tried = counters_in(valkey, clock, "sign-ins")
+    asked = counters_in(valkey, clock, "requests")
     refusals = Refusals(refused, service.database)
 
     @asynccontextmanager
@@ -83,6 +89,7 @@ def application(service: Service) -> FastAPI:
         finally:
             await refused.close()
             await tried.close()
+            await asked.close()
 
     app = FastAPI(
         title="LeadLoop",
@@ -96,6 +103,7 @@ def application(service: Service) -> FastAPI:
     )
     app.state.service = service
     app.state.refusals = refusals
+    app.state.rates = Rates(asked, rates or RateSettings())
     app.state.attempts = Attempts(tried)
     tenant_keys = TenantKeys(key_service(service.settings.kms_uri))
     app.state.idempotency = Idempotency(service.database, tenant_keys)
@@ -107,6 +115,7 @@ def application(service: Service) -> FastAPI:
     app.include_router(pages.router)
     app.mount("/static", pages.STATIC)
     must_be_guarded(app.routes)
+    must_be_limited(app.routes)
     problems.install(app)
     # The last one added is the outermost.
     app.add_middleware(BodyLimit)

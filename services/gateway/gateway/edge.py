@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 
 from chassis.logs import get_logger
 from gateway import problems
+from gateway.rate_limit import STATE
 
 log = get_logger("http")
 
@@ -64,6 +65,8 @@ class Edge:
                 for key, value in HEADERS.items():
                     headers.setdefault(key, value)
                 headers["X-Request-Id"] = str(request_id)
+                if "RateLimit" not in headers:  # what a service tells of its own limit says more
+                    headers.update(scope["state"].get(STATE, {}))
             await send(message)
 
         with bound_contextvars(request_id=str(request_id)):

@@ -1,7 +1,11 @@
 """A rate limit's header fields, as draft-ietf-httpapi-ratelimit-headers-10 has them."""
 
+from typing import Final
+
 from contracts.message import Allowance
 
+STATE: Final = "rate"
+"""Where a request's state holds the fields that its answer is to have, whatever it becomes."""
 _LEADS = "leads"
 """The policy whose quota is one source system's."""
 

@@ -13,6 +13,7 @@ from gateway.api import (
     distribution,
     enrichment,
     events,
+    incoming,
     keys,
     kpis,
     leads,
@@ -36,41 +37,50 @@ from gateway.api import (
 )
 from gateway.api.idempotency import HEEDED
 from gateway.gate import needs
+from gateway.limits import Kind, limited
 from gateway.problems import DOCUMENTED
 
 PARTS: Final = (
-    (me, needs(Scope.SELF)),
-    (people, needs(Scope.LEADS_READ, Scope.LEADS_WRITE)),  # before leads: `/leads/find` is no lead
-    (reveals, needs(Scope.PERSONAL_READ, Scope.PERSONAL_READ)),
-    (leads, needs(Scope.LEADS_READ, Scope.LEADS_WRITE)),
-    (subjects, needs(Scope.PERSONAL_WRITE, Scope.PERSONAL_WRITE)),
-    (outcomes, needs(Scope.OUTCOMES_READ, Scope.OUTCOMES_WRITE)),
-    (routing, needs(Scope.ROUTING_READ, Scope.ROUTING_WRITE)),
-    (distribution, needs(Scope.ROUTING_READ, Scope.ROUTING_WRITE)),
-    (work, needs(Scope.OUTREACH_READ, Scope.WORK_WRITE)),
-    (enrichment, needs(Scope.IMPORTS_READ, Scope.IMPORTS_WRITE)),
-    (sources, needs(Scope.SETTINGS_READ, Scope.SETTINGS_WRITE)),
-    (campaigns, needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE)),
-    (messages, needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE)),
-    (outreach, needs(Scope.OUTREACH_READ)),
-    (accounts, needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE)),
-    (templates, needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE)),
-    (suppressions, needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE)),
-    (win_rates, needs(Scope.NUMBERS_READ)),
-    (kpis, needs(Scope.NUMBERS_READ)),
-    (events, needs(Scope.NUMBERS_READ)),
-    (replay, needs(Scope.OPERATIONS_READ, Scope.OPERATIONS_WRITE)),
-    (alerts, needs(Scope.ALERTS_READ, Scope.ALERTS_WRITE)),
-    (users, needs(Scope.USERS_READ, Scope.USERS_WRITE)),
-    (keys, needs(Scope.USERS_READ, Scope.USERS_WRITE)),
-    (audit, needs(Scope.AUDIT_READ)),
-    (oversight, needs(Scope.AUDIT_READ)),
+    (me, needs(Scope.SELF), limited(Kind.READING)),
+    (
+        people,
+        needs(Scope.LEADS_READ, Scope.LEADS_WRITE),
+        limited(Kind.READING, Kind.WRITING),
+    ),  # before leads: `/leads/find` is no lead
+    (reveals, needs(Scope.PERSONAL_READ, Scope.PERSONAL_READ), limited(Kind.PERSONAL)),
+    (leads, needs(Scope.LEADS_READ, Scope.LEADS_WRITE), limited(Kind.READING, Kind.SUBMITTING)),
+    (subjects, needs(Scope.PERSONAL_WRITE, Scope.PERSONAL_WRITE), limited(Kind.READING, Kind.PERSONAL)),
+    (outcomes, needs(Scope.OUTCOMES_READ, Scope.OUTCOMES_WRITE), limited(Kind.READING, Kind.SUBMITTING)),
+    (routing, needs(Scope.ROUTING_READ, Scope.ROUTING_WRITE), limited(Kind.READING, Kind.WRITING)),
+    (distribution, needs(Scope.ROUTING_READ, Scope.ROUTING_WRITE), limited(Kind.READING, Kind.WRITING)),
+    (work, needs(Scope.OUTREACH_READ, Scope.WORK_WRITE), limited(Kind.READING, Kind.WRITING)),
+    (enrichment, needs(Scope.IMPORTS_READ, Scope.IMPORTS_WRITE), limited(Kind.READING, Kind.DISCOVERY)),
+    (sources, needs(Scope.SETTINGS_READ, Scope.SETTINGS_WRITE), limited(Kind.READING, Kind.WRITING)),
+    (campaigns, needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE), limited(Kind.READING, Kind.OUTREACH)),
+    (incoming, needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE), limited(Kind.READING, Kind.INCOMING)),
+    (messages, needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE), limited(Kind.READING, Kind.OUTREACH)),
+    (outreach, needs(Scope.OUTREACH_READ), limited(Kind.READING)),
+    (accounts, needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE), limited(Kind.READING, Kind.OUTREACH)),
+    (templates, needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE), limited(Kind.READING, Kind.OUTREACH)),
+    (suppressions, needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE), limited(Kind.READING, Kind.INCOMING)),
+    (win_rates, needs(Scope.NUMBERS_READ), limited(Kind.SCORING)),
+    (kpis, needs(Scope.NUMBERS_READ), limited(Kind.SCORING)),
+    (events, needs(Scope.NUMBERS_READ), limited(Kind.READING)),
+    (replay, needs(Scope.OPERATIONS_READ, Scope.OPERATIONS_WRITE), limited(Kind.OPERATIONS)),
+    (alerts, needs(Scope.ALERTS_READ, Scope.ALERTS_WRITE), limited(Kind.READING, Kind.WRITING)),
+    (users, needs(Scope.USERS_READ, Scope.USERS_WRITE), limited(Kind.READING, Kind.WRITING)),
+    (keys, needs(Scope.USERS_READ, Scope.USERS_WRITE), limited(Kind.READING, Kind.WRITING)),
+    (audit, needs(Scope.AUDIT_READ), limited(Kind.READING)),
+    (oversight, needs(Scope.AUDIT_READ), limited(Kind.READING)),
 )
-"""What there is, and what whoever reads it needs, and whoever changes it."""
+"""What there is, what whoever reads it needs and whoever changes it, and of which kind it is for either."""
 
 of_tenant = APIRouter(prefix="/api/t/{tenant}", responses=DOCUMENTED)
-for part, needed in PARTS:
-    of_tenant.include_router(part.router, dependencies=[needed, HEEDED])
+for part, *asked in PARTS:
+    of_tenant.include_router(part.router, dependencies=[*asked, HEEDED])
 router = APIRouter()
 router.include_router(of_tenant)
-router.include_router(operations.router, dependencies=[needs(Scope.OPERATIONS_READ, Scope.OPERATIONS_WRITE)])
+router.include_router(
+    operations.router,
+    dependencies=[needs(Scope.OPERATIONS_READ, Scope.OPERATIONS_WRITE), limited(Kind.SUPERADMIN)],
+)

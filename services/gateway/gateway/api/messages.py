@@ -1,4 +1,4 @@
-"""Messages: what is queued, why it has not left, and what became of it; what services report of what they sent."""
+"""Messages: what is queued, why it has not left, and what became of it."""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -14,15 +14,6 @@ from contracts.outreach.people import (
     HistoryPage,
     ListContacts,
     OutreachHistory,
-)
-from contracts.outreach.replies import (
-    DeliveryTaken,
-    MailTaken,
-    ReplyView,
-    ReportComplaint,
-    ReportDelivery,
-    TakeMail,
-    TakeReply,
 )
 from contracts.outreach.sending import (
     ExplainMessage,
@@ -84,36 +75,6 @@ async def settle_message(
 ) -> MessageView:
     """Say what became of a message of which nobody knows whether it was sent, or have it sent again all the same."""
     return await principal.ask(order(SettleMessage, given, message_id=message_id, actor=principal.actor))
-
-
-@router.post("/messages/{message_id}/replies")
-async def take_reply(
-    principal: Admitted, message_id: UUID, given: Annotated[BaseModel, sent(TakeReply, "message_id")]
-) -> ReplyView:
-    """Hand over a reply to a message, as a service for LinkedIn or SMS has it; once, by its `source_key`."""
-    return await principal.ask(order(TakeReply, given, message_id=message_id))
-
-
-@router.post("/messages/{message_id}/delivery")
-async def report_delivery(
-    principal: Admitted, message_id: UUID, given: Annotated[BaseModel, sent(ReportDelivery, "message_id")]
-) -> DeliveryTaken:
-    """Report whether a message has reached its recipient's system; once, by its `source_key`."""
-    return await principal.ask(order(ReportDelivery, given, message_id=message_id))
-
-
-@router.post("/messages/{message_id}/complaint")
-async def report_complaint(
-    principal: Admitted, message_id: UUID, given: Annotated[BaseModel, sent(ReportComplaint, "message_id")]
-) -> DeliveryTaken:
-    """Report a recipient's complaint about a message: they are never contacted again."""
-    return await principal.ask(order(ReportComplaint, given, message_id=message_id))
-
-
-@router.post("/mails")
-async def take_mail(principal: Admitted, mail: TakeMail) -> MailTaken:
-    """Hand over a mail that came in, whatever it is: a reply, a delivery report, a complaint; once, by its Message-ID."""
-    return await principal.ask(mail)
 
 
 @router.get("/leads/{lead_id}/messages")

@@ -8,6 +8,7 @@ from starlette.staticfiles import StaticFiles
 
 from contracts.gateway.access import Scope
 from gateway.gate import needs
+from gateway.limits import Kind, limited
 from gateway.pages import account, dashboard, keys, numbers, sign_in, superadmin, unsubscribe, users, win_rates
 from gateway.pages.navigation import menu
 from gateway.rendering import TEMPLATES
@@ -31,4 +32,5 @@ router = APIRouter(include_in_schema=False)
 for public in (sign_in, unsubscribe):
     router.include_router(public.router)
 for part, needed in PARTS:
-    router.include_router(part.router, dependencies=[needed])
+    kind = Kind.SUPERADMIN if part is superadmin else Kind.PAGES
+    router.include_router(part.router, dependencies=[needed, limited(kind)])
