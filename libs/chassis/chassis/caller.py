@@ -52,7 +52,7 @@ class Caller:
         """The reply to a request; `of` names the service where each service has the request under its own name.
 
         Raises:
-            ProblemError: it was refused (`invalid`, `not_found`, ...), nobody answers, or not in time (`unavailable`).
+            ProblemError: it was refused (`invalid`, `not_found`, ...), is larger than a message may be (`invalid`), nobody answers, or not in time (`unavailable`).
         """
         topic = request.topic.owned_by(of)
         id_ = uuid7()
@@ -70,6 +70,8 @@ class Caller:
             )
         except nats.errors.NoRespondersError:
             raise ProblemError(ProblemCode.UNAVAILABLE, f"{topic.owner} is not running") from None
+        except nats.errors.MaxPayloadError:
+            raise ProblemError(ProblemCode.INVALID, "this is larger than a message may be; send less at once") from None
         except (nats.errors.Error, TimeoutError):
             raise ProblemError(ProblemCode.UNAVAILABLE, f"{topic.owner} did not answer in {seconds:g} s") from None
         if message.headers and ERROR in message.headers:

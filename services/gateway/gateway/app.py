@@ -19,7 +19,8 @@ from chassis.unit_of_work import Database
 from contracts import gateway as messages
 from contracts.gateway import audit, keys, sign_in, users
 from gateway import api, handlers, openapi, pages, problems
-from gateway.edge import BodyLimit, Edge
+from gateway.bodies import BodyGuard, taken_by
+from gateway.edge import Edge
 from gateway.gate import Gate, must_be_guarded
 from gateway.idempotency import Idempotency
 from gateway.identity import personal
@@ -116,9 +117,10 @@ def application(service: Service, rates: RateSettings | None = None) -> FastAPI:
     app.mount("/static", pages.STATIC)
     must_be_guarded(app.routes)
     must_be_limited(app.routes)
+    app.state.taken = taken_by(app.routes)
     problems.install(app)
     # The last one added is the outermost.
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyGuard, taken=app.state.taken)
     app.add_middleware(Gate, service=service, refusals=refusals)
     app.add_middleware(Edge)
     return app

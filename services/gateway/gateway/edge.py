@@ -1,4 +1,4 @@
-"""What every HTTP exchange has: a request id, safe headers, a log line, a bound on its body, an answer whatever happens."""
+"""What every HTTP exchange has: a request id, safe headers, a log line, an answer whatever happens."""
 
 import time
 from collections.abc import Mapping
@@ -7,7 +7,6 @@ from uuid import UUID
 
 from prometheus_client import Histogram
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 from uuid_utils.compat import uuid7
@@ -23,7 +22,6 @@ SECONDS = Histogram("leadloop_http_seconds", "Seconds an HTTP request took", ["m
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """Those that are counted and logged by name; anybody can make up others."""
 _NOT_LOGGED: Final = ("/healthz", "/readyz", "/metrics", "/static/")
-MAX_BODY_BYTES: Final = 1024 * 1024
 
 HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": (
@@ -86,34 +84,6 @@ class Edge:
         SECONDS.labels(method, route, status).observe(seconds)
         if not scope["path"].startswith(_NOT_LOGGED):
             log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1))
-
-
-class BodyLimit:
-    """Refuses a body of more than `MAX_BODY_BYTES`, whether or not it says how long it is (413)."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        read = 0
-
-        async def receive_counted() -> Message:
-            nonlocal read
-            message = await receive()
-            read += len(message.get("body", b""))
-            if read > MAX_BODY_BYTES:
-                raise _too_large()
-            return message
-
-        if scope["type"] == "http":
-            length = Headers(scope=scope).get("content-length", "")
-            if length.isdecimal() and int(length) > MAX_BODY_BYTES:
-                raise _too_large()
-        await self._app(scope, receive_counted, send)
-
-
-def _too_large() -> HTTPException:
-    return HTTPException(413, f"the body is larger than {MAX_BODY_BYTES:,} bytes; send less at once")
 
 
 def _as_uuid(text: str) -> UUID | None:

@@ -35,6 +35,8 @@ class Kind(StrEnum):
     """Leads and outcomes, which programs send as they come; how many leads is the tenant's to say (`leads_per_minute`)."""
     INCOMING = "incoming"
     """What comes back of messages, and who is not to be contacted: it must not be lost."""
+    UPLOADING = "uploading"
+    """What takes files, which are read as they come and never lie whole in memory; a route says so itself, beside its router."""
     DISCOVERY = "discovery"
     """What finds companies and people, and costs money."""
     SCORING = "scoring"
@@ -64,6 +66,7 @@ class RateSettings(BaseSettings):
     pages: PerMinute = 1200
     submitting: PerMinute = 60_000
     incoming: PerMinute = 1200
+    uploading: PerMinute = 600
     discovery: PerMinute = 10
     scoring: PerMinute = 30
     outreach: PerMinute = 20

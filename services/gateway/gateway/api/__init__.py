@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from contracts.gateway.access import Scope
 from gateway.api import (
@@ -36,6 +36,7 @@ from gateway.api import (
     work,
 )
 from gateway.api.idempotency import HEEDED
+from gateway.bodies import shallow
 from gateway.gate import needs
 from gateway.limits import Kind, limited
 from gateway.problems import DOCUMENTED
@@ -75,9 +76,10 @@ PARTS: Final = (
 )
 """What there is, what whoever reads it needs and whoever changes it, and of which kind it is for either."""
 
+SHALLOW: Final = Depends(shallow)
 of_tenant = APIRouter(prefix="/api/t/{tenant}", responses=DOCUMENTED)
 for part, *asked in PARTS:
-    of_tenant.include_router(part.router, dependencies=[*asked, HEEDED])
+    of_tenant.include_router(part.router, dependencies=[*asked, SHALLOW, HEEDED])
 router = APIRouter()
 router.include_router(of_tenant)
 router.include_router(

@@ -13,6 +13,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import RouteContext
 
 from contracts.message import ProblemCode, ProblemError
+from gateway.bodies import is_streamed
 from gateway.gate import Admitted
 from gateway.idempotency import HEADER, Idempotency, Key
 
@@ -37,7 +38,8 @@ async def heed(request: Request, principal: Admitted) -> AsyncIterator[Key | Non
     if len(sent) > _MOST:
         raise ProblemError(ProblemCode.INVALID, f"send at most {_MOST} characters", HEADER)
     idempotency: Idempotency = request.app.state.idempotency
-    content = (request.method, request.url.path, request.url.query, await request.body())
+    body = b"" if is_streamed(request) else await request.body()
+    content = (request.method, request.url.path, request.url.query, body)
     async with idempotency.under(principal.tenant, principal.actor, sent, *content) as key:
         yield key
 
