@@ -15,6 +15,8 @@ from contracts.values import NO_NUL, Actor, Attribution, Currency, Key, LeadRef,
 MAX_OUTCOMES_PER_COMMAND = 100
 MAX_BULK_ROWS = 10_000
 """Outcomes in a bulk; more are imported."""
+MOST_STATES = 200
+"""Leads whose states are asked for at once."""
 REASON_UNKNOWN = "reason_code_unknown"
 """Why an outcome is refused whose reason code is none of its tenant's."""
 
@@ -466,6 +468,21 @@ class LeadState(Request[LeadStateView]):
 
     topic: ClassVar = Topic("outcomes", Kind.REQUEST, "lead_state")
     lead_id: UUID
+
+
+class LeadStateList(Reply):
+    """Where leads stand."""
+
+    states: list[LeadStateView]
+    """One for each lead asked for that the tenant has, in that order."""
+
+
+class LeadStates(Request[LeadStateList]):
+    """Where some leads stand, as `lead_state` says it of each; a lead that the tenant has not is left out."""
+
+    topic: ClassVar = Topic("outcomes", Kind.REQUEST, "lead_states")
+    lead_ids: Annotated[list[UUID], Field(min_length=1, max_length=MOST_STATES)]
+    """Which leads."""
 
 
 class RebuiltLeadStates(Reply):

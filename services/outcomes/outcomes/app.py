@@ -59,6 +59,7 @@ def build(settings: Settings) -> Service:
             messages.CorrectOutcome: voiding.correct,
             messages.OutcomeHistory: asking.outcome_history,
             messages.LeadState: handlers.lead_state,
+            messages.LeadStates: handlers.lead_states,
             messages.MissingOutcomes: handlers.missing_outcomes,
             messages.RebuildLeadStates: handlers.rebuild_lead_states,
             messages.GetRecordings: handlers.get_recordings,

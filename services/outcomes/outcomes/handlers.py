@@ -167,6 +167,13 @@ async def lead_state(uow: UnitOfWork, request: Received[messages.LeadState]) -> 
     return domain.state_of(request.body.lead_id, (await store_outcomes.histories(uow, [key]))[key])
 
 
+async def lead_states(uow: UnitOfWork, request: Received[messages.LeadStates]) -> messages.LeadStateList:
+    known = await store.known_leads(uow, request.tenant, request.body.lead_ids)
+    wanted = [(request.tenant, lead_id) for lead_id in dict.fromkeys(request.body.lead_ids) if lead_id in known]
+    histories = await store_outcomes.histories(uow, wanted)
+    return messages.LeadStateList(states=[domain.state_of(key[1], histories[key]) for key in wanted])
+
+
 async def missing_outcomes(
     uow: UnitOfWork, request: Received[messages.MissingOutcomes]
 ) -> messages.MissingOutcomesView:

@@ -307,6 +307,15 @@ async def knows_lead(uow: UnitOfWork, tenant: str, lead_id: UUID) -> bool:
     return rows.first() is not None
 
 
+async def known_leads(uow: UnitOfWork, tenant: str, lead_ids: Collection[UUID]) -> set[UUID]:
+    """Those of these leads that have been heard of."""
+    rows = await uow.execute(
+        "select lead_id from lead where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[]))",
+        tenant=tenant, leads=list(lead_ids),
+    )  # fmt: skip
+    return set(rows.scalars())
+
+
 async def count_leads(uow: UnitOfWork, tenant: str) -> int:
     rows = await uow.execute("select count(*) from lead where tenant_id = :tenant", tenant=tenant)
     return int(rows.scalar_one())

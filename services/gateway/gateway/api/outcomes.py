@@ -20,6 +20,8 @@ from contracts.outcomes import (
     CorrectionResult,
     CorrectOutcome,
     LeadState,
+    LeadStateList,
+    LeadStates,
     LeadStateView,
     MissingOutcomes,
     MissingOutcomesView,
@@ -182,6 +184,12 @@ async def list_outcomes(
 async def get_lead_state(principal: Admitted, lead_id: UUID) -> LeadStateView:
     """Where a lead stands, by its outcomes."""
     return await _ask_of_lead(principal, LeadState(lead_id=lead_id), lead_id)
+
+
+@router.get("/lead-states")
+async def list_lead_states(principal: Admitted, query: Annotated[LeadStates, Query()]) -> LeadStateList:
+    """Where some leads stand, by their outcomes; a lead that the tenant has not is left out."""
+    return await principal.ask(query)
 
 
 @router.get("/missing-outcomes")
