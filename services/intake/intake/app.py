@@ -36,6 +36,7 @@ from intake.limits.admission import Admission
 from intake.limits.handlers import list_parked
 from intake.limits.limiter import Limiter
 from intake.limits.releasing import Releaser
+from intake.listing import handlers as listing
 from intake.memory.handlers import Handlers as Memory
 from intake.memory.jobs import clear_expired
 from intake.people import handlers as people
@@ -82,7 +83,7 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
         answers={
             messages.SubmitLeadNow: submissions.submit_lead_now,
             messages.GetLead: leads.get_lead,
-            messages.ListLeads: leads.list_leads,
+            messages.ListLeads: listing.list_leads,
             messages.TokeniseSourceIds: partial(leads.tokenise_source_ids, keys),
             messages.GetSubmissions: submissions.get_submissions,
             messages.CountSubmissions: submissions.count_submissions,

@@ -14,6 +14,7 @@ from contracts.message import Message
 from intake.leads import handlers as leads
 from intake.leads import narrowing
 from intake.leads.store import find_leads
+from intake.listing import handlers as listing
 from intake.people import handlers as people
 from intake.vault import sealing
 from intake.vault import store as vault
@@ -35,7 +36,7 @@ async def desk(platform: Platform, tenant: str) -> AsyncIterator[Desk]:
 
 async def answer(desk: Desk, request: Message, *first: Any) -> str:
     handle = {
-        GetLead: leads.get_lead, ListLeads: leads.list_leads, GetPerson: people.get_person, FindLeads: people.find_leads,
+        GetLead: leads.get_lead, ListLeads: listing.list_leads, GetPerson: people.get_person, FindLeads: people.find_leads,
     }[type(request)]  # fmt: skip
     async with desk.unit() as uow:
         return (await handle(*first, uow, desk.received(request))).model_dump_json()

@@ -8,10 +8,11 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
+from contracts.intake.routing import LeadStatus, Workspace, WorkStatus
 from contracts.message import Allowance, Command, Event, Kind, Reply, Request, Topic
 from contracts.personal import is_contact, may_be_a_number, same_number
 from contracts.taxonomy import Intent, Tier
-from contracts.values import Attribution, Key, PublicSourceId, SourceId, SourceSystem
+from contracts.values import Actor, Attribution, Key, Moment, PublicSourceId, SourceId, SourceSystem
 
 Text = Annotated[str, Field(max_length=500)]
 Amount = Annotated[str, Field(max_length=100)] | int | float
@@ -234,6 +235,8 @@ class LeadView(Reply):
     time_zone: str | None = None
     """The person's, an IANA name; empty where it was not given and cannot be told."""
     created_at: datetime
+    received_at: datetime | None = None
+    """When it came to us, which can be long after its source got it."""
     last_activity_at: datetime | None
     updated_at: datetime
     """When this version was written."""
@@ -256,24 +259,50 @@ class GetLead(Request[LeadView]):
     lead_id: UUID
 
 
+MOST_LOOKED_THROUGH: Final = 10_000
+"""How many leads a page is looked for among, where leads are asked for by what no index finds them by."""
+
+
 class LeadPage(Reply):
     """A page of leads."""
 
     leads: list[LeadView]
     """The leads of this page."""
+    work: list[LeadStatus] = []
+    """How far the work on each of them is, and whose it is, in their order; where that was asked for."""
     next_cursor: str | None = None
 
 
 class ListLeads(Request[LeadPage]):
-    """Leads that match everything given, newest first, a page at a time."""
+    """Leads that match everything given, newest first, a page at a time.
+
+    A page is as quick among a million leads, and however far into them: it is looked for among 10,000 of those that have the owner, the
+    status, the source or the place that is asked for, and may hold fewer leads than its limit, or none, although another follows.
+    """
 
     topic: ClassVar = Topic("intake", Kind.REQUEST, "list_leads")
+    lead_ids: Annotated[list[UUID], Field(max_length=200)] = []
+    """Only these; whichever, if empty."""
     source_key: Key | None = None
     geo_key: Key | None = None
     intent: Intent | None = None
     tier: Tier | None = None
+    product_interest: Key | None = None
+    """The key of what the person is interested in."""
+    status: WorkStatus | None = None
+    """Only those on which the work has come so far."""
+    workspace: Workspace | None = None
+    owner: Actor | None = None
+    """Only what this agent owns now."""
+    received_since: Moment | None = None
+    """Only what came to us at this moment or later."""
+    received_until: Moment | None = None
+    """Only what came to us before this moment."""
     include_merged: bool = False
-    """Whether leads that are merged into others are listed too, each as its own source sent it."""
+    """Whether leads that are merged into others are listed too, each as its own source sent it; never by what is asked of the work, which is
+    that of the lead that stands for them."""
+    with_work: bool = False
+    """Whether to tell how far the work on each lead is, and whose it is; on one that is merged, of the one that stands for it."""
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=200)] | None = None
 

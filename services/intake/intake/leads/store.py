@@ -174,34 +174,5 @@ async def lead(uow: UnitOfWork, tenant: str, lead_id: UUID) -> RowMapping | None
     return rows.mappings().first()
 
 
-async def page(
-    uow: UnitOfWork,
-    tenant: str,
-    filters: Mapping[str, str | None],
-    before: UUID | None,
-    limit: int,
-    *,
-    include_merged: bool = False,
-) -> Sequence[RowMapping]:
-    """Leads that match every given filter, newest first, from before a lead. Ids are UUIDv7, so they order by age.
-
-    A lead that others are merged into matches by what they lend it too; such leads are few, and looked through apart, so
-    that the index on what is asked for serves all others.
-    """
-    given = {name: value for name, value in filters.items() if value is not None}
-    own = "".join(f" and {name} = :{name}" for name in given)
-    lent = "".join(f" and coalesce({name}, combined #>> '{{fields,{name},0}}') = :{name}" for name in given)
-    alone = "combined is null" if include_merged else "combined is null and merged_into is null"
-    page = "and (cast(:before as uuid) is null or lead_id < :before) order by lead_id desc limit :limit"
-    rows = await uow.execute(
-        f"""(select {LEAD} from lead where tenant_id = :tenant and {alone}{own} {page})
-            union all
-            (select {LEAD} from lead where tenant_id = :tenant and combined is not null{lent} {page})
-            order by lead_id desc limit :limit""",
-        tenant=tenant, before=before, limit=limit, **given,
-    )  # fmt: skip
-    return rows.mappings().all()
-
-
 def _columns(leads: Sequence[Row]) -> dict[str, list[Any]]:
     return {name: [row[name] for row in leads] for name in _LEAD_TYPES}

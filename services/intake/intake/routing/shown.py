@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from chassis.unit_of_work import UnitOfWork
+from chassis.unit_of_work import Row, UnitOfWork
 from contracts.intake.routing import LeadStatus, WorkStatus
 from intake.leads.problems import no_such_lead
 from intake.routing import store
@@ -18,6 +18,11 @@ async def status(uow: UnitOfWork, tenant: str, lead_id: UUID) -> LeadStatus:
     row = await store.status_of(uow, tenant, lead_id)
     if row is None:
         raise no_such_lead()
+    return told(row)
+
+
+def told(row: Row) -> LeadStatus:
+    """The work on a lead from its row, as `store.status_of` has it."""
     if row["status"] is None:
         return LeadStatus(lead_id=row["lead_id"], status=WorkStatus.RECEIVED, since=row["arrived_at"])
     return LeadStatus(
