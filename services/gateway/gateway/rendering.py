@@ -34,4 +34,9 @@ def field(moment: datetime, zone: str) -> str:
     return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%dT%H:%M:%S}"
 
 
-TEMPLATES.filters |= {"clock": clock, "field": field}
+def words(name: str) -> str:
+    """A word of the taxonomy, or another for programs, as people read it."""
+    return name.replace("_", " ").lower()
+
+
+TEMPLATES.filters |= {"clock": clock, "field": field, "words": words}

@@ -124,7 +124,7 @@ async def record_outcomes(principal: Admitted, batch: RecordOutcomesNow, respons
     """
     if "recorded_by" not in batch.model_fields_set:
         batch = batch.model_copy(update={"recorded_by": principal.actor})
-    recorded = await _ask_of_lead(principal, batch, batch.lead.lead_id)
+    recorded = await ask_of_lead(principal, batch, batch.lead.lead_id)
     _refuse(recorded.results)
     if all(result.verdict is OutcomeVerdict.DUPLICATE for result in recorded.results):
         response.status_code = HTTPStatus.OK
@@ -177,13 +177,13 @@ async def list_outcomes(
     principal: Admitted, lead_id: UUID, query: Annotated[HistoryQuery, Query()]
 ) -> OutcomeHistoryView:
     """A lead's outcomes by `occurred_at`, then as recorded, and before them what waits to be; a page at a time."""
-    return await _ask_of_lead(principal, OutcomeHistory(lead_id=lead_id, **query.model_dump()), lead_id)
+    return await ask_of_lead(principal, OutcomeHistory(lead_id=lead_id, **query.model_dump()), lead_id)
 
 
 @router.get("/leads/{lead_id}/state")
 async def get_lead_state(principal: Admitted, lead_id: UUID) -> LeadStateView:
     """Where a lead stands, by its outcomes."""
-    return await _ask_of_lead(principal, LeadState(lead_id=lead_id), lead_id)
+    return await ask_of_lead(principal, LeadState(lead_id=lead_id), lead_id)
 
 
 @router.get("/lead-states")
@@ -213,7 +213,7 @@ async def record_missing_outcomes(principal: Admitted, action: QuickAction, key:
     return done.model_copy(update={"lead_ids": leads})
 
 
-async def _ask_of_lead(principal: Principal, request: Ask[R], lead_id: UUID | None) -> R:
+async def ask_of_lead(principal: Principal, request: Ask[R], lead_id: UUID | None) -> R:
     """Ask outcomes about a lead, which it can hear of a moment after intake has answered for it.
 
     A lead it does not know is asked for again for a second or two, unless intake does not know it either.

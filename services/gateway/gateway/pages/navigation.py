@@ -23,6 +23,7 @@ class Place:
 
 MENU: Final[tuple[tuple[str, tuple[Place, ...]], ...]] = (
     ("", (Place("Overview", "", Scope.NUMBERS_READ),)),
+    ("Work", (Place("Leads", "/leads", Scope.LEADS_READ),)),
     ("Numbers", (Place("Win rates", "/win-rates", Scope.NUMBERS_READ),)),
     (
         "Settings",

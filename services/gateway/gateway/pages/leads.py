@@ -1,0 +1,139 @@
+"""The list of leads: those that match what is asked for, a page at a time, each with its stage, its work and its owner."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Final, Literal
+from urllib.parse import urlencode
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from contracts.gateway.access import Scope
+from contracts.intake.leads import ListLeads
+from contracts.intake.routing import WorkStatus
+from contracts.message import ProblemCode, ProblemError
+from contracts.outcomes import LeadStates, LeadStateView
+from contracts.taxonomy import KEY_LENGTH, Intent, Tier, key
+from contracts.values import NO_NUL, Actor, Slug
+from gateway.gate import Admitted, Principal
+from gateway.pages.dashboard import time_zone
+from gateway.pages.names import NOT_ASKED_FOR, REVEALS, Names, names_of
+from gateway.pages.panel import panel
+from gateway.pages.win_rates import Chosen
+from gateway.rendering import page
+
+router = APIRouter(prefix="/t/{tenant}/leads")
+
+ROWS_SHOWN: Final = 50
+MINE: Final = "me"
+TypedKey = Annotated[str, Field(max_length=KEY_LENGTH, pattern=NO_NUL), AfterValidator(key)]
+"""A key as somebody types it: `Dublin, OH` stands for `dublin_oh`."""
+
+
+class Filters(BaseModel):
+    """Which leads are shown: those that match everything given."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    status: Chosen[WorkStatus] = None
+    tier: Chosen[Tier] = None
+    intent: Chosen[Intent] = None
+    source: Chosen[TypedKey] = None
+    place: Chosen[TypedKey] = None
+    product: Chosen[TypedKey] = None
+    workspace: Chosen[Slug] = None
+    owner: Chosen[Literal["me"] | Actor] = None
+    since: Chosen[date] = None
+    """The first day, by the tenant's clock, on which they came."""
+    until: Chosen[date] = None
+    """The last one."""
+
+    def given(self) -> dict[str, str]:
+        """What is asked for, as an address has it."""
+        return {
+            name: str(value) for name, value in self.model_dump(mode="json", exclude_defaults=True).items() if value
+        }
+
+
+class Shown(Filters):
+    """What the address of the page says about what it shows."""
+
+    cursor: Chosen[Annotated[str, Field(max_length=200)]] = None
+
+    def address(self, tenant: str, **changes: object) -> str:
+        """This list, changed as given; from its first page on, unless the change is another page."""
+        return address(tenant, Filters.model_validate(self.model_dump() | changes), changes.get("cursor"))
+
+
+def address(tenant: str, filters: Filters, cursor: object = None) -> str:
+    """Where a list of leads is."""
+    terms = filters.given() | ({"cursor": str(cursor)} if cursor else {})
+    return f"/t/{tenant}/leads" + (f"?{urlencode(terms)}" if terms else "")
+
+
+@router.get("")
+async def leads(request: Request, principal: Admitted, shown: Annotated[Shown, Query()]) -> Response:
+    return await _show(request, principal, shown)
+
+
+@router.post("", dependencies=[REVEALS])
+async def leads_by_name(request: Request, principal: Admitted, shown: Annotated[Shown, Query()]) -> Response:
+    """The same page, with what its leads are called."""
+    return await _show(request, principal, shown, named=True)
+
+
+async def _show(request: Request, principal: Principal, shown: Shown, *, named: bool = False) -> Response:
+    zone = await time_zone(request, principal.tenant)
+    found = await panel(principal, asked(principal, shown, zone))
+    ids = [lead.lead_id for lead in found.reply.leads] if found.reply else []
+    stages, names = await asyncio.gather(stages_of(principal, ids), names_of(principal, ids) if named else _not_asked())
+    return page(
+        "leads.html",
+        principal=principal,
+        shown=shown,
+        address=shown.address(principal.tenant, cursor=shown.cursor),
+        leads=found,
+        work=dict(zip(ids, found.reply.work, strict=True)) if found.reply else {},
+        stages=stages,
+        names=names,
+        zone=zone,
+        now=datetime.now(UTC),
+    )
+
+
+def asked(principal: Principal, shown: Shown, zone: str) -> ListLeads:
+    """What is asked of intake for a page.
+
+    Raises:
+        ProblemError: `invalid`, a day is none of this time.
+    """
+    try:
+        return ListLeads(
+            status=shown.status, tier=shown.tier, intent=shown.intent, source_key=shown.source, geo_key=shown.place,
+            product_interest=shown.product, workspace=shown.workspace,
+            owner=principal.actor if shown.owner == MINE else shown.owner,
+            received_since=_begin(shown.since, zone), received_until=_begin(shown.until, zone, days=1),
+            with_work=True, limit=ROWS_SHOWN, cursor=shown.cursor,
+        )  # fmt: skip
+    except (ValidationError, OverflowError):
+        raise ProblemError(ProblemCode.INVALID, "since, until: name days like 2026-11-30", "since") from None
+
+
+async def stages_of(principal: Principal, lead_ids: Sequence[UUID]) -> Mapping[UUID, LeadStateView]:
+    """Where leads stand, by their outcomes: asked for all at once. Those of which outcomes does not answer are left out."""
+    if not lead_ids or Scope.OUTCOMES_READ not in principal.allowed:
+        return {}
+    found = await panel(principal, LeadStates(lead_ids=list(lead_ids)))
+    return {state.lead_id: state for state in found.reply.states} if found.reply else {}
+
+
+async def _not_asked() -> Names:
+    return NOT_ASKED_FOR
+
+
+def _begin(day: date | None, zone: str, days: int = 0) -> datetime | None:
+    """When a day begins by a clock, or one some days later."""
+    return datetime.combine(day + timedelta(days=days), time(), ZoneInfo(zone)).astimezone(UTC) if day else None

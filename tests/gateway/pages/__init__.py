@@ -1,0 +1,1 @@
+"""Tests of `gateway.pages`, each on the one running gateway."""
