@@ -39,4 +39,9 @@ def words(name: str) -> str:
     return name.replace("_", " ").lower()
 
 
-TEMPLATES.filters |= {"clock": clock, "field": field, "words": words}
+def option(name: str) -> tuple[str, str]:
+    """Such a word as a choice of a form."""
+    return name, words(name).capitalize()
+
+
+TEMPLATES.filters |= {"clock": clock, "field": field, "words": words, "option": option}

@@ -9,7 +9,19 @@ from starlette.staticfiles import StaticFiles
 from contracts.gateway.access import Scope
 from gateway.gate import needs
 from gateway.limits import Kind, limited
-from gateway.pages import account, dashboard, keys, leads, numbers, sign_in, superadmin, unsubscribe, users, win_rates
+from gateway.pages import (
+    account,
+    dashboard,
+    keys,
+    lead,
+    leads,
+    numbers,
+    sign_in,
+    superadmin,
+    unsubscribe,
+    users,
+    win_rates,
+)
 from gateway.pages.navigation import menu
 from gateway.rendering import TEMPLATES
 
@@ -19,6 +31,7 @@ STATIC: Final = StaticFiles(directory=Path(__file__).parents[1] / "static", pack
 PARTS: Final = (
     (dashboard, needs(Scope.NUMBERS_READ, Scope.ALERTS_WRITE)),
     (leads, needs(Scope.LEADS_READ, Scope.LEADS_READ)),
+    (lead, needs(Scope.LEADS_READ, Scope.LEADS_READ)),
     (numbers, needs(Scope.NUMBERS_READ)),
     (win_rates, needs(Scope.NUMBERS_READ)),
     (users, needs(Scope.USERS_READ, Scope.USERS_WRITE)),

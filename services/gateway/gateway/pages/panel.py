@@ -20,11 +20,13 @@ class Panel(Generic[R]):
 
     Attributes:
         passes: whether the problem may be over in a moment.
+        code: what kind of problem it is.
     """
 
     reply: R | None
     problem: str = ""
     passes: bool = True
+    code: ProblemCode | None = None
 
 
 async def panel(principal: Principal, request: Ask[R], seconds: float = _PATIENCE_SECONDS) -> Panel[R]:
@@ -32,4 +34,4 @@ async def panel(principal: Principal, request: Ask[R], seconds: float = _PATIENC
     try:
         return Panel(await principal.ask(request, seconds=seconds))
     except ProblemError as error:
-        return Panel(None, error.problem.message, error.problem.code in _PASSING)
+        return Panel(None, error.problem.message, error.problem.code in _PASSING, error.problem.code)

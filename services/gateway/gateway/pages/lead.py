@@ -1,0 +1,405 @@
+"""One lead: all that happened to it, what became of it, whose it is and why, and what was and will be sent to it."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any, Final, TypeVar
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from contracts.aggregator.events import ListEvents
+from contracts.gateway import TenantSettings
+from contracts.gateway.access import Scope
+from contracts.intake.distribution import ClaimLead, CompleteWork, UnassignLead
+from contracts.intake.leads import GetLead
+from contracts.intake.privacy import Revealed, RevealPii
+from contracts.intake.routing import GetLeadDecisions, GetLeadStatus
+from contracts.message import ProblemCode, ProblemError, Reply
+from contracts.message import Request as Ask
+from contracts.outcomes import (
+    CorrectOutcome,
+    LeadState,
+    Outcome,
+    OutcomeHistory,
+    OutcomeHistoryView,
+    OutcomeResult,
+    OutcomeVerdict,
+    OutcomeView,
+    Reason,
+    RecordOutcomesNow,
+    Value,
+    VoidOutcome,
+)
+from contracts.outreach.people import GetContact
+from contracts.outreach.sending import ExplainMessage, Explanation, LeadMessages, LeadMessagesView, SendState
+from contracts.taxonomy import OutcomeType, Purpose, Role
+from contracts.values import NO_NUL, Currency, LeadRef, Slug
+from gateway import store
+from gateway.api.kpis import campaign_names
+from gateway.api.outcomes import ask_of_lead
+from gateway.domain_activity import tell
+from gateway.domain_lead import NOT_RECORDED, ODD, PURPOSES, reasons
+from gateway.gate import Admitted, Principal, needs
+from gateway.pages.panel import Panel, panel
+from gateway.pages.sign_in import see_other
+from gateway.pages.win_rates import Chosen
+from gateway.problems import STATUS
+from gateway.rendering import field, page
+
+router = APIRouter(prefix="/t/{tenant}/leads/{lead_id}")
+
+EVENTS_SHOWN: Final = 25
+OUTCOMES_SHOWN: Final = 100
+DECISIONS_SHOWN: Final = 10
+MESSAGES_SHOWN: Final = 20
+EXPLAINED: Final = 5
+"""Of how many messages that have not left it is asked why."""
+_NOT_LEFT: Final = (SendState.QUEUED, SendState.CLAIMED)
+_OVERRIDES: Final = (Role.ADMIN, Role.SUPERADMIN)
+"""Who may record what the sequence rules block, with a reason (outcome capture, validation rules)."""
+
+R = TypeVar("R", bound=Reply)
+Cursor = Chosen[Annotated[str, Field(max_length=200)]]
+
+
+class Opened(BaseModel):
+    """What the address of the page says about what it shows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    cursor: Cursor = None
+    """Where the page of events begins."""
+    outcomes: Cursor = None
+    """Where the page of outcomes begins."""
+    recorded: UUID | None = None
+    """The outcome that was just recorded."""
+    again: bool = False
+    """It had been recorded before."""
+    correct: UUID | None = None
+    """The outcome in whose stead another is to be recorded."""
+
+
+class OutcomeForm(BaseModel):
+    """The form that records an outcome."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: OutcomeType
+    occurred_at: datetime
+    """By the tenant's clock, where it names no time zone."""
+    value: Chosen[Value] = None
+    currency: Chosen[Currency] = None
+    reason_code: Chosen[Slug] = None
+    notes: Chosen[Annotated[str, Field(max_length=20_000, pattern=NO_NUL)]] = None
+    override_reason: Chosen[Reason] = None
+
+    def outcome(self, zone: str) -> Outcome:
+        """What is to be recorded.
+
+        Raises:
+            ProblemError: `invalid`, it happened at no time of ours.
+        """
+        at = self.occurred_at
+        try:
+            moment = at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+            said = self.model_dump(include={"type", "value", "currency", "reason_code", "notes", "override_reason"})
+            return Outcome(**said, occurred_at=moment)
+        except (ValidationError, OverflowError):
+            raise ProblemError(
+                ProblemCode.INVALID, "name a moment since 1900 at which it happened", "occurred_at"
+            ) from None
+
+
+class Why(BaseModel):
+    """Why an outcome is taken back."""
+
+    why_code: Chosen[Slug] = None
+    why: Chosen[Reason] = None
+
+
+class VoidForm(Why):
+    """The form that takes an outcome back."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class CorrectionForm(OutcomeForm, Why):
+    """The form that records another in its stead."""
+
+
+class ClaimForm(BaseModel):
+    """The form that takes a lead; of one that is in no workspace yet it can say in which."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    workspace: Chosen[Slug] = None
+
+
+class RevealForm(BaseModel):
+    """The form that shows who the person is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    purpose: Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the page says beside what it always does, when it answers an order.
+
+    Attributes:
+        about: the part of the page that the problem is told in.
+        form: what was sent, to be sent again.
+        blocked: the outcome was blocked by the sequence rules.
+        correcting: in whose stead it was to be recorded.
+    """
+
+    about: str = ""
+    problem: str = ""
+    status: HTTPStatus = HTTPStatus.OK
+    form: OutcomeForm | None = None
+    blocked: bool = False
+    correcting: UUID | None = None
+    revealed: Revealed | None = None
+    purpose: Purpose | None = None
+
+    @classmethod
+    def to(cls, error: ProblemError, about: str, **more: Any) -> "Answer":
+        return cls(about, error.problem.message, STATUS[error.problem.code], **more)
+
+
+_AS_IT_IS: Final = Opened()
+_NO_ORDER: Final = Answer()
+
+
+@router.get("")
+async def lead(request: Request, principal: Admitted, lead_id: UUID, opened: Annotated[Opened, Query()]) -> Response:
+    return await _show(request, principal, lead_id, opened)
+
+
+@router.post("/outcomes", dependencies=[needs(Scope.OUTCOMES_READ, Scope.OUTCOMES_WRITE)])
+async def record_outcome(
+    request: Request, principal: Admitted, lead_id: UUID, form: Annotated[OutcomeForm, Form()]
+) -> Response:
+    """Record an outcome; what is odd about it is shown with it, what blocks it with the form."""
+    try:
+        _must_may_override(principal, form)
+        zone = (await _settings(request, principal.tenant)).time_zone
+        order = RecordOutcomesNow(
+            lead=LeadRef(lead_id=lead_id), outcomes=[form.outcome(zone)], recorded_by=principal.actor
+        )
+        (result,) = (await ask_of_lead(principal, order, lead_id)).results
+    except ProblemError as error:
+        return await _show(request, principal, lead_id, answer=Answer.to(error, "record", form=form))
+    return await _recorded(request, principal, lead_id, result, form)
+
+
+@router.post("/outcomes/{outcome_id}/correct", dependencies=[needs(Scope.OUTCOMES_READ, Scope.OUTCOMES_WRITE)])
+async def correct_lead_outcome(
+    request: Request, principal: Admitted, lead_id: UUID, outcome_id: UUID, form: Annotated[CorrectionForm, Form()]
+) -> Response:
+    """Record another outcome in one's stead, both or neither."""
+    try:
+        _must_may_override(principal, form)
+        zone = (await _settings(request, principal.tenant)).time_zone
+        order = CorrectOutcome(
+            lead_id=lead_id, outcome_id=outcome_id, outcome=form.outcome(zone), reason_code=form.why_code, reason=form.why,
+            recorded_by=principal.actor,
+        )  # fmt: skip
+        result = (await principal.ask(order)).result
+    except ProblemError as error:
+        answer = Answer.to(error, "record", form=form, correcting=outcome_id)
+        return await _show(request, principal, lead_id, answer=answer)
+    return await _recorded(request, principal, lead_id, result, form, outcome_id)
+
+
+@router.post("/outcomes/{outcome_id}/void", dependencies=[needs(Scope.OUTCOMES_READ, Scope.OUTCOMES_WRITE)])
+async def void_lead_outcome(
+    request: Request, principal: Admitted, lead_id: UUID, outcome_id: UUID, form: Annotated[VoidForm, Form()]
+) -> Response:
+    """Have an outcome count no more; it stays in the history."""
+    try:
+        order = VoidOutcome(
+            lead_id=lead_id,
+            outcome_id=outcome_id,
+            reason_code=form.why_code,
+            reason=form.why,
+            voided_by=principal.actor,
+        )
+        await principal.ask(order)
+    except ProblemError as error:
+        return await _show(request, principal, lead_id, answer=Answer.to(error, "outcomes"))
+    return see_other(f"{_address(principal, lead_id)}#outcomes")
+
+
+@router.post("/claim", dependencies=[needs(Scope.LEADS_READ, Scope.WORK_WRITE)])
+async def claim(request: Request, principal: Admitted, lead_id: UUID, form: Annotated[ClaimForm, Form()]) -> Response:
+    """Take a lead that waits; of several who try at once one gets it."""
+    order = ClaimLead(lead_id=lead_id, user_id=principal.actor, workspace=form.workspace)
+    return await _order(request, principal, lead_id, order)
+
+
+@router.post("/complete", dependencies=[needs(Scope.LEADS_READ, Scope.WORK_WRITE)])
+async def complete(request: Request, principal: Admitted, lead_id: UUID) -> Response:
+    """Be done with a lead."""
+    return await _order(request, principal, lead_id, CompleteWork(lead_id=lead_id, actor=principal.actor))
+
+
+@router.post("/release", dependencies=[needs(Scope.LEADS_READ, Scope.ROUTING_WRITE)])
+async def release(request: Request, principal: Admitted, lead_id: UUID) -> Response:
+    """Put a lead that somebody owns back into its workspace's queue."""
+    return await _order(request, principal, lead_id, UnassignLead(lead_id=lead_id, actor=principal.actor))
+
+
+@router.post("/reveal", dependencies=[needs(Scope.PERSONAL_READ, Scope.PERSONAL_READ)])
+async def reveal(request: Request, principal: Admitted, lead_id: UUID, form: Annotated[RevealForm, Form()]) -> Response:
+    """Show once who the person is; the audit has who saw it, and what for."""
+    try:
+        order = RevealPii(lead_ids=[lead_id], purpose=form.purpose, on_behalf_of=principal.on_behalf_of())
+        (revealed,) = (await principal.ask(order)).leads
+    except ProblemError as error:
+        return await _show(request, principal, lead_id, answer=Answer.to(error, "person", purpose=form.purpose))
+    return await _show(request, principal, lead_id, answer=Answer(revealed=revealed, purpose=form.purpose))
+
+
+async def _order(request: Request, principal: Principal, lead_id: UUID, order: Ask[Any]) -> Response:
+    try:
+        await principal.ask(order)
+    except ProblemError as error:
+        return await _show(request, principal, lead_id, answer=Answer.to(error, "work"))
+    return see_other(f"{_address(principal, lead_id)}#work")
+
+
+async def _recorded(
+    request: Request,
+    principal: Principal,
+    lead_id: UUID,
+    result: OutcomeResult,
+    form: OutcomeForm,
+    correcting: UUID | None = None,
+) -> Response:
+    """The answer to what became of an outcome: the page on which it stands, or the form with what was wrong."""
+    if (why := result.refusal or result.refused_for) is not None:
+        blocked = result.verdict is OutcomeVerdict.BLOCKED
+        status = HTTPStatus.CONFLICT if blocked else HTTPStatus.BAD_REQUEST
+        answer = Answer("record", NOT_RECORDED[why], status, form=form, blocked=blocked, correcting=correcting)
+        return await _show(request, principal, lead_id, answer=answer)
+    if result.voided:
+        text = "the same was recorded for this moment and taken back; give the moment more exactly"
+        answer = Answer("record", text, HTTPStatus.CONFLICT, form=form, correcting=correcting)
+        return await _show(request, principal, lead_id, answer=answer)
+    again = "&again=true" if result.verdict is OutcomeVerdict.DUPLICATE else ""
+    return see_other(f"{_address(principal, lead_id)}?recorded={result.outcome_id}{again}#outcomes")
+
+
+def _must_may_override(principal: Principal, form: OutcomeForm) -> None:
+    if form.override_reason and principal.role not in _OVERRIDES:
+        text = "an admin may record what the sequence rules block; leave the reason out, or ask one"
+        raise ProblemError(ProblemCode.FORBIDDEN, text, "override_reason")
+
+
+async def _show(
+    request: Request, principal: Principal, lead_id: UUID, opened: Opened = _AS_IT_IS, answer: Answer = _NO_ORDER
+) -> Response:
+    """The whole page; each part is asked for at the same time, and may be missing without the others."""
+    found = await principal.ask(GetLead(lead_id=lead_id))
+    ask = _Asking(principal)
+    (settings, state, history, status), (decisions, events, messages, contact) = await asyncio.gather(
+        asyncio.gather(
+            _settings(request, principal.tenant),
+            ask.part(Scope.OUTCOMES_READ, LeadState(lead_id=lead_id)),
+            ask.part(
+                Scope.OUTCOMES_READ, OutcomeHistory(lead_id=lead_id, limit=OUTCOMES_SHOWN, cursor=opened.outcomes)
+            ),
+            ask.part(Scope.LEADS_READ, GetLeadStatus(lead_id=lead_id)),
+        ),
+        asyncio.gather(
+            ask.part(Scope.ROUTING_READ, GetLeadDecisions(lead_id=lead_id, limit=DECISIONS_SHOWN)),
+            ask.part(Scope.NUMBERS_READ, ListEvents(lead_id=lead_id, limit=EVENTS_SHOWN, cursor=opened.cursor)),
+            ask.part(Scope.OUTREACH_READ, LeadMessages(lead_id=lead_id, limit=MESSAGES_SHOWN)),
+            ask.part(Scope.OUTREACH_READ, GetContact(lead_id=lead_id)),
+        ),
+    )
+    explanations, campaigns = await asyncio.gather(_explained(principal, messages), _campaigns(principal, messages))
+    correcting = _correctable(history, answer.correcting or opened.correct)
+    return page(
+        "lead.html",
+        answer.status,
+        principal=principal,
+        address=_address(principal, lead_id),
+        opened=opened,
+        answer=answer,
+        lead=found,
+        state=state,
+        history=history,
+        correcting=correcting,
+        occurred_at=_when(answer.form, correcting, settings.time_zone),
+        work=status,
+        decisions=[(each, reasons(each)) for each in decisions.reply.decisions] if decisions.reply else [],
+        routing=decisions,
+        events=events,
+        lines=[(event, tell(event)) for event in events.reply.events] if events.reply else [],
+        messages=messages,
+        explanations=explanations,
+        campaigns=campaigns,
+        contact=contact,
+        types=[(each.value, each.value.replace("_", " ").capitalize()) for each in OutcomeType],
+        purposes=[(purpose.value, text) for purpose, text in PURPOSES.items()],
+        may_override=principal.role in _OVERRIDES,
+        odd=ODD,
+        settings=settings,
+        zone=settings.time_zone,
+        now=datetime.now(UTC),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    principal: Principal
+
+    async def part(self, scope: Scope, request: Ask[R]) -> Panel[R]:
+        """A part of the page, for whom it is."""
+        if scope not in self.principal.allowed:
+            return Panel(None, f"this needs `{scope}`", passes=False)
+        found = await panel(self.principal, request)
+        if found.code is ProblemCode.NOT_FOUND:  # intake has the lead, so all others are about to hear of it
+            return Panel(None, "this lead has only just come, and has not been heard of there yet")
+        return found
+
+
+async def _explained(principal: Principal, messages: Panel[LeadMessagesView]) -> dict[UUID, Panel[Explanation]]:
+    """Why the first messages that have not left have not."""
+    waiting = [each.message_id for each in messages.reply.messages if each.state in _NOT_LEFT] if messages.reply else []
+    found = [panel(principal, ExplainMessage(message_id=id_)) for id_ in waiting[:EXPLAINED]]
+    return dict(zip(waiting, await asyncio.gather(*found), strict=False))
+
+
+async def _campaigns(principal: Principal, messages: Panel[LeadMessagesView]) -> dict[UUID, str]:
+    return await campaign_names(principal) if messages.reply and messages.reply.messages else {}
+
+
+def _correctable(history: Panel[OutcomeHistoryView], outcome_id: UUID | None) -> OutcomeView | None:
+    """The outcome that is to be corrected, where it is shown and stands."""
+    shown = history.reply.outcomes if history.reply else []
+    return next((each for each in shown if each.outcome_id == outcome_id and each.void is None), None)
+
+
+def _when(form: OutcomeForm | None, correcting: OutcomeView | None, zone: str) -> str:
+    """The moment that the form begins with: as it was sent, that of what is corrected, or now."""
+    if form and form.occurred_at.tzinfo is None:
+        return f"{form.occurred_at:%Y-%m-%dT%H:%M:%S}"
+    return field(form.occurred_at if form else correcting.occurred_at if correcting else datetime.now(UTC), zone)
+
+
+async def _settings(request: Request, tenant: str) -> TenantSettings:
+    async with request.app.state.service.database.begin(tenant) as uow:
+        registered = await store.registered_tenant(uow, tenant)
+    return registered.settings if registered else TenantSettings()
+
+
+def _address(principal: Principal, lead_id: UUID) -> str:
+    return f"/t/{principal.tenant}/leads/{lead_id}"
