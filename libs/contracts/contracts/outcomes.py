@@ -481,7 +481,7 @@ class LeadStates(Request[LeadStateList]):
     """Where some leads stand, as `lead_state` says it of each; a lead that the tenant has not is left out."""
 
     topic: ClassVar = Topic("outcomes", Kind.REQUEST, "lead_states")
-    lead_ids: Annotated[list[UUID], Field(min_length=1, max_length=MOST_STATES)]
+    lead_ids: Annotated[list[UUID], Field(max_length=MOST_STATES)] = []
     """Which leads."""
 
 
