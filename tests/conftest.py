@@ -30,13 +30,14 @@ def pytest_configure() -> None:
     os.environ["LEADLOOP_CHAOS_SEED"] = os.environ.get("LEADLOOP_CHAOS_SEED") or str(random.randrange(1_000_000))
 
 
-TOGETHER = ("tests/journeys/", "tests/chaos/")
-"""Folders whose tests share an installation of processes: one worker runs all of them, so that it is started once."""
+TOGETHER = ("tests/journeys/", "tests/chaos/", "tests/browser/")
+"""Folders whose tests share an installation: one worker runs all of them, so that it is started once."""
 LONGEST = (
     "tests/journeys/",
     "tests/outreach/sending/",
     "tests/simulation/",
     "tests/chaos/",
+    "tests/browser/",
     "tests/aggregator/",
     "tests/outreach/",
 )
