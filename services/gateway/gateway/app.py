@@ -30,6 +30,7 @@ from gateway.identity.oidc import Oidc
 from gateway.identity.refusals import WINDOW_SECONDS, Refusals
 from gateway.identity.signing_in import SigningIn
 from gateway.limits import Rates, RateSettings, must_be_limited
+from gateway.pages import dashboard
 
 
 def build(settings: Settings) -> Service:
@@ -106,6 +107,7 @@ def application(service: Service, rates: RateSettings | None = None) -> FastAPI:
     app.state.refusals = refusals
     app.state.rates = Rates(asked, rates or RateSettings())
     app.state.attempts = Attempts(tried)
+    app.state.watching = dashboard.watching(service)
     tenant_keys = TenantKeys(key_service(service.settings.kms_uri))
     app.state.idempotency = Idempotency(service.database, tenant_keys)
     app.state.signing_in = SigningIn(service.database, tenant_keys, refusals)

@@ -106,6 +106,18 @@ def _hearing(entry: Entry, heard: Changes) -> Any:
     return hear
 
 
-def told(event: str, data: str = "") -> str:
-    """A server-sent event (HTML Living Standard, 9.2); its data has one line."""
-    return f"event: {event}\ndata: {data}\n\n"
+SIGN_OF_LIFE: Final = ":\n\n"
+SIGN_OF_LIFE_SECONDS: Final = 15.0
+"""What is silent for longer may be taken for dead by what stands between (HTML Living Standard, 9.2.7)."""
+AGAIN: Final = "retry: 2000\n\n"
+"""Has a browser whose stream has ended connect again, after so many milliseconds."""
+
+
+def told(event: str, data: str = "", id_: str = "") -> str:
+    """A server-sent event (HTML Living Standard, 9.2); a browser that connects again says the last `id_` it was told."""
+    fields = [
+        ("event", event),
+        *([("id", id_)] if id_ else []),
+        *(("data", line) for line in data.splitlines() or [""]),
+    ]
+    return "".join(f"{name}: {value}\n" for name, value in fields) + "\n"

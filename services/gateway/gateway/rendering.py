@@ -20,7 +20,12 @@ TEMPLATES: Final = Environment(
 
 def page(name: str, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any) -> HTMLResponse:
     """A response with a template filled in."""
-    return HTMLResponse(TEMPLATES.get_template(name).render(values), status, headers)
+    return HTMLResponse(fragment(name, **values), status, headers)
+
+
+def fragment(name: str, **values: Any) -> str:
+    """A template filled in, as a part of a page."""
+    return TEMPLATES.get_template(name).render(values)
 
 
 def clock(moment: datetime, zone: str, now: datetime) -> str:

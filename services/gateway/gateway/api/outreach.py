@@ -17,11 +17,8 @@ router = APIRouter(tags=["outreach"])
 
 _TOGETHER_SECONDS: Final = 0.2
 """What changes within this time is asked for at once."""
-_SIGN_OF_LIFE_SECONDS: Final = 15.0
-"""What is silent for longer may be taken for dead by what stands between (HTML Living Standard, 9.2.7)."""
 _LASTS_SECONDS: Final = 900.0
 """Then whoever follows connects again, and shows their credentials again."""
-_AGAIN_MILLISECONDS: Final = 2_000
 
 
 @router.get("/outreach/activity")
@@ -52,14 +49,14 @@ async def _follow(principal: Principal, query: ActivityFilter, client: Client) -
     clock = asyncio.get_running_loop().time
     ends = clock() + _LASTS_SECONDS
     async with live.changes(client, principal.tenant) as changes:
-        yield f"retry: {_AGAIN_MILLISECONDS}\n\n"
+        yield live.AGAIN
         while clock() < ends:
             if changes.gap():
                 yield live.told("ready")
-            await changes.wait(_SIGN_OF_LIFE_SECONDS)
+            await changes.wait(live.SIGN_OF_LIFE_SECONDS)
             messages = changes.take(MOST_NAMED)
             if not messages:
-                yield ":\n\n"
+                yield live.SIGN_OF_LIFE
                 continue
             try:
                 asked = ListActivity(**query.model_dump(), message_ids=messages, limit=MOST_NAMED)

@@ -4,6 +4,8 @@ As of a moment in the past it shows the numbers only: alerts, activity and win r
 """
 
 import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -11,10 +13,11 @@ from urllib.parse import urlencode
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
-from starlette.responses import RedirectResponse
+from starlette.responses import RedirectResponse, StreamingResponse
 
+from chassis.service import Service
 from contracts.aggregator.events import EventPage, ListEvents
 from contracts.aggregator.kpis import Dashboard, DashboardStats
 from contracts.aggregator.win_rates import Dimension, Order, WinRates
@@ -25,9 +28,11 @@ from gateway.api.kpis import campaign_names, named, names_campaigns
 from gateway.domain_activity import Activity, tell
 from gateway.domain_numbers import BEHIND_ACTION, BEHIND_CAMPAIGN, BEHIND_STATUS, opening
 from gateway.gate import Admitted, Principal
+from gateway.live import AGAIN, SIGN_OF_LIFE, SIGN_OF_LIFE_SECONDS, told
+from gateway.newest import Newest, Watching
 from gateway.pages.panel import Panel, panel
 from gateway.pages.win_rates import MINIMUM
-from gateway.rendering import page
+from gateway.rendering import fragment, page
 
 router = APIRouter(prefix="/t/{tenant}")
 
@@ -35,6 +40,8 @@ ROWS_SHOWN: Final = 12
 WEEKS_SHOWN: Final = 26
 EVENTS_SHOWN: Final = 20
 ALERTS_SHOWN: Final = 5
+_LIVE_SECONDS: Final = 60.0
+"""How long somebody may go on looking whose session has ended, or who may no longer."""
 
 
 class View(BaseModel):
@@ -84,24 +91,45 @@ async def dashboard(principal: Admitted, view: Annotated[View, Query()], request
     )
 
 
-@router.get("/activity")
-async def activity(principal: Admitted, request: Request, live: bool = True, seen: UUID | None = None) -> Response:
-    """The activity list alone, as it is asked for again and again; no content while its newest event is the one seen."""
-    events, zone = await asyncio.gather(
-        panel(principal, ListEvents(limit=EVENTS_SHOWN)), time_zone(request, principal.tenant)
-    )
-    lines = _lines(events)
-    if live and lines and lines[0].event_id == seen:
-        return Response(status_code=HTTPStatus.NO_CONTENT)
-    return page(
-        "activity.html",
-        principal=principal,
-        view=View(live=live),
-        activity=events,
-        lines=lines,
-        zone=zone,
-        now=datetime.now(UTC),
-    )
+@router.get("/live")
+async def live(
+    principal: Admitted,
+    request: Request,
+    seen: Annotated[str, Query(max_length=64)] = "",
+    last_event_id: Annotated[str, Header(max_length=64)] = "",
+) -> StreamingResponse:
+    """The activity list whenever it has changed, as server-sent events; the first time, unless it is the one that was seen."""
+    watching: Watching = request.app.state.watching
+    watching.must_have_room(principal.actor)
+    told = _told(watching.follow(principal.tenant, principal.actor, last_event_id or seen, SIGN_OF_LIFE_SECONDS))
+    return StreamingResponse(told, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+async def _told(lists: AsyncGenerator[Newest | None]) -> AsyncIterator[str]:
+    """It ends after a while: the browser connects again, and shows its session again."""
+    clock = asyncio.get_running_loop().time
+    ends = clock() + _LIVE_SECONDS
+    yield AGAIN
+    async with aclosing(lists):
+        async for newest in lists:
+            yield told("list", newest.written, newest.mark) if newest else SIGN_OF_LIFE
+            if clock() > ends:
+                return
+
+
+def watching(service: Service) -> Watching:
+    """The tenants whose activity somebody has open."""
+
+    async def look(tenant: str, mark: str) -> Newest | None:
+        events = await service.caller.ask(tenant, ListEvents(limit=EVENTS_SHOWN))
+        newest = str(events.events[0].event_id) if events.events else ""
+        if newest == mark:
+            return None
+        lines = [tell(event) for event in events.events]
+        zone = await _time_zone(service, tenant)
+        return Newest(newest, fragment("activity_lines.html", lines=lines, zone=zone, now=datetime.now(UTC)))
+
+    return Watching(look)
 
 
 @router.post("/alerts/{alert_id}/dismiss")
@@ -112,7 +140,11 @@ async def dismiss_alert(principal: Admitted, alert_id: UUID) -> Response:
 
 async def time_zone(request: Request, tenant: str) -> str:
     """The tenant's, by whose clock moments are shown."""
-    async with request.app.state.service.database.begin(tenant) as uow:
+    return await _time_zone(request.app.state.service, tenant)
+
+
+async def _time_zone(service: Service, tenant: str) -> str:
+    async with service.database.begin(tenant) as uow:
         registered = await store.registered_tenant(uow, tenant)
     return registered.settings.time_zone if registered else "UTC"
 

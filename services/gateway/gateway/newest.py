@@ -1,0 +1,116 @@
+"""What is newest of a tenant, looked for again and again while somebody has it open, and once for all of them.
+
+A hundred windows on one tenant cost as much as one: a question a second, and a list that is written once whenever it has changed.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from chassis.failures import is_transient
+from contracts.message import ProblemCode, ProblemError
+
+MOST_AT_ONCE: Final = 1_000
+"""How many windows one replica tells of what is new; each keeps a connection open."""
+MOST_OF_ONE: Final = 20
+"""How many of them may be one user's, so that nobody takes all."""
+_LOOKED_EVERY_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """A list as it is now.
+
+    Attributes:
+        mark: what it is known by; another, whenever it is another list.
+        written: as the page has it.
+    """
+
+    mark: str
+    written: str
+
+
+Look = Callable[[str, str], Awaitable[Newest | None]]
+"""Looks for what is newest of a tenant; none, if it is what has this mark."""
+
+
+@dataclass
+class _Watched:
+    """A tenant that somebody has open."""
+
+    looking: asyncio.Task[None] | None = None
+    windows: int = 0
+    newest: Newest | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def tell(self) -> None:
+        told, self.changed = self.changed, asyncio.Event()
+        told.set()
+
+
+class Watching:
+    """The tenants that somebody has open.
+
+    Parameters:
+        look: looks for what is newest of one.
+    """
+
+    def __init__(self, look: Look) -> None:
+        self._look = look
+        self._watched: dict[str, _Watched] = {}
+        self._windows: Counter[str] = Counter()
+
+    def must_have_room(self, actor: str) -> None:
+        """Refuse one more window where there are too many.
+
+        Raises:
+            ProblemError: `unavailable`.
+        """
+        if self._windows.total() >= MOST_AT_ONCE or self._windows[actor] >= MOST_OF_ONE:
+            raise ProblemError(ProblemCode.UNAVAILABLE, "too many windows are open already: close some, or come again")
+
+    async def follow(self, tenant: str, actor: str, seen: str, seconds: float) -> AsyncGenerator[Newest | None]:
+        """The list whenever it is another than the one seen; none, where it was not for so many seconds.
+
+        It ends where looking failed for a reason that does not pass by itself.
+        """
+        watched = self._watched.setdefault(tenant, _Watched())
+        watched.looking = watched.looking or asyncio.create_task(self._keep_looking(tenant, watched))
+        watched.windows += 1
+        self._windows[actor] += 1
+        try:
+            while not watched.looking.done():
+                changed, newest = watched.changed, watched.newest
+                if newest is not None and newest.mark != seen:
+                    seen = newest.mark
+                    yield newest
+                    continue
+                try:
+                    async with asyncio.timeout(seconds):
+                        await changed.wait()
+                except TimeoutError:
+                    yield None
+        finally:
+            self._windows[actor] -= 1
+            watched.windows -= 1
+            if not watched.windows:
+                watched.looking.cancel()
+                del self._watched[tenant]
+
+    async def _keep_looking(self, tenant: str, watched: _Watched) -> None:
+        try:
+            while True:
+                try:
+                    found = await self._look(tenant, watched.newest.mark if watched.newest else "")
+                except Exception as error:
+                    if not (isinstance(error, ProblemError) or is_transient(error)):
+                        raise
+                    found = None
+                if found is not None:
+                    watched.newest = found
+                    watched.tell()
+                await asyncio.sleep(_LOOKED_EVERY_SECONDS)
+        finally:
+            watched.tell()
