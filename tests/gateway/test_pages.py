@@ -1,12 +1,18 @@
 """Pages: a sign-in link works once, a session ends, and the dashboard shows what there is to see."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import pytest
 
 from contracts.gateway.sign_in import CreateSignInLink
+from contracts.message import ProblemCode, ProblemError
+from gateway import newest
+from gateway.newest import Newest, Watching
 from tests.gateway.conftest import Gateway, Tenancy
 from tests.waiting import until
 
@@ -74,7 +80,7 @@ async def test_a_session_is_a_cookie_no_script_reads_and_ends_after_twelve_hours
             )
         page = await client.get(f"/t/{acme.name}", headers=HTML)
         assert page.status_code == 401 and "not signed in" in page.text
-        fragment = await client.get(f"/t/{acme.name}/activity", headers={"HX-Request": "true"})
+        fragment = await client.get(f"/t/{acme.name}/win-rates", headers={"HX-Request": "true"})
         assert (fragment.status_code, fragment.headers["hx-refresh"]) == (401, "true")
 
 
@@ -133,7 +139,7 @@ async def test_every_page_says_that_scripts_and_styles_come_from_here_only(
         f"/u/{anyone.name}/{anyone.key_id}/{'0' * 64}",
         f"/u/{anyone.name}/none/none",
         f"/t/{anyone.name}",
-        f"/t/{anyone.name}/activity",
+        f"/t/{anyone.name}?live=false",
         f"/t/{anyone.name}/win-rates",
         f"/t/{anyone.name}/numbers/campaigns_running",
         f"/t/{anyone.name}/nothing",
@@ -152,7 +158,7 @@ async def test_every_page_says_that_scripts_and_styles_come_from_here_only(
         assert response.headers["cache-control"] == "no-store"
         assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son[a-z]+=|javascript:", response.text), path
         assert not re.search(r"""(?:src|href|action)=["']?(?:https?:)?//""", response.text), path
-    for asset in ("leadloop.css", "mark.svg", "htmx.min.js"):
+    for asset in ("leadloop.css", "mark.svg", "htmx.min.js", "live.js"):
         assert (await browser.get(f"/static/{asset}")).status_code == 200
 
 
@@ -193,15 +199,95 @@ async def test_the_dashboard_shows_win_rates_alerts_and_what_happens(
     assert "Nothing needs you" in (await browser.get(f"/t/{acme.name}")).text
 
 
-async def test_the_activity_list_is_sent_again_only_when_it_has_changed_and_can_be_paused(
-    browser: httpx.AsyncClient, anyone: Tenancy
+@asynccontextmanager
+async def looking(browser: httpx.AsyncClient, tenant: str, **options: Any) -> AsyncIterator[AsyncIterator[str]]:
+    """The lines that a window on a tenant's overview is told, while it is open."""
+    async with browser.stream("GET", f"/t/{tenant}/live", **options) as response:
+        assert response.status_code == 200 and response.headers["content-type"].startswith("text/event-stream")
+        yield response.aiter_lines()
+
+
+async def next_list(lines: AsyncIterator[str]) -> tuple[str, str]:
+    """The next list that is told, with what it is known by."""
+    mark = ""
+    async with asyncio.timeout(15):
+        async for line in lines:
+            if line.startswith("id: "):
+                mark = line.removeprefix("id: ")
+            elif line.startswith("data: <ol"):
+                return mark, "\n".join([line async for line in _until_empty(lines)])
+    raise AssertionError("the stream ended")
+
+
+async def _until_empty(lines: AsyncIterator[str]) -> AsyncIterator[str]:
+    async for line in lines:
+        if not line:
+            return
+        yield line
+
+
+async def test_whoever_has_the_overview_open_is_told_what_happens_once_and_is_not_told_what_they_have_seen(
+    gateway: Gateway, browser: httpx.AsyncClient, acme: Tenancy
 ) -> None:
-    path = f"/t/{anyone.name}/activity"
+    await gateway.sign_in(browser, acme.name)
+    async with looking(browser, acme.name) as first:
+        shown = ""
+        while "User signed in" not in shown:
+            mark, shown = await next_list(first)
+        async with looking(browser, acme.name, headers={"Last-Event-ID": mark}) as second:
+            lead = {"source_system": "crm", "source_id": "L-1", "full_name": "Zebedee Quark"}
+            assert (await acme.client.post(acme.path("/leads"), json=lead)).status_code == 201
+            told = [await next_list(lines) for lines in (first, second)]
+    assert told[0] == told[1] and told[0][0] != mark
+    assert "Lead accepted" in told[0][1] and "Quark" not in told[0][1]
 
-    async def unchanged() -> bool:
-        again = re.search(r'hx-get="([^"]+\?seen=[^"]+)" hx-trigger="every 2s"', (await browser.get(path)).text)
-        return again is not None and (await browser.get(again[1])).status_code == 204
 
-    await until(unchanged, what="a list that nothing is added to")
-    paused = (await browser.get(f"{path}?live=false")).text
-    assert "every 2s" not in paused and "Resume" in paused
+async def test_what_is_told_is_looked_for_once_however_many_have_it_open_and_not_when_nobody_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(newest, "_LOOKED_EVERY_SECONDS", 0.0)
+    looks = 0
+
+    async def look(tenant: str, mark: str) -> Newest | None:
+        nonlocal looks
+        looks += 1
+        if looks % 2:
+            raise ProblemError(ProblemCode.UNAVAILABLE, "away for a moment")
+        return Newest(str(looks), tenant)
+
+    watching = Watching(look)
+    windows = [watching.follow("acme", f"user:{n}", "", 5.0) for n in range(100)]
+    found = [await anext(window) for window in windows]
+    assert looks <= 4 and {each.written for each in found if each} == {"acme"}
+    for window in windows:
+        await window.aclose()
+    stopped = looks
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert looks == stopped
+
+
+async def test_one_user_keeps_only_so_many_windows_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def look(tenant: str, mark: str) -> Newest | None:
+        return Newest("1", "list")
+
+    watching = Watching(look)
+    windows = [watching.follow("acme", "user:1", "", 5.0) for _ in range(newest.MOST_OF_ONE)]
+    for window in windows:
+        await anext(window)
+    with pytest.raises(ProblemError, match="too many windows"):
+        watching.must_have_room("user:1")
+    watching.must_have_room("user:2")
+    monkeypatch.setattr(newest, "MOST_AT_ONCE", newest.MOST_OF_ONE)
+    with pytest.raises(ProblemError):
+        watching.must_have_room("user:2")
+    await windows[0].aclose()
+    watching.must_have_room("user:1")
+    for window in windows:
+        await window.aclose()
+
+
+async def test_live_activity_can_be_paused(browser: httpx.AsyncClient, anyone: Tenancy) -> None:
+    assert "data-live=" in (await browser.get(f"/t/{anyone.name}")).text
+    paused = (await browser.get(f"/t/{anyone.name}?live=false")).text
+    assert "data-live=" not in paused and "Resume" in paused
