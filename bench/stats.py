@@ -98,6 +98,11 @@ async def main(sizes: list[int], daily: int, asks: int, folder: Path, *, replaye
 
 async def _fill(sql: asyncpg.Connection, events: int, daily: int) -> None:
     await sql.execute("insert into tenant values ($1, 1, '{}', now())", TENANT)
+    await tell(sql, events, daily)
+
+
+async def tell(sql: asyncpg.Connection, events: int, daily: int) -> None:
+    """Store so many events of the tenant, as many each day until now."""
     await sql.execute(_MONTHS, events, daily)
     await sql.execute(_FEW, TENANT, events, daily)
     for first in range(0, events, _AT_ONCE):
