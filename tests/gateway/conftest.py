@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -157,6 +157,16 @@ def routes(app: FastAPI) -> Iterator[tuple[str, str]]:
 def behind_the_gate(app: FastAPI) -> list[tuple[str, str]]:
     """Every route of a tenant."""
     return [(method, path) for method, path in routes(app) if path.startswith(("/api/t/{tenant}", "/t/{tenant}"))]
+
+
+def each_page(app: FastAPI, parameters: Mapping[str, str]) -> list[str]:
+    """The address of every page of a tenant, its parameters filled in; a stream is none.
+
+    Raises:
+        KeyError: a page has a parameter of which it is not said what it stands for.
+    """
+    paths = [path for method, path in behind_the_gate(app) if method == "GET" and path.startswith("/t/")]
+    return [path.format_map(parameters) for path in paths if not path.endswith("/live")]
 
 
 def needed(app: FastAPI) -> dict[tuple[str, str], list[Scope]]:

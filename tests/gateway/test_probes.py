@@ -1,0 +1,204 @@
+"""Attacks from outside, and by what a tenant's texts and settings hold: none of them works.
+
+Requests that other origins' pages send (CSRF) are in test_admission.py; what providers may not reach (SSRF), where it is tried against
+a server, in tests/intake/enrichment, tests/outreach/providers, tests/outreach/replies and identity/test_oidc.py.
+"""
+
+import asyncio
+import csv
+import io
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from fastapi.routing import RouteContext
+
+from gateway.gate import each
+from tests.gateway.conftest import Gateway, Tenancy, each_page, filled
+from tests.gateway.hostile import SIGNS, Attacked, attacked
+
+WIRE_BYTES = 150_000
+"""How large a page may be."""
+FORMULA = re.compile(r"[=+\-@\t\r]")
+NUMBER = re.compile(r"-?\d+(\.\d+)?")
+
+
+@pytest.fixture(scope="module")
+async def hostile(gateway: Gateway) -> AsyncIterator[Attacked]:
+    async with attacked(gateway, "hostile") as made:
+        yield made
+
+
+@pytest.fixture
+async def browser(gateway: Gateway, hostile: Attacked) -> AsyncIterator[httpx.AsyncClient]:
+    async with gateway.client() as client:
+        client.headers["Accept"] = "text/html"
+        await gateway.sign_in(client, hostile.tenancy.name)
+        yield client
+
+
+async def test_no_text_of_a_tenants_becomes_a_part_of_any_page(
+    gateway: Gateway, hostile: Attacked, browser: httpx.AsyncClient
+) -> None:
+    shown = 0
+    for address in hostile.pages(gateway):
+        response = await browser.get(address)
+        assert response.status_code == 200, (address, response.text)
+        assert not [sign for sign in SIGNS if sign in response.text], address
+        assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son[a-z]+=\"", response.text), address
+        assert len(response.content) <= WIRE_BYTES, f"{address} has {len(response.content)} bytes"
+        shown += "&lt;script&gt;alert(2)" in response.text
+    assert shown >= 3, "or nothing was tried"
+
+
+async def test_no_cell_of_any_exported_file_is_a_formula(gateway: Gateway, hostile: Attacked) -> None:
+    tenancy = hostile.tenancy
+    exports = [str(route.path) for route, method in each(gateway.app.routes) if method == "GET" and _is_csv(route)]
+    assert len(exports) >= 5
+    tried = ""
+    for path in exports:
+        rest = path.removeprefix("/api/t/{tenant}").format_map(hostile.parameters)
+        response = await tenancy.client.get(tenancy.path(rest), params={"minimum": 0}, headers={"Accept": "text/csv"})
+        if response.status_code == 400:  # it knows no such filter
+            response = await tenancy.client.get(tenancy.path(rest), headers={"Accept": "text/csv"})
+        assert response.status_code == 200 and response.headers["content-type"].startswith("text/csv"), (
+            path,
+            response.text,
+        )
+        assert response.headers["content-disposition"].startswith("attachment"), path
+        tried += response.text
+        for row in csv.reader(io.StringIO(response.text)):
+            assert not [cell for cell in row if FORMULA.match(cell) and not NUMBER.fullmatch(cell)], (path, row)
+    assert "'=HYPERLINK" in tried, "or nothing was tried"
+
+
+def _is_csv(route: RouteContext) -> bool:
+    described: dict[int | str, dict[str, Any]] = getattr(route, "responses", None) or {}
+    return any("text/csv" in answer.get("content", {}) for answer in described.values())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//evil.example",
+        "//evil.example/..",
+        "/\\evil.example",
+        "/%5Cevil.example",
+        "/sign-in?next=https://evil.example",
+        "/sign-in/by?tenant=acme&provider=//evil.example",
+        "/sign-in/by?tenant=//evil.example&provider=x",
+        "/sign-in/by//evil.example/x",
+        "/sign-in/by/acme/x/back?redirect_uri=https://evil.example",
+        "/t//evil.example",
+        "/u/https://evil.example/x/y",
+    ],
+)
+async def test_nothing_leads_to_another_host(gateway: Gateway, path: str) -> None:
+    for method in ("GET", "POST"):
+        status, headers, _ = await raw(gateway, method, path)
+        assert status >= 400 or not _leads_away(gateway, headers.get("location", "/")), (status, headers)
+
+
+async def test_signing_in_leads_home_whatever_is_asked_for(gateway: Gateway, anyone: Tenancy) -> None:
+    async with gateway.client() as client:
+        began = await gateway.sign_in(client, anyone.name)
+        assert began.headers["location"] == f"/t/{anyone.name}"
+        for name in ("next", "return_to", "redirect"):
+            page = await client.get("/", params={name: "https://evil.example"})
+            assert "evil.example" not in page.text
+
+
+async def test_no_form_of_any_page_leads_to_another_host(gateway: Gateway, anyone: Tenancy) -> None:
+    """Not even where its answer sends the browser on, whatever the request says of its own address."""
+    headers = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "Accept": "text/html"}
+    async with gateway.client() as client:
+        await gateway.sign_in(client, anyone.name)
+        for address in each_page(gateway.app, _Nobody(anyone.name)):
+            response = await client.get(address, headers=headers)
+            assert "evil.example" not in response.headers.get("location", ""), address
+            assert not re.search(r"""(?:src|href|action)=["']?(?:https?:)?//""", response.text), address
+
+
+class _Nobody(dict[str, str]):
+    """Paths filled in with what is not there."""
+
+    def __init__(self, tenant: str) -> None:
+        super().__init__(tenant=tenant)
+
+    def __missing__(self, name: str) -> str:
+        return filled("{x}", "")
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "../app.py", "..%2fapp.py", "%2e%2e/app.py", "%2e%2e%2fapp.py", "..\\app.py", "..%5capp.py", "....//app.py", "%252e%252e%252fapp.py",
+        "/etc/passwd", "%2fetc%2fpasswd", "//etc/passwd", "leadloop.css/../../app.py", "leadloop.css%00.py", "%00", "..%c0%af..%c0%afetc/passwd",
+        ".", "..", "%2e", "", "htmx/../../__init__.py", "ext/%2e%2e/%2e%2e/%2e%2e/__init__.py",
+    ],
+)  # fmt: skip
+async def test_no_path_below_static_leads_out_of_it(gateway: Gateway, rest: str) -> None:
+    status, _, body = await raw(gateway, "GET", f"/static/{rest}")
+    assert status in (400, 404, 405), body
+    assert b"import" not in body and b"root:" not in body
+
+
+async def test_what_is_served_as_a_file_is_what_it_says(gateway: Gateway) -> None:
+    for name, type_ in (("leadloop.css", "text/css"), ("live.js", "text/javascript"), ("mark.svg", "image/svg+xml")):
+        status, headers, _ = await raw(gateway, "GET", f"/static/{name}")
+        assert (status, headers["content-type"].partition(";")[0]) == (200, type_)
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+async def test_no_line_of_a_request_becomes_a_header_of_the_answer(gateway: Gateway, anyone: Tenancy) -> None:
+    for path in (
+        f"/t/{anyone.name}%0d%0aSet-Cookie:%20a=b",
+        "/sign-in/by?tenant=acme%0d%0aX-Evil:%201&provider=x%0d%0aX-Evil:%201",
+    ):
+        _, headers, _ = await raw(gateway, "GET", path)
+        assert "x-evil" not in headers and "a=b" not in headers.get("set-cookie", "")
+
+
+def test_whatever_reaches_outside_asks_first_whether_it_may() -> None:
+    """Every module of a service that opens a connection a tenant's settings lead to looks the host up by `Outside` (SSRF)."""
+    opens = re.compile(r"\b(httpx\.Async|httpx\.Client|urlopen|open_connection|create_connection|IMAP4|SMTP\()")
+    services = Path(__file__).parents[2] / "services"
+    found = {
+        str(path.relative_to(services))
+        for path in services.rglob("*.py")
+        if opens.search(path.read_text()) and "/migrations/" not in str(path)
+    }
+    assert found == {
+        "gateway/gateway/identity/oidc.py",
+        "intake/intake/enrichment/http_provider.py",
+        "outreach/outreach/providers/http.py",
+        "outreach/outreach/providers/smtp_connection.py",
+        "outreach/outreach/replies/imap.py",
+    }, "a module that opens connections: have it ask Outside, probe it as its neighbours are, and name it here"
+
+
+async def raw(gateway: Gateway, method: str, target: str) -> tuple[int, dict[str, str], bytes]:
+    """The answer to a request whose target is sent as it is: a client would tidy it up."""
+    url = urlsplit(gateway.url)
+    reader, writer = await asyncio.open_connection(url.hostname, url.port)
+    try:
+        head = f"{method} {target} HTTP/1.1\r\nHost: {url.netloc}\r\nAccept: text/html\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode())
+        answer = await asyncio.wait_for(reader.read(), 10)
+    finally:
+        writer.close()
+        await writer.wait_closed()
+    top, _, body = answer.partition(b"\r\n\r\n")
+    first, *fields = top.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
+    return int(first.split()[1]), headers, body
+
+
+def _leads_away(gateway: Gateway, location: str) -> bool:
+    """Whether a browser that is at the gateway's would leave it."""
+    to = urlsplit(location.replace("\\", "/"))
+    return bool(to.netloc) and to.netloc != urlsplit(gateway.url).netloc
