@@ -28,9 +28,9 @@ def test_every_route_is_behind_the_gate_or_public_by_name(gateway: Gateway) -> N
     by_provider = {"/sign-in/by" + rest for rest in ("", "/{tenant}/{provider}", "/{tenant}/{provider}/back")}
     of_platform = {path for path in outside if path.startswith("/superadmin")}
     assert outside - of_platform == PUBLIC | by_provider | {
-        "/static", "/sign-in/{token}", "/u/{tenant}/{message_id}/{token}",
+        "/static", "/sign-in/{token}", "/u/{tenant}/{message_id}/{token}", "/hooks/{tenant}/{account_id}",
     }  # fmt: skip
-    assert PUBLIC_BELOW == ("/static/", "/sign-in/", "/u/")
+    assert PUBLIC_BELOW == ("/static/", "/sign-in/", "/u/", "/hooks/")
     assert len(guarded) >= 30 and of_platform
     unguarded = {path for (_, path), scopes in needed(gateway.app).items() if not scopes}
     assert unguarded == outside - of_platform

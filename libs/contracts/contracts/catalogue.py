@@ -11,7 +11,7 @@ from typing import Final
 
 from contracts import gateway, notifier, operations, outcomes
 from contracts.aggregator import events, kpis, replay, win_rates
-from contracts.gateway import access, audit, keys, sign_in, users
+from contracts.gateway import access, audit, keys, sign_in, users, webhooks
 from contracts.intake import (
     aliases,
     distribution,
@@ -94,6 +94,9 @@ _DECLARED: Final = (
     _order(keys.CreateApiKey, "gateway"),
     _order(keys.RevokeApiKey, "gateway"),
     _order(keys.ListApiKeys, "gateway"),
+    _order(webhooks.MakeWebhookSecret, "gateway"),
+    _order(webhooks.GetWebhook, "gateway"),
+    _order(webhooks.RemoveWebhook, "gateway"),
     _order(sign_in.CreateSignInLink, "gateway"),
     _order(sign_in.ListSignInProviders, "gateway"),
     _order(sign_in.SetSignInProvider, "gateway"),

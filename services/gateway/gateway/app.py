@@ -17,7 +17,7 @@ from chassis.service import Service
 from chassis.settings import Settings
 from chassis.unit_of_work import Database
 from contracts import gateway as messages
-from contracts.gateway import audit, keys, sign_in, users
+from contracts.gateway import audit, keys, sign_in, users, webhooks
 from gateway import api, handlers, openapi, pages, problems
 from gateway.bodies import BodyGuard, taken_by
 from gateway.edge import Edge
@@ -31,13 +31,16 @@ from gateway.identity.refusals import WINDOW_SECONDS, Refusals
 from gateway.identity.signing_in import SigningIn
 from gateway.limits import Rates, RateSettings, must_be_limited
 from gateway.pages import dashboard
+from gateway.webhooks import handlers as webhook_handlers
+from gateway.webhooks import routes
+from gateway.webhooks.verifying import Verifying
 
 
 def build(settings: Settings) -> Service:
     """What the gateway does on the bus."""
     database = Database("gateway", settings.database_url)
     tenant_keys = TenantKeys(key_service(settings.kms_uri))
-    identity = Handlers(tenant_keys)
+    identity, hooks = Handlers(tenant_keys), webhook_handlers.Handlers(tenant_keys)
     return Service(
         "gateway",
         settings,
@@ -60,10 +63,13 @@ def build(settings: Settings) -> Service:
             sign_in.SetSignInProvider: identity.set_sign_in_provider,
             sign_in.RemoveSignInProvider: identity.remove_sign_in_provider,
             audit.ListChanges: list_changes,
+            webhooks.MakeWebhookSecret: hooks.make_secret,
+            webhooks.GetWebhook: hooks.get_webhook,
+            webhooks.RemoveWebhook: hooks.remove_webhook,
         },
         jobs=[Job("sign_ins", "41 3 * * *", partial(handlers.sweep, database))],
         keys=tenant_keys,
-        sealed=personal.RESEALED,
+        sealed=(*personal.RESEALED, webhook_handlers.RESEALED),
     )
 
 
@@ -111,10 +117,12 @@ def application(service: Service, rates: RateSettings | None = None) -> FastAPI:
     tenant_keys = TenantKeys(key_service(service.settings.kms_uri))
     app.state.idempotency = Idempotency(service.database, tenant_keys)
     app.state.signing_in = SigningIn(service.database, tenant_keys, refusals)
+    app.state.verifying = Verifying(service.database, tenant_keys, refusals)
     app.state.oidc = Oidc(service.database, tenant_keys, Outside())
     app.openapi = cache(partial(openapi.describe, app))  # type: ignore[method-assign]
     app.routes.extend(Route(path, answer) for path, answer in service.health_routes())
     app.include_router(api.router)
+    app.include_router(routes.router, include_in_schema=False)
     app.include_router(pages.router)
     app.mount("/static", pages.STATIC)
     must_be_guarded(app.routes)

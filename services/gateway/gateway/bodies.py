@@ -19,13 +19,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.gate import each
 from gateway.limits import Kind, kind_of
 from gateway.problems import RefusedError
+from gateway.webhooks.routes import PATH
 
 MOST_BYTES: Final = 1024 * 1024
 """Of what programs send: as much as a message can hold."""
-OF_KIND: Final[Mapping[Kind, int]] = {Kind.PAGES: 256 * 1024, Kind.UPLOADING: 512 * 1024 * 1024}
+OF_KIND: Final[Mapping[Kind | None, int]] = {Kind.PAGES: 256 * 1024, Kind.UPLOADING: 512 * 1024 * 1024}
 """What other kinds take."""
 OF_ANYBODY: Final = 16 * 1024
-"""Of who has shown no credential: enough for the form that signs in."""
+"""Of who has shown no credential: enough for the form that signs in. A webhook's signature is over all of it, so that is read first."""
 MOST_NESTED: Final = 64
 """Objects and lists within each other; nothing of ours needs ten, and what reads JSON gives up at some hundreds."""
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -70,7 +71,7 @@ def taken_by(routes: Sequence[BaseRoute]) -> dict[Any, Taken]:
     for route, method in each(routes):
         if isinstance(route.original_route, APIRoute):
             kind = kind_of(route, method)
-            most = OF_ANYBODY if kind is None else OF_KIND.get(kind, MOST_BYTES)
+            most = OF_KIND.get(kind, MOST_BYTES) if kind or route.path == PATH else OF_ANYBODY
             declared = (route.openapi_extra or {}).get("requestBody", {}).get("content", {})
             formats = tuple(declared)
             if not formats and route.body_field is not None:

@@ -40,9 +40,9 @@ from gateway.identity.domain_session import IDLE, NOTED_EVERY, SAFE_METHODS, is_
 from gateway.identity.refusals import Refusals
 
 PUBLIC: Final = frozenset({"/", "/sign-in", "/healthz", "/readyz", "/metrics", "/openapi.json"})
-PUBLIC_BELOW: Final = ("/static/", "/sign-in/", "/u/")
-FROM_ANYWHERE: Final = "/u/"
-"""What pages and programs of any origin may send to: its paths carry their own proof, and no cookie counts there (RFC 8058, 3.1)."""
+PUBLIC_BELOW: Final = ("/static/", "/sign-in/", "/u/", "/hooks/")
+FROM_ANYWHERE: Final = ("/u/", "/hooks/")
+"""What pages and programs of any origin may send to: its paths carry their own proof, and no cookie counts there (RFC 8058, 3.1; Standard Webhooks)."""
 _OF_TENANT: Final = re.compile(r"/(?:api/)?t/([^/]+)(?:/.*)?")
 _OF_PLATFORM: Final = re.compile(r"/superadmin(?:/.*)?")
 _COOKIE: Final = "leadloop_session_"

@@ -11,6 +11,7 @@ from contracts.message import PLATFORM, ProblemCode, ProblemError
 from gateway import store, store_idempotency
 from gateway.identity import audit, store_sessions
 from gateway.identity.domain_session import IDLE
+from gateway.webhooks import store as webhook_secrets
 
 
 async def create_tenant(uow: UnitOfWork, request: Received[messages.CreateTenant]) -> messages.TenantView:
@@ -64,7 +65,8 @@ async def sweep(database: Database, _: datetime) -> Counts:
     async with database.begin(*names) as uow:
         links, sessions = await store_sessions.sweep(uow, names, IDLE)
         keys = await store_idempotency.sweep(uow, names)
-    return {"sign_in_links": links, "sessions": sessions, "idempotency_keys": keys}
+        secrets = await webhook_secrets.sweep(uow, names)
+    return {"sign_in_links": links, "sessions": sessions, "idempotency_keys": keys, "webhook_secrets": secrets}
 
 
 async def _registered(uow: UnitOfWork, tenant: str) -> messages.TenantView:

@@ -50,7 +50,7 @@ class RefusedFor(StrEnum):
     """Why somebody was not let in, or not let do something."""
 
     CREDENTIAL = "credential"
-    """An API key of the tenant's that is revoked, has expired, or has another secret."""
+    """An API key of the tenant's that is revoked, has expired, or has another secret; a webhook that none of an account's signed."""
     SIGN_IN = "sign_in"
     """A password that is not the user's."""
     SCOPE = "scope"

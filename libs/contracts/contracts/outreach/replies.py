@@ -117,6 +117,8 @@ class TakeReply(Request[ReplyView]):
     """What the person wrote, without what they quoted."""
     received_at: Moment | None = None
     """When it came; now, if empty."""
+    account_id: UUID | None = None
+    """By which account the message must have left; whichever, if empty."""
 
 
 class MailTaken(Reply):
@@ -138,6 +140,8 @@ class TakeMail(Request[MailTaken]):
         Base64Bytes, Field(min_length=1, max_length=MOST_MAIL_BYTES, repr=False, examples=["RnJvbTogYQoKYg=="])
     ]
     """The mail as a server has it, in base64; its beginning is enough."""
+    account_id: UUID | None = None
+    """By which account the message must have left that it is about; whichever, if empty."""
 
 
 class DeliveryTaken(Reply):
@@ -162,6 +166,8 @@ class ReportDelivery(Request[DeliveryTaken]):
     """Why it came back."""
     fault: Fault | None = None
     """Whose fault that is; nobody's address is given up where it is not told."""
+    account_id: UUID | None = None
+    """By which account the message must have left; whichever, if empty."""
 
 
 class ReportComplaint(Request[DeliveryTaken]):
@@ -170,6 +176,8 @@ class ReportComplaint(Request[DeliveryTaken]):
     topic: ClassVar = Topic("outreach", Kind.REQUEST, "report_complaint")
     message_id: UUID
     source_key: SourceKey
+    account_id: UUID | None = None
+    """By which account the message must have left; whichever, if empty."""
 
 
 class ReplyPage(Reply):

@@ -32,6 +32,7 @@ from gateway.api import (
     suppressions,
     templates,
     users,
+    webhooks,
     win_rates,
     work,
 )
@@ -61,6 +62,7 @@ PARTS: Final = (
     (incoming, needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE), limited(Kind.READING, Kind.INCOMING)),
     (messages, needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE), limited(Kind.READING, Kind.OUTREACH)),
     (outreach, needs(Scope.OUTREACH_READ), limited(Kind.READING)),
+    (webhooks, needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE), limited(Kind.READING, Kind.OUTREACH)),
     (accounts, needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE), limited(Kind.READING, Kind.OUTREACH)),
     (templates, needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE), limited(Kind.READING, Kind.OUTREACH)),
     (suppressions, needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE), limited(Kind.READING, Kind.INCOMING)),

@@ -38,16 +38,18 @@ class Handlers:
 
     async def take_reply(self, uow: UnitOfWork, request: Received[messages.TakeReply]) -> messages.ReplyView:
         tenant, given = request.tenant, request.body
-        row = await _message(uow, tenant, given.message_id)
+        row = await _message(uow, tenant, given.message_id, given.account_id)
         incoming = Incoming(f"service:{given.source_key}", given.received_at or uow.now, given.text)
         reply_id = await taking.take_reply(uow, tenant, row, incoming, self._keep, request.envelope)
         return _view(await _reply(uow, tenant, reply_id))
 
     async def take_mail(self, uow: UnitOfWork, request: Received[messages.TakeMail]) -> messages.MailTaken:
-        return await self.mail(uow, request.tenant, request.body.raw, request.envelope)
+        return await self.mail(uow, request.tenant, request.body.raw, request.envelope, request.body.account_id)
 
-    async def mail(self, uow: UnitOfWork, tenant: str, raw: bytes, cause: Envelope | None = None) -> messages.MailTaken:
-        """Take a mail that came in, once; of one that is about none of the tenant's messages nothing is kept.
+    async def mail(
+        self, uow: UnitOfWork, tenant: str, raw: bytes, cause: Envelope | None = None, account_id: UUID | None = None
+    ) -> messages.MailTaken:
+        """Take a mail that came in, once; of one that is about none of the tenant's messages, or none of the account's, nothing is kept.
 
         Raises:
             ProblemError: intake does not keep a reply's words for now: nothing was taken.
@@ -55,6 +57,8 @@ class Handlers:
         mail = await asyncio.to_thread(read_mail, raw)
         message_id = await store.first_known(uow, tenant, _messages_of(mail))
         if message_id is None:
+            return messages.MailTaken(kind=mail.kind.value)
+        if account_id and (await _message(uow, tenant, message_id))["account_id"] != account_id:
             return messages.MailTaken(kind=mail.kind.value)
         key = f"mail:{mail.message_id or sha256(raw).hexdigest()}".replace("\0", "")[:500]
         reply_id = None
@@ -73,7 +77,7 @@ class Handlers:
         self, uow: UnitOfWork, request: Received[messages.ReportDelivery]
     ) -> messages.DeliveryTaken:
         tenant, given = request.tenant, request.body
-        await _message(uow, tenant, given.message_id)
+        await _message(uow, tenant, given.message_id, given.account_id)
         await taking.take_delivery(
             uow, tenant, given.message_id, f"service:{given.source_key}", delivered=given.delivered, reason=given.reason,
             fault=given.fault, cause=request.envelope,
@@ -84,7 +88,7 @@ class Handlers:
         self, uow: UnitOfWork, request: Received[messages.ReportComplaint]
     ) -> messages.DeliveryTaken:
         tenant, given = request.tenant, request.body
-        await _message(uow, tenant, given.message_id)
+        await _message(uow, tenant, given.message_id, given.account_id)
         await taking.take_complaint(uow, tenant, given.message_id, f"service:{given.source_key}", request.envelope)
         return messages.DeliveryTaken(message_id=given.message_id)
 
@@ -141,9 +145,9 @@ def _messages_of(mail: IncomingMail) -> list[UUID]:
     return list(dict.fromkeys(each for each in found if each))
 
 
-async def _message(uow: UnitOfWork, tenant: str, message_id: UUID) -> RowMapping:
+async def _message(uow: UnitOfWork, tenant: str, message_id: UUID, account_id: UUID | None = None) -> RowMapping:
     row = await store_queue.one(uow, tenant, message_id)
-    if row is None:
+    if row is None or account_id not in (None, row["account_id"]):
         raise ProblemError(ProblemCode.NOT_FOUND, "this tenant has no such message", "message_id")
     if row["state"] not in _LEFT:
         raise ProblemError(

@@ -1,0 +1,65 @@
+"""Messages of the gateway: the secrets that services sign webhooks with, which tell what comes back of an account's messages."""
+
+from datetime import datetime
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from contracts.message import Kind, Reply, Request, Topic
+from contracts.values import Actor
+
+LONGEST_OVERLAP_HOURS = 168
+
+
+class WebhookSecretInfo(BaseModel):
+    """A secret, of which nothing is shown but that it is there."""
+
+    secret_id: UUID
+    created_at: datetime
+    created_by: str
+    ends_at: datetime | None
+    """From when on nothing signed with it is taken; empty for the newest."""
+
+
+class WebhookView(Reply):
+    """Where an account's service sends webhooks, and which secrets it may sign them with."""
+
+    account_id: UUID
+    """The account by whose messages alone something can come back this way."""
+    path: Annotated[str, Field(examples=["/hooks/acme/019a2f3e-8c1d-7b54-9d7e-3f5f0c2b6a11"])]
+    """Where to, relative to the gateway's address."""
+    secrets: list[WebhookSecretInfo]
+    """Those that count now, the newest first; where there is none, nothing is taken."""
+
+
+class WebhookSecretMade(WebhookView):
+    """A secret just made."""
+
+    secret: Annotated[str, Field(examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])]
+    """What the service is to sign with (Standard Webhooks); shown this once, and sealed."""
+
+
+class MakeWebhookSecret(Request[WebhookSecretMade]):
+    """Make a secret that an account's service signs webhooks with; those before it count for a while longer."""
+
+    topic: ClassVar = Topic("gateway", Kind.REQUEST, "make_webhook_secret")
+    account_id: UUID
+    overlap_hours: Annotated[int, Field(ge=0, le=LONGEST_OVERLAP_HOURS)] = 24
+    """How long the secrets before go on counting, so that the service can be told the new one meanwhile."""
+    ordered_by: Actor | None = None
+
+
+class GetWebhook(Request[WebhookView]):
+    """Where an account's service sends webhooks, and which secrets count."""
+
+    topic: ClassVar = Topic("gateway", Kind.REQUEST, "get_webhook")
+    account_id: UUID
+
+
+class RemoveWebhook(Request[WebhookView]):
+    """Have nothing come back by webhooks any more: none of an account's secrets counts from the reply on."""
+
+    topic: ClassVar = Topic("gateway", Kind.REQUEST, "remove_webhook")
+    account_id: UUID
+    ordered_by: Actor | None = None

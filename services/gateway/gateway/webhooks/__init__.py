@@ -1,0 +1,1 @@
+"""Webhooks: what services sign and send to tell what comes back of an account's messages."""
