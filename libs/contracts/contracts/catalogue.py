@@ -206,6 +206,7 @@ _DECLARED: Final = (
     _order(outcomes.OutcomeHistory, "gateway", "intake"),
     _order(outcomes.LeadState, "gateway"),
     _order(outcomes.LeadStates, "gateway"),
+    _order(outcomes.LeadBoard, "gateway"),
     _order(outcomes.MissingOutcomes, "gateway", "notifier"),
     _order(outcomes.RebuildLeadStates),
     _order(outcomes.GetRecordings, UPSTREAM),

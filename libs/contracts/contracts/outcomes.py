@@ -3,7 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
@@ -483,6 +483,57 @@ class LeadStates(Request[LeadStateList]):
     topic: ClassVar = Topic("outcomes", Kind.REQUEST, "lead_states")
     lead_ids: Annotated[list[UUID], Field(max_length=MOST_STATES)] = []
     """Which leads."""
+
+
+class BoardLead(BaseModel):
+    """A lead on the board."""
+
+    lead_id: UUID
+    since: datetime | None = None
+    """When its last outcome happened; empty while it has none."""
+
+
+class BoardColumn(BaseModel):
+    """The leads that stand at one stage, those whose last outcome happened last first."""
+
+    stage: Stage | None = None
+    """Which; empty for leads without an outcome, the newest of which come first."""
+    leads: list[BoardLead]
+    """The first of them."""
+    count: int
+    """How many there are, counted up to 10,000."""
+    more: bool = False
+    """Whether there are more than were counted."""
+    next_cursor: str | None = None
+    """What the rest of the column is asked for with."""
+
+
+class LeadBoardView(Reply):
+    """The leads of a tenant by where they stand."""
+
+    columns: list[BoardColumn]
+    """In the order of the funnel, leads without an outcome first; or only the one that was asked for."""
+
+
+class LeadBoard(Request[LeadBoardView]):
+    """How many leads stand at each stage, and the first of each. Leads that are merged into others are left out.
+
+    As quick among a million leads, and however far into a column.
+    """
+
+    topic: ClassVar = Topic("outcomes", Kind.REQUEST, "lead_board")
+    column: Stage | Literal["none"] | None = None
+    """Only this column; `none` is that of leads without an outcome."""
+    limit: Annotated[int, Field(ge=1, le=100)] = 15
+    """How many leads of each column."""
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+    """The `next_cursor` of the one column that is asked for."""
+
+    @model_validator(mode="after")
+    def _goes_on_in_one(self) -> "LeadBoard":
+        if self.cursor and self.column is None:
+            raise ValueError("a cursor goes on in one column: name it, too")
+        return self
 
 
 class RebuiltLeadStates(Reply):

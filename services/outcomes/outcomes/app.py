@@ -11,7 +11,7 @@ from contracts import outcomes as messages
 from contracts.catalogue import EVENTS
 from contracts.intake import erasure, leads, people
 from contracts.outreach import replies, sending
-from outcomes import handlers
+from outcomes import board, handlers
 from outcomes.bulk import Bulk
 from outcomes.handlers import Handlers
 from outcomes.source_ids import Naming
@@ -60,6 +60,7 @@ def build(settings: Settings) -> Service:
             messages.OutcomeHistory: asking.outcome_history,
             messages.LeadState: handlers.lead_state,
             messages.LeadStates: handlers.lead_states,
+            messages.LeadBoard: board.lead_board,
             messages.MissingOutcomes: handlers.missing_outcomes,
             messages.RebuildLeadStates: handlers.rebuild_lead_states,
             messages.GetRecordings: handlers.get_recordings,

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 
 from chassis.unit_of_work import UnitOfWork, columns
-from contracts.taxonomy import OutcomeType
+from contracts.taxonomy import STAGE_OF, OutcomeType
 from outcomes.domain import PROMISING_TIERS, PROMISING_TIMELINES, Recorded
 from outcomes.store import LeadKey
 
@@ -45,17 +45,20 @@ _WITH_VOIDS = f"""
 _ADD_OUTCOMES = f"""
     with given as materialized (
         select * from unnest({", ".join(f"cast(:{name} as {type_}[])" for name, type_ in _OUTCOME_TYPES.items())},
-                             cast(:warnings as text[]), cast(:beyond_contacted as boolean[]))
-                      as given ({_OUTCOME}, warnings, beyond_contacted)
+                             cast(:warnings as text[]), cast(:beyond_contacted as boolean[]), cast(:stage as text[]))
+                      as given ({_OUTCOME}, warnings, beyond_contacted, stage)
     ), added as (
         insert into outcome ({_OUTCOME}, warnings)
         select {_OUTCOME}, string_to_array(warnings, ',') from given
     )
     update lead set last_activity_at = greatest(lead.last_activity_at, latest.occurred_at),
                     told_activity_at = coalesce(lead.told_activity_at, lead.last_activity_at),
-                    beyond_contacted = lead.beyond_contacted or latest.beyond_contacted
+                    beyond_contacted = lead.beyond_contacted or latest.beyond_contacted,
+                    stage = case when lead.staged_at > latest.occurred_at then lead.stage else latest.stage end,
+                    staged_at = greatest(lead.staged_at, latest.occurred_at)
     from (
-        select tenant_id, lead_id, max(occurred_at) as occurred_at, bool_or(beyond_contacted) as beyond_contacted
+        select tenant_id, lead_id, max(occurred_at) as occurred_at, bool_or(beyond_contacted) as beyond_contacted,
+               (array_agg(stage order by occurred_at desc, sequence desc))[1] as stage
         from given group by tenant_id, lead_id
     ) as latest
     where lead.tenant_id = latest.tenant_id and lead.lead_id = latest.lead_id
@@ -75,7 +78,14 @@ _LAST_ACTIVITY = (
 )
 """When something last happened to `lead`: what other services told, or an outcome. What was told is not known of a lead of which nothing
 has been heard for long; then it is when it was said to have happened last."""
-_AS_DERIVED = f"beyond_contacted = {_BEYOND_CONTACTED}, last_activity_at = {_LAST_ACTIVITY}"
+_LAST = f"(select {{0}} {_STANDING} order by outcome.occurred_at desc, outcome.sequence desc limit 1)"
+_STAGE = _LAST.format(
+    "case outcome.type "
+    + " ".join(f"when '{type_}' then '{stage}'" for type_, stage in STAGE_OF.items()) + " end"
+)  # fmt: skip
+"""What `state_of` says of where `lead` stands."""
+_STAGED_AT = _LAST.format("outcome.occurred_at")
+_AS_DERIVED = f"beyond_contacted = {_BEYOND_CONTACTED}, last_activity_at = {_LAST_ACTIVITY}, stage = {_STAGE}, staged_at = {_STAGED_AT}"
 _MERGED = (
     "exists (select from lead as merged where merged.tenant_id = :tenant and merged.merged_into = lead.lead_id and {0})"
 )
@@ -108,7 +118,7 @@ async def histories(uow: UnitOfWork, leads: Collection[LeadKey]) -> dict[LeadKey
 
 
 async def void(uow: UnitOfWork, tenant: str, outcome: Mapping[str, Any], **how: Any) -> None:
-    """Keep that an outcome was voided; its lead's last_activity_at and beyond_contacted are as if it had never been.
+    """Keep that an outcome was voided; what is kept of its lead is as if it had never been.
 
     Parameters:
         outcome: its lead_id, sequence and outcome_id.
@@ -132,7 +142,8 @@ async def wrongly_kept(uow: UnitOfWork, tenant: str, among: Collection[UUID] | N
     rows = await uow.execute(
         f"""select lead_id from lead
             where tenant_id = :tenant and (cast(:among as uuid[]) is null or lead_id = any(cast(:among as uuid[])))
-                  and (beyond_contacted <> {_BEYOND_CONTACTED} or last_activity_at <> {_LAST_ACTIVITY})
+                  and (beyond_contacted <> {_BEYOND_CONTACTED} or last_activity_at <> {_LAST_ACTIVITY}
+                       or stage is distinct from {_STAGE} or staged_at is distinct from {_STAGED_AT})
             order by lead_id""",
         tenant=tenant, among=None if among is None else list(among),
     )  # fmt: skip
@@ -149,9 +160,10 @@ async def keep_as_derived(uow: UnitOfWork, tenant: str, leads: Collection[UUID])
 
 
 async def add_outcomes(uow: UnitOfWork, outcomes: Sequence[Mapping[str, Any]]) -> None:
-    """Insert outcomes; raise their leads' last_activity_at and beyond_contacted."""
+    """Insert outcomes; raise their leads' last_activity_at and beyond_contacted, and say where they stand by them."""
     if outcomes:
-        await uow.execute(_ADD_OUTCOMES, **columns(outcomes, *_OUTCOME_TYPES, "warnings", "beyond_contacted"))
+        kept = ("warnings", "beyond_contacted", "stage")
+        await uow.execute(_ADD_OUTCOMES, **columns(outcomes, *_OUTCOME_TYPES, *kept))
 
 
 async def outcomes_of(

@@ -8,10 +8,13 @@ from html import unescape
 import httpx
 import pytest
 
+from contracts.gateway.audit import ListChanges
+from contracts.gateway.users import RemoveUser
 from contracts.intake.leads import ListLeads
 from contracts.intake.privacy import ListReveals
 from contracts.taxonomy import Role
 from tests.gateway.conftest import Gateway, Tenancy
+from tests.waiting import until
 
 LEADS = 53
 """More than a page shows."""
@@ -52,6 +55,11 @@ def rows(page: str) -> list[str]:
 def opened(page: str) -> list[str]:
     """The leads that a page's rows open."""
     return re.findall(r'<th scope="row"><a href="[^"]*/leads/([0-9a-f-]{36})"', page)
+
+
+def cards(page: str) -> list[str]:
+    """The leads that a board's cards open."""
+    return re.findall(r'class="card-title"><a href="[^"]*/leads/([0-9a-f-]{36})"', page)
 
 
 async def test_the_pages_of_the_list_have_every_lead_once_newest_first(
@@ -142,11 +150,88 @@ async def test_beyond_the_limit_the_list_says_so_and_shows_no_name(gateway: Gate
         assert "The names are not shown" in page and "Ada" not in page and len(rows(page)) == 2
 
 
-async def test_a_tenant_without_leads_is_told_how_to_get_some(
-    browser: httpx.AsyncClient, gateway: Gateway, anyone: Tenancy
+async def test_what_is_asked_for_is_kept_under_a_name_for_oneself_or_for_everybody_and_audited(
+    gateway: Gateway, browser: httpx.AsyncClient, filled: Tenancy
 ) -> None:
+    home, hot = f"/t/{filled.name}/leads", "tier=A&source=open_house"
+    page = (await browser.get(f"{home}?{hot}")).text
+    (keep,) = re.findall(r'action="([^"]+/views[^"]*)"', page)
+    kept = await browser.post(unescape(keep), data={"name": " Hot <i>leads</i> "})
+    assert (kept.status_code, kept.headers["location"]) == (303, f"{home}?{hot}")
+    kept = await browser.post(f"{home}/views?tier=B", data={"name": "Warm", "shared": "true"})
+    assert kept.status_code == 303
+    page = (await browser.get(f"{home}?{hot}")).text
+    assert f'<a href="{home}?tier=A&amp;source=open_house" aria-current="page">Hot &lt;i&gt;leads&lt;/i&gt;</a>' in page
+    refused = await browser.post(f"{home}/views?tier=B", data={"name": "call 614 555 0142"})
+    assert refused.status_code == 400 and "telephone number" in refused.text and len(rows(refused.text)) == 26
+    async with gateway.client() as other:
+        other.headers.update(HTML)
+        await gateway.sign_in(other, filled.name, await gateway.user(filled.name, Role.VIEWER))
+        page = (await other.get(home)).text
+        assert "Warm" in page and "Hot" not in page
+        mine = await other.post(f"{home}/views?tier=C", data={"name": "Cold", "shared": "true"})
+        assert mine.status_code == 403 and "keep it for yourself" in mine.text
+        assert (await other.post(f"{home}/views?tier=C", data={"name": "Cold"})).status_code == 303
+        (forget,) = re.findall(r'action="([^"]+/forget)"', (await browser.get(f"{home}?tier=B")).text)
+        assert (await other.post(forget)).status_code == 404, "it is somebody else's"
+    assert (await browser.post(forget)).status_code == 303
+    page = (await browser.get(home)).text
+    assert "Warm" not in page and "Hot" in page and "Cold" not in page
+    changes = (await gateway.platform.caller.ask(filled.name, ListChanges())).changes
+    done = [(change.action, change.detail.get("shared")) for change in changes if change.subject.startswith("view:")]
+    assert done == [
+        ("view_forgotten", None), ("view_saved", False), ("view_saved", True), ("view_saved", False),
+    ]  # fmt: skip
+
+
+async def test_the_views_of_somebody_who_is_removed_go_with_them_but_not_those_that_they_share(
+    gateway: Gateway, acme: Tenancy
+) -> None:
+    user_id = await gateway.user(acme.name)
+    async with gateway.client() as client:
+        await gateway.sign_in(client, acme.name, user_id)
+        for name, shared in (("own", "false"), ("everybody's", "true")):
+            path = f"/t/{acme.name}/leads/views?tier=A"
+            assert (await client.post(path, data={"name": name, "shared": shared})).status_code == 303
+    await gateway.platform.caller.ask(acme.name, RemoveUser(user_id=user_id))
+    async with gateway.platform.sql() as sql:
+        left = await sql.fetch("select name from gateway.saved_view where tenant_id = $1", acme.name)
+    assert [row["name"] for row in left] == ["everybody's"]
+
+
+async def test_a_tenant_without_leads_is_told_how_to_get_some(gateway: Gateway, acme: Tenancy) -> None:
     async with gateway.client() as client:
         client.headers.update(HTML)
-        await gateway.sign_in(client, anyone.name)
-        page = (await client.get(f"/t/{anyone.name}/leads")).raise_for_status().text
+        await gateway.sign_in(client, acme.name)
+        page = (await client.get(f"/t/{acme.name}/leads")).raise_for_status().text
         assert "No leads yet" in page and "leadloop import" in page
+        assert "No leads yet" in (await client.get(f"/t/{acme.name}/leads/board")).raise_for_status().text
+
+
+async def test_the_board_has_a_column_for_each_stage_and_the_rest_of_one_page_by_page(
+    gateway: Gateway, browser: httpx.AsyncClient, filled: Tenancy
+) -> None:
+    home = f"/t/{filled.name}/leads/board"
+    stored = (await gateway.platform.caller.ask(filled.name, ListLeads(limit=200))).leads
+
+    async def all_there() -> bool:
+        return f'<span class="faint">{LEADS - 1}</span>' in (await browser.get(home)).raise_for_status().text
+
+    await until(all_there, what="the leads' arrival at outcomes")
+    page = (await browser.get(home)).text
+    titles = re.findall(r'<h3 id="column-(\w+)">.*?<span class="faint">(\d+)</span>', page)
+    assert titles == [
+        ("none", str(LEADS - 1)), ("top_of_funnel", "0"), ("mid_funnel", "1"), ("won", "0"), ("lost", "0"), ("invalid", "0"),
+    ]  # fmt: skip
+    found = cards(page)
+    assert found == [str(lead.lead_id) for lead in (*stored[1:16], stored[0])] and "Ada" not in page
+    page = (await browser.post(home)).text
+    assert page.count("Ada &lt;b&gt;") == len(found) == 16
+    following = re.findall(r'rel="next" href="([^"]+)"', page)
+    rest = []
+    while following:
+        page = (await browser.get(unescape(following[0]))).text
+        rest += cards(page)
+        following = re.findall(r'rel="next" href="([^"]+)"', page)
+    assert rest == [str(lead.lead_id) for lead in stored[16:]]
+    assert (await browser.get(f"{home}?cursor=x")).status_code == 400

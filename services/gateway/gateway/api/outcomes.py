@@ -19,6 +19,8 @@ from contracts.outcomes import (
     BulkRow,
     CorrectionResult,
     CorrectOutcome,
+    LeadBoard,
+    LeadBoardView,
     LeadState,
     LeadStateList,
     LeadStates,
@@ -189,6 +191,12 @@ async def get_lead_state(principal: Admitted, lead_id: UUID) -> LeadStateView:
 @router.get("/lead-states")
 async def list_lead_states(principal: Admitted, query: Annotated[LeadStates, Query()]) -> LeadStateList:
     """Where some leads stand, by their outcomes; a lead that the tenant has not is left out."""
+    return await principal.ask(query)
+
+
+@router.get("/lead-board")
+async def get_lead_board(principal: Admitted, query: Annotated[LeadBoard, Query()]) -> LeadBoardView:
+    """How many leads stand at each stage, and the first of each; or one column, a page at a time."""
     return await principal.ask(query)
 
 

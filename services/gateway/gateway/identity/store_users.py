@@ -93,8 +93,12 @@ async def change_user(
     email_token: str | None,
     sealed: bytes | None,
 ) -> int:
-    """Write what a user is now; returns the version. One that is removed has no password and no other way in."""
+    """Write what a user is now; returns the version. One that is removed has no password, no other way in and no views of their own."""
     if state is UserState.REMOVED:
+        await uow.execute(
+            "delete from saved_view where tenant_id = :tenant and owner = 'user:' || cast(:user as text) and not shared",
+            tenant=tenant, user=str(user_id),
+        )  # fmt: skip
         await uow.execute(
             "delete from user_identity where tenant_id = :tenant and user_id = :user", tenant=tenant, user=user_id
         )

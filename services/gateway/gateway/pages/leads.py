@@ -3,32 +3,40 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from http import HTTPStatus
 from typing import Annotated, Final, Literal
 from urllib.parse import urlencode
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query, Request, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from fastapi import APIRouter, Form, Query, Request, Response
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from contracts.gateway.access import Scope
-from contracts.intake.leads import ListLeads
+from contracts.intake.leads import LeadView, ListLeads
 from contracts.intake.routing import WorkStatus
 from contracts.message import ProblemCode, ProblemError
-from contracts.outcomes import LeadStates, LeadStateView
-from contracts.taxonomy import KEY_LENGTH, Intent, Tier, key
+from contracts.outcomes import LeadBoard, LeadStates, LeadStateView
+from contracts.taxonomy import KEY_LENGTH, Intent, Stage, Tier, key
 from contracts.values import NO_NUL, Actor, Slug
 from gateway.gate import Admitted, Principal
+from gateway.identity import views
 from gateway.pages.dashboard import time_zone
 from gateway.pages.names import NOT_ASKED_FOR, REVEALS, Names, names_of
 from gateway.pages.panel import panel
+from gateway.pages.sign_in import see_other
 from gateway.pages.win_rates import Chosen
+from gateway.problems import STATUS
 from gateway.rendering import page
 
 router = APIRouter(prefix="/t/{tenant}/leads")
 
 ROWS_SHOWN: Final = 50
+CARDS_SHOWN: Final = 15
+"""Of each column of the board: of all of them together there are no more than names are shown of at once."""
 MINE: Final = "me"
+LIST: Final = "leads"
+"""Of which list the saved views are."""
 TypedKey = Annotated[str, Field(max_length=KEY_LENGTH, pattern=NO_NUL), AfterValidator(key)]
 """A key as somebody types it: `Dublin, OH` stands for `dublin_oh`."""
 
@@ -85,14 +93,124 @@ async def leads_by_name(request: Request, principal: Admitted, shown: Annotated[
     return await _show(request, principal, shown, named=True)
 
 
-async def _show(request: Request, principal: Principal, shown: Shown, *, named: bool = False) -> Response:
+class Board(BaseModel):
+    """What the address of the board says about what it shows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    column: Chosen[Stage | Literal["none"]] = None
+    """Only this column, a page at a time; all of them, if empty."""
+    cursor: Chosen[Annotated[str, Field(max_length=200)]] = None
+
+    def address(self, tenant: str, **changes: object) -> str:
+        terms = {name: str(value) for name, value in (self.model_dump(mode="json") | changes).items() if value}
+        return f"/t/{tenant}/leads/board" + (f"?{urlencode(terms)}" if terms else "")
+
+
+@router.get("/board")
+async def board(request: Request, principal: Admitted, shown: Annotated[Board, Query()]) -> Response:
+    """Leads by where they stand, a column for each stage."""
+    return await _board(request, principal, shown)
+
+
+@router.post("/board", dependencies=[REVEALS])
+async def board_by_name(request: Request, principal: Admitted, shown: Annotated[Board, Query()]) -> Response:
+    """The same board, with what its leads are called."""
+    return await _board(request, principal, shown, named=True)
+
+
+async def _board(request: Request, principal: Principal, shown: Board, *, named: bool = False) -> Response:
+    if Scope.OUTCOMES_READ not in principal.allowed:
+        raise ProblemError(ProblemCode.FORBIDDEN, f"this needs `{Scope.OUTCOMES_READ}`")
+    if shown.cursor and not shown.column:
+        raise ProblemError(ProblemCode.INVALID, "a cursor goes on in one column: name it, too", "column")
+    limit = ROWS_SHOWN if shown.column else CARDS_SHOWN
+    zone, found = await asyncio.gather(
+        time_zone(request, principal.tenant),
+        panel(principal, LeadBoard(column=shown.column, limit=limit, cursor=shown.cursor)),
+    )
+    columns = found.reply.columns if found.reply else []
+    ids = [lead.lead_id for column in columns for lead in column.leads]
+    leads, names = await asyncio.gather(_facts(principal, ids), names_of(principal, ids) if named else _not_asked())
+    return page(
+        "board.html",
+        principal=principal,
+        shown=shown,
+        address=shown.address(principal.tenant),
+        board=found,
+        columns=columns,
+        leads={lead.lead_id: lead for lead in leads},
+        names=names,
+        zone=zone,
+        now=datetime.now(UTC),
+    )
+
+
+async def _facts(principal: Principal, lead_ids: Sequence[UUID]) -> Sequence[LeadView]:
+    """What intake has of these leads; none where it does not answer: the board says where they stand all the same."""
+    if not lead_ids:
+        return ()
+    found = await panel(principal, ListLeads(lead_ids=list(lead_ids), limit=200))
+    return found.reply.leads if found.reply else ()
+
+
+class NewView(BaseModel):
+    """The form that keeps what is asked for under a name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=60, pattern=NO_NUL), StringConstraints(strip_whitespace=True)]
+    shared: bool = False
+
+
+@router.post("/views")
+async def save_view(
+    request: Request, principal: Admitted, filters: Annotated[Filters, Query()], form: Annotated[NewView, Form()]
+) -> Response:
+    """Keep what the list is asked for under a name, for oneself or for everybody."""
+    try:
+        if form.shared and Scope.LEADS_WRITE not in principal.allowed:
+            raise ProblemError(
+                ProblemCode.FORBIDDEN, f"to share a view needs `{Scope.LEADS_WRITE}`; keep it for yourself"
+            )
+        async with request.app.state.service.database.begin(principal.tenant) as uow:
+            terms = filters.given()
+            await views.save(uow, principal.cause, principal.actor, LIST, form.name, terms, shared=form.shared)
+    except ProblemError as error:
+        shown = Shown.model_validate(filters.model_dump())
+        return await _show(request, principal, shown, wrong=error)
+    return see_other(address(principal.tenant, filters))
+
+
+@router.post("/views/{view_id}/forget")
+async def forget_view(request: Request, principal: Admitted, view_id: UUID) -> Response:
+    """Drop a view: one's own, or a shared one for everybody, for whom may change settings."""
+    async with request.app.state.service.database.begin(principal.tenant) as uow:
+        anybodys = Scope.SETTINGS_WRITE in principal.allowed
+        await views.forget(uow, principal.cause, principal.actor, view_id, anybodys=anybodys)
+    return see_other(address(principal.tenant, Filters()))
+
+
+async def _show(
+    request: Request,
+    principal: Principal,
+    shown: Shown,
+    *,
+    named: bool = False,
+    wrong: ProblemError | None = None,
+) -> Response:
     zone = await time_zone(request, principal.tenant)
+    async with request.app.state.service.database.begin(principal.tenant) as uow:
+        saved = await views.of(uow, principal.tenant, principal.actor, LIST)
     found = await panel(principal, asked(principal, shown, zone))
     ids = [lead.lead_id for lead in found.reply.leads] if found.reply else []
     stages, names = await asyncio.gather(stages_of(principal, ids), names_of(principal, ids) if named else _not_asked())
     return page(
         "leads.html",
+        STATUS[wrong.problem.code] if wrong else HTTPStatus.OK,
         principal=principal,
+        views=[(view, f"/t/{principal.tenant}/leads?{urlencode(view.terms)}") for view in saved],
+        wrong=wrong.problem.message if wrong else "",
         shown=shown,
         address=shown.address(principal.tenant, cursor=shown.cursor),
         leads=found,
