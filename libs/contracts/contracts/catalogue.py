@@ -252,6 +252,7 @@ _DECLARED: Final = (
     _event(sending.FollowupSent),
     _order(activity.ListActivity, "gateway"),
     _order(templates.SaveTemplate, "gateway"),
+    _order(templates.CheckTemplate, "gateway"),
     _order(templates.GetTemplate, "gateway"),
     _order(templates.ListTemplates, "gateway"),
     _order(templates.ListTemplateVersions, "gateway"),

@@ -128,6 +128,7 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
             reply_messages.ClassifyReply: replies.classify_reply,
             generated_messages.GenerateHistory: generated.generate,
             template_messages.SaveTemplate: templates.save,
+            template_messages.CheckTemplate: templates.check,
             template_messages.GetTemplate: templates.get,
             template_messages.ListTemplates: templates.list_templates,
             template_messages.ListTemplateVersions: templates.list_versions,
@@ -145,6 +146,6 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
         ],
         closes=[carriers.close],
         keys=keys,
-        sealed=[RESEALED],
+        sealed=RESEALED,
     )
     return service

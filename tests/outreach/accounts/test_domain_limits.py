@@ -22,6 +22,7 @@ from outreach.accounts.domain_limits import (
     Limits,
     allowance,
     capacity,
+    explain,
     gap,
     next_day,
     recovered,
@@ -265,3 +266,20 @@ def test_gaps_are_spread_evenly() -> None:
 def test_a_gap_that_cannot_be_is_refused(least: float, most: float) -> None:
     with pytest.raises(ValueError):
         AccountSettings(least_gap_minutes=least, most_gap_minutes=most)
+
+
+@pytest.mark.parametrize(
+    ("limits", "says"),
+    [
+        (PLAIN, "its daily limit"),
+        (Limits(NEW_YORK, warm_up_began=date(2026, 11, 28)), "day 3 of the 28 of its ramp to 100 a day"),
+        (Limits(NEW_YORK, warm_up_began=date(2026, 12, 24)), "day 1 of the 28 of its ramp to 100 a day"),
+        (
+            Limits(NEW_YORK, recovering_since=NOON - timedelta(days=3)),
+            "day 4 of the 6 in which it comes back after a block",
+        ),
+        (Limits(NEW_YORK, recovering_since=NOON - timedelta(days=30)), "its daily limit"),
+    ],
+)
+def test_an_allowance_is_told_in_plain_words(limits: Limits, says: str) -> None:
+    assert explain(limits, SendKind.EMAIL, NOON) == says

@@ -157,12 +157,18 @@ async def test_a_note_can_be_read_whatever_keys_come_and_go(
     known = lead()
     async with outreach(platform, tenant):
         await arrive(platform, tenant, [known])
-        await platform.caller.ask(tenant, Suppress(lead_id=known.lead_id, note="Asked by telephone."))
+        made = await platform.caller.ask(tenant, Suppress(lead_id=known.lead_id, note="Asked by telephone."))
+        lift = Unsuppress(suppression_id=made.suppression_id, actor="user:7", note="Signed a new form.")
+        assert (await platform.caller.ask(tenant, lift)).lift_note == "Signed a new form."
+        await platform.caller.ask(tenant, Unsuppress(suppression_id=made.suppression_id, note="Too late."))
         assert (await platform.caller.ask(tenant, RotateKeys(), of="outreach")).sealing_keys == 2
         ran = await platform.caller.ask(PLATFORM, RunJob(job="reseal"), of="outreach", seconds=30)
-        assert (ran.counts["resealed"], ran.counts["left"], ran.counts["keys_dropped"]) == (1, 0, 1)
+        assert (ran.counts["resealed"], ran.counts["left"], ran.counts["keys_dropped"]) == (2, 0, 1)
         (entry,) = (await platform.caller.ask(tenant, ListSuppressions())).suppressions
-        assert entry.note == "Asked by telephone."
+        assert (entry.note, entry.lift_note) == ("Asked by telephone.", "Signed a new form.")
+        async with platform.sql() as sql:
+            sealed = await sql.fetchrow("select note, lift_note from outreach.suppression where tenant_id = $1", tenant)
+        assert b"telephone" not in sealed["note"] and b"form" not in sealed["lift_note"]
 
 
 async def _waits(platform: Platform, tenant: str, what: str) -> bool:

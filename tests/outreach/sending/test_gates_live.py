@@ -15,6 +15,7 @@ from contracts.outreach.sending import (
     MessageHistory,
     SettleMessage,
     SkipMessage,
+    SkipReason,
 )
 from contracts.outreach.sending import (
     Gate as GateName,
@@ -216,23 +217,29 @@ async def test_an_account_is_changed_and_its_channel_is_not(platform: Platform, 
         assert refused.value.problem.code is ProblemCode.NOT_FOUND
 
 
-async def test_a_message_that_is_skipped_by_hand_is_followed_by_the_next(platform: Platform, tenant: str) -> None:
+@pytest.mark.parametrize("reason", [None, SkipReason.WRONG_PERSON])
+async def test_a_message_that_is_skipped_by_hand_is_followed_by_the_next_and_says_why(
+    platform: Platform, tenant: str, reason: SkipReason | None
+) -> None:
+    why, more = reason or "by_hand", {"reason": reason} if reason else {}
     async with outreach(platform, tenant):
         await arrive(platform, tenant, [lead()])
         await campaign(platform, tenant, NewStep(), NewStep(delay_days=1))
         await until(lambda: reached(platform, tenant, queued=1))
         (message,) = await messages(platform, tenant)
-        skipped = await platform.caller.ask(tenant, SkipMessage(message_id=message["message_id"], actor="user:7"))
-        assert (skipped.state, skipped.reason) == ("skipped", "by_hand")
+        skipped = await platform.caller.ask(
+            tenant, SkipMessage(message_id=message["message_id"], actor="user:7", **more)
+        )
+        assert (skipped.state, skipped.reason) == ("skipped", why)
         assert [m["step"] for m in await messages(platform, tenant) if m["state"] == "queued"] == [2]
         (told,) = await events(platform, tenant, "message_skipped")
-        assert (told["reason"], told["actor"]) == ("by_hand", "user:7")
+        assert (told["reason"], told["actor"]) == (why, "user:7")
         with pytest.raises(ProblemError, match="skipped"):
             await platform.caller.ask(tenant, SkipMessage(message_id=message["message_id"]))
         history = await platform.caller.ask(tenant, MessageHistory(message_id=message["message_id"]))
         assert [(change.state, change.reason) for change in history.changes] == [
             ("queued", None),
-            ("skipped", "by_hand"),
+            ("skipped", why),
         ]
         assert (await explain(platform, tenant, message["message_id"])).verdicts == []
 

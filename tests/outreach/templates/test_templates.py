@@ -13,6 +13,7 @@ from contracts.intake.leads import SubmitLeadNow
 from contracts.intake.privacy import ListReveals, OnBehalfOf
 from contracts.message import ProblemCode, ProblemError, Request
 from contracts.outreach.templates import (
+    CheckTemplate,
     GetTemplate,
     ListTemplates,
     ListTemplateVersions,
@@ -143,6 +144,30 @@ async def test_a_text_with_flaws_is_not_kept_and_the_flaws_are_told(desk: Desk) 
     note = SaveTemplate(name="a", kind=SendKind.CONNECTION_REQUEST, body="x" * 301, actor="user:1")
     assert await desk.refused(note) == (ProblemCode.INVALID, "body")
     assert (await desk.ask(ListTemplates())).templates == []
+
+
+async def test_texts_are_checked_before_they_are_saved(desk: Desk) -> None:
+    good = await desk.ask(
+        CheckTemplate(kind=SendKind.EMAIL, subject="A question", body=BODY.replace("Hello", "Hello\r\n"))
+    )
+    assert (good.flaws, good.variables) == ([], ["first_name", "full_name", "tier"])
+    assert (good.subject, good.body) == ("A question", "Hello\n [first_name], you!")
+    assert {*good.variables, "unsubscribe_url"} <= set(good.may_use)
+    bad = await desk.ask(CheckTemplate(kind=SendKind.SMS, subject="No", body="Hi\n{{ frist_name }}, {{ first_name }}"))
+    assert [(flaw.part, flaw.line, flaw.variable) for flaw in bad.flaws] == [
+        ("subject", None, None), ("body", 2, "frist_name"),
+    ]  # fmt: skip
+    assert bad.body is None and "unsubscribe_url" not in bad.may_use
+    none = await desk.ask(CheckTemplate(kind=SendKind.SMS, body="{% if"))
+    assert none.flaws and none.variables == []
+    assert (await desk.ask(ListTemplates())).templates == []
+
+
+async def test_templates_are_listed_by_their_ids(desk: Desk) -> None:
+    saved = [await desk.save(name=f"hello_{n}") for n in range(3)]
+    asked = [saved[2].template_id, saved[0].template_id, uuid4()]
+    found = await desk.ask(ListTemplates(template_ids=asked))
+    assert [each.name for each in found.templates] == ["hello_2", "hello_0"]
 
 
 async def test_a_name_is_one_kinds(desk: Desk) -> None:

@@ -236,6 +236,17 @@ class GuardStop(BaseModel):
     """When."""
 
 
+class Allowance(BaseModel):
+    """How many messages of a kind may leave an account on its day, whatever campaigns allow."""
+
+    messages: int
+    """In all; `sent_today` says how many of them have left, or may have."""
+    cause: Annotated[Slug, Field(examples=["warm_up"])]
+    """What says so: its ``daily_limit``, the ramp of a new account (``warm_up``), or that of one that was blocked (``recovery``)."""
+    why: str
+    """In plain words."""
+
+
 class AccountView(Reply):
     """An account as it is now."""
 
@@ -266,6 +277,10 @@ class AccountView(Reply):
     """Before when its provider, which did not answer, is not tried again."""
     sent_today: dict[SendKind, int]
     """What has left it since its day began, or may have, by kind."""
+    allowed_today: dict[SendKind, Allowance] = {}
+    """How much may leave it on its day, by kind."""
+    day_ends_at: datetime | None = None
+    """When its day ends, by its own clock."""
     next_at: datetime | None = None
     """Before when nothing leaves it, because of the gap."""
     created_at: datetime

@@ -55,6 +55,8 @@ class SuppressionView(Reply):
     """Who did."""
     note: Note = None
     """What was noted when it was made."""
+    lift_note: Note = None
+    """What was noted when it was lifted."""
 
 
 class Suppress(Request[SuppressionView]):
@@ -101,6 +103,8 @@ class Unsuppress(Request[SuppressionView]):
     topic: ClassVar = Topic("outreach", Kind.REQUEST, "unsuppress")
     suppression_id: UUID
     actor: Actor | None = None
+    note: Note = None
+    """Why it is lifted; kept sealed, and dropped when the person is erased. Of an entry that was lifted before, the first one stays."""
 
 
 class SuppressionList(Reply):

@@ -98,7 +98,7 @@ class MessageSkipped(_MessageEvent):
 
     topic: ClassVar = Topic("outreach", Kind.EVENT, "message_skipped")
     reason: Annotated[Slug, Field(examples=["replied"])]
-    """The gate that did not let it pass, or ``by_hand``."""
+    """The gate that did not let it pass, or why somebody had it not be sent, a `SkipReason`."""
     actor: Actor | None = None
 
 
@@ -228,11 +228,28 @@ class MessageHistory(Request[MessageHistoryView]):
     message_id: UUID
 
 
+class SkipReason(StrEnum):
+    """Why somebody has a message not be sent."""
+
+    BY_HAND = "by_hand"
+    """Nobody said why."""
+    WRONG_PERSON = "wrong_person"
+    """It is not meant for whoever would get it."""
+    WRONG_TEXT = "wrong_text"
+    """What it says is not right for them, or not any more."""
+    HANDLED_OTHERWISE = "handled_otherwise"
+    """Somebody is in contact with them already."""
+    DUPLICATE = "duplicate"
+    """They get the same by another way."""
+
+
 class SkipMessage(Request[MessageView]):
     """Have a message that has not begun to leave not be sent; its sequence goes on with the next step."""
 
     topic: ClassVar = Topic("outreach", Kind.REQUEST, "skip_message")
     message_id: UUID
+    reason: SkipReason = SkipReason.BY_HAND
+    """Why; kept with the message, and told."""
     actor: Actor | None = None
 
 

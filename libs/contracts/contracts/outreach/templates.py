@@ -14,6 +14,8 @@ from contracts.values import NO_NUL, Actor, Slug
 
 MOST_TEMPLATE_CHARACTERS: Final = 20_000
 MOST_SUBJECT_CHARACTERS: Final = 1_000
+MOST_NAMED: Final = 200
+"""How many templates may be asked for by id: as many as a campaign's steps can have."""
 
 TemplateName = Annotated[Slug, Field(examples=["first_contact"])]
 """What the tenant calls a template; one name, one template."""
@@ -142,6 +144,33 @@ class SaveTemplate(Request[TemplateView]):
     actor: Actor
 
 
+class TemplateCheck(Reply):
+    """What there is to say of texts that are not saved."""
+
+    flaws: list[TemplateFlaw]
+    """What is wrong with them; they can be saved where nothing is."""
+    variables: list[str]
+    """What they use, sorted; none where they are no template."""
+    may_use: list[str]
+    """The variables that a message of the kind may use, besides ``metadata.<name>``."""
+    subject: Annotated[str, Field(examples=["A question, [first_name]"])] | None = None
+    """With sample values for all variables, of an e-mail without flaws."""
+    body: Annotated[str, Field(examples=["Hello [first_name],\nhow is [company]?"])] | None = None
+    """With sample values; empty where there are flaws."""
+
+
+class CheckTemplate(Request[TemplateCheck]):
+    """What is wrong with texts, what they use, and what they look like with sample values, before they are saved; nothing is kept."""
+
+    topic: ClassVar = Topic("outreach", Kind.REQUEST, "check_template")
+    kind: SendKind
+    """What kind of message it is to make."""
+    subject: Subject | None = None
+    """An e-mail has one, and no other kind."""
+    body: Body
+    """Plain text with Liquid in it, as `save_template` takes it."""
+
+
 class GetTemplate(Request[TemplateView]):
     """A version of a template; the newest if none is named."""
 
@@ -164,6 +193,8 @@ class ListTemplates(Request[TemplatePage]):
     topic: ClassVar = Topic("outreach", Kind.REQUEST, "list_templates")
     kind: SendKind | None = None
     """Only those of this kind."""
+    template_ids: Annotated[list[UUID], Field(max_length=MOST_NAMED)] = []
+    """Only these."""
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=200)] | None = None
 

@@ -64,9 +64,11 @@ async def message_history(principal: Admitted, message_id: UUID) -> MessageHisto
 
 
 @router.post("/messages/{message_id}/skip")
-async def skip_message(principal: Admitted, message_id: UUID) -> MessageView:
+async def skip_message(
+    principal: Admitted, message_id: UUID, given: Annotated[BaseModel, sent(SkipMessage, "message_id", "actor")]
+) -> MessageView:
     """Have a message that has not begun to leave not be sent; its sequence goes on with the next step."""
-    return await principal.ask(SkipMessage(message_id=message_id, actor=principal.actor))
+    return await principal.ask(order(SkipMessage, given, message_id=message_id, actor=principal.actor))
 
 
 @router.post("/messages/{message_id}/settle")

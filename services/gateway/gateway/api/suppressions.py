@@ -24,7 +24,7 @@ router = APIRouter(prefix="/suppressions", tags=["suppressions"])
 
 _OF_PERSON: Final = tuple(PersonRef.model_fields)
 _OF_ENTRY: Final = tuple(name for name in SuppressionRow.model_fields if name != "person")
-_WRITTEN: Final = tuple(name for name in SuppressionView.model_fields if name != "note")
+_WRITTEN: Final = tuple(name for name in SuppressionView.model_fields if name not in ("note", "lift_note"))
 """The columns of an export: notes are free text, and stay where they are."""
 _PAGE: Final = 200
 _SECONDS: Final = 15.0
@@ -75,6 +75,14 @@ async def lift(principal: Admitted, suppression_id: UUID) -> SuppressionView:
     return await principal.ask(Unsuppress(suppression_id=suppression_id, actor=principal.actor))
 
 
+@router.post("/{suppression_id}/lift")
+async def lift_with_note(
+    principal: Admitted, suppression_id: UUID, given: Annotated[BaseModel, sent(Unsuppress, "suppression_id", "actor")]
+) -> SuppressionView:
+    """The same, and say why."""
+    return await principal.ask(order(Unsuppress, given, suppression_id=suppression_id, actor=principal.actor))
+
+
 @router.get("/export", response_class=Response, responses={200: {"content": {"text/csv": _CSV}}})
 async def export_suppressions(principal: Admitted) -> StreamingResponse:
     """The whole ledger as CSV, newest first, without its notes."""
@@ -90,7 +98,16 @@ async def import_suppressions(principal: Admitted, request: Request, dry_run: Dr
     Its first line names the columns: of the person `email`, `phone`, `linkedin_url`, `country`, `lead_id`, `source_system`, `source_id`; of
     the entry `reason`, `channel`, `campaign_id`, `expires_at`, `note`. To send a file again changes nothing.
     """
-    rows = _read(await request.body())
+    return await imported(principal, await request.body(), dry_run)
+
+
+async def imported(principal: Principal, file: bytes, dry_run: bool) -> SuppressionImport:
+    """What becomes of the rows of a file, a batch at a time.
+
+    Raises:
+        ProblemError: it is no CSV file in UTF-8 with columns that we know, or outreach does not answer.
+    """
+    rows = _read(file)
     results: list[RowResult] = []
     for start in range(0, len(rows), MOST_ROWS):
         batch = rows[start : start + MOST_ROWS]

@@ -8,11 +8,13 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from contracts.outreach.templates import (
+    CheckTemplate,
     GetTemplate,
     ListTemplates,
     ListTemplateVersions,
     PreviewTemplate,
     SaveTemplate,
+    TemplateCheck,
     TemplatePage,
     TemplatePreview,
     TemplateVersionPage,
@@ -38,6 +40,12 @@ async def save_template(
     saved = await principal.ask(order(SaveTemplate, given, actor=principal.actor))
     response.headers["Location"] = f"/api/t/{principal.tenant}/templates/{saved.template_id}"
     return saved
+
+
+@router.post("/check")
+async def check_template(principal: Admitted, texts: CheckTemplate) -> TemplateCheck:
+    """What is wrong with texts, what they use, and what they look like with sample values; nothing is kept."""
+    return await principal.ask(texts)
 
 
 @router.get("/{template_id}")

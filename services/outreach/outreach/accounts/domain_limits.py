@@ -114,6 +114,23 @@ def allowance(limits: Limits, kind: SendKind, moment: datetime) -> Allowance:
     return Allowance(messages, cause)
 
 
+def explain(limits: Limits, kind: SendKind, moment: datetime) -> str:
+    """An allowance in plain words: what says so, and of how many messages a day.
+
+    >>> explain(Limits("UTC", {SendKind.EMAIL: 60}, date(2026, 12, 1)), SendKind.EMAIL, datetime(2026, 12, 3, 12, tzinfo=UTC))
+    'day 3 of the 28 of its ramp to 60 a day'
+    """
+    limit, today = limits.daily.get(kind, DAILY_LIMITS[kind]), _date(limits.zone, moment)
+    match allowance(limits, kind, moment).cause:
+        case Cause.WARM_UP if limits.warm_up_began is not None:
+            day = max((today - limits.warm_up_began).days, 0) + 1
+            return f"day {day} of the {WARM_UP_DAYS} of its ramp to {limit:,} a day"
+        case Cause.RECOVERY if limits.recovering_since is not None:
+            day = max((today - _date(limits.zone, limits.recovering_since)).days, 0) + 1
+            return f"day {day} of the {len(RECOVERY) * RECOVERY_STEP_DAYS} in which it comes back after a block"
+    return "its daily limit"
+
+
 def warmed_up(limit: int, began: date, today: date) -> int:
     """Messages on a day of warm-up: from `WARM_UP_FIRST` on the first day, by equal steps, to the limit after `WARM_UP_DAYS`.
 

@@ -1,6 +1,7 @@
 """Accounts are added, changed, paused and resumed."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import RowMapping
@@ -16,6 +17,7 @@ from contracts.taxonomy import CHANNEL_OF, Channel, SendKind
 from outreach import locks
 from outreach.accounts import guarding, judging, store, store_health
 from outreach.accounts.domain_guard import TOLERANCE
+from outreach.accounts.domain_limits import Limits, allowance, explain, next_day
 from outreach.campaigns import store as campaigns
 from outreach.sending import store_entries, store_queue
 from outreach.sending.domain_gates import FOREVER
@@ -208,6 +210,11 @@ async def _known(uow: UnitOfWork, tenant: str, account_id: UUID) -> RowMapping:
     return row
 
 
+def _allowance(limits: Limits, kind: SendKind, now: datetime) -> messages.Allowance:
+    today = allowance(limits, kind, now)
+    return messages.Allowance(messages=today.messages, cause=today.cause.value, why=explain(limits, kind, now))
+
+
 async def _view(uow: UnitOfWork, tenant: str, account_id: UUID) -> AccountView:
     row = await store.one(uow, tenant, account_id)
     assert row
@@ -231,6 +238,10 @@ async def _views(uow: UnitOfWork, rows: Sequence[RowMapping]) -> list[AccountVie
                 wants_a_person=until == FOREVER, domain_stopped=row["account_domain_stopped"],
                 provider_away_until=away if away and away > uow.now else None,
                 sent_today={kind: spent.by_kind.get(kind, 0) for kind in SendKind if CHANNEL_OF[kind] is channel},
+                allowed_today={
+                    kind: _allowance(facts.limits, kind, uow.now) for kind in SendKind if CHANNEL_OF[kind] is channel
+                },
+                day_ends_at=next_day(facts.settings.time_zone, uow.now),
                 next_at=facts.next_at if facts.next_at and facts.next_at > uow.now else None,
                 created_at=row["created_at"],
             )

@@ -72,7 +72,8 @@ async def unsuppress(keys: TenantKeys, uow: UnitOfWork, request: Received[messag
     if entry["reason"] == SuppressionReason.COMPLAINT:
         raise ProblemError(ProblemCode.CONFLICT, "a complaint never expires, and cannot be lifted", "suppression_id")
     await locks.accounts_change(uow, tenant)
-    await store.lift(uow, tenant, ask.suppression_id, ask.actor)
+    note = seal_note(key, ask.suppression_id, ask.note, lifted=True) if ask.note else None
+    await store.lift(uow, tenant, ask.suppression_id, ask.actor, note)
     await store_waiting.look_again_at_lifted(uow, tenant, ask.suppression_id)
     return _view(await _entry(uow, tenant, ask.suppression_id), key)
 
@@ -154,5 +155,9 @@ async def _entry(uow: UnitOfWork, tenant: str, id_: UUID) -> RowMapping:
 
 
 def _view(row: RowMapping, key: TenantKey) -> SuppressionView:
-    note = open_note(key, row["suppression_id"], row["note"]) if row["note"] else None
-    return SuppressionView.model_validate({**row, "note": note})
+    id_, note, lift_note = row["suppression_id"], row["note"], row["lift_note"]
+    notes = {
+        "note": open_note(key, id_, note) if note else None,
+        "lift_note": open_note(key, id_, lift_note, lifted=True) if lift_note else None,
+    }
+    return SuppressionView.model_validate({**row, **notes})

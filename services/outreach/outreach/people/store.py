@@ -16,7 +16,7 @@ from outreach.leads.store import OF_MERGED
 _NAME_OF = {Channel.EMAIL: "email", Channel.LINKEDIN: "linkedin", Channel.SMS: "phone", Channel.PHONE: "phone"}
 """How the names begin that somebody is reached by on a channel."""
 _ENTRY = """suppression_id, lead_id, reason, channel, campaign_id, created_at, actor, expires_at, lifted_at, lifted_by,
-       note"""
+       note, lift_note"""
 
 _CONTACTS = f"""
     select lead_id, channels, erased, held.is_held, held.last_sent_at, ledger.is_suppressed, ledger.suppressed_until
@@ -162,11 +162,11 @@ async def entry(uow: UnitOfWork, tenant: str, id_: UUID) -> RowMapping | None:
     return rows.mappings().first()
 
 
-async def lift(uow: UnitOfWork, tenant: str, id_: UUID, actor: str | None) -> None:
+async def lift(uow: UnitOfWork, tenant: str, id_: UUID, actor: str | None, note: bytes | None) -> None:
     await uow.execute(
-        """update suppression set lifted_at = :now, lifted_by = :actor
+        """update suppression set lifted_at = :now, lifted_by = :actor, lift_note = :note
            where tenant_id = :tenant and suppression_id = :id and lifted_at is null""",
-        tenant=tenant, id=id_, actor=actor, now=uow.now,
+        tenant=tenant, id=id_, actor=actor, note=note, now=uow.now,
     )  # fmt: skip
 
 
@@ -222,7 +222,8 @@ async def forget_names(uow: UnitOfWork, tenant: str, names: Sequence[str]) -> No
         names=list(names),
     )
     await uow.execute(
-        """update suppression set note = null where tenant_id = :tenant and note is not null and suppression_id in (
+        """update suppression set note = null, lift_note = null
+           where tenant_id = :tenant and (note is not null or lift_note is not null) and suppression_id in (
                select suppression_id from suppressed_name where tenant_id = :tenant and name = any (cast(:names as text[])))""",
         tenant=tenant, names=list(names),
     )  # fmt: skip

@@ -15,7 +15,11 @@ from outreach.people import store
 from outreach.sending import store_enrollments
 from outreach.sending.queueing import stop
 
-RESEALED = ResealedColumn("suppression", "note", key={"suppression_id": "uuid"}, context="suppression/{suppression_id}")
+_KEY = {"suppression_id": "uuid"}
+RESEALED = (
+    ResealedColumn("suppression", "note", key=_KEY, context="suppression/{suppression_id}"),
+    ResealedColumn("suppression", "lift_note", key=_KEY, context="suppression/{suppression_id}/lifted"),
+)
 _ENDS = {
     SuppressionReason.UNSUBSCRIBED: EnrollmentEnd.UNSUBSCRIBED,
     SuppressionReason.DO_NOT_CONTACT: EnrollmentEnd.DO_NOT_CONTACT,
@@ -84,13 +88,14 @@ async def suppress_persons(
     return [entry["suppression_id"] for _, entry in given]
 
 
-def seal_note(key: TenantKey, suppression_id: UUID, note: str) -> bytes:
-    return key.seal(note.encode(), _context(suppression_id))
+def seal_note(key: TenantKey, suppression_id: UUID, note: str, *, lifted: bool = False) -> bytes:
+    """Of an entry that is made, or lifted."""
+    return key.seal(note.encode(), _context(suppression_id, lifted))
 
 
-def open_note(key: TenantKey, suppression_id: UUID, sealed: bytes) -> str:
-    return key.open(sealed, _context(suppression_id)).decode()
+def open_note(key: TenantKey, suppression_id: UUID, sealed: bytes, *, lifted: bool = False) -> str:
+    return key.open(sealed, _context(suppression_id, lifted)).decode()
 
 
-def _context(suppression_id: UUID) -> str:
-    return f"suppression/{suppression_id}"
+def _context(suppression_id: UUID, lifted: bool) -> str:
+    return f"suppression/{suppression_id}{'/lifted' if lifted else ''}"

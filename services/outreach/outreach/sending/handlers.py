@@ -72,7 +72,7 @@ async def skip_message(uow: UnitOfWork, request: Received[messages.SkipMessage])
             ProblemCode.CONFLICT, f"the message is {row['state']}: only one that has not begun to leave can be skipped",
             "message_id",
         )  # fmt: skip
-    await skip(uow, [(row, _BY_HAND)], actor=request.body.actor, cause=request.envelope)
+    await skip(uow, [(row, request.body.reason.value)], actor=request.body.actor, cause=request.envelope)
     return _view(await _message(uow, request.tenant, request.body.message_id))
 
 

@@ -62,12 +62,29 @@ class Handlers:
         uow.publish(tenant, event, request.envelope)
         return _view(await _version(uow, tenant, template_id, number))
 
+    async def check(self, uow: UnitOfWork, request: Received[messages.CheckTemplate]) -> messages.TemplateCheck:
+        """Of the service's own rules alone: no tenant's data is read."""
+        order = request.body
+        body = order.body.replace("\r\n", "\n")
+        flaws = domain_template.check(order.kind, order.subject, body)
+        try:
+            uses = sorted(domain_template.all_variables(order.kind, order.subject, body))
+        except TemplateError:
+            uses = []
+        checked = messages.TemplateCheck(flaws=flaws, variables=uses, may_use=list(domain_values.known(order.kind)))
+        if flaws:
+            return checked
+        samples = {name: PLACEHOLDERS.get(name, f"[{name}]") for name in uses}
+        made = domain_template.render(order.kind, order.subject, body, samples)
+        return checked.model_copy(update={"subject": made.subject, "body": made.body})
+
     async def get(self, uow: UnitOfWork, request: Received[messages.GetTemplate]) -> messages.TemplateView:
         return _view(await _version(uow, request.tenant, request.body.template_id, request.body.version))
 
     async def list_templates(self, uow: UnitOfWork, request: Received[messages.ListTemplates]) -> messages.TemplatePage:
         ask = request.body
-        rows = await store.page(uow, request.tenant, ask.kind, paging.after(ask.cursor, UUID), ask.limit + 1)
+        before = paging.after(ask.cursor, UUID)
+        rows = await store.page(uow, request.tenant, ask.kind, ask.template_ids, before, ask.limit + 1)
         found = [messages.TemplateSummary.model_validate(dict(row)) for row in rows[: ask.limit]]
         more = str(found[-1].template_id) if len(rows) > ask.limit else None
         return messages.TemplatePage(templates=found, next_cursor=more)

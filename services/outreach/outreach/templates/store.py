@@ -60,9 +60,9 @@ async def keep(
 
 
 async def page(
-    uow: UnitOfWork, tenant: str, kind: SendKind | None, before: UUID | None, limit: int
+    uow: UnitOfWork, tenant: str, kind: SendKind | None, only: Collection[UUID], before: UUID | None, limit: int
 ) -> Sequence[RowMapping]:
-    """Templates without their texts, the youngest first, from before one."""
+    """Templates without their texts, the youngest first, from before one; only some, if any are named."""
     rows = await uow.execute(
         """select template_id, name, kind, created_at, newest.version, newest.versions, newest.saved_at
            from template cross join lateral (
@@ -70,9 +70,10 @@ async def page(
                where template_version.tenant_id = :tenant and template_version.template_id = template.template_id
            ) as newest
            where tenant_id = :tenant and (cast(:kind as text) is null or kind = :kind)
+             and (cast(:only as uuid[]) is null or template_id = any (cast(:only as uuid[])))
              and (cast(:before as uuid) is null or template_id < :before)
            order by template_id desc limit :limit""",
-        tenant=tenant, kind=kind, before=before, limit=limit,
+        tenant=tenant, kind=kind, only=list(only) or None, before=before, limit=limit,
     )  # fmt: skip
     return rows.mappings().all()
 
