@@ -227,6 +227,7 @@ _DECLARED: Final = (
     _event(accounts.CaptchaDetected, "notifier"),
     _order(campaigns.CreateCampaign, "gateway"),
     _order(campaigns.ListCampaigns, "gateway"),
+    _order(campaigns.ListCampaignTitles, "gateway"),
     _order(campaigns.GetCampaign, "gateway"),
     _order(campaigns.JudgeVariants, "gateway"),
     _order(campaigns.PauseCampaign, "gateway"),

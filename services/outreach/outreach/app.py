@@ -96,6 +96,7 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
             account_messages.RemoveAccount: accounts.remove_account,
             campaign_messages.CreateCampaign: campaigns.create_campaign,
             campaign_messages.ListCampaigns: campaigns.list_campaigns,
+            campaign_messages.ListCampaignTitles: campaigns.list_campaign_titles,
             campaign_messages.GetCampaign: campaigns.get_campaign,
             campaign_messages.JudgeVariants: campaigns.judge_variants,
             campaign_messages.PauseCampaign: campaigns.pause_campaign,

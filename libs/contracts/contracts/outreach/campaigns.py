@@ -289,6 +289,30 @@ class ListCampaigns(Request[CampaignList]):
     cursor: Annotated[str, Field(max_length=200)] | None = None
 
 
+class CampaignTitle(BaseModel):
+    """What a campaign is called, and whether it sends."""
+
+    campaign_id: UUID
+    title: str
+    state: CampaignState
+
+
+class CampaignTitleList(Reply):
+    """Campaigns of a tenant without what is counted of them."""
+
+    campaigns: list[CampaignTitle]
+    """Those of the page."""
+    next_cursor: str | None = None
+
+
+class ListCampaignTitles(Request[CampaignTitleList]):
+    """What the campaigns of a tenant are called, newest first, a page at a time; nothing is counted for it."""
+
+    topic: ClassVar = Topic("outreach", Kind.REQUEST, "list_campaign_titles")
+    limit: Annotated[int, Field(ge=1, le=200)] = 200
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+
+
 class _OfCampaign(Request[CampaignView]):
     campaign_id: UUID
     actor: Actor | None = None

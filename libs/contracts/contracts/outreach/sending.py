@@ -127,6 +127,8 @@ class MessageView(Reply):
 
     message_id: UUID
     campaign_id: UUID
+    lead_id: UUID | None = None
+    """To whom."""
     step: int
     kind: SendKind
     account_id: UUID | None = None

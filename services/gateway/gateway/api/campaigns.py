@@ -10,11 +10,13 @@ from pydantic import BaseModel
 from contracts.outreach.campaigns import (
     ArchiveCampaign,
     CampaignList,
+    CampaignTitleList,
     CampaignView,
     CreateCampaign,
     GetCampaign,
     JudgeVariants,
     ListCampaigns,
+    ListCampaignTitles,
     PauseCampaign,
     ResumeCampaign,
     VariantJudgement,
@@ -43,6 +45,12 @@ async def create_campaign(
     made = await principal.ask(order(CreateCampaign, given, campaign_id=key.made_id if key else None))
     response.headers["Location"] = f"/api/t/{principal.tenant}/campaigns/{made.campaign_id}"
     return made
+
+
+@router.get("/titles")
+async def list_campaign_titles(principal: Admitted, query: Annotated[ListCampaignTitles, Query()]) -> CampaignTitleList:
+    """What campaigns are called, newest first, a page at a time; nothing is counted for it."""
+    return await principal.ask(query)
 
 
 @router.get("/{campaign_id}")

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 
 from contracts.aggregator.kpis import Dashboard, DashboardStats, KpiEventPage, ListKpiEvents
 from contracts.message import ProblemError
-from contracts.outreach.campaigns import ListCampaigns
+from contracts.outreach.campaigns import ListCampaignTitles
 from gateway.gate import Admitted, Principal
 
 router = APIRouter(tags=["numbers"])
@@ -54,7 +54,7 @@ def named(found: Dashboard, names: dict[UUID, str]) -> Dashboard:
 async def campaign_names(principal: Principal) -> dict[UUID, str]:
     """How the newest campaigns are called; none of them where outreach does not say."""
     try:
-        campaigns = await principal.ask(ListCampaigns(limit=100), seconds=_PATIENCE_SECONDS)
+        campaigns = await principal.ask(ListCampaignTitles(), seconds=_PATIENCE_SECONDS)
     except ProblemError:
         return {}
     return {campaign.campaign_id: campaign.title for campaign in campaigns.campaigns}

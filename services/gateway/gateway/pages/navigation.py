@@ -24,6 +24,17 @@ class Place:
 MENU: Final[tuple[tuple[str, tuple[Place, ...]], ...]] = (
     ("", (Place("Overview", "", Scope.NUMBERS_READ),)),
     ("Work", (Place("Leads", "/leads", Scope.LEADS_READ),)),
+    (
+        "Outreach",
+        (
+            Place("Campaigns", "/campaigns", Scope.OUTREACH_READ),
+            Place("Templates", "/templates", Scope.OUTREACH_READ),
+            Place("Accounts", "/accounts", Scope.OUTREACH_READ),
+            Place("Queue", "/queue", Scope.OUTREACH_READ),
+            Place("Activity", "/outreach/activity", Scope.OUTREACH_READ),
+            Place("Suppressions", "/suppressions", Scope.OUTREACH_READ),
+        ),
+    ),
     ("Numbers", (Place("Win rates", "/win-rates", Scope.NUMBERS_READ),)),
     (
         "Settings",

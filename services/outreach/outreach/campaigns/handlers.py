@@ -52,6 +52,16 @@ async def list_campaigns(uow: UnitOfWork, request: Received[messages.ListCampaig
     return messages.CampaignList(campaigns=views, next_cursor=cursor)
 
 
+async def list_campaign_titles(
+    uow: UnitOfWork, request: Received[messages.ListCampaignTitles]
+) -> messages.CampaignTitleList:
+    ask = request.body
+    rows = await store.titles(uow, request.tenant, paging.after(ask.cursor, UUID), ask.limit + 1)
+    page, cursor = paging.cut(rows, ask.limit, lambda row: row["campaign_id"])
+    titles = [messages.CampaignTitle.model_validate(dict(row)) for row in page]
+    return messages.CampaignTitleList(campaigns=titles, next_cursor=cursor)
+
+
 async def get_campaign(uow: UnitOfWork, request: Received[messages.GetCampaign]) -> CampaignView:
     return await _campaign(uow, request.tenant, request.body.campaign_id)
 

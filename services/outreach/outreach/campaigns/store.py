@@ -113,6 +113,17 @@ async def page(uow: UnitOfWork, tenant: str, before: UUID | None, limit: int) ->
     return list(rows.mappings())
 
 
+async def titles(uow: UnitOfWork, tenant: str, before: UUID | None, limit: int) -> list[RowMapping]:
+    """What campaigns are called, newest first, from before one."""
+    rows = await uow.execute(
+        """select campaign_id, title, state from campaign
+           where tenant_id = :tenant and (cast(:before as uuid) is null or campaign_id < :before)
+           order by campaign_id desc limit :limit""",
+        tenant=tenant, before=before, limit=limit,
+    )  # fmt: skip
+    return list(rows.mappings())
+
+
 async def state_of(uow: UnitOfWork, tenant: str, campaign_id: UUID) -> CampaignState | None:
     rows = await uow.execute(
         "select state from campaign where tenant_id = :tenant and campaign_id = :campaign for update",

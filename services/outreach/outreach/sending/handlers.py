@@ -105,7 +105,18 @@ async def _message(uow: UnitOfWork, tenant: str, message_id: UUID, *, lock: bool
 
 
 def _view(row: Row) -> MessageView:
-    names = ("message_id", "campaign_id", "step", "kind", "account_id", "state", "queued_at", "ended_at", "reason")
+    names = (
+        "message_id",
+        "campaign_id",
+        "lead_id",
+        "step",
+        "kind",
+        "account_id",
+        "state",
+        "queued_at",
+        "ended_at",
+        "reason",
+    )
     waits = row["state"] == SendState.QUEUED and row["due_at"].tzinfo is not None
     return MessageView(
         **{name: row[name] for name in names}, due_at=row["due_at"] if waits else None,
