@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from contracts.outreach.accounts import AccountView
 from contracts.outreach.activity import ActivityPage, ListActivity
 from contracts.outreach.sending import SendState
 from contracts.taxonomy import Channel
@@ -81,7 +82,10 @@ class Shown(BaseModel):
 @router.get("")
 async def activity(principal: Admitted, shown: Annotated[Shown, Query()], request: Request) -> Response:
     zone = await time_zone(request, principal.tenant)
-    return await _show("timeline.html", principal, shown, zone, await _found(principal, shown, zone))
+    found, accounts, campaigns = await asyncio.gather(
+        _found(principal, shown, zone), accounts_of(principal), campaign_names(principal)
+    )
+    return _page("timeline.html", principal, shown, zone, found, accounts, campaigns)
 
 
 @router.get("/entries")
@@ -93,19 +97,27 @@ async def entries(
     found = await _found(principal, shown, zone)
     if seen is not None and _mark(found) == seen:
         return Response(status_code=HTTPStatus.NO_CONTENT)
-    return await _show("timeline_entries.html", principal, shown, zone, found)
+    accounts, campaigns = await asyncio.gather(accounts_of(principal), campaign_names(principal))
+    return _page("timeline_entries.html", principal, shown, zone, found, accounts, campaigns)
 
 
 async def _found(principal: Principal, shown: Shown, zone: str) -> Panel[ActivityPage]:
     return await panel(principal, _asked(shown, zone), _PATIENCE_SECONDS)
 
 
-async def _show(template: str, principal: Principal, shown: Shown, zone: str, found: Panel[ActivityPage]) -> Response:
-    accounts, campaigns = await asyncio.gather(accounts_of(principal), campaign_names(principal))
+def _page(
+    template: str,
+    principal: Principal,
+    shown: Shown,
+    zone: str,
+    found: Panel[ActivityPage],
+    accounts: dict[UUID, AccountView],
+    campaigns: dict[UUID, str],
+) -> Response:
     return page(
         template, principal=principal, shown=shown, found=found, mark=_mark(found), accounts=accounts, campaigns=campaigns,
-        account_choices=choices(accounts), since=_moment(shown.since, zone), until=_moment(shown.until, zone), zone=zone, now=datetime.now(UTC), kinds=KINDS, channels=CHANNELS, gates=GATES, states=STATES, came=what_came,
-        words=words,
+        account_choices=choices(accounts), since=_moment(shown.since, zone), until=_moment(shown.until, zone), zone=zone,
+        now=datetime.now(UTC), kinds=KINDS, channels=CHANNELS, gates=GATES, states=STATES, came=what_came, words=words,
     )  # fmt: skip
 
 

@@ -125,22 +125,22 @@ async def settle(principal: Admitted, message_id: UUID, form: Annotated[Settle, 
 
 
 async def _show(principal: Principal, shown: Shown, request: Request, wrong: ProblemError | None = None) -> Response:
-    accounts, campaigns, zone = await asyncio.gather(
-        accounts_of(principal), campaign_names(principal), time_zone(request, principal.tenant)
-    )
-    now = datetime.now(UTC)
-    account = accounts.get(shown.account_id) if shown.account_id else None
-    clock = account.settings.time_zone if account else zone
+    """The page; only where an account's day is meant is the account looked up before the queue is."""
+    zone, now = await time_zone(request, principal.tenant), datetime.now(UTC)
+    account = (await accounts_of(principal)).get(shown.account_id) if shown.account_id else None
     asked = ListActivity(
         **shown.model_dump(include={"campaign_id", "account_id", "channel", "cursor"}),
         **_when(shown.day, account, zone, now),
         states=_STATES, order="soonest_first", limit=ROWS_SHOWN,
     )  # fmt: skip
-    found = await panel(principal, asked, _PATIENCE_SECONDS)
+    found, accounts, campaigns = await asyncio.gather(
+        panel(principal, asked, _PATIENCE_SECONDS), accounts_of(principal), campaign_names(principal)
+    )
     return page(
         "queue.html", STATUS[wrong.problem.code] if wrong else HTTPStatus.OK, principal=principal, shown=shown, found=found,
-        accounts=accounts, account_choices=choices(accounts), campaigns=campaigns, clock=clock, account=account, zone=clock, now=now,
-        wrong=wrong.problem.message if wrong else "", **_WORDS,
+        accounts=accounts, account_choices=choices(accounts), campaigns=campaigns, account=account,
+        zone=account.settings.time_zone if account else zone, now=now, wrong=wrong.problem.message if wrong else "",
+        **_WORDS,
     )  # fmt: skip
 
 
