@@ -129,8 +129,3 @@ def what_came(entry: ActivityEntry) -> list[tuple[str, str]]:
         for reply in entry.replies
     ]
     return [*told, *((trouble.kind.replace("_", " "), "warning") for trouble in entry.troubles)]
-
-
-def words(name: str) -> str:
-    """A word for programs as people read it."""
-    return name.replace("_", " ")

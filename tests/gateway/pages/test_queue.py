@@ -67,6 +67,19 @@ async def test_a_message_is_skipped_with_a_reason_and_the_page_comes_back_where_
     assert (await admin.post(f"{own}/settle", data={"outcome": "sent"})).status_code == 409
 
 
+async def test_names_are_shown_to_whoever_asks_and_may_and_nowhere_else(
+    admin: httpx.AsyncClient, viewer: httpx.AsyncClient, shop: Shop
+) -> None:
+    for here in (f"/t/{shop.name}/queue?campaign_id={shop.waiting.campaign_id}", f"/t/{shop.name}/outreach/activity"):
+        page = (await admin.get(here)).text
+        button = re.search(r'<form class="names" method="post" action="([^"]+)"', page)
+        assert button and "Ada Quark" not in page
+        named = (await admin.post(unescape(button[1]))).raise_for_status().text
+        assert "Ada Quark" in named and "the audit has that you saw them" in named and "every 5s" not in named
+        assert 'class="names"' not in (await viewer.get(here)).text
+        assert (await viewer.post(here)).status_code == 403
+
+
 async def test_who_may_change_nothing_is_offered_nothing_to_do(viewer: httpx.AsyncClient, shop: Shop) -> None:
     page = await viewer.get(f"/t/{shop.name}/queue?day=all")
     assert page.status_code == 200 and "/skip" not in page.text

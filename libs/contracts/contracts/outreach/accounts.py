@@ -236,7 +236,7 @@ class GuardStop(BaseModel):
     """When."""
 
 
-class Allowance(BaseModel):
+class DayAllowance(BaseModel):
     """How many messages of a kind may leave an account on its day, whatever campaigns allow."""
 
     messages: int
@@ -277,7 +277,7 @@ class AccountView(Reply):
     """Before when its provider, which did not answer, is not tried again."""
     sent_today: dict[SendKind, int]
     """What has left it since its day began, or may have, by kind."""
-    allowed_today: dict[SendKind, Allowance] = {}
+    allowed_today: dict[SendKind, DayAllowance] = {}
     """How much may leave it on its day, by kind."""
     day_ends_at: datetime | None = None
     """When its day ends, by its own clock."""

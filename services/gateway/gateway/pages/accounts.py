@@ -28,12 +28,13 @@ from contracts.outreach.accounts import (
     Transport,
 )
 from contracts.taxonomy import CHANNEL_OF, Channel, SendKind
-from gateway.domain_outreach import CHANNELS, KINDS, TRANSPORTS, health_tone, standings, words
+from gateway.domain_outreach import CHANNELS, KINDS, TRANSPORTS, health_tone, standings
 from gateway.gate import Admitted, Principal
 from gateway.pages.dashboard import time_zone
-from gateway.pages.forms import Chosen, invalid
+from gateway.pages.forms import invalid
 from gateway.pages.panel import panel
 from gateway.pages.sign_in import see_other
+from gateway.pages.win_rates import Chosen
 from gateway.problems import STATUS
 from gateway.rendering import page
 
@@ -310,5 +311,4 @@ def _home(principal: Principal, account_id: UUID) -> str:
 
 _WORDS: Final[dict[str, Any]] = {
     "kinds": KINDS, "channels": CHANNELS, "transports": TRANSPORTS, "standings": standings, "tone": health_tone,
-    "words": words,
 }  # fmt: skip

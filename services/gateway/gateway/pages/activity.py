@@ -16,12 +16,14 @@ from contracts.outreach.activity import ActivityPage, ListActivity
 from contracts.outreach.sending import SendState
 from contracts.taxonomy import Channel
 from gateway.api.kpis import campaign_names
-from gateway.domain_outreach import CHANNELS, GATES, KINDS, STATES, what_came, words
+from gateway.domain_outreach import CHANNELS, GATES, KINDS, STATES, what_came
 from gateway.gate import Admitted, Principal
 from gateway.pages.called import accounts_of, choices
 from gateway.pages.dashboard import time_zone
-from gateway.pages.forms import Chosen, address, invalid
+from gateway.pages.forms import address, invalid
+from gateway.pages.names import NOT_ASKED_FOR, REVEALS, Names, names_of
 from gateway.pages.panel import Panel, panel
+from gateway.pages.win_rates import Chosen
 from gateway.rendering import page
 
 router = APIRouter(prefix="/t/{tenant}/outreach/activity")
@@ -81,11 +83,13 @@ class Shown(BaseModel):
 
 @router.get("")
 async def activity(principal: Admitted, shown: Annotated[Shown, Query()], request: Request) -> Response:
-    zone = await time_zone(request, principal.tenant)
-    found, accounts, campaigns = await asyncio.gather(
-        _found(principal, shown, zone), accounts_of(principal), campaign_names(principal)
-    )
-    return _page("timeline.html", principal, shown, zone, found, accounts, campaigns)
+    return await _show(principal, shown, request)
+
+
+@router.post("", dependencies=[REVEALS])
+async def with_names(principal: Admitted, shown: Annotated[Shown, Query()], request: Request) -> Response:
+    """The same with the leads' names; it is not live, for each time they are shown is audited."""
+    return await _show(principal, shown.model_copy(update={"live": False}), request, named=True)
 
 
 @router.get("/entries")
@@ -101,6 +105,16 @@ async def entries(
     return _page("timeline_entries.html", principal, shown, zone, found, accounts, campaigns)
 
 
+async def _show(principal: Principal, shown: Shown, request: Request, *, named: bool = False) -> Response:
+    zone = await time_zone(request, principal.tenant)
+    found, accounts, campaigns = await asyncio.gather(
+        _found(principal, shown, zone), accounts_of(principal), campaign_names(principal)
+    )
+    leads = [entry.lead_id for entry in found.reply.entries if entry.lead_id] if named and found.reply else []
+    names = await names_of(principal, leads) if named else NOT_ASKED_FOR
+    return _page("timeline.html", principal, shown, zone, found, accounts, campaigns, names)
+
+
 async def _found(principal: Principal, shown: Shown, zone: str) -> Panel[ActivityPage]:
     return await panel(principal, _asked(shown, zone), _PATIENCE_SECONDS)
 
@@ -113,11 +127,12 @@ def _page(
     found: Panel[ActivityPage],
     accounts: dict[UUID, AccountView],
     campaigns: dict[UUID, str],
+    names: Names = NOT_ASKED_FOR,
 ) -> Response:
     return page(
         template, principal=principal, shown=shown, found=found, mark=_mark(found), accounts=accounts, campaigns=campaigns,
-        account_choices=choices(accounts), since=_moment(shown.since, zone), until=_moment(shown.until, zone), zone=zone,
-        now=datetime.now(UTC), kinds=KINDS, channels=CHANNELS, gates=GATES, states=STATES, came=what_came, words=words,
+        account_choices=choices(accounts), names=names, since=_moment(shown.since, zone), until=_moment(shown.until, zone), zone=zone,
+        now=datetime.now(UTC), kinds=KINDS, channels=CHANNELS, gates=GATES, states=STATES, came=what_came,
     )  # fmt: skip
 
 

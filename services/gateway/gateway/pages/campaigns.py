@@ -28,13 +28,14 @@ from contracts.outreach.campaigns import (
 )
 from contracts.outreach.templates import ListTemplates, TemplateSummary
 from contracts.taxonomy import Intent, SendKind, Tier
-from gateway.domain_outreach import CAMPAIGN_STATES, KINDS, words
+from gateway.domain_outreach import CAMPAIGN_STATES, KINDS
 from gateway.gate import Admitted, Principal
 from gateway.pages.called import template_names
 from gateway.pages.dashboard import time_zone
-from gateway.pages.forms import Chosen, invalid
+from gateway.pages.forms import invalid
 from gateway.pages.panel import panel
 from gateway.pages.sign_in import see_other
+from gateway.pages.win_rates import Chosen
 from gateway.problems import STATUS
 from gateway.rendering import page
 
@@ -277,4 +278,4 @@ def _home(principal: Principal, campaign_id: UUID) -> str:
     return f"/t/{principal.tenant}/campaigns/{campaign_id}"
 
 
-_WORDS: Final[dict[str, Any]] = {"kinds": KINDS, "states": CAMPAIGN_STATES, "days": DAYS, "words": words}
+_WORDS: Final[dict[str, Any]] = {"kinds": KINDS, "states": CAMPAIGN_STATES, "days": DAYS}

@@ -1,16 +1,11 @@
 """Forms: what somebody typed, and what was wrong with it, in the page's own words."""
 
-from typing import Annotated, Final, TypeVar
+from typing import Final
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, BeforeValidator, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from contracts.message import ProblemCode, ProblemError
-
-V = TypeVar("V")
-Chosen = Annotated[V | None, BeforeValidator(lambda text: text or None)]
-"""A choice of a form, of which the empty one is none."""
-
 
 _AROUND: Final = frozenset(
     {"settings", "hours", "audience", "condition", "rows", "person", "smtp", "http", "sandbox", "daily_limits"}

@@ -11,24 +11,29 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Form, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from contracts.gateway.access import Scope
 from contracts.message import ProblemError
 from contracts.outreach.accounts import AccountView
 from contracts.outreach.activity import ListActivity
 from contracts.outreach.sending import ExplainMessage, MessageHistory, SendState, SettleMessage, SkipMessage, SkipReason
 from contracts.taxonomy import Channel
 from gateway.api.kpis import campaign_names
-from gateway.domain_outreach import CHANNELS, GATES, KINDS, SKIP_REASONS, STATES, words
-from gateway.gate import Admitted, Principal
+from gateway.domain_outreach import CHANNELS, GATES, KINDS, SKIP_REASONS, STATES
+from gateway.gate import Admitted, Principal, needs
 from gateway.pages.called import accounts_of, choices
 from gateway.pages.dashboard import time_zone
-from gateway.pages.forms import Chosen, address
+from gateway.pages.forms import address
+from gateway.pages.names import NOT_ASKED_FOR, REVEALS, names_of
 from gateway.pages.panel import panel
 from gateway.pages.sign_in import see_other
+from gateway.pages.win_rates import Chosen
 from gateway.problems import STATUS
 from gateway.rendering import page
 
 router = APIRouter(prefix="/t/{tenant}/queue")
 
+WRITES: Final = needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE)
+"""What whoever changes something needs, beside what everybody here does: names are shown to who may not."""
 ROWS_SHOWN: Final = 50
 _PATIENCE_SECONDS: Final = 5.0
 """Longer than the overview's: whoever comes here came for this."""
@@ -84,7 +89,12 @@ async def queue(principal: Admitted, shown: Annotated[Shown, Query()], request: 
     return await _show(principal, shown, request)
 
 
-@router.post("/{message_id}/skip")
+@router.post("", dependencies=[REVEALS])
+async def with_names(principal: Admitted, shown: Annotated[Shown, Query()], request: Request) -> Response:
+    return await _show(principal, shown, request, named=True)
+
+
+@router.post("/{message_id}/skip", dependencies=[WRITES])
 async def skip(
     principal: Admitted,
     message_id: UUID,
@@ -104,7 +114,7 @@ async def message(principal: Admitted, message_id: UUID, request: Request) -> Re
     return await _explain(principal, message_id, request)
 
 
-@router.post("/{message_id}/give-up")
+@router.post("/{message_id}/give-up", dependencies=[WRITES])
 async def give_up(principal: Admitted, message_id: UUID, form: Annotated[Skip, Form()], request: Request) -> Response:
     """Skip a message from its own page."""
     try:
@@ -114,7 +124,7 @@ async def give_up(principal: Admitted, message_id: UUID, form: Annotated[Skip, F
     return see_other(f"/t/{principal.tenant}/queue/{message_id}")
 
 
-@router.post("/{message_id}/settle")
+@router.post("/{message_id}/settle", dependencies=[WRITES])
 async def settle(principal: Admitted, message_id: UUID, form: Annotated[Settle, Form()], request: Request) -> Response:
     """Say what became of a message of which nobody knows."""
     try:
@@ -124,7 +134,9 @@ async def settle(principal: Admitted, message_id: UUID, form: Annotated[Settle, 
     return see_other(f"/t/{principal.tenant}/queue/{message_id}")
 
 
-async def _show(principal: Principal, shown: Shown, request: Request, wrong: ProblemError | None = None) -> Response:
+async def _show(
+    principal: Principal, shown: Shown, request: Request, wrong: ProblemError | None = None, *, named: bool = False
+) -> Response:
     """The page; only where an account's day is meant is the account looked up before the queue is."""
     zone, now = await time_zone(request, principal.tenant), datetime.now(UTC)
     account = (await accounts_of(principal)).get(shown.account_id) if shown.account_id else None
@@ -136,10 +148,11 @@ async def _show(principal: Principal, shown: Shown, request: Request, wrong: Pro
     found, accounts, campaigns = await asyncio.gather(
         panel(principal, asked, _PATIENCE_SECONDS), accounts_of(principal), campaign_names(principal)
     )
+    leads = [entry.lead_id for entry in found.reply.entries if entry.lead_id] if found.reply else []
     return page(
         "queue.html", STATUS[wrong.problem.code] if wrong else HTTPStatus.OK, principal=principal, shown=shown, found=found,
         accounts=accounts, account_choices=choices(accounts), campaigns=campaigns, account=account,
-        zone=account.settings.time_zone if account else zone, now=now, wrong=wrong.problem.message if wrong else "",
+        names=await names_of(principal, leads) if named else NOT_ASKED_FOR, zone=account.settings.time_zone if account else zone, now=now, wrong=wrong.problem.message if wrong else "",
         **_WORDS,
     )  # fmt: skip
 
@@ -168,11 +181,11 @@ async def _explain(
     return page(
         "message.html", STATUS[wrong.problem.code] if wrong else HTTPStatus.OK, principal=principal, explained=explained,
         message=explained.message, history=history, accounts=accounts, campaigns=campaigns, zone=zone,
-        now=datetime.now(UTC), over=explained.message.state in _OVER, wrong=wrong.problem.message if wrong else "",
+        now=datetime.now(UTC), over=explained.message.state in _OVER, names=NOT_ASKED_FOR, wrong=wrong.problem.message if wrong else "",
         **_WORDS,
     )  # fmt: skip
 
 
 _WORDS: Final[dict[str, Any]] = {
-    "kinds": KINDS, "channels": CHANNELS, "gates": GATES, "states": STATES, "skip_reasons": SKIP_REASONS, "words": words,
+    "kinds": KINDS, "channels": CHANNELS, "gates": GATES, "states": STATES, "skip_reasons": SKIP_REASONS,
 }  # fmt: skip

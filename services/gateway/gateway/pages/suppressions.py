@@ -16,12 +16,14 @@ from contracts.outreach.people import ListSuppressions, SuppressionReason, Unsup
 from contracts.taxonomy import Channel
 from gateway.api.kpis import campaign_names
 from gateway.api.suppressions import SuppressionImport, imported
-from gateway.domain_outreach import CHANNELS, SUPPRESSION_REASONS, words
+from gateway.domain_outreach import CHANNELS, SUPPRESSION_REASONS
 from gateway.gate import Admitted, Principal
 from gateway.pages.dashboard import time_zone
-from gateway.pages.forms import Chosen, address, invalid
+from gateway.pages.forms import address, invalid
+from gateway.pages.names import NOT_ASKED_FOR
 from gateway.pages.panel import panel
 from gateway.pages.sign_in import see_other
+from gateway.pages.win_rates import Chosen
 from gateway.problems import STATUS
 from gateway.rendering import page
 
@@ -160,7 +162,7 @@ async def _show(
     )
     return page(
         "suppressions.html", STATUS[wrong.problem.code] if wrong else HTTPStatus.OK, principal=principal, shown=shown,
-        found=found, campaigns=campaigns, form=form or NewEntry(), done=done, dry_run=dry_run, zone=zone,
+        found=found, campaigns=campaigns, form=form or NewEntry(), done=done, dry_run=dry_run, names=NOT_ASKED_FOR, zone=zone,
         now=datetime.now(UTC), wrong=wrong.problem.message if wrong else "", **_WORDS,
     )  # fmt: skip
 
@@ -169,4 +171,4 @@ def _home(principal: Principal) -> str:
     return f"/t/{principal.tenant}/suppressions"
 
 
-_WORDS: Final[dict[str, Any]] = {"channels": CHANNELS, "reasons": SUPPRESSION_REASONS, "words": words}
+_WORDS: Final[dict[str, Any]] = {"channels": CHANNELS, "reasons": SUPPRESSION_REASONS}

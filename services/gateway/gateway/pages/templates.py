@@ -22,12 +22,13 @@ from contracts.outreach.templates import (
     TemplateView,
 )
 from contracts.taxonomy import SendKind
-from gateway.domain_outreach import KINDS, words
+from gateway.domain_outreach import KINDS
 from gateway.gate import Admitted, Principal
 from gateway.pages.dashboard import time_zone
-from gateway.pages.forms import Chosen, address, invalid
+from gateway.pages.forms import address, invalid
 from gateway.pages.panel import panel
 from gateway.pages.sign_in import see_other
+from gateway.pages.win_rates import Chosen
 from gateway.problems import STATUS
 from gateway.rendering import page
 
@@ -252,4 +253,4 @@ def _home(principal: Principal, template_id: UUID) -> str:
     return f"/t/{principal.tenant}/templates/{template_id}"
 
 
-_WORDS: Final[dict[str, Any]] = {"kinds": KINDS, "words": words}
+_WORDS: Final[dict[str, Any]] = {"kinds": KINDS}

@@ -210,9 +210,9 @@ async def _known(uow: UnitOfWork, tenant: str, account_id: UUID) -> RowMapping:
     return row
 
 
-def _allowance(limits: Limits, kind: SendKind, now: datetime) -> messages.Allowance:
+def _allowance(limits: Limits, kind: SendKind, now: datetime) -> messages.DayAllowance:
     today = allowance(limits, kind, now)
-    return messages.Allowance(messages=today.messages, cause=today.cause.value, why=explain(limits, kind, now))
+    return messages.DayAllowance(messages=today.messages, cause=today.cause.value, why=explain(limits, kind, now))
 
 
 async def _view(uow: UnitOfWork, tenant: str, account_id: UUID) -> AccountView:
