@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from contracts.outreach.accounts import AccountView
 from contracts.outreach.activity import ActivityPage, ListActivity
 from contracts.outreach.sending import SendState
 from contracts.taxonomy import Channel
@@ -21,7 +20,7 @@ from gateway.gate import Admitted, Principal
 from gateway.pages.called import accounts_of, choices
 from gateway.pages.dashboard import time_zone
 from gateway.pages.forms import address, invalid
-from gateway.pages.names import NOT_ASKED_FOR, REVEALS, Names, names_of
+from gateway.pages.names import NOT_ASKED_FOR, REVEALS, names_of
 from gateway.pages.panel import Panel, panel
 from gateway.pages.win_rates import Chosen
 from gateway.rendering import page
@@ -72,18 +71,17 @@ class Shown(BaseModel):
     def address(self, tenant: str, **changes: object) -> str:
         return address(f"/t/{tenant}/outreach/activity", self, **changes)
 
-    def entries(self, tenant: str) -> str:
-        """Where the list of this page is had alone."""
-        return address(f"/t/{tenant}/outreach/activity/entries", self)
-
     @property
     def first(self) -> bool:
         return self.cursor is None
 
 
 @router.get("")
-async def activity(principal: Admitted, shown: Annotated[Shown, Query()], request: Request) -> Response:
-    return await _show(principal, shown, request)
+async def activity(
+    principal: Admitted, shown: Annotated[Shown, Query()], request: Request, seen: UUID | None = None
+) -> Response:
+    """The page; no content where the list on it is the one `seen`, as whoever looks at it asks again and again."""
+    return await _show(principal, shown, request, seen)
 
 
 @router.post("", dependencies=[REVEALS])
@@ -92,47 +90,21 @@ async def with_names(principal: Admitted, shown: Annotated[Shown, Query()], requ
     return await _show(principal, shown.model_copy(update={"live": False}), request, named=True)
 
 
-@router.get("/entries")
-async def entries(
-    principal: Admitted, shown: Annotated[Shown, Query()], request: Request, seen: UUID | None = None
+async def _show(
+    principal: Principal, shown: Shown, request: Request, seen: UUID | None = None, *, named: bool = False
 ) -> Response:
-    """The list alone, as it is asked for again and again; no content while it is the one seen."""
     zone = await time_zone(request, principal.tenant)
-    found = await _found(principal, shown, zone)
-    if seen is not None and _mark(found) == seen:
+    asked = panel(principal, _asked(shown, zone), _PATIENCE_SECONDS)
+    found, accounts, campaigns = await asyncio.gather(asked, accounts_of(principal), campaign_names(principal))
+    mark = _mark(found)
+    if seen is not None and mark == seen:
         return Response(status_code=HTTPStatus.NO_CONTENT)
-    accounts, campaigns = await asyncio.gather(accounts_of(principal), campaign_names(principal))
-    return _page("timeline_entries.html", principal, shown, zone, found, accounts, campaigns)
-
-
-async def _show(principal: Principal, shown: Shown, request: Request, *, named: bool = False) -> Response:
-    zone = await time_zone(request, principal.tenant)
-    found, accounts, campaigns = await asyncio.gather(
-        _found(principal, shown, zone), accounts_of(principal), campaign_names(principal)
-    )
     leads = [entry.lead_id for entry in found.reply.entries if entry.lead_id] if named and found.reply else []
-    names = await names_of(principal, leads) if named else NOT_ASKED_FOR
-    return _page("timeline.html", principal, shown, zone, found, accounts, campaigns, names)
-
-
-async def _found(principal: Principal, shown: Shown, zone: str) -> Panel[ActivityPage]:
-    return await panel(principal, _asked(shown, zone), _PATIENCE_SECONDS)
-
-
-def _page(
-    template: str,
-    principal: Principal,
-    shown: Shown,
-    zone: str,
-    found: Panel[ActivityPage],
-    accounts: dict[UUID, AccountView],
-    campaigns: dict[UUID, str],
-    names: Names = NOT_ASKED_FOR,
-) -> Response:
     return page(
-        template, principal=principal, shown=shown, found=found, mark=_mark(found), accounts=accounts, campaigns=campaigns,
-        account_choices=choices(accounts), names=names, since=_moment(shown.since, zone), until=_moment(shown.until, zone), zone=zone,
-        now=datetime.now(UTC), kinds=KINDS, channels=CHANNELS, gates=GATES, states=STATES, came=what_came,
+        "timeline.html", principal=principal, shown=shown, found=found, mark=mark, accounts=accounts, campaigns=campaigns,
+        account_choices=choices(accounts), names=await names_of(principal, leads) if named else NOT_ASKED_FOR,
+        since=_moment(shown.since, zone), until=_moment(shown.until, zone), zone=zone, now=datetime.now(UTC), kinds=KINDS,
+        channels=CHANNELS, gates=GATES, states=STATES, came=what_came,
     )  # fmt: skip
 
 
