@@ -47,7 +47,7 @@ async def window(chromium: Browser, gateway: Gateway, request: pytest.FixtureReq
 
     yield open_window
     for number, each in enumerate(opened):
-        await each.picture(f"end/{request.node.name}-{number}")
+        await each.picture(f"end/{request.node.name}-{number}", whole=False)
         await each.page.context.close()
     faults = [fault for each in opened for fault in each.faults]
     assert not faults, "\n".join(faults)

@@ -160,13 +160,24 @@ def behind_the_gate(app: FastAPI) -> list[tuple[str, str]]:
 
 
 def each_page(app: FastAPI, parameters: Mapping[str, str]) -> list[str]:
-    """The address of every page of a tenant, its parameters filled in; a stream is none.
+    """The address of every page of a tenant, its parameters filled in by name, or by name with what stands before it: `api/name`.
+
+    Streams and files are no pages.
 
     Raises:
-        KeyError: a page has a parameter of which it is not said what it stands for.
+        KeyError: it is not said what a page's parameter stands for.
     """
     paths = [path for method, path in behind_the_gate(app) if method == "GET" and path.startswith("/t/")]
-    return [path.format_map(parameters) for path in paths if not path.endswith("/live")]
+    return [_filled_in(path, parameters) for path in paths if not path.endswith(("/live", ".csv"))]
+
+
+def _filled_in(path: str, parameters: Mapping[str, str]) -> str:
+    parts = path.split("/")
+    for number, part in enumerate(parts):
+        if part.startswith("{"):
+            name = part.strip("{}")
+            parts[number] = parameters.get(f"{parts[number - 1]}/{name}") or parameters[name]
+    return "/".join(parts)
 
 
 def needed(app: FastAPI) -> dict[tuple[str, str], list[Scope]]:

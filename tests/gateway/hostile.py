@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 from contracts.aggregator.win_rates import WinRates
 from contracts.gateway.users import CreateUser
@@ -84,7 +85,7 @@ async def _attack(gateway: Gateway, made: Tenancy) -> dict[str, str]:
     await send("/suppressions", {"lead_id": lead_id, "note": ATTACK})
     await send("/keys", {"label": ATTACK})
     # Intake makes keys of sources; what comes to the aggregator otherwise must be harmless too.
-    won = recorded(OutcomeType.CLOSED_WON, source_key=ATTACK, geo_key=ATTACK)
+    won = recorded(OutcomeType.CLOSED_WON, lead_id=UUID(lead_id), source_key=ATTACK, geo_key=ATTACK)
     await gateway.platform.publish("outcomes", made.name, won)
 
     async def counted() -> bool:

@@ -9,6 +9,7 @@ import csv
 import io
 import re
 from collections.abc import AsyncIterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -79,6 +80,21 @@ async def test_no_cell_of_any_exported_file_is_a_formula(gateway: Gateway, hosti
 def _is_csv(route: RouteContext) -> bool:
     described: dict[int | str, dict[str, Any]] = getattr(route, "responses", None) or {}
     return any("text/csv" in answer.get("content", {}) for answer in described.values())
+
+
+async def test_no_link_of_any_page_leads_nowhere(
+    gateway: Gateway, hostile: Attacked, browser: httpx.AsyncClient
+) -> None:
+    found: dict[str, str] = {}
+    for address in hostile.pages(gateway):
+        page = (await browser.get(address)).text
+        found |= {unescape(link).partition("#")[0]: address for link in re.findall(r'<a\b[^>]*? href="(/[^"]*)"', page)}
+    # One address of each path: what its query asks for is its page's own test.
+    once = {link.partition("?")[0]: (link, address) for link, address in found.items()}
+    assert len(once) > 10
+    for link, address in once.values():
+        response = await browser.get(link)
+        assert response.status_code == 200, f"{address} leads to {link}, which answers {response.status_code}"
 
 
 @pytest.mark.parametrize(

@@ -35,11 +35,11 @@ NAMES: Final[Mapping[Kpi, Named]] = {
     ),
     Kpi.DAILY_LIMIT: Named(
         "Daily limits", "the limit that each account has now",
-        "No account has a limit yet. Add one: `leadloop ask outreach set_account`.",
+        "No account has a limit yet. Add one under Accounts.",
     ),
     Kpi.AUTOMATION_METHOD: Named(
         "Accounts that may send", "the limit that each has now, and what carries its messages",
-        "No account may send anything. Add one: `leadloop ask outreach set_account`.",
+        "No account may send anything. Add one under Accounts.",
     ),
     Kpi.REPLIES_REQUIRING_ACTION: Named(
         "Replies requiring action", "replies of which nobody has said yet what they say, neither the rules nor a person",
@@ -65,7 +65,7 @@ NAMES: Final[Mapping[Kpi, Named]] = {
     Kpi.LAST_ACTION: Named("Last action", "the last message sent", "No message was ever sent."),
     Kpi.CAMPAIGNS_RUNNING: Named(
         "Campaigns that run", "the event since which each runs",
-        "No campaign runs. Create one: `leadloop ask outreach create_campaign`.",
+        "No campaign runs. Set one up under Campaigns.",
     ),
     Kpi.CAMPAIGNS_PAUSED: Named(
         "Campaigns that are paused", "the event since which each is paused", "No campaign is paused."
@@ -82,15 +82,15 @@ NAMES: Final[Mapping[Kpi, Named]] = {
         "Follow-ups due today", "those that have neither left nor been given up", "No follow-up is due today."
     ),
     Kpi.FIRST_LEAD: Named(
-        "The first lead", "the first lead that came", "No lead has come yet. Import some: `leadloop import`."
+        "The first lead", "the first lead that came", "No lead has come yet. Import some under Imports."
     ),
     Kpi.FUNNEL: Named(
         "Funnel, 30 days", "leads by the stages of their outcomes: the first outcome of each at a stage",
-        "No outcome occurred in these 30 days. Record outcomes, or import them: `leadloop import`.",
+        "No outcome occurred in these 30 days. Record outcomes where their leads are, or import them under Imports.",
     ),
     Kpi.CONVERSIONS: Named(
         "Deals won, 30 days", "each won outcome that was not voided",
-        "No deal was won in these 30 days. Record outcomes, or import them: `leadloop import`.",
+        "No deal was won in these 30 days. Record outcomes where their leads are, or import them under Imports.",
     ),
 }  # fmt: skip
 """Every number."""

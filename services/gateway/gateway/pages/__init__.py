@@ -28,7 +28,7 @@ from gateway.pages import (
     users,
     win_rates,
 )
-from gateway.pages.navigation import menu
+from gateway.pages.navigation import leads_to, menu
 from gateway.rendering import TEMPLATES
 
 STATIC: Final = StaticFiles(directory=Path(__file__).parents[1] / "static", packages=[("js_lib_htmx", "static/htmx")])
@@ -53,7 +53,7 @@ PARTS: Final = (
 )
 """What there is behind the gate, and what whoever reads it needs, and whoever changes it."""
 
-TEMPLATES.globals["menu"] = menu
+TEMPLATES.globals |= {"menu": menu, "leads_to": leads_to}
 router = APIRouter(include_in_schema=False)
 for public in (sign_in, unsubscribe):
     router.include_router(public.router)

@@ -127,7 +127,8 @@ def watching(service: Service) -> Watching:
             return None
         lines = [tell(event) for event in events.events]
         zone = await _time_zone(service, tenant)
-        return Newest(newest, fragment("activity_lines.html", lines=lines, zone=zone, now=datetime.now(UTC)))
+        now = datetime.now(UTC)
+        return Newest(newest, fragment("activity_lines.html", tenant=tenant, lines=lines, zone=zone, now=now))
 
     return Watching(look)
 

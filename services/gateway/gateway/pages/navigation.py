@@ -53,3 +53,8 @@ def menu(allowed: Collection[str]) -> Iterator[tuple[str, list[Place]]]:
     for group, places in MENU:
         if seen := [place for place in places if place.needs in allowed]:
             yield group, seen
+
+
+def leads_to(allowed: Collection[str], path: str) -> bool:
+    """Whether somebody is shown the page with this path in the menu, and so may be sent there by another."""
+    return any(place.path == path and place.needs in allowed for _, places in MENU for place in places)
