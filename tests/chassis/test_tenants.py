@@ -87,7 +87,7 @@ async def test_what_was_sent_to_no_tenant_is_put_away_alone_and_redriven_when_th
             assert await submissions(scene) == [2, 5]
             assert [letter["reason"] for letter in letters] == [NO_SUCH_TENANT] * 2
             await newcomer.ask(CREATE)
-            await scene.ask(
+            await newcomer.ask(
                 RedriveDeadLetters(dead_letter_ids=[letter["dead_letter_id"] for letter in letters]), of=ledger.NAME
             )
             assert await submissions(newcomer) == [3, 4]

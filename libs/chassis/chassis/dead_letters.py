@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis import paging
 from chassis.ids import MessageIds
 from chassis.keys import KeyService
 from chassis.received import Wire
@@ -28,6 +29,7 @@ _KEEP = """
 _OPEN = """
     select dead_letter_id, message_id, received_at, sealed from dead_letter
     where redriven_at is null and (cardinality(cast(:ids as bigint[])) = 0 or dead_letter_id = any(:ids))
+        and (cast(:only as text) is null or tenant = :only)
     order by dead_letter_id limit 1000 for update skip locked
 """
 
@@ -67,9 +69,9 @@ class DeadLetters:
             uow.publish(wire.tenant if letter.tenant_known else PLATFORM, event)
         return True
 
-    async def open(self, uow: UnitOfWork, ids: Sequence[int]) -> list[DeadLetter]:
-        """The given dead letters, or every one, not yet redriven, oldest first; locked until the unit of work ends."""
-        rows = await uow.execute(_OPEN, ids=list(ids))
+    async def open(self, uow: UnitOfWork, ids: Sequence[int], tenant: str) -> list[DeadLetter]:
+        """The given dead letters of a tenant's, or every one, not yet redriven, oldest first; locked until the unit of work ends."""
+        rows = await uow.execute(_OPEN, ids=list(ids), only=_only(tenant))
         opened = []
         for row in rows.all():
             content = await self._keys.unwrap(row.sealed, b"dead letter")
@@ -95,15 +97,26 @@ async def open_count(connection: AsyncConnection) -> int:
     return int(counted.scalar_one())
 
 
-async def listing(uow: UnitOfWork, limit: int) -> DeadLetterList:
-    """Dead letters, newest first, and how many are open per reason."""
+async def listing(uow: UnitOfWork, tenant: str, before: int | None, limit: int) -> DeadLetterList:
+    """A tenant's dead letters, newest first, from before one of them, and how many are open per reason."""
     rows = await uow.execute(
-        """select dead_letter_id, tenant, message_id, message_type, reason, size, buried_at, redriven_at
-           from dead_letter order by dead_letter_id desc limit :limit""",
-        limit=limit,
-    )
+        """select dead_letter_id, tenant, message_id, message_type, reason, size, buried_at, redriven_at from dead_letter
+           where (cast(:only as text) is null or tenant = :only)
+               and (cast(:before as bigint) is null or dead_letter_id < :before)
+           order by dead_letter_id desc limit :limit""",
+        only=_only(tenant), before=before, limit=limit + 1,
+    )  # fmt: skip
     letters = [DeadLetterView.model_validate(dict(row)) for row in rows.mappings()]
     counts = await uow.execute(
-        "select reason, count(*) as n from dead_letter where redriven_at is null group by reason order by n desc, reason"
+        """select reason, count(*) as n from dead_letter
+           where redriven_at is null and (cast(:only as text) is null or tenant = :only)
+           group by reason order by n desc, reason""",
+        only=_only(tenant),
     )
-    return DeadLetterList(dead_letters=letters, counts={row.reason: row.n for row in counts})
+    page, cursor = paging.cut(letters, limit, lambda letter: letter.dead_letter_id)
+    return DeadLetterList(dead_letters=list(page), counts={row.reason: row.n for row in counts}, next_cursor=cursor)
+
+
+def _only(tenant: str) -> str | None:
+    """Whose alone: the installation's own name stands for everybody."""
+    return None if tenant == PLATFORM else tenant

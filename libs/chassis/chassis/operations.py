@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis import dead_letters, inbox, jobs, outbox, tenants
+from chassis import dead_letters, inbox, jobs, outbox, paging, tenants
 from chassis.dead_letters import DeadLetters
 from chassis.jobs import Counts, Jobs
 from chassis.keys import TenantKeys
@@ -66,10 +66,11 @@ class Operations:
     async def _list_dead_letters(
         self, uow: UnitOfWork, request: Received[messages.ListDeadLetters]
     ) -> messages.DeadLetterList:
-        return await dead_letters.listing(uow, request.body.limit)
+        before = paging.after(request.body.cursor, int)
+        return await dead_letters.listing(uow, request.tenant, before, request.body.limit)
 
     async def _redrive(self, uow: UnitOfWork, request: Received[messages.RedriveDeadLetters]) -> messages.RedriveResult:
-        opened = await self._letters.open(uow, request.body.dead_letter_ids)
+        opened = await self._letters.open(uow, request.body.dead_letter_ids, request.tenant)
         for letter in opened:
             await dead_letters.mark_redriven(uow, letter.dead_letter_id)
             await inbox.forget(uow, letter.message_id, letter.wire)

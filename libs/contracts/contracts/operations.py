@@ -84,13 +84,16 @@ class DeadLetterList(Reply):
     """Newest first."""
     counts: dict[str, int]
     """How many there are per reason."""
+    next_cursor: str | None = None
 
 
 class ListDeadLetters(Request[DeadLetterList]):
-    """Dead letters and how many there are per reason; what they held stays sealed."""
+    """Dead letters of the tenant in the subject, or of all asked as the platform, and how many there are per reason, a page at a time; what
+    they held stays sealed."""
 
     topic: ClassVar = Topic(EACH_SERVICE, Kind.REQUEST, "list_dead_letters")
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    cursor: Annotated[str, Field(max_length=20)] | None = None
 
 
 class RedriveResult(Reply):
@@ -101,11 +104,11 @@ class RedriveResult(Reply):
 
 
 class RedriveDeadLetters(Request[RedriveResult]):
-    """Open dead letters and handle them again."""
+    """Open dead letters of the tenant in the subject, or of all asked as the platform, and handle them again."""
 
     topic: ClassVar = Topic(EACH_SERVICE, Kind.REQUEST, "redrive_dead_letters")
     dead_letter_ids: Annotated[list[int], Field(max_length=1000)] = []
-    """Which; all that were not yet redriven, if empty."""
+    """Which; all that were not yet redriven, if empty. Another tenant's are none."""
 
 
 class RepublishResult(Reply):

@@ -70,13 +70,13 @@ class Principal:
     role: Role | None = None
     user_id: UUID | None = None
 
-    async def ask(self, request: Ask[R], *, seconds: float = 5.0) -> R:
-        """A service's reply to a request on their tenant's behalf.
+    async def ask(self, request: Ask[R], *, of: str = "", seconds: float = 5.0) -> R:
+        """A service's reply to a request on their tenant's behalf; `of` names the service where each has the request.
 
         Raises:
             ProblemError: it was refused, or nobody answered in time.
         """
-        return await self._caller.ask(self.tenant, request, seconds=seconds, cause=self.cause)
+        return await self._caller.ask(self.tenant, request, of=of, seconds=seconds, cause=self.cause)
 
     def on_behalf_of(self) -> OnBehalfOf:
         """Them, as intake wants to know for whom it shows what is personal.

@@ -63,7 +63,7 @@ class RateSettings(BaseSettings):
 
     reading: PerMinute = 1200
     writing: PerMinute = 600
-    pages: PerMinute = 1200
+    pages: PerMinute = 3000
     submitting: PerMinute = 60_000
     incoming: PerMinute = 1200
     uploading: PerMinute = 600

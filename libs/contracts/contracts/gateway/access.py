@@ -37,7 +37,7 @@ class Scope(StrEnum):
     ALERTS_WRITE = "alerts:write"
     OPERATIONS_READ = "operations:read"
     OPERATIONS_WRITE = "operations:write"
-    """To run jobs, to redrive dead letters, to replay."""
+    """To redrive dead letters, to replay; of superadmins, to run jobs."""
     SETTINGS_READ = "settings:read"
     SETTINGS_WRITE = "settings:write"
     USERS_READ = "users:read"

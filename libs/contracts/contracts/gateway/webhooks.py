@@ -16,6 +16,7 @@ class WebhookSecretInfo(BaseModel):
     """A secret, of which nothing is shown but that it is there."""
 
     secret_id: UUID
+    """Which; it tells no more of it than when it was made."""
     created_at: datetime
     created_by: str
     ends_at: datetime | None

@@ -2,11 +2,10 @@
 
 from typing import Annotated, Final, TypeVar
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from chassis.service import Service
-from contracts.catalogue import SERVICES
-from contracts.message import PLATFORM, ProblemCode, ProblemError, Reply
+from contracts.message import PLATFORM, Reply
 from contracts.message import Request as Ask
 from contracts.operations import (
     DeadLetterList,
@@ -20,13 +19,13 @@ from contracts.operations import (
     RunJob,
     ServiceStatus,
 )
+from gateway.api.services import REDRIVE_SECONDS, known_service
 from gateway.gate import Superadmin
 from gateway.problems import DOCUMENTED
 
 router = APIRouter(prefix="/superadmin/api/services/{service}", tags=["operations"], responses=DOCUMENTED)
 
 R = TypeVar("R", bound=Reply)
-_REDRIVE_SECONDS: Final = 600.0
 _JOB_SECONDS: Final = 3600.0
 
 
@@ -34,10 +33,8 @@ class Desk:
     """Asks one service about the installation, for a superadmin."""
 
     def __init__(
-        self, request: Request, principal: Superadmin, service: Annotated[str, Path(description="Which service.")]
+        self, request: Request, principal: Superadmin, service: Annotated[str, Depends(known_service)]
     ) -> None:
-        if service not in SERVICES:
-            raise ProblemError(ProblemCode.NOT_FOUND, f"there are {', '.join(SERVICES)}", "service")
         self._of = service
         self._cause = principal.cause
         self._service: Service = request.app.state.service
@@ -77,4 +74,4 @@ async def list_dead_letters(desk: AtDesk, query: Annotated[ListDeadLetters, Quer
 @router.post("/dead-letters/redrive")
 async def redrive_dead_letters(desk: AtDesk, which: RedriveDeadLetters) -> RedriveResult:
     """Have the service handle dead letters again: those named, or all that were not yet."""
-    return await desk.ask(which, seconds=_REDRIVE_SECONDS)
+    return await desk.ask(which, seconds=REDRIVE_SECONDS)

@@ -22,7 +22,7 @@ _RUN: Final = _WORK | {
 OF_ROLE: Final[Mapping[Role, frozenset[Scope]]] = {
     Role.VIEWER: _READ,
     Role.AGENT: _WORK,
-    Role.OPERATOR: _RUN,
+    Role.OPERATOR: _RUN | {Scope.OPERATIONS_WRITE},
     Role.AUDITOR: _READ | {Scope.USERS_READ, Scope.AUDIT_READ, Scope.OPERATIONS_READ},
     Role.ADMIN: frozenset(Scope),
     Role.SUPERADMIN: frozenset(Scope),
