@@ -92,7 +92,9 @@ async def test_a_column_is_counted_so_far_and_no_further(desk: Desk, monkeypatch
     assert (none.count, none.more, len(none.leads)) == (2, True, 1)
 
 
-@pytest.mark.parametrize("cursor", ["x", "2026-01-05~x", f"2026-01-05T00:00:00~{UUID(int=7)}"])
+@pytest.mark.parametrize(
+    "cursor", ["x", "2026-01-05~x", f"0001-01-01T00:00:00+14:00~{UUID(int=7)}", f"2026-01-05T00:00:00~{UUID(int=7)}"]
+)
 async def test_a_cursor_that_is_none_is_refused(desk: Desk, cursor: str) -> None:
     with pytest.raises(ProblemError, match="not a cursor"):
         await desk.ask(LeadBoard(column=Stage.WON, cursor=cursor))

@@ -29,8 +29,8 @@ class Place:
         """Raises ValueError where the text is none."""
         at, _, lead_id = text.partition("~")
         moment = None if at == _NEVER else datetime.fromisoformat(at)
-        if moment and moment.tzinfo is None:
-            raise ValueError("a moment without a time zone")
+        if moment and (moment.tzinfo is None or not 1 < moment.year < 9999):
+            raise ValueError("no moment of ours")
         return cls(moment, UUID(lead_id))
 
 

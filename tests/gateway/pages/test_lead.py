@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from html import unescape
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
@@ -213,6 +214,28 @@ async def test_the_page_says_why_a_lead_went_where_it_did_and_an_agent_claims_an
     await until(owned, what="the agent's having the lead again")
     assert (await agent.post(f"{address}/complete")).status_code == 303
     assert "Status closed" in text((await agent.get(address)).text, "work")
+
+
+async def test_the_page_has_the_messages_to_the_lead_and_why_one_has_not_left(gateway: Gateway, acme: Tenancy) -> None:
+    async def made(path: str, body: dict[str, Any]) -> Any:
+        return (await acme.client.post(acme.path(path), json=body)).raise_for_status().json()
+
+    lead_id = await new_lead(acme, email="ada@example.com")
+    template = await made("/templates", {"name": "hello", "kind": "email", "subject": "Hello", "body": "Hello"})
+    steps = [{"kind": "email", "variants": [{"template_id": template["template_id"]}]}]
+    await made("/campaigns", {"title": "Spring <b>fair</b>", "steps": steps})
+    async with signed_in(gateway, acme.name, Role.VIEWER) as viewer:
+
+        async def explained() -> str:
+            page = (await viewer.get(f"/t/{acme.name}/leads/{lead_id}")).raise_for_status().text
+            return page if "Why it has not been sent" in page else ""
+
+        page = await until(explained, what="a message that waits")
+        told = text(page, "outreach")
+        assert (
+            "Spring <b>fair</b>, step 1, email queued" in told and "Why it has not been sent: account healthy" in told
+        )
+        assert "keeps it account healthy" in told and "passes campaign running" in told
 
 
 async def test_the_timeline_has_every_event_of_the_lead_a_page_at_a_time(
