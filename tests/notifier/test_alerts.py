@@ -10,7 +10,7 @@ import pytest
 
 from contracts.intake.leads import LeadAccepted
 from contracts.message import ProblemCode, ProblemError
-from contracts.notifier import DismissAlert, ListAlerts
+from contracts.notifier import AcknowledgeAlert, DismissAlert, ListAlerts
 from contracts.operations import ListJobs
 from contracts.outcomes import MissingOutcomes
 from contracts.taxonomy import AlertCategory, Severity, Tier, Timeline
@@ -221,3 +221,37 @@ async def test_the_database_refuses_a_second_open_alert_for_a_condition(platform
                               evidence, now() from notifier.alert where tenant_id = $1""",
                     tenant,
                 )
+
+
+async def test_somebody_sees_to_an_alert_which_stays_open(platform: Platform, tenant: str) -> None:
+    async with notifier(platform, tenant) as scene:
+        scene.missing(tenant, uuid4())
+        await scene.look()
+        (alert,) = await scene.alerts(tenant)
+        for who in ("user:7", "user:8"):
+            seen = await platform.caller.ask(tenant, AcknowledgeAlert(alert_id=alert.alert_id, acknowledged_by=who))
+            assert (seen.acknowledged_by, seen.dismissed_at) == ("user:7", None), "who said so first"
+        assert await names_of_events(scene, tenant) == ["alert_raised", "alert_acknowledged"]
+        for wanted, found in [
+            (ListAlerts(acknowledged=True), 1),
+            (ListAlerts(acknowledged=False), 0),
+            (ListAlerts(severity=Severity.WARNING, category=AlertCategory.OPS, code="OUTCOME_MISSING"), 1),
+            (ListAlerts(severity=Severity.CRITICAL), 0),
+            (ListAlerts(category=AlertCategory.PERFORMANCE), 0),
+            (ListAlerts(code="CAPTCHA"), 0),
+        ]:
+            assert len((await platform.caller.ask(tenant, wanted)).alerts) == found, wanted
+        await platform.caller.ask(tenant, DismissAlert(alert_id=alert.alert_id, dismissed_by="user:7"))
+        with pytest.raises(ProblemError, match="no such alert"):
+            await platform.caller.ask(tenant, AcknowledgeAlert(alert_id=uuid4(), acknowledged_by="user:7"))
+
+
+async def test_nobody_sees_to_an_alert_that_is_closed(platform: Platform, tenant: str) -> None:
+    async with notifier(platform, tenant) as scene:
+        scene.missing(tenant, uuid4())
+        await scene.look()
+        (alert,) = await scene.alerts(tenant)
+        await platform.caller.ask(tenant, DismissAlert(alert_id=alert.alert_id, dismissed_by="user:7"))
+        closed = await platform.caller.ask(tenant, AcknowledgeAlert(alert_id=alert.alert_id, acknowledged_by="user:8"))
+        assert closed.acknowledged_by is None
+        assert await names_of_events(scene, tenant) == ["alert_raised", "alert_dismissed"]

@@ -1,5 +1,6 @@
 """What every service answers about itself, and what it clears away each night."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -19,6 +20,9 @@ from contracts.message import Message
 
 log = get_logger("operations")
 
+Lags = Awaitable[list[tuple[str, int]]]
+"""Each stream that the service reads, with how many of its messages it has not handled."""
+
 _INBOX_DAYS = 30
 """Longer than the streams keep a message (7 days) and operators publish again (14 days)."""
 _OUTBOX_DAYS = 14
@@ -30,11 +34,14 @@ _DEAD_LETTER_DAYS = 90
 class Operations:
     """The answers to `contracts.operations`."""
 
-    def __init__(self, jobs: Jobs, letters: DeadLetters, processor: Processor, keys: TenantKeys) -> None:
+    def __init__(
+        self, jobs: Jobs, letters: DeadLetters, processor: Processor, keys: TenantKeys, lags: Callable[[], Lags]
+    ) -> None:
         self._jobs = jobs
         self._letters = letters
         self._processor = processor
         self._keys = keys
+        self._lags = lags
 
     def answers(self) -> dict[type[Message], Answer]:
         """All that are given within a unit of work; see `run_job` for the one that is not."""
@@ -61,6 +68,7 @@ class Operations:
             outbox_last=last,
             outbox_first_unsent=first_unsent,
             dead_letters=backlog.dead_letters,
+            consumers=[messages.ConsumerStatus(stream=stream, lag=lag) for stream, lag in await self._lags()],
         )
 
     async def _list_dead_letters(

@@ -99,7 +99,7 @@ class Service:
         self._consumers: list[Consumer] = []
         self._consuming: list[asyncio.Task[None]] = []
         self._background: list[asyncio.Task[None]] = []
-        operations = Operations(self.jobs, letters, self._processor, keys)
+        operations = Operations(self.jobs, letters, self._processor, keys, self._lags)
         responses: dict[type[Message], Respond] = {
             request: in_unit_of_work(self.database, known, answer)
             for request, answer in {**operations.answers(), **(answers or {})}.items()
@@ -117,6 +117,9 @@ class Service:
         """How many messages of a stream the service has not handled; usable once the service runs."""
         (consumer,) = (consumer for consumer in self._consumers if consumer.stream == stream)
         return await consumer.behind()
+
+    async def _lags(self) -> list[tuple[str, int]]:
+        return [(consumer.stream.name, await consumer.behind()) for consumer in self._consumers]
 
     async def start(self) -> None:
         """Consume, relay, tick and watch from here on; the broker must be connected."""

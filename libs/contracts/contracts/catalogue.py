@@ -81,7 +81,7 @@ _FEED: Final = ("gateway",)
 _DECLARED: Final = (
     _event(gateway.TenantChanged, *SERVICES),
     _order(gateway.CreateTenant),
-    _order(gateway.ChangeTenant),
+    _order(gateway.ChangeTenant, "gateway"),
     _order(gateway.ListTenants, *(service for service in SERVICES if service != "gateway")),
     _order(users.ListUsers, "gateway"),
     _order(users.GetUser, "gateway"),
@@ -298,9 +298,11 @@ _DECLARED: Final = (
     _order(replay.Replay, "gateway"),
     _order(replay.Validate, "gateway"),
     _order(notifier.ListAlerts, "gateway"),
+    _order(notifier.AcknowledgeAlert, "gateway"),
     _order(notifier.DismissAlert, "gateway"),
     _event(notifier.AlertRaised),
     _event(notifier.AlertResolved),
+    _event(notifier.AlertAcknowledged),
     _event(notifier.AlertDismissed),
 )
 

@@ -34,6 +34,16 @@ class AlertResolved(Event):
     occurred_at: datetime
 
 
+class AlertAcknowledged(Event):
+    """Somebody sees to an open alert, which stays open."""
+
+    topic: ClassVar = Topic("notifier", Kind.EVENT, "alert_acknowledged")
+    alert_id: UUID
+    code: AlertCode
+    acknowledged_by: Actor
+    occurred_at: datetime
+
+
 class AlertDismissed(Event):
     """Somebody closed an open alert."""
 
@@ -63,6 +73,10 @@ class AlertView(Reply):
     dismissed_at: datetime | None = None
     """When somebody dismissed the alert."""
     dismissed_by: str | None = None
+    acknowledged_at: datetime | None = None
+    """Since when somebody sees to it."""
+    acknowledged_by: str | None = None
+    """Who sees to it."""
 
 
 class AlertPage(Reply):
@@ -74,13 +88,27 @@ class AlertPage(Reply):
 
 
 class ListAlerts(Request[AlertPage]):
-    """Alerts, newest first, a page at a time."""
+    """Alerts that match everything given, newest first, a page at a time."""
 
     topic: ClassVar = Topic("notifier", Kind.REQUEST, "list_alerts")
     all: bool = False
     """Those that are no longer open, too."""
+    acknowledged: bool | None = None
+    """Only those that somebody sees to, or only those that nobody does."""
+    severity: Severity | None = None
+    category: AlertCategory | None = None
+    code: Annotated[str, Field(max_length=64, pattern=r"^[A-Z0-9_]+$", examples=["OUTCOME_MISSING"])] | None = None
+    """Only those of this condition."""
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=200)] | None = None
+
+
+class AcknowledgeAlert(Request[AlertView]):
+    """Say that somebody sees to an open alert, so that nobody else does; who said so first stays."""
+
+    topic: ClassVar = Topic("notifier", Kind.REQUEST, "acknowledge_alert")
+    alert_id: UUID
+    acknowledged_by: Actor
 
 
 class DismissAlert(Request[AlertView]):

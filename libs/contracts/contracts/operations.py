@@ -30,6 +30,15 @@ class PersonalDataDropped(Event):
     """What was dropped, counted by kind."""
 
 
+class ConsumerStatus(BaseModel):
+    """How far a service has come with a stream."""
+
+    stream: str
+    """The stream, as the broker calls it."""
+    lag: int
+    """Messages that the service has not handled yet."""
+
+
 class ServiceStatus(Reply):
     """How a service is doing."""
 
@@ -43,6 +52,8 @@ class ServiceStatus(Reply):
     """The number of the first event not yet published; empty when there are none."""
     dead_letters: int
     """Dead letters not yet redriven."""
+    consumers: list[ConsumerStatus] = []
+    """How far it has come with each stream that it reads."""
 
 
 class GetStatus(Request[ServiceStatus]):

@@ -36,6 +36,7 @@ def build(settings: Settings) -> Service:
         },
         answers={
             messages.ListAlerts: handlers.list_alerts,
+            messages.AcknowledgeAlert: handlers.acknowledge_alert,
             messages.DismissAlert: handlers.dismiss_alert,
         },
         jobs=[Job("missing_outcomes", "0 6 * * *", missing_outcomes)],

@@ -40,23 +40,46 @@ async def alert_of_stops(uow: UnitOfWork, received: Sequence[Received[StopEvent]
 async def list_alerts(uow: UnitOfWork, request: Received[messages.ListAlerts]) -> messages.AlertPage:
     ask = request.body
     before = paging.after(ask.cursor, UUID)
-    alerts = await store.alerts(uow, request.tenant, ask.all, before, ask.limit + 1)
+    alerts = await store.alerts(uow, request.tenant, ask, before)
     page = alerts[: ask.limit]
     return messages.AlertPage(alerts=page, next_cursor=str(page[-1].alert_id) if len(alerts) > ask.limit else None)
+
+
+async def acknowledge_alert(uow: UnitOfWork, request: Received[messages.AcknowledgeAlert]) -> messages.AlertView:
+    """Note who sees to an open alert; one that somebody sees to, or that is closed, stays as it is, and nothing is published."""
+    tenant, ask = request.tenant, request.body
+    acknowledged = await store.acknowledge(uow, tenant, ask.alert_id, ask.acknowledged_by)
+    alert = await _alert(uow, tenant, ask.alert_id)
+    if acknowledged:
+        event = messages.AlertAcknowledged(
+            alert_id=alert.alert_id, code=alert.code, acknowledged_by=ask.acknowledged_by, occurred_at=uow.now
+        )
+        uow.publish(tenant, event, request.envelope)
+    return alert
 
 
 async def dismiss_alert(uow: UnitOfWork, request: Received[messages.DismissAlert]) -> messages.AlertView:
     """Close an open alert; one that is closed already stays as it is, and nothing is published."""
     tenant, ask = request.tenant, request.body
     dismissed = await store.dismiss(uow, tenant, ask.alert_id, ask.dismissed_by)
-    alert = await store.alert(uow, tenant, ask.alert_id)
-    if alert is None:
-        raise ProblemError(
-            ProblemCode.NOT_FOUND, "this tenant has no such alert; list_alerts shows those it has", "alert_id"
-        )
+    alert = await _alert(uow, tenant, ask.alert_id)
     if dismissed:
         event = messages.AlertDismissed(
             alert_id=alert.alert_id, code=alert.code, dismissed_by=ask.dismissed_by, occurred_at=uow.now
         )
         uow.publish(tenant, event, request.envelope)
+    return alert
+
+
+async def _alert(uow: UnitOfWork, tenant: str, alert_id: UUID) -> messages.AlertView:
+    """An alert as it is now.
+
+    Raises:
+        ProblemError: `not_found`.
+    """
+    alert = await store.alert(uow, tenant, alert_id)
+    if alert is None:
+        raise ProblemError(
+            ProblemCode.NOT_FOUND, "this tenant has no such alert; list_alerts shows those it has", "alert_id"
+        )
     return alert

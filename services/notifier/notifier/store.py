@@ -5,13 +5,13 @@ from typing import Any
 from uuid import UUID
 
 from chassis.unit_of_work import UnitOfWork
-from contracts.notifier import AlertView
+from contracts.notifier import AlertView, ListAlerts
 from notifier.domain import Notice
 from notifier.domain_stops import Change, Code, Stopped
 
 _ALERTS = """
     select alert_id, category, code, severity, title, message, evidence, raised_at, resolved_at, dismissed_at,
-           dismissed_by
+           dismissed_by, acknowledged_at, acknowledged_by
     from alert where tenant_id = :tenant
 """
 _OPEN = "resolved_at is null and dismissed_at is null"
@@ -27,14 +27,19 @@ async def alert(uow: UnitOfWork, tenant: str, alert_id: UUID) -> AlertView | Non
     return found[0] if found else None
 
 
-async def alerts(uow: UnitOfWork, tenant: str, every: bool, before: UUID | None, limit: int) -> list[AlertView]:
-    """A page of alerts, newest first, from before one of them; the open ones, or `every` one."""
+async def alerts(uow: UnitOfWork, tenant: str, wanted: ListAlerts, before: UUID | None) -> list[AlertView]:
+    """A page of the alerts that are wanted, and one more, newest first, from before one of them."""
     return await _read(
         uow,
         f"""{_ALERTS} and (cast(:every as boolean) or ({_OPEN}))
+            and (cast(:acknowledged as boolean) is null or (acknowledged_at is not null) = :acknowledged)
+            and (cast(:severity as text) is null or severity = :severity)
+            and (cast(:category as text) is null or category = :category)
+            and (cast(:code as text) is null or code = :code)
             and (cast(:before as uuid) is null or alert_id < :before)
             order by alert_id desc limit :limit""",
-        tenant=tenant, every=every, before=before, limit=limit,
+        tenant=tenant, every=wanted.all, acknowledged=wanted.acknowledged, severity=wanted.severity,
+        category=wanted.category, code=wanted.code, before=before, limit=wanted.limit + 1,
     )  # fmt: skip
 
 
@@ -74,6 +79,16 @@ async def resolve(uow: UnitOfWork, tenant: str, code: str, condition: str = "") 
         tenant=tenant, code=code, condition=condition, now=uow.now,
     )  # fmt: skip
     return [row.alert_id for row in rows if row.was_open]
+
+
+async def acknowledge(uow: UnitOfWork, tenant: str, alert_id: UUID, acknowledged_by: str) -> bool:
+    """Whether there was such an alert, it was open, and nobody saw to it."""
+    acknowledged = await uow.execute(
+        f"""update alert set acknowledged_at = :now, acknowledged_by = :acknowledged_by
+            where tenant_id = :tenant and alert_id = :alert and {_OPEN} and acknowledged_at is null""",
+        tenant=tenant, alert=alert_id, acknowledged_by=acknowledged_by, now=uow.now,
+    )  # fmt: skip
+    return acknowledged.rowcount == 1
 
 
 async def dismiss(uow: UnitOfWork, tenant: str, alert_id: UUID, dismissed_by: str) -> bool:

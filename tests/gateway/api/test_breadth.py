@@ -15,7 +15,6 @@ from tests.gateway.conftest import Gateway, Tenancy, filled
 
 WITHOUT_A_ROUTE = {
     "create_tenant": "the installation's, by its operator",
-    "change_tenant": "the installation's, by its operator",
     "list_tenants": "the installation's, by its operator",
     "tokenise_source_ids": "between services",
     "get_submissions": "an upstream's, about what it published",

@@ -43,13 +43,18 @@ def _sample(schema: Schema, definitions: dict[str, Schema], name: str) -> Any:
     return _sample_of_type(schema, definitions, name)
 
 
+def values_of(schema: Schema) -> Any:
+    """The schema of a map's values, whatever its keys must look like."""
+    return schema.get("additionalProperties") or next(iter(schema.get("patternProperties", {}).values()), None)
+
+
 def _sample_of_type(schema: Schema, definitions: dict[str, Schema], name: str) -> Any:
     match schema.get("type"):
         case "object" if "properties" in schema:
             return {field: _sample(part, definitions, field) for field, part in schema["properties"].items()}
         case "object":
             key = _sample(schema.get("propertyNames", {"enum": ["key"]}), definitions, name)
-            return {key: _sample(schema["additionalProperties"], definitions, "")}
+            return {key: _sample(values_of(schema), definitions, "")}
         case "array":
             return [_sample(schema["items"], definitions, name)]
         case "string" if "pattern" in schema:

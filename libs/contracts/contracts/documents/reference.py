@@ -3,7 +3,7 @@
 import inspect
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from importlib import import_module
 from typing import Final
@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from contracts.catalogue import SERVICES
 from contracts.compatibility import Schema
 from contracts.documents.contract import Contract
+from contracts.documents.examples import values_of
 from contracts.documents.glossary import HEADERS
 from contracts.documents.schema import attribute_docstrings, nested_in, schema_of
 from contracts.message import EACH_SERVICE, Kind
@@ -127,31 +128,36 @@ def _described(schema: Schema) -> Iterator[str]:
     for name, field in schema["properties"].items():
         required = name in schema.get("required", ())
         meaning = _markdown(field["description"])
-        yield f"| `{name}` | {_markdown(_type_of(field, required))} | {_required(field, required)} | {meaning} |"
+        yield f"| `{name}` | {_markdown(type_of(field, required, _link))} | {need_of(field, required)} | {meaning} |"
     yield ""
 
 
-def _required(field: Schema, required: bool) -> str:
+def need_of(field: Schema, required: bool) -> str:
+    """Whether a field must be there, and what it is where it is not."""
     if required:
         return "yes"
     default = field.get("default")
     return f"no, `{json.dumps(default)}`" if isinstance(default, str | int | float) and default != "" else "no"
 
 
-def _type_of(field: Schema, required: bool) -> str:
-    """The type in words; that an optional field may be null goes without saying."""
+def type_of(field: Schema, required: bool, link: Callable[[str], str]) -> str:
+    """The type of a field in words; that an optional field may be null goes without saying.
+
+    Parameters:
+        link: names another type.
+    """
     if "$ref" in field:
-        return _link(field["$ref"].removeprefix("#/$defs/"))
+        return link(field["$ref"].rpartition("/")[2])
     if "anyOf" in field:
-        named = [_type_of(part, required) for part in field["anyOf"] if required or part != {"type": "null"}]
+        named = [type_of(part, required, link) for part in field["anyOf"] if required or part != {"type": "null"}]
         *most, last = dict.fromkeys(named)
         return f"{', '.join(most)} or {last}" if most else last
     if field.get("type") == "array":
-        return f"list of {_type_of(field['items'], required=True)}{_bounds(field, 'Items', '')}"
+        return f"list of {type_of(field['items'], True, link)}{_bounds(field, 'Items', '')}"
     if field.get("type") == "object":
-        values = field.get("additionalProperties")
-        names = f" from {_type_of(field['propertyNames'], required=True)}" if "propertyNames" in field else ""
-        return f"map{names} to {_type_of(values, required=True)}" if isinstance(values, dict) else "JSON object"
+        values = values_of(field)
+        names = f" from {type_of(field['propertyNames'], True, link)}" if "propertyNames" in field else ""
+        return f"map{names} to {type_of(values, True, link)}" if isinstance(values, dict) else "JSON object"
     named_type = _FORMATS.get(field.get("format", "")) or _TYPES.get(field.get("type", ""), "any JSON")
     bounds = _bounds(field, "Length", " characters") + _bounds(field, "imum", "")
     pattern = f" `{field['pattern']}`" if "pattern" in field else ""

@@ -100,6 +100,8 @@ class ListUsers(Request[UserPage]):
     """The tenant's users in the order in which they were added, a page at a time; those that were removed are left out."""
 
     topic: ClassVar = Topic("gateway", Kind.REQUEST, "list_users")
+    only: Annotated[list[UUID], Field(max_length=200)] = []
+    """Which; all, if empty."""
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=200)] | None = None
 

@@ -350,6 +350,9 @@ class AgentWorkload(Workload):
     """How much one agent of a workspace has to do."""
 
     user_id: str
+    load: float | None = None
+    """What they hold in proportion to what they can take there (capacity times weight), as `fairness` counts it; empty for whom it
+    does not count: who is away, or can take nothing."""
 
 
 class WorkspaceWorkload(Reply):

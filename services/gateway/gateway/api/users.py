@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict
 
 from contracts.gateway.sign_in import (
@@ -40,6 +40,8 @@ from gateway.gate import Admitted, Principal
 from gateway.identity.domain_access import OF_ROLE, beyond
 
 router = APIRouter(tags=["users"])
+
+SystemName = Annotated[Slug, Path(description="What the tenant calls the system.")]
 
 
 class NewUser(BaseModel):
@@ -139,7 +141,7 @@ async def list_sign_in_providers(principal: Admitted) -> SignInProviderList:
 
 
 @router.put("/sign-in-providers/{name}")
-async def set_sign_in_provider(principal: Admitted, name: Slug, settings: ProviderSettings) -> SignInProviderList:
+async def set_sign_in_provider(principal: Admitted, name: SystemName, settings: ProviderSettings) -> SignInProviderList:
     """Have users sign in by way of this system, too."""
     must_have(principal, settings.new_users)
     provider = NewSignInProvider(name=name, **settings.model_dump(exclude={"client_secret"}))
@@ -148,7 +150,7 @@ async def set_sign_in_provider(principal: Admitted, name: Slug, settings: Provid
 
 
 @router.delete("/sign-in-providers/{name}")
-async def remove_sign_in_provider(principal: Admitted, name: Slug) -> SignInProviderList:
+async def remove_sign_in_provider(principal: Admitted, name: SystemName) -> SignInProviderList:
     """Have nobody sign in this way any more."""
     return await principal.ask(RemoveSignInProvider(name=name, ordered_by=principal.actor))
 

@@ -34,7 +34,7 @@ class Handlers:
     async def list_users(self, uow: UnitOfWork, request: Received[users.ListUsers]) -> users.UserPage:
         ask, tenant = request.body, request.tenant
         after = paging.after(ask.cursor, UUID)
-        rows = await store_users.users(uow, tenant, after, ask.limit + 1)
+        rows = await store_users.users(uow, tenant, ask.only, after, ask.limit + 1)
         page, cursor = paging.cut(rows, ask.limit, lambda row: row["user_id"])
         key = await self._key(uow, tenant)
         found = [users.UserFields.model_validate(people.fields(row, key)) for row in page]

@@ -40,12 +40,15 @@ async def user_by_identity(uow: UnitOfWork, tenant: str, issuer: str, subject: s
     return rows.mappings().one_or_none()
 
 
-async def users(uow: UnitOfWork, tenant: str, after: UUID | None, limit: int) -> Sequence[RowMapping]:
-    """A page of those that were not removed, in the order in which they were added."""
+async def users(
+    uow: UnitOfWork, tenant: str, only: Sequence[UUID], after: UUID | None, limit: int
+) -> Sequence[RowMapping]:
+    """A page of those that were not removed, or of some of them, in the order in which they were added."""
     rows = await uow.execute(
         f"""{_USERS} and state <> 'removed' and (cast(:after as uuid) is null or user_id > :after)
+              and (cardinality(cast(:only as uuid[])) = 0 or user_id = any(cast(:only as uuid[])))
             order by user_id limit :limit""",
-        tenant=tenant, after=after, limit=limit,
+        tenant=tenant, only=list(only), after=after, limit=limit,
     )  # fmt: skip
     return rows.mappings().all()
 

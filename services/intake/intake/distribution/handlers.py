@@ -171,17 +171,20 @@ async def get_workload(uow: UnitOfWork, request: Received[messages.GetWorkload])
         raise no_such_workspace(workspaces)
     found = await workloads(uow, tenant, agents, workspaces)
     configuration = workspaces.get(workspace, WorkspaceConfiguration())
-    loads = []
+    loads = {}
     for agent in agents:
         seen = candidate(agent, configuration, uow.now)
         if agent["active"] and not agent["away"] and seen.capacity:
-            loads.append(agent["held"] / (seen.capacity * agent["weight"]))
+            loads[agent["user_id"]] = agent["held"] / (seen.capacity * agent["weight"])
     return messages.WorkspaceWorkload(
         workspace=workspace,
-        fairness=fairness(loads),
+        fairness=fairness(list(loads.values())),
         **await store.queue(uow, tenant, workspace),
         active_leads=await store.owned_in(uow, tenant, workspace),
-        agents=[messages.AgentWorkload(user_id=user, **load.model_dump()) for user, load in found.items()],
+        agents=[
+            messages.AgentWorkload(user_id=user, load=loads.get(user), **workload.model_dump())
+            for user, workload in found.items()
+        ],
     )
 
 
