@@ -14,5 +14,6 @@ async def test_each_place_of_the_menu_is_a_page_that_lets_in_whom_it_is_shown_to
 
 def test_a_group_of_which_somebody_may_see_nothing_is_not_there() -> None:
     assert [(group, [place.text for place in places]) for group, places in menu({Scope.SELF})] == [
-        ("Settings", ["Your account"])
+        ("System", ["Reference"]),
+        ("Settings", ["Your account"]),
     ]

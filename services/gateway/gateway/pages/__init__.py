@@ -13,13 +13,23 @@ from gateway.pages import (
     account,
     accounts,
     activity,
+    agents,
+    alerts,
+    audit,
     campaigns,
     dashboard,
+    distribution,
+    installation,
     keys,
     lead,
     leads,
+    limits,
     numbers,
+    operations,
     queue,
+    reference,
+    routing,
+    routing_drafts,
     sign_in,
     superadmin,
     suppressions,
@@ -46,10 +56,20 @@ PARTS: Final = (
     (suppressions, needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE)),
     (numbers, needs(Scope.NUMBERS_READ)),
     (win_rates, needs(Scope.NUMBERS_READ)),
+    (distribution, needs(Scope.ROUTING_READ, Scope.ROUTING_WRITE)),
+    (agents, needs(Scope.ROUTING_READ, Scope.ROUTING_WRITE)),
+    (routing, needs(Scope.ROUTING_READ, Scope.ROUTING_WRITE)),
+    (routing_drafts, needs(Scope.ROUTING_READ, Scope.ROUTING_WRITE)),
+    (alerts, needs(Scope.ALERTS_READ, Scope.ALERTS_WRITE)),
+    (operations, needs(Scope.OPERATIONS_READ, Scope.OPERATIONS_WRITE)),
+    (audit, needs(Scope.AUDIT_READ)),
+    (limits, needs(Scope.SETTINGS_READ, Scope.SETTINGS_WRITE)),
     (users, needs(Scope.USERS_READ, Scope.USERS_WRITE)),
     (keys, needs(Scope.USERS_READ, Scope.USERS_WRITE)),
+    (reference, needs(Scope.SELF)),
     (account, needs(Scope.SELF, Scope.SELF)),
     (superadmin, needs(Scope.SELF, Scope.SELF)),
+    (installation, needs(Scope.OPERATIONS_READ, Scope.OPERATIONS_WRITE)),
 )
 """What there is behind the gate, and what whoever reads it needs, and whoever changes it."""
 
@@ -58,5 +78,5 @@ router = APIRouter(include_in_schema=False)
 for public in (sign_in, unsubscribe):
     router.include_router(public.router)
 for part, needed in PARTS:
-    kind = Kind.SUPERADMIN if part is superadmin else Kind.PAGES
+    kind = Kind.SUPERADMIN if part in (superadmin, installation) else Kind.PAGES
     router.include_router(part.router, dependencies=[needed, limited(kind)])

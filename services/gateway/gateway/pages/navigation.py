@@ -35,10 +35,27 @@ MENU: Final[tuple[tuple[str, tuple[Place, ...]], ...]] = (
             Place("Suppressions", "/suppressions", Scope.OUTREACH_READ),
         ),
     ),
+    (
+        "Distribution",
+        (
+            Place("Distribution", "/distribution", Scope.ROUTING_READ),
+            Place("Routing", "/routing", Scope.ROUTING_READ),
+        ),
+    ),
     ("Numbers", (Place("Win rates", "/win-rates", Scope.NUMBERS_READ),)),
+    (
+        "System",
+        (
+            Place("Alerts", "/alerts", Scope.ALERTS_READ),
+            Place("Operations", "/operations", Scope.OPERATIONS_READ),
+            Place("Audit", "/audit", Scope.AUDIT_READ),
+            Place("Reference", "/reference", Scope.SELF),
+        ),
+    ),
     (
         "Settings",
         (
+            Place("Limits", "/settings/limits", Scope.SETTINGS_READ),
             Place("Users", "/settings/users", Scope.USERS_READ),
             Place("API keys", "/settings/keys", Scope.USERS_READ),
             Place("Your account", "/account", Scope.SELF),
