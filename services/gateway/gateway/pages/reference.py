@@ -50,10 +50,10 @@ async def reference(principal: Admitted, looked: Annotated[Looked, Query()], req
     )  # fmt: skip
 
 
-@router.get("/api/{name}")
-async def operation(principal: Admitted, name: Name, request: Request) -> Response:
+@router.get("/api/{operation}")
+async def operation(principal: Admitted, operation: Name, request: Request) -> Response:
     """An operation: what it needs, takes and answers."""
-    found = domain_reference.operation(await _document(request), name)
+    found = domain_reference.operation(await _document(request), operation)
     if found is None:
         raise ProblemError(ProblemCode.NOT_FOUND, "the API has no such operation; the reference lists those it has")
     return page(
@@ -70,10 +70,10 @@ async def messages(principal: Admitted, owner: Name) -> Response:
     return page("reference_messages.html", principal=principal, owner=owner, owners=list(OWNERS), lines=lines)
 
 
-@router.get("/messages/{name}")
-async def message(principal: Admitted, name: Name) -> Response:
+@router.get("/messages/{message}")
+async def message(principal: Admitted, message: Name) -> Response:
     """A message: its subject, who sends and reads it, and what it says."""
-    found = domain_reference.message(name)
+    found = domain_reference.message(message)
     if found is None:
         raise ProblemError(ProblemCode.NOT_FOUND, "there is no such message; the reference lists those there are")
     owner = next(shown for shown, owner in OWNERS.items() if owner == found.owner)

@@ -63,22 +63,22 @@ async def add_rule(principal: Admitted, version: Version, form: Filled) -> Respo
     return await _save_rule(principal, version, None, form)
 
 
-@router.get("/rules/{name}")
-async def rule(principal: Admitted, version: Version, name: Name) -> Response:
-    return await _rule(principal, version, name)
+@router.get("/rules/{rule}")
+async def rule(principal: Admitted, version: Version, rule: Name) -> Response:
+    return await _rule(principal, version, rule)
 
 
-@router.post("/rules/{name}")
-async def change_rule(principal: Admitted, version: Version, name: Name, form: Filled) -> Response:
-    return await _save_rule(principal, version, name, form)
+@router.post("/rules/{rule}")
+async def change_rule(principal: Admitted, version: Version, rule: Name, form: Filled) -> Response:
+    return await _save_rule(principal, version, rule, form)
 
 
-@router.post("/rules/{name}/delete")
-async def delete_rule(principal: Admitted, version: Version, name: Name) -> Response:
+@router.post("/rules/{rule}/delete")
+async def delete_rule(principal: Admitted, version: Version, rule: Name) -> Response:
     """A draft without the rule."""
     found = await _found(principal, version)
     content = _content(found)
-    del content["rules"][_place(found, name)]
+    del content["rules"][_place(found, rule)]
     return await _saved(principal, content, found)
 
 
@@ -92,27 +92,27 @@ async def add_workspace(principal: Admitted, version: Version, form: Filled) -> 
     return await _save_workspace(principal, version, None, form)
 
 
-@router.get("/workspaces/{name}")
-async def workspace(principal: Admitted, version: Version, name: Name) -> Response:
-    return await _workspace(principal, version, name)
+@router.get("/workspaces/{workspace}")
+async def workspace(principal: Admitted, version: Version, workspace: Name) -> Response:
+    return await _workspace(principal, version, workspace)
 
 
-@router.post("/workspaces/{name}")
-async def change_workspace(principal: Admitted, version: Version, name: Name, form: Filled) -> Response:
-    return await _save_workspace(principal, version, name, form)
+@router.post("/workspaces/{workspace}")
+async def change_workspace(principal: Admitted, version: Version, workspace: Name, form: Filled) -> Response:
+    return await _save_workspace(principal, version, workspace, form)
 
 
-@router.post("/workspaces/{name}/delete")
-async def delete_workspace(principal: Admitted, version: Version, name: Name) -> Response:
+@router.post("/workspaces/{workspace}/delete")
+async def delete_workspace(principal: Admitted, version: Version, workspace: Name) -> Response:
     """A draft without the workspace; refused while a rule sends leads there."""
     found = await _found(principal, version)
     content = _content(found)
-    if content["workspaces"].pop(name, None) is None:
-        raise _no_such(f"version {version} has no workspace {name}")
+    if content["workspaces"].pop(workspace, None) is None:
+        raise _no_such(f"version {version} has no workspace {workspace}")
     try:
         return await _saved(principal, content, found)
     except ValidationError as error:
-        return await _workspace(principal, version, name, wrong_with(error))
+        return await _workspace(principal, version, workspace, wrong_with(error))
 
 
 async def _save_rule(principal: Principal, version: int, name: str | None, form: Filled) -> Response:
