@@ -11,8 +11,9 @@ from typing import Annotated, Any, TypeAlias
 from cyclopts import Parameter
 from pydantic_core import ValidationError
 
+from chassis.exports.errors import LeadLoopError
 from contracts.message import ProblemError, is_tenant
-from leadloop.errors import LeadLoopError, told
+from leadloop.errors import told
 from leadloop.home import Home
 from leadloop.output import Answer, fail
 

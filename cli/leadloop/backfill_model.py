@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
+from chassis.exports.mapping_model import Constant, TableMapping
+from chassis.exports.rules import Rule
 from contracts.values import SourceSystem
-from leadloop.mapping_model import Constant, TableMapping
-from leadloop.rules import Rule
 
 
 def _some_rule(block: "PersonRules") -> "PersonRules":

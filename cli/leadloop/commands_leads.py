@@ -10,9 +10,11 @@ import nats.errors
 from rich.table import Table
 
 from chassis.caller import Caller
+from chassis.exports import mapping
+from chassis.exports.reading import Tally, unsent
+from chassis.exports.rows import Rows
 from contracts.catalogue import by_type
 from contracts.message import Kind
-from leadloop import mapping
 from leadloop.app import Common, Tenant
 from leadloop.commands_tenants import check_known
 from leadloop.errors_file import ErrorsFile, errors_found
@@ -20,8 +22,6 @@ from leadloop.importing import CHUNK, Import, Report
 from leadloop.installation import Installation
 from leadloop.output import Answer, CommandError, table
 from leadloop.progress import progress
-from leadloop.reading import Tally, unsent
-from leadloop.rows import Rows
 
 
 async def import_(

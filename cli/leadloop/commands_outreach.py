@@ -14,6 +14,9 @@ from typing import Any, TypeVar
 from rich.table import Table as ShownTable
 
 from chassis.caller import Caller
+from chassis.exports.mapping import MappingFile, load_as
+from chassis.exports.mapping_model import TableMapping
+from chassis.exports.rows import Table
 from contracts.cells import harmless
 from contracts.outreach.backfill import BackfillPending, BackfillSent, ImportSuppressions
 from contracts.outreach.people import ListSuppressions, SuppressionView
@@ -23,12 +26,9 @@ from leadloop.commands_tenants import check_known
 from leadloop.errors_file import ErrorsFile, errors_found
 from leadloop.handing_over import Ask, HandingOver, Report, pending_rows, sent_rows, suppression_rows
 from leadloop.installation import Installation
-from leadloop.mapping import MappingFile, load_as
-from leadloop.mapping_model import TableMapping
 from leadloop.output import Answer, table
 from leadloop.patience import patiently
 from leadloop.progress import progress
-from leadloop.rows import Table
 
 M = TypeVar("M", bound=TableMapping)
 _PAGE = 200

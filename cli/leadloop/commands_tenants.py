@@ -14,6 +14,7 @@ from cyclopts import Parameter
 from pydantic import ValidationError
 
 from chassis.caller import Caller, inbox_prefix
+from chassis.exports.errors import reason
 from contracts.catalogue import SERVICES
 from contracts.gateway import ChangeTenant, CreateTenant, ListTenants, NewTenantSettings, TenantView
 from contracts.gateway.keys import CreateApiKey, RevokeApiKey
@@ -21,7 +22,6 @@ from contracts.gateway.sign_in import CreateSignInLink
 from contracts.message import PLATFORM, ProblemCode, ProblemError
 from contracts.operations import GetTenant, JobRunView, JobState, ListJobs, RotateKeys, RunJob
 from leadloop.app import Common, Tenant
-from leadloop.errors import reason
 from leadloop.installation import Installation
 from leadloop.output import Answer, CommandError, table
 from leadloop.patience import patiently

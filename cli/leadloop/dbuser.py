@@ -10,7 +10,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from leadloop.errors import LeadLoopError
+from chassis.exports.errors import LeadLoopError
 from leadloop.process import run_as
 
 USER = "leadloop-db"

@@ -14,6 +14,9 @@ import nats.errors
 from uuid_utils.compat import uuid7
 
 from chassis.caller import Caller
+from chassis.exports import mapping
+from chassis.exports.mapping_model import Mapping
+from chassis.exports.rows import Rows
 from chassis.received import encode
 from contracts.gateway.sign_in import CreateSignInLink
 from contracts.intake.leads import SubmitLead
@@ -21,13 +24,11 @@ from contracts.message import Command, Envelope
 from contracts.outcomes import Outcome, RecordOutcomes
 from contracts.taxonomy import OutcomeType
 from contracts.values import LeadRef
-from leadloop import generator, mapping
+from leadloop import generator
 from leadloop.commands_tenants import create
 from leadloop.errors_file import ErrorsFile
 from leadloop.importing import Import
 from leadloop.installation import Installation
-from leadloop.mapping_model import Mapping
-from leadloop.rows import Rows
 
 TENANT = "demo"
 HISTORY_ROWS = 2000

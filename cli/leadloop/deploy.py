@@ -32,6 +32,7 @@ from sqlalchemy.exc import DBAPIError
 
 from chassis import schema, topology
 from chassis.caller import Caller, inbox_prefix
+from chassis.exports.errors import LeadLoopError
 from chassis.failures import describe
 from chassis.keys import FileKeyService
 from contracts.catalogue import OPERATOR, SERVICES
@@ -40,7 +41,6 @@ from contracts.gateway.sign_in import CreateSignInLink
 from contracts.message import ProblemError
 from leadloop import commands_tenants, nkey
 from leadloop.embedded.valkey import valkey_configuration
-from leadloop.errors import LeadLoopError
 from leadloop.home import write_atomically
 from leadloop.output import fail
 

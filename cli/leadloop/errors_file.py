@@ -8,9 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
+from chassis.exports.errors import LeadLoopError
+from chassis.exports.rows import BadRow
 from contracts.cells import harmless
-from leadloop.errors import LeadLoopError
-from leadloop.rows import BadRow
 
 COLUMNS = ["row", "line", "field", "reason"]
 """What a spreadsheet takes for the beginning of a formula (OWASP, CSV Injection)."""

@@ -12,15 +12,15 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from pydantic import BaseModel
 
 from chassis.caller import Caller
+from chassis.exports.csv_records import Record
+from chassis.exports.mapping import MappingFile
+from chassis.exports.mapping_model import TableMapping
+from chassis.exports.rows import BadRow, Table, checked, columns_of, takes
 from contracts.message import Request
 from contracts.outreach.backfill import MOST_ROWS, PendingRow, RowResults, RowVerdict, SentRow, SuppressionRow
 from leadloop.backfill_model import PendingMapping, SentMapping, SuppressionMapping
-from leadloop.csv_records import Record
 from leadloop.errors_file import ErrorsFile
-from leadloop.mapping import MappingFile
-from leadloop.mapping_model import TableMapping
 from leadloop.patience import patiently
-from leadloop.rows import BadRow, Table, checked, columns_of, takes
 
 R = TypeVar("R", SentRow, PendingRow, SuppressionRow)
 _MOST_BYTES = 500_000

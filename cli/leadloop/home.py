@@ -22,8 +22,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from chassis.exports.errors import LeadLoopError
 from leadloop import dbuser
-from leadloop.errors import LeadLoopError
 
 FORMAT = 1
 ENVIRONMENT_VARIABLE = "LEADLOOP_HOME"

@@ -19,15 +19,16 @@ from nats.aio.client import Client
 from uuid_utils.compat import uuid7
 
 from chassis.caller import Caller
+from chassis.exports.reading import Tally, Unsent, unsent
+from chassis.exports.rows import BadRow, Prepared, Row, Rows
+from chassis.exports.verdicts import refused_for
 from chassis.outlet import Outgoing
 from contracts.intake.leads import CountSubmissions, GetImportKey, GetSubmissions, LeadVerdict, SubmissionView
 from contracts.message import Envelope, Reply, Request
-from contracts.outcomes import REASON_UNKNOWN, CountRecordings, GetRecordings, OutcomeVerdict, RecordingView, Refusal
+from contracts.outcomes import CountRecordings, GetRecordings, OutcomeVerdict, RecordingView
 from leadloop.errors_file import ErrorsFile
 from leadloop.output import CommandError
 from leadloop.patience import patiently, settle, until_handled
-from leadloop.reading import Tally, Unsent, unsent
-from leadloop.rows import BadRow, Prepared, Row, Rows
 from leadloop.sending import Sender
 
 R = TypeVar("R", bound=Reply)
@@ -38,15 +39,6 @@ CHUNK = 500
 """Rows taken at once."""
 _ASKED = 1000
 """Verdicts asked for at once; a request takes no more ids."""
-_REFUSED: dict[str | None, tuple[str, str]] = {
-    REASON_UNKNOWN: ("reason_code", "is none of the tenant's: `leadloop tenant set` shows them, and sets them"),
-    Refusal.IN_FUTURE: ("occurred_at", "lies in the future: record what has happened"),
-    Refusal.LEAD_UNKNOWN: (
-        "type",
-        "was refused, as its lead had not come within 24 hours: record it over the HTTP API",
-    ),
-}
-"""The field at fault and what to do. A rejected lead is an error of its own, which its outcomes do not repeat."""
 QUIET_SECONDS = 60.0
 """How long no verdict may come before it is looked into."""
 
@@ -248,9 +240,8 @@ class Import:
             self.report.outcomes_blocked += result.verdict is OutcomeVerdict.BLOCKED
             self.report.outcomes_refused += result.verdict is OutcomeVerdict.REFUSED
             self.report.outcomes_waiting += result.verdict is OutcomeVerdict.WAITING
-            if result.verdict is OutcomeVerdict.REFUSED and result.refusal is not Refusal.LEAD_REJECTED:
-                why = result.refusal or result.refused_for
-                field, reason = _REFUSED.get(why, ("type", f"was refused: {why}"))
+            if why := refused_for(result):
+                field, reason = why
                 self._errors.write(row.flaw(at, field, f"{result.type} {reason}"))
 
     async def _ask(self, request: Request[R]) -> R:

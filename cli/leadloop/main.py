@@ -8,7 +8,7 @@ import sys
 
 from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
-from leadloop.errors import LeadLoopError
+from chassis.exports.errors import LeadLoopError
 from leadloop.output import fail
 
 app = App(

@@ -10,7 +10,7 @@ from pydantic_core import to_jsonable_python
 from rich.console import Console
 from rich.table import Table
 
-from leadloop.errors import LeadLoopError
+from chassis.exports.errors import LeadLoopError
 
 _WIDE = 400
 Data = Mapping[str, Any] | Sequence[Any]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from leadloop.errors import LeadLoopError
+from chassis.exports.errors import LeadLoopError
 
 PROBE_TIMEOUT = 2.0
 """Seconds that a process has to answer whether it is ready."""

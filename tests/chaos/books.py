@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from chassis.exports import mapping
+from chassis.exports.rows import Row, Rows
 from contracts.aggregator.win_rates import Dimension, WinRates
 from contracts.catalogue import SERVICES
 from contracts.intake.leads import GetImportKey, LeadAccepted
 from contracts.outcomes import OutcomeRecorded, OutcomeRefused
-from leadloop import mapping
 from leadloop.generator import Shape, write
-from leadloop.rows import Row, Rows
 from tests.chaos.system import System
 from tests.cli.expected import WinRate, expected_win_rates
 

@@ -8,12 +8,12 @@ from typing import Literal
 
 import pytest
 
+from chassis.exports.mapping import load
+from chassis.exports.rows import Row, Rows
 from contracts.intake.leads import SubmitLead
 from contracts.outcomes import RecordOutcomes
 from contracts.taxonomy import key
 from leadloop.generator import Shape, write
-from leadloop.mapping import load
-from leadloop.rows import Row, Rows
 from tests.cli.expected import OPPOSITE, Expected, WinRate, expected_win_rates
 
 ROOT = Path(__file__).parents[2]

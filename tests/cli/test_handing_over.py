@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from chassis.caller import Caller
+from chassis.exports.mapping import MappingError, load_as, loads_as
+from chassis.exports.rows import BadRow, Table
 from contracts.intake.people import PersonRef
 from contracts.message import Request
 from contracts.outreach.backfill import (
@@ -33,8 +35,6 @@ from leadloop.backfill_model import (
 )
 from leadloop.errors_file import ErrorsFile
 from leadloop.handing_over import HandedRow, HandingOver, Report, pending_rows, sent_rows, suppression_rows
-from leadloop.mapping import MappingError, load_as, loads_as
-from leadloop.rows import BadRow, Table
 from tests.platform import Platform
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

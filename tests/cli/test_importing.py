@@ -10,6 +10,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from chassis.caller import inbox_prefix
+from chassis.exports.mapping import MappingError, loads
+from chassis.exports.rows import BadRow, Row, Rows
 from contracts.catalogue import OPERATOR
 from contracts.gateway import TenantChanged, TenantSettings
 from contracts.intake.leads import GetImportKey, SubmitLead
@@ -21,9 +23,7 @@ from contracts.values import LeadRef
 from leadloop import importing
 from leadloop.errors_file import ErrorsFile
 from leadloop.importing import Import, Report
-from leadloop.mapping import MappingError, loads
 from leadloop.output import CommandError
-from leadloop.rows import BadRow, Row, Rows
 from tests.platform import Platform
 from tests.waiting import until
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chassis.exports.mapping import MappingError, load, loads
+from chassis.exports.mapping_model import LeadRules, OutcomeRules
+from chassis.exports.rules import template_parts
 from contracts.intake.leads import SubmitLead
 from contracts.outcomes import Outcome
-from leadloop.mapping import MappingError, load, loads
-from leadloop.mapping_model import LeadRules, OutcomeRules
-from leadloop.rules import template_parts
 
 SMALLEST = """\
 source_system: crm

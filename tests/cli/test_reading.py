@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadloop.errors import LeadLoopError
+from chassis.exports.errors import LeadLoopError
+from chassis.exports.mapping import loads
+from chassis.exports.reading import Tally, Unsent, unsent
+from chassis.exports.rows import BadRow, Rows
 from leadloop.errors_file import ErrorsFile
-from leadloop.mapping import loads
-from leadloop.reading import Tally, Unsent, unsent
-from leadloop.rows import BadRow, Rows
 
 MAPPING = """\
 source_system: crm

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chassis.exports.csv_records import ExportError
+from chassis.exports.mapping import MappingError, MappingFile, loads
+from chassis.exports.rows import BadRow, Row, Rows
 from contracts.intake.leads import SubmitLead
 from contracts.message import id_from_content, keyed_id
 from contracts.outcomes import RecordOutcomes
-from leadloop.csv_records import ExportError
-from leadloop.mapping import MappingError, MappingFile, loads
-from leadloop.rows import BadRow, Row, Rows
 
 MAPPING = """\
 source_system: crm

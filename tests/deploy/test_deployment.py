@@ -13,10 +13,10 @@ import pytest
 from nats.aio.client import Client
 
 from chassis.caller import Caller, inbox_prefix
+from chassis.exports.errors import LeadLoopError
 from contracts.catalogue import COMMANDS, OPERATOR, SERVICES, STREAMS, Stream
 from contracts.gateway import CreateTenant
 from leadloop import deploy
-from leadloop.errors import LeadLoopError
 from tests.deploy.containers import NODES, Containers
 
 

@@ -619,3 +619,39 @@ class CountRecordings(Request[RecordingCounts]):
 
     topic: ClassVar = Topic("outcomes", Kind.REQUEST, "count_recordings")
     correlation_id: UUID = Field(description="The run's id, as its commands carried it.")
+
+
+class VoidedRecordings(Reply):
+    """What of a run's outcomes counts no more."""
+
+    voided: int
+    """How many are voided now that counted before."""
+    remaining: int
+    """Whether orders of the run are left, 1 or 0: ask again while there are."""
+
+
+class VoidRecordings(Request[VoidedRecordings]):
+    """Have the outcomes that one run recorded count no more, some orders at a time, and those that wait never be recorded.
+
+    Its orders are then forgotten: sent again, they are judged anew, as outcomes that were voided are.
+    """
+
+    topic: ClassVar = Topic("outcomes", Kind.REQUEST, "void_recordings")
+    correlation_id: UUID
+    """The run's id, as its commands carried it."""
+    voided_by: Actor = "operator"
+    limit: Annotated[int, Field(ge=1, le=500)] = 200
+    """How many orders at once."""
+
+
+class LeadsWithOutcomesView(Reply):
+    """Which of the leads have outcomes."""
+
+    lead_ids: list[UUID]
+
+
+class LeadsWithOutcomes(Request[LeadsWithOutcomesView]):
+    """Of which of these leads something is recorded that was not voided, or waits to be."""
+
+    topic: ClassVar = Topic("outcomes", Kind.REQUEST, "leads_with_outcomes")
+    lead_ids: Annotated[list[UUID], Field(max_length=1000)]

@@ -8,18 +8,21 @@ from aggregator.win_rates import store_projections as win_rates
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.erasure import LeadErased
+from contracts.intake.imports import LeadWithdrawn
 from contracts.message import Event
 from contracts.operations import PersonalDataDropped
 
 
 async def store_events(uow: UnitOfWork, received: Sequence[Received[Event]]) -> None:
-    """Store every event, project what numbers are counted from, and forget the persons that were erased."""
-    erased = [(message, body) for message in received if isinstance(body := message.body, LeadErased)]
-    for message, lead in erased:  # before the others are stored: one that is late holds what it is to hold then
+    """Store every event, project what numbers are counted from, and forget the persons that were erased, or whose leads were withdrawn."""
+    gone = [(message, body) for message in received if isinstance(body := message.body, LeadErased | LeadWithdrawn)]
+    for message, lead in gone:  # before the others are stored: one that is late holds what it is to hold then
         await events.keep_erased(uow, message.tenant, lead.lead_id, lead.version)
     await events.store_events(uow, [_row(message) for message in received])
-    for message, lead in erased:
+    for message, lead in gone:
         scrubbed = await events.forget(uow, message.tenant, lead.lead_id, lead.version)
+        if isinstance(lead, LeadWithdrawn):
+            continue
         answer = PersonalDataDropped(
             erasure_id=lead.erasure_id, lead_id=lead.lead_id, dropped={"events_scrubbed": scrubbed}
         )

@@ -12,7 +12,7 @@ from chassis.unit_of_work import Database
 from contracts import outcomes
 from contracts.catalogue import EVENTS
 from contracts.intake import aliases as alias_messages
-from contracts.intake import distribution, enrichment, erasure, limits, memory, providers, routing
+from contracts.intake import distribution, enrichment, erasure, imports, limits, memory, providers, routing
 from contracts.intake import leads as messages
 from contracts.intake import people as people_messages
 from contracts.intake import privacy as privacy_messages
@@ -28,6 +28,10 @@ from intake.enrichment.forgetting import forget_old_runs
 from intake.enrichment.handlers import Handlers as Enrichment
 from intake.enrichment.providers import Providers
 from intake.enrichment.settings import ProviderSettings
+from intake.imports import contents as imported
+from intake.imports.executing import Runner as Importing
+from intake.imports.forgetting import forget_left_alone
+from intake.imports.handlers import Handlers as Imports
 from intake.leads import aliases
 from intake.leads import handlers as leads
 from intake.leads.narrowing import Narrowing
@@ -59,6 +63,8 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
     actions = Memory(keys)
     runs = Enrichment(keys)
     runner = Runner(database, keys, Providers(ProviderSettings()))
+    importer = Imports(keys)
+    importing = Importing(database, keys, settings, lambda: service.caller)
     applying = catching_up.CatchingUp(database)
     router = Routing(applying.wake)
 
@@ -72,7 +78,7 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
         settings,
         database=database,
         keys=keys,
-        sealed=[sealing.RESEALED, admission.RESEALED, *contents.RESEALED],
+        sealed=[sealing.RESEALED, admission.RESEALED, *contents.RESEALED, *imported.RESEALED],
         consumes={
             messages.SubmitLead: submissions.submit_leads,
             outcomes.OutcomeRecorded: progress.follow,
@@ -138,6 +144,21 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
             enrichment.CancelRun: runs.cancel_run,
             enrichment.ResumeRun: runs.resume_run,
             enrichment.SubmitContacts: runs.submit_contacts,
+            imports.CreateImport: importer.create,
+            imports.BeginImport: importer.begin,
+            imports.NoteImport: importer.note,
+            imports.AddImportChunk: importer.add_chunk,
+            imports.FinishUpload: importer.finish_upload,
+            imports.SetImportMapping: importer.set_mapping,
+            imports.GetImport: importer.get,
+            imports.PreviewImport: importer.preview,
+            imports.CheckImport: importer.check,
+            imports.StartImport: importer.start,
+            imports.CancelImport: importer.cancel,
+            imports.RevertImport: importer.revert,
+            imports.ListImports: importer.list,
+            imports.ListImportErrors: importer.list_errors,
+            imports.ListKeptLeads: importer.list_kept,
             privacy_messages.RevealPii: privacy.reveal_pii,
             privacy_messages.ListReveals: privacy.list_reveals,
             text_messages.KeepText: privacy.keep_text,
@@ -152,10 +173,11 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
             Job("clear_expired", "0 * * * *", lambda _: clear_expired(database)),
             Job("seal_metadata", "20 * * * *", Narrowing(database, keys).run),
             Job("forget_enrichment", "10 * * * *", lambda _: forget_old_runs(database)),
+            Job("forget_imports", "40 * * * *", lambda _: forget_left_alone(database)),
             Job(catching_up.JOB, "* * * * *", applying.run),
             Job("distribute", "* * * * *", partial(distribute, database, lambda: service.behind(EVENTS))),
         ],
-        workers=[lambda: releaser.run(service.handle_kept), apply_what_is_published, runner.run],
+        workers=[lambda: releaser.run(service.handle_kept), apply_what_is_published, runner.run, importing.run],
         closes=[counters.close],
     )
     return service

@@ -9,14 +9,14 @@ from chassis.settings import Settings
 from chassis.unit_of_work import Database
 from contracts import outcomes as messages
 from contracts.catalogue import EVENTS
-from contracts.intake import erasure, leads, people
+from contracts.intake import erasure, imports, leads, people
 from contracts.outreach import replies, sending
 from outcomes import board, handlers
 from outcomes.bulk import Bulk
 from outcomes.handlers import Handlers
 from outcomes.source_ids import Naming
 from outcomes.store_orders import SealedOrders
-from outcomes.voiding import Voiding
+from outcomes.voiding import Voiding, leads_with_outcomes, void_recordings
 
 
 def build(settings: Settings) -> Service:
@@ -41,6 +41,7 @@ def build(settings: Settings) -> Service:
         ],
         consumes={
             erasure.LeadErased: handlers.forget_leads,
+            imports.LeadWithdrawn: handlers.forget_leads,
             messages.RecordOutcome: asking.record,
             messages.RecordOutcomes: asking.record,
             leads.LeadAccepted: asking.follow_leads,
@@ -65,6 +66,8 @@ def build(settings: Settings) -> Service:
             messages.RebuildLeadStates: handlers.rebuild_lead_states,
             messages.GetRecordings: handlers.get_recordings,
             messages.CountRecordings: handlers.count_recordings,
+            messages.VoidRecordings: void_recordings,
+            messages.LeadsWithOutcomes: leads_with_outcomes,
         },
         jobs=[
             Job(

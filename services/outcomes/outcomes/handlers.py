@@ -10,7 +10,7 @@ from chassis.keys import TenantKeys
 from chassis.received import Received
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts import outcomes as messages
-from contracts.intake import erasure, leads
+from contracts.intake import erasure, imports, leads
 from contracts.message import ProblemCode, ProblemError
 from contracts.operations import PersonalDataDropped
 from contracts.outreach import replies, sending
@@ -29,14 +29,18 @@ LeadNews = leads.LeadSnapshot | leads.LeadDuplicated | leads.LeadRejected | send
 """What other services tell of leads."""
 
 
-async def forget_leads(uow: UnitOfWork, received: Sequence[Received[erasure.LeadErased]]) -> None:
-    """Drop what was written about erased persons, and what still waits to be; their outcomes stay, and count."""
+async def forget_leads(
+    uow: UnitOfWork, received: Sequence[Received[erasure.LeadErased | imports.LeadWithdrawn]]
+) -> None:
+    """Drop what was written about persons who were erased, or whose leads were withdrawn, and what still waits to be; their outcomes stay,
+    and count."""
     await store.lock(uow)
     for message in received:
-        erased = message.body
-        dropped = await store.forget(uow, message.tenant, erased.lead_id, erased.version)
-        event = PersonalDataDropped(erasure_id=erased.erasure_id, lead_id=erased.lead_id, dropped=dropped)
-        uow.publish(message.tenant, event, message.envelope)
+        gone = message.body
+        dropped = await store.forget(uow, message.tenant, gone.lead_id, gone.version)
+        if isinstance(gone, erasure.LeadErased):
+            event = PersonalDataDropped(erasure_id=gone.erasure_id, lead_id=gone.lead_id, dropped=dropped)
+            uow.publish(message.tenant, event, message.envelope)
 
 
 def _version_row(message: Received[Any], lead: leads.LeadSnapshot) -> dict[str, Any]:

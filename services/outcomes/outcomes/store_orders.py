@@ -246,6 +246,41 @@ async def count_verdicts(uow: UnitOfWork, tenant: str, correlation_id: UUID) -> 
     return {row.verdict: row.n for row in rows}
 
 
+async def recorded_by_run(
+    uow: UnitOfWork, tenant: str, correlation_id: UUID, limit: int
+) -> list[tuple[UUID, list[OutcomeResult]]]:
+    """Some orders of a run, with the verdicts on their outcomes."""
+    rows = await uow.execute(
+        """select command_id, results from recording
+           where tenant_id = :tenant and correlation_id = :correlation_id order by command_id limit :limit""",
+        tenant=tenant, correlation_id=correlation_id, limit=limit,
+    )  # fmt: skip
+    return [(row.command_id, _RESULTS.validate_python(row.results)) for row in rows]
+
+
+async def forget(uow: UnitOfWork, tenant: str, commands: Sequence[UUID]) -> None:
+    """Forget the verdicts on orders, and let those that wait wait no longer."""
+    for table in ("recording", "waiting"):
+        await uow.execute(
+            f"delete from {table} where tenant_id = :tenant and command_id = any(cast(:commands as uuid[]))",
+            tenant=tenant, commands=list(commands),
+        )  # fmt: skip
+
+
+async def waiting_among(uow: UnitOfWork, tenant: str, leads: Collection[UUID]) -> set[UUID]:
+    """Those of these leads of which something waits to be recorded."""
+    rows = await uow.execute(
+        """select lead.lead_id from lead
+           where lead.tenant_id = :tenant and lead.lead_id = any(cast(:leads as uuid[])) and exists (
+               select from waiting where waiting.tenant_id = :tenant
+                 and (waiting.lead_id = lead.lead_id
+                      or waiting.lead_id is null and waiting.source_system = lead.source_system
+                         and waiting.source_id = lead.source_id))""",
+        tenant=tenant, leads=list(leads),
+    )  # fmt: skip
+    return set(rows.scalars())
+
+
 class SealedOrders:
     """The free text of orders that wait, to be sealed anew after a rotation of the tenant's keys (`chassis.keys`)."""
 

@@ -137,6 +137,36 @@ async def void(uow: UnitOfWork, tenant: str, outcome: Mapping[str, Any], **how: 
     )  # fmt: skip
 
 
+async def void_all(uow: UnitOfWork, tenant: str, outcomes: Collection[UUID], voided_by: str) -> Sequence[RowMapping]:
+    """Keep of those of these outcomes that stand that they are voided; returns them, as `OutcomeVoided` tells of them."""
+    rows = await uow.execute(
+        """with voided as (
+               insert into outcome_void (tenant_id, lead_id, sequence, outcome_id, voided_at, voided_by)
+               select tenant_id, lead_id, sequence, outcome_id, :now, :voided_by from outcome
+               where tenant_id = :tenant and outcome_id = any(cast(:outcomes as uuid[]))
+               on conflict do nothing
+               returning tenant_id, lead_id, sequence, voided_at, voided_by
+           )
+           select outcome_id, lead_id, type, occurred_at, attribution, voided_at, voided_by
+           from outcome join voided using (tenant_id, lead_id, sequence) order by lead_id, sequence""",
+        tenant=tenant, outcomes=list(outcomes), voided_by=voided_by, now=uow.now,
+    )  # fmt: skip
+    voided = rows.mappings().all()
+    await keep_as_derived(uow, tenant, {row["lead_id"] for row in voided})
+    return voided
+
+
+async def with_standing(uow: UnitOfWork, tenant: str, leads: Collection[UUID]) -> set[UUID]:
+    """Those of these leads that have an outcome which was not voided."""
+    rows = await uow.execute(
+        f"""select lead_id from (
+                select cast(:tenant as text) as tenant_id, lead_id from unnest(cast(:leads as uuid[])) as given (lead_id)
+            ) as lead where exists (select {_STANDING})""",
+        tenant=tenant, leads=list(leads),
+    )  # fmt: skip
+    return set(rows.scalars())
+
+
 async def wrongly_kept(uow: UnitOfWork, tenant: str, among: Collection[UUID] | None = None) -> list[UUID]:
     """The leads, all or among these, of which something else is kept than their outcomes say."""
     rows = await uow.execute(

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping
 
-from chassis import tenants
+from chassis import inbox, tenants
 from chassis.keys import TenantKey, TenantKeys
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
@@ -13,15 +13,19 @@ from contracts.message import ProblemCode, ProblemError
 from contracts.outcomes import (
     CorrectionResult,
     CorrectOutcome,
+    LeadsWithOutcomes,
+    LeadsWithOutcomesView,
     Outcome,
     OutcomeResult,
     OutcomeVerdict,
     OutcomeVoided,
+    VoidedRecordings,
     VoidOutcome,
+    VoidRecordings,
     VoidResult,
 )
 from contracts.values import Attribution, LeadRef
-from outcomes import domain, recording, store, store_outcomes
+from outcomes import domain, recording, store, store_orders, store_outcomes
 from outcomes.orders import Order, entry_of
 from outcomes.store import Place
 
@@ -77,6 +81,36 @@ class Voiding:
         if result.verdict is OutcomeVerdict.RECORDED:
             await _void(uow, request, outcome, ask.recorded_by, key, result.outcome_id)
         return CorrectionResult(result=result)
+
+
+async def void_recordings(uow: UnitOfWork, request: Received[VoidRecordings]) -> VoidedRecordings:
+    """Answers `VoidRecordings`."""
+    ask, tenant = request.body, request.tenant
+    await store.lock(uow)
+    orders = await store_orders.recorded_by_run(uow, tenant, ask.correlation_id, ask.limit + 1)
+    now = orders[: ask.limit]
+    recorded = {
+        result.outcome_id
+        for _, results in now
+        for result in results
+        if result.verdict is OutcomeVerdict.RECORDED and result.outcome_id
+    }
+    voided = await store_outcomes.void_all(uow, tenant, recorded, ask.voided_by) if recorded else []
+    for outcome in voided:
+        uow.publish(tenant, OutcomeVoided.model_validate(dict(outcome)), request.envelope)
+    commands = [command_id for command_id, _ in now]
+    await store_orders.forget(uow, tenant, commands)
+    await inbox.drop(uow, tenant, commands)
+    return VoidedRecordings(voided=len(voided), remaining=len(orders) - len(now))
+
+
+async def leads_with_outcomes(uow: UnitOfWork, request: Received[LeadsWithOutcomes]) -> LeadsWithOutcomesView:
+    """Answers `LeadsWithOutcomes`."""
+    tenant, leads = request.tenant, request.body.lead_ids
+    found = await store_outcomes.with_standing(uow, tenant, leads) | await store_orders.waiting_among(
+        uow, tenant, leads
+    )
+    return LeadsWithOutcomesView(lead_ids=sorted(found))
 
 
 async def _locked(uow: UnitOfWork, request: Received[VoidOutcome] | Received[CorrectOutcome]) -> RowMapping:

@@ -13,6 +13,7 @@ from chassis.service import Service
 from chassis.settings import Settings
 from chassis.unit_of_work import Database
 from contracts.intake.erasure import LeadErased
+from contracts.intake.imports import LeadWithdrawn
 from contracts.intake.leads import LeadAccepted, LeadUpdated
 from contracts.intake.people import LeadMerged, LeadUnmerged
 from contracts.outcomes import OutcomeRecorded, OutcomeVoided
@@ -84,6 +85,7 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
             LeadMerged: leads.keep_leads,
             LeadUnmerged: leads.keep_leads,
             LeadErased: leads.forget_leads,
+            LeadWithdrawn: leads.forget_leads,
             OutcomeRecorded: leads.note_wins,
             OutcomeVoided: leads.void_wins,
         },

@@ -31,6 +31,7 @@ ENDS = frozenset({Stage.WON, Stage.LOST, Stage.INVALID})
 async def follow(uow: UnitOfWork, received: Sequence[Received[OutcomeRecorded | MessageSent]]) -> None:
     """Handles `OutcomeRecorded` and `MessageSent`."""
     contacts: dict[tuple[str, UUID], datetime] = {}
+    messages: dict[tuple[str, UUID], datetime] = {}
     endings: dict[tuple[str, UUID], store_progress.Noted] = {}
     for message in received:
         key = message.tenant, message.body.lead_id
@@ -39,10 +40,13 @@ async def follow(uow: UnitOfWork, received: Sequence[Received[OutcomeRecorded | 
                 endings[message.tenant, outcome_id] = (*key, outcome_id, at)
             case OutcomeRecorded(recorded_at=at) | MessageSent(occurred_at=at):
                 contacts[key] = max(contacts.get(key, at), at)
+                if isinstance(message.body, MessageSent):
+                    messages[key] = contacts[key]
     noted = [*((*key, None, at) for key, at in contacts.items()), *endings.values()]
     # Locked even where there is no work yet: it may be being made at this moment, of leads that are open as far as is known.
     await locks.distribution(uow, *{tenant for tenant, *_ in noted})
     standing = await store_progress.note(uow, noted)
+    await store_progress.note_messages(uow, messages)
     await store_progress.hear(uow, max(message.wire.received for message in received))
     for tenant, leads in standing.items():
         await catch_up(uow, tenant, leads)

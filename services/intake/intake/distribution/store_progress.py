@@ -64,6 +64,19 @@ async def note(uow: UnitOfWork, noted: Collection[Noted]) -> dict[str, list[UUID
     return kept
 
 
+async def note_messages(uow: UnitOfWork, sent: Mapping[tuple[str, UUID], datetime]) -> None:
+    """Keep when a message was last sent by way of these leads."""
+    if sent:
+        await uow.execute(
+            """insert into progress (tenant_id, lead_id, messaged_at)
+               select * from unnest(cast(:tenants as text[]), cast(:leads as uuid[]), cast(:moments as timestamptz[]))
+                             as given (tenant_id, lead_id, at) order by tenant_id, lead_id
+               on conflict (tenant_id, lead_id) do update
+                   set messaged_at = greatest(progress.messaged_at, excluded.messaged_at)""",
+            tenants=[tenant for tenant, _ in sent], leads=[lead for _, lead in sent], moments=list(sent.values()),
+        )  # fmt: skip
+
+
 async def void(uow: UnitOfWork, voided: Mapping[tuple[str, UUID], UUID]) -> dict[str, list[UUID]]:
     """Have what closed leads count no more, also where it is not known yet.
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.erasure import LeadErased
+from contracts.intake.imports import LeadWithdrawn
 from contracts.intake.people import LeadUnmerged
 from contracts.operations import PersonalDataDropped
 from contracts.outcomes import OutcomeRecorded, OutcomeVoided
@@ -49,21 +50,22 @@ async def keep_leads(uow: UnitOfWork, received: Sequence[Received[domain_lead.Le
     await enrol(uow, kept, causes)
 
 
-async def forget_leads(uow: UnitOfWork, received: Sequence[Received[LeadErased]]) -> None:
-    """Nobody can be reached any more by way of an erased lead, and no message to it is begun."""
+async def forget_leads(uow: UnitOfWork, received: Sequence[Received[LeadErased | LeadWithdrawn]]) -> None:
+    """Nobody can be reached any more by way of a lead that was erased or withdrawn, and no message to it is begun."""
     tenants = {message.tenant for message in received}
     await locks.leads_arrive(uow, tenants)
     await locks.stop_messages(uow, tenants)
     for message in received:
-        tenant, erased = message.tenant, message.body
-        before = await store.forget(uow, tenant, erased.lead_id, erased.version)
-        sequences = await store_enrollments.going_on(uow, tenant, [erased.lead_id])
+        tenant, gone = message.tenant, message.body
+        before = await store.forget(uow, tenant, gone.lead_id, gone.version)
+        sequences = await store_enrollments.going_on(uow, tenant, [gone.lead_id])
         stopped = await stop(uow, tenant, sequences, EnrollmentEnd.ERASED, cause=message.envelope)
         await people.forget_names(uow, tenant, before["names"])
-        await replies.forget_words(uow, tenant, erased.lead_id)
-        dropped = {"contact_channels": len(before["channels"]), "queued_messages": stopped}
-        answer = PersonalDataDropped(erasure_id=erased.erasure_id, lead_id=erased.lead_id, dropped=dropped)
-        uow.publish(tenant, answer, message.envelope)
+        await replies.forget_words(uow, tenant, gone.lead_id)
+        if isinstance(gone, LeadErased):
+            dropped = {"contact_channels": len(before["channels"]), "queued_messages": stopped}
+            answer = PersonalDataDropped(erasure_id=gone.erasure_id, lead_id=gone.lead_id, dropped=dropped)
+            uow.publish(tenant, answer, message.envelope)
 
 
 async def note_wins(uow: UnitOfWork, received: Sequence[Received[OutcomeRecorded]]) -> None:

@@ -21,15 +21,15 @@ from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 
+from chassis.exports.csv_records import Record, Records
+from chassis.exports.errors import reason
+from chassis.exports.mapping import MappingFile, dotted
+from chassis.exports.mapping_model import Mapping, TableMapping, Target
+from chassis.exports.rules import BadCellError, Columns, Take
+from chassis.exports.yaml_lines import Keys
 from contracts.intake.leads import SubmitLead
 from contracts.message import Command, keyed_id
 from contracts.outcomes import RecordOutcomes
-from leadloop.csv_records import Record, Records
-from leadloop.errors import reason
-from leadloop.mapping import MappingFile, dotted
-from leadloop.mapping_model import Mapping, TableMapping, Target
-from leadloop.rules import BadCellError, Columns, Take
-from leadloop.yaml_lines import Keys
 
 C = TypeVar("C", bound=Command)
 B = TypeVar("B", bound=BaseModel)
@@ -65,7 +65,7 @@ class Row(NamedTuple):
 
     def flaw(self, outcome: int, field: str, reason: str) -> "BadRow":
         """What is wrong with one of its outcomes (from 0), as `BadRow` says it."""
-        return BadRow(self.number, self.line, _field(("outcomes", outcome, field), self.places), reason)
+        return BadRow(self.number, self.line, field_of(("outcomes", outcome, field), self.places), reason)
 
 
 class BadRow(NamedTuple):
@@ -215,7 +215,7 @@ def checked(kind: type[B], values: Values, places: Sequence[int] = ()) -> B:
         return kind.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise BadCellError(_field(first["loc"], places), reason(first)) from None
+        raise BadCellError(field_of(first["loc"], places), reason(first)) from None
 
 
 def columns_of(header: list[str], mapping: TableMapping) -> Columns:
@@ -225,13 +225,17 @@ def columns_of(header: list[str], mapping: TableMapping) -> Columns:
 def takes(columns: Columns, targets: Iterable[Target]) -> list[tuple[str, Take]]:
     """What each of the fields is taken by, with its name."""
     return [
-        (target.name, columns.value(_field(target.keys), target.rule, target.convert, target.quotable))
+        (target.name, columns.value(field_of(target.keys), target.rule, target.convert, target.quotable))
         for target in targets
     ]
 
 
-def _field(keys: Keys, places: Sequence[int] = ()) -> str:
-    """A field as the errors name it: as in the mapping, but for the block's name that most begin with."""
+def field_of(keys: Keys, places: Sequence[int] = ()) -> str:
+    """A field as the errors name it: as in the mapping, but for the block's name that most begin with.
+
+    Parameters:
+        places: those of a row's outcomes in the mapping, from 0, where `keys` counts the row's.
+    """
     if keys[0] == "outcomes" and places:
         keys = ("outcomes", places[int(keys[1])], *keys[2:])
     return _BLOCK.sub("", dotted(keys), count=1)

@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from chassis.exports import cells
+from chassis.exports.rules import Rule, When
+from chassis.exports.yaml_lines import Keys
 from contracts.outcomes import MAX_OUTCOMES_PER_COMMAND
 from contracts.outreach.people import SuppressionReason
 from contracts.taxonomy import Channel, Intent, OutcomeType, Tier, Timeline
 from contracts.values import SourceSystem
-from leadloop import cells
-from leadloop.rules import Rule, When
-from leadloop.yaml_lines import Keys
 
 _CONVERTS: dict[str, cells.Convert] = {
     "intent": cells.Word(Intent),

@@ -10,17 +10,17 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from hashlib import blake2b
+from typing import Any, NamedTuple, Protocol
 
+from chassis.exports.errors import LeadLoopError
+from chassis.exports.rows import BadRow, Prepared, Row
 from contracts.intake.leads import SubmitLead
 from contracts.outcomes import RecordOutcomes
-from leadloop.errors import LeadLoopError
-from leadloop.errors_file import ErrorsFile
-from leadloop.rows import BadRow, Prepared, Row
 
 _TABLES = """
     create table command (id blob primary key) without rowid;
-    create table lead (source_id text primary key, submission_id blob, row_number integer) without rowid;
+    create table lead (source_id blob primary key, submission_id blob, row_number integer) without rowid;
 """
 _SAY = """
     insert into lead values (?, ?, ?)
@@ -45,6 +45,12 @@ class Tally:
     """Outcomes in good rows, repeated ones included."""
 
 
+class Errors(Protocol):
+    """Takes what is wrong with rows."""
+
+    def write(self, row: BadRow, /) -> None: ...
+
+
 class Unsent(NamedTuple):
     """A good row with those of its commands that no earlier row made."""
 
@@ -53,7 +59,7 @@ class Unsent(NamedTuple):
     outcomes: Prepared[RecordOutcomes] | None
 
 
-def unsent(rows: Iterable[Row | BadRow], tally: Tally, errors: ErrorsFile) -> Iterator[Unsent | None]:
+def unsent(rows: Iterable[Row | BadRow], tally: Tally, errors: Errors) -> Iterator[Unsent | None]:
     """Go through an export: what is to be sent of each row, nothing for a bad one.
 
     All rows are counted in `tally`; bad and superseded ones are written to `errors`.
@@ -61,7 +67,7 @@ def unsent(rows: Iterable[Row | BadRow], tally: Tally, errors: ErrorsFile) -> It
     Raises:
         LeadLoopError: there is no room for temporary files, or the errors file cannot be written.
     """
-    with closing(sqlite3.connect("", isolation_level=None)) as seen:
+    with closing(sqlite3.connect("", isolation_level=None, check_same_thread=False)) as seen:
         seen.executescript(_TABLES)
         for row in rows:
             tally.rows += 1
@@ -73,7 +79,7 @@ def unsent(rows: Iterable[Row | BadRow], tally: Tally, errors: ErrorsFile) -> It
                 yield _told_apart(row, seen, tally, errors)
 
 
-def _told_apart(row: Row, seen: sqlite3.Connection, tally: Tally, errors: ErrorsFile) -> Unsent:
+def _told_apart(row: Row, seen: sqlite3.Connection, tally: Tally, errors: Errors) -> Unsent:
     try:
         is_new = _is_new(seen, row.lead)
         outcomes = row.outcomes if row.outcomes and _is_new(seen, row.outcomes) else None
@@ -100,7 +106,9 @@ def _is_new(seen: sqlite3.Connection, command: Prepared[Any]) -> bool:
 
 def _row_that_said_otherwise(seen: sqlite3.Connection, row: Row, *, is_new: bool) -> int | None:
     """The number of the last row that told anything new of the lead, unless this one says the same."""
-    source_id, id_ = row.lead.command.source_id, row.lead.id.bytes
+    # It may be somebody's address, and the database grows into a file.
+    source_id = blake2b(row.lead.command.source_id.encode(), digest_size=16).digest()
+    id_ = row.lead.id.bytes
     if is_new:
         seen.execute(_SAY, (source_id, id_, row.number))
         return None

@@ -15,11 +15,11 @@ from typing import Any, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from leadloop import cells
-from leadloop.errors import LeadLoopError
-from leadloop.mapping_model import Mapping, TableMapping, Target
-from leadloop.rules import Rule, When
-from leadloop.yaml_lines import Document, Keys, YamlError, parse
+from chassis.exports import cells
+from chassis.exports.errors import LeadLoopError
+from chassis.exports.mapping_model import Mapping, TableMapping, Target
+from chassis.exports.rules import Rule, When
+from chassis.exports.yaml_lines import Document, Keys, YamlError, parse
 
 M = TypeVar("M", bound=TableMapping)
 Problem = tuple[Keys, str]

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from leadloop import cells
+from chassis.exports import cells
 
 ROW = "row"
 """``{row}`` in a template is the number of the data row, from 1."""

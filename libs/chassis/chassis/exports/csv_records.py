@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Collection, Iterator
 from typing import BinaryIO, NamedTuple
 
-from leadloop.errors import LeadLoopError
+from chassis.exports.errors import LeadLoopError
 
 DELIMITERS = ",;\t"
 _LONGEST_LINE = 16 * 1024 * 1024
