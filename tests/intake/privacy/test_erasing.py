@@ -248,7 +248,7 @@ async def test_the_certificate_says_what_was_erased_by_whom_and_what_stays(vault
     assert (certificate.reason, certificate.lead_ids) == ("consent_withdrawn", [lead])
     assert [one.service for one in certificate.confirmations] == ["outcomes", "outreach", "aggregator"]
     assert not certificate.complete, "nobody has confirmed it: none of them runs"
-    assert len(certificate.remains) == 8
+    assert len(certificate.remains) == 9
     with pytest.raises(ProblemError):
         await vault.ask("gateway", GetErasureCertificate(erasure_id=uuid4()))
 

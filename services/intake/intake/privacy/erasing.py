@@ -68,6 +68,7 @@ TABLES: Final[Mapping[str, str]] = {
     "ending": "stays: what closed the lead, by the ids of outcomes and assignments",
     "decision": "stays: why a lead went where it did, by keys and user ids",
     "action": "stays, emptied of the hashes (those in action_part are deleted) and of whom it was about: who did what, and when",
+    "import_kept": "stays: which leads of a reverted import were not withdrawn, by ids",
     "reveal_audit": "stays: who was shown the person's values",
     "erasure": "stays: the certificate",
     "erasure_confirmation": "stays: the certificate",
@@ -100,6 +101,11 @@ _REMAINS: Final = [
         what="messages that could not be handled (dead letters) and commands that wait, if any are of this person",
         why="they are sealed and cannot be searched by person; whatever would become a lead of this person is refused",
         until="90 days for dead letters; a command that waits, until it is handled",
+    ),
+    Remainder(
+        what="files of imports that were uploaded and not imported to their end yet, if any are of this person",
+        why="they are sealed and cannot be searched by person; whatever would become a lead of this person is refused",
+        until="the import's end, or 24 hours after the last of it",
     ),
     Remainder(
         what="what enrichment found before and nothing tells apart from others: contacts without e-mail, telephone or profile, and "
