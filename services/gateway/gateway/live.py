@@ -5,8 +5,8 @@ says when it stands (`Changes.gap`): what is read from then on misses nothing.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from itertools import islice
 from typing import Any, Final
 from uuid import UUID
@@ -75,7 +75,18 @@ class Changes:
         return taken
 
 
-_listening: set[Changes] = set()
+_listening: set[object] = set()
+
+
+@contextmanager
+def listener() -> Iterator[None]:
+    """Be counted among those who listen while the block lasts."""
+    somebody = object()
+    _listening.add(somebody)
+    try:
+        yield
+    finally:
+        _listening.discard(somebody)
 
 
 @asynccontextmanager
