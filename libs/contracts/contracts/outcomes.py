@@ -640,6 +640,7 @@ class VoidRecordings(Request[VoidedRecordings]):
     correlation_id: UUID
     """The run's id, as its commands carried it."""
     voided_by: Actor = "operator"
+    """Who takes them back."""
     limit: Annotated[int, Field(ge=1, le=500)] = 200
     """How many orders at once."""
 
@@ -648,6 +649,7 @@ class LeadsWithOutcomesView(Reply):
     """Which of the leads have outcomes."""
 
     lead_ids: list[UUID]
+    """Those that have."""
 
 
 class LeadsWithOutcomes(Request[LeadsWithOutcomesView]):
@@ -655,3 +657,4 @@ class LeadsWithOutcomes(Request[LeadsWithOutcomesView]):
 
     topic: ClassVar = Topic("outcomes", Kind.REQUEST, "leads_with_outcomes")
     lead_ids: Annotated[list[UUID], Field(max_length=1000)]
+    """Which are asked about."""

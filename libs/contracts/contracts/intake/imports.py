@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Annotated, ClassVar, Final
 from uuid import UUID
 
-from pydantic import Base64Bytes, BaseModel, Field
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
 
 from contracts.message import Event, Kind, Reply, Request, Topic
 from contracts.values import NO_NUL, Actor
@@ -90,11 +90,13 @@ class ImportCounts(BaseModel):
     outcomes: int = 0
     """Outcomes in good rows, repeated ones included."""
     outcomes_recorded: int = 0
+    """Those that count by it."""
     outcomes_duplicate: int = 0
     """Those that were recorded before."""
     outcomes_blocked: int = 0
     """Those that the sequence rules do not allow."""
     outcomes_refused: int = 0
+    """Those that never will be recorded."""
     outcomes_waiting: int = 0
     """Those that wait for something else of their lead, up to 24 hours."""
     errors: int = 0
@@ -118,6 +120,7 @@ class ImportView(Reply):
     run_id: UUID
     state: ImportState
     origin: ImportOrigin
+    """How its rows come."""
     file_name: str
     """Opened for the caller."""
     actor: str
@@ -142,9 +145,11 @@ class ImportView(Reply):
     """Why it stands still, and what to do."""
     created_at: datetime
     started_at: datetime | None = None
+    """When its first row was begun."""
     ended_at: datetime | None = None
     """When it came to its end, or stood still."""
     reverted_at: datetime | None = None
+    """When it had been taken back."""
 
 
 class CreateImport(Request[ImportView]):
@@ -154,6 +159,7 @@ class CreateImport(Request[ImportView]):
     run_id: UUID | None = None
     """The caller's own id for it: one that was made under it is returned as it is. Made here, if empty."""
     file_name: FileName
+    """What the file is called; kept sealed."""
     actor: Actor
     """Who makes it: a user, key or service id, never a name."""
 
@@ -165,6 +171,7 @@ class BeginImport(Request[ImportView]):
     run_id: UUID
     """One that was begun under it is returned as it is."""
     file_name: FileName
+    """What the file is called; kept sealed."""
     bytes: Annotated[int, Field(ge=0)] = 0
     """How large the file is; 0 where that is not known."""
     actor: Actor = "operator"
@@ -183,6 +190,18 @@ class ImportErrorView(BaseModel):
     """What is wrong and what to do; quotes nothing personal."""
 
 
+class CountsSoFar(ImportCounts):
+    """An import's counts, as whoever sends its rows tells them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class RowError(ImportErrorView):
+    """An error, as whoever reads the file tells of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 class NoteImport(Request[ImportView]):
     """Tell how far an import is whose rows the caller sends, and in the end how it went.
 
@@ -192,9 +211,10 @@ class NoteImport(Request[ImportView]):
     topic: ClassVar = Topic("intake", Kind.REQUEST, "note_import")
     run_id: UUID
     bytes_read: Annotated[int, Field(ge=0)] = 0
-    counts: ImportCounts
+    """How far the file was read."""
+    counts: CountsSoFar
     """As they are now, instead of those told before; `errors` is what was told of them here."""
-    errors: Annotated[list[ImportErrorView], Field(max_length=ERRORS_AT_ONCE)] = []
+    errors: Annotated[list[RowError], Field(max_length=ERRORS_AT_ONCE)] = []
     """Those that were not told before."""
     first_error: Annotated[int, Field(ge=0)] = 0
     """How many were told before: told again they are the same."""
@@ -206,6 +226,7 @@ class ChunkResult(Reply):
     """A chunk is kept."""
 
     number: int
+    """Which."""
     already: bool
     """Whether it was here before."""
 
@@ -219,7 +240,8 @@ class AddImportChunk(Request[ChunkResult]):
     topic: ClassVar = Topic("intake", Kind.REQUEST, "add_import_chunk")
     run_id: UUID
     number: Annotated[int, Field(ge=0, lt=MOST_CHUNKS)]
-    content: Annotated[Base64Bytes, Field(min_length=1, max_length=CHUNK_BYTES * 2)]
+    """Which, counted from 0."""
+    content: Annotated[Base64Bytes, Field(min_length=1, max_length=CHUNK_BYTES * 2, examples=["SWQsTmFtZQo="])]
     """Its bytes, in base 64."""
 
 
@@ -229,6 +251,7 @@ class FinishUpload(Request[ImportView]):
     topic: ClassVar = Topic("intake", Kind.REQUEST, "finish_upload")
     run_id: UUID
     chunks: Annotated[int, Field(ge=1, le=MOST_CHUNKS)]
+    """How many it has."""
 
 
 class SetImportMapping(Request[ImportView]):
@@ -265,6 +288,7 @@ class ImportPreview(Reply):
     """The first rows of an import's file."""
 
     columns: list[str]
+    """Their names."""
     rows: list[list[str]]
     """Their cells, personal data included."""
 
@@ -319,6 +343,7 @@ class ImportPage(Reply):
     """A page of imports."""
 
     imports: list[ImportView]
+    """The imports of this page."""
     next_cursor: str | None = None
 
 
@@ -335,6 +360,7 @@ class ImportErrorPage(Reply):
     """A page of errors."""
 
     errors: list[ImportErrorView]
+    """The errors of this page, in the order they were found."""
     next_cursor: str | None = None
 
 
@@ -352,12 +378,14 @@ class KeptLead(BaseModel):
 
     lead_id: UUID
     kept_for: KeptFor
+    """Why."""
 
 
 class KeptLeadPage(Reply):
     """A page of leads that stay."""
 
     leads: list[KeptLead]
+    """The leads of this page."""
     next_cursor: str | None = None
 
 
@@ -381,6 +409,7 @@ class ImportStarted(_ImportEvent):
     topic: ClassVar = Topic("intake", Kind.EVENT, "import_started")
     actor: Actor
     origin: ImportOrigin
+    """How its rows come."""
     resumed: bool
     """Whether some of it was imported before."""
 
@@ -391,6 +420,7 @@ class ImportPreviewed(_ImportEvent):
     topic: ClassVar = Topic("intake", Kind.EVENT, "import_previewed")
     actor: Actor
     rows: int
+    """How many."""
 
 
 class ImportCompleted(_ImportEvent):
@@ -398,6 +428,7 @@ class ImportCompleted(_ImportEvent):
 
     topic: ClassVar = Topic("intake", Kind.EVENT, "import_completed")
     counts: ImportCounts
+    """What it did."""
 
 
 class ImportCancelled(_ImportEvent):
@@ -406,6 +437,7 @@ class ImportCancelled(_ImportEvent):
     topic: ClassVar = Topic("intake", Kind.EVENT, "import_cancelled")
     actor: Actor
     counts: ImportCounts
+    """What it had done by then."""
 
 
 class ImportFailed(_ImportEvent):
@@ -413,6 +445,7 @@ class ImportFailed(_ImportEvent):
 
     topic: ClassVar = Topic("intake", Kind.EVENT, "import_failed")
     counts: ImportCounts
+    """What it had done by then."""
 
 
 class ImportReverted(_ImportEvent):
@@ -421,6 +454,7 @@ class ImportReverted(_ImportEvent):
     topic: ClassVar = Topic("intake", Kind.EVENT, "import_reverted")
     actor: Actor
     reverted: RevertCounts
+    """What came of it."""
 
 
 class LeadWithdrawn(Event):
