@@ -39,7 +39,9 @@ async def import_(
     mapping_file = mapping.load(map)
     with file.open("rb") as stream, ErrorsFile(file) as errors:
         rows = Rows(stream, mapping_file)
-        tally = await (_check(rows, errors, common) if dry_run else _apply(rows, tenant, errors, common, again=again))
+        tally = await (
+            _check(rows, errors, common) if dry_run else _apply(rows, file, tenant, errors, common, again=again)
+        )
     return answer(file, tally, errors) if isinstance(tally, Report) else _checked(file, tally, errors)
 
 
@@ -53,13 +55,14 @@ async def _check(rows: Rows, errors: ErrorsFile, common: Common) -> Tally:
     return tally
 
 
-async def _apply(rows: Rows, tenant: str, errors: ErrorsFile, common: Common, *, again: bool) -> Report:
+async def _apply(rows: Rows, file: Path, tenant: str, errors: ErrorsFile, common: Common, *, again: bool) -> Report:
     installation = Installation(common.open())
     async with installation.reached() as client:
         await check_known(Caller(client), tenant, "intake", "outcomes")
         with progress("importing", rows.size, shown=not common.json) as advance:
             try:
-                return await Import(client, installation.address, tenant, errors, advance).run(rows, again=again)
+                importing = Import(client, installation.address, tenant, errors, advance, file_name=file.name)
+                return await importing.run(rows, again=again)
             except asyncio.CancelledError:
                 print("not all rows are imported: import the file again, no row is applied twice", file=sys.stderr)
                 raise

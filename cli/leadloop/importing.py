@@ -1,5 +1,8 @@
 """An import: an export's rows sent as commands, and waited for until every one of them is applied.
 
+It is one of intake's imports, as those are whose files are uploaded: begun there under the id that its commands carry, told of as it
+goes on, listed with them and taken back like them.
+
 Memory is bounded by the window of rows under way, whatever the size of the file. Every id is made from content, under the
 tenant's key, so what is sent twice is handled once: that is what makes a killed import safe to run again, and lets this
 one send again whatever the broker did not confirm.
@@ -7,7 +10,9 @@ one send again whatever the broker did not confirm.
 
 import asyncio
 import secrets
+from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -15,6 +20,7 @@ from time import monotonic
 from typing import Any, TypeVar
 from uuid import UUID
 
+import nats.errors
 from nats.aio.client import Client
 from uuid_utils.compat import uuid7
 
@@ -23,8 +29,9 @@ from chassis.exports.reading import Tally, Unsent, unsent
 from chassis.exports.rows import BadRow, Prepared, Row, Rows
 from chassis.exports.verdicts import refused_for
 from chassis.outlet import Outgoing
+from contracts.intake.imports import ERRORS_AT_ONCE, BeginImport, CountsSoFar, ImportState, NoteImport, RowError
 from contracts.intake.leads import CountSubmissions, GetImportKey, GetSubmissions, LeadVerdict, SubmissionView
-from contracts.message import Envelope, Reply, Request
+from contracts.message import Envelope, ProblemCode, ProblemError, Reply, Request
 from contracts.outcomes import CountRecordings, GetRecordings, OutcomeVerdict, RecordingView
 from leadloop.errors_file import ErrorsFile
 from leadloop.output import CommandError
@@ -39,6 +46,10 @@ CHUNK = 500
 """Rows taken at once."""
 _ASKED = 1000
 """Verdicts asked for at once; a request takes no more ids."""
+_NOTED_EVERY = 2.0
+"""Seconds between two notes of how far it is."""
+_NOTE_SECONDS = 2.0
+"""How long one may take; the next tells the same."""
 QUIET_SECONDS = 60.0
 """How long no verdict may come before it is looked into."""
 
@@ -97,6 +108,18 @@ class _Pending:
         return len(self.leads) + len(self.outcomes)
 
 
+class _Errors:
+    """The errors of a run: written down, and kept until they were told."""
+
+    def __init__(self, written: ErrorsFile) -> None:
+        self._written = written
+        self.untold: list[RowError] = []
+
+    def write(self, row: BadRow, /) -> None:
+        self._written.write(row)
+        self.untold.append(RowError(row=row.number, line=row.line, field=row.field, reason=row.reason))
+
+
 class Import:
     """One run of an import.
 
@@ -107,6 +130,7 @@ class Import:
         errors: takes the rows that make no command, those that are rejected, and outcomes that are refused.
         progress: told after every chunk how many bytes and rows have been read.
         quiet_seconds: how long no verdict on its commands may come before it finds out whether they are lost.
+        file_name: what the export is called.
     """
 
     def __init__(
@@ -117,13 +141,18 @@ class Import:
         errors: ErrorsFile,
         progress: Callable[[int, int], None] = lambda *_: None,
         quiet_seconds: float = QUIET_SECONDS,
+        file_name: str = "export",
     ) -> None:
         self._client = client
         self._address = address
         self._caller = Caller(client)
         self._tenant = tenant
-        self._errors = errors
+        self._errors = _Errors(errors)
         self._progress = progress
+        self._file_name = file_name
+        self._bytes_read = 0
+        self._errors_told = 0
+        self._noted_at = monotonic()
         self._quiet_seconds = quiet_seconds
         self._pending = _Pending()
         self._waiting: dict[UUID, Row] = {}
@@ -134,10 +163,24 @@ class Import:
         """Send every row, wait until all is applied, and count; `again`: under ids that no other run has.
 
         Raises:
-            CommandError: commands were handled without a verdict, or a service stands still; the message says what to do.
+            CommandError: commands were handled without a verdict, a service stands still, or somebody cancelled the import; the
+                message says what to do.
             LeadLoopError: as `unsent`.
         """
         began = monotonic()
+        await self._ask(BeginImport(run_id=self.report.run_id, file_name=self._file_name[-200:], bytes=rows.size or 0))
+        try:
+            await self._run(rows, again=again)
+            await self._tell(ImportState.COMPLETED)
+        except BaseException:
+            # As well as it can: what nothing is told of any more is taken for stopped.
+            with suppress(ProblemError, CommandError, CancelledError, nats.errors.Error):
+                await self._note(ImportState.CANCELLED)
+            raise
+        self.report.seconds = monotonic() - began
+        return self.report
+
+    async def _run(self, rows: Rows, *, again: bool) -> None:
         key = secrets.token_bytes(32) if again else bytes.fromhex((await self._ask(GetImportKey())).key)
         async with Sender(self._address) as sender:
             await self._send(rows, key, sender)
@@ -145,8 +188,6 @@ class Import:
             await self._hear()
         await settle(self._client, self._caller)
         await self._count()
-        self.report.seconds = monotonic() - began
-        return self.report
 
     async def _send(self, rows: Rows, key: bytes, sender: Sender) -> None:
         """Send every row, and hear of the verdicts as far as it takes to keep to the window."""
@@ -156,12 +197,52 @@ class Import:
                 chunk.append(work)
             if self.report.rows % CHUNK == 0:
                 await self._send_chunk(chunk, sender)
-                self._progress(rows.bytes_read, self.report.rows)
+                await self._say_how_far(rows)
                 chunk = []
                 while len(self._pending) > WINDOW:
                     await self._hear()
         await self._send_chunk(chunk, sender)
+        await self._say_how_far(rows)
+
+    async def _say_how_far(self, rows: Rows) -> None:
+        self._bytes_read = rows.bytes_read
         self._progress(rows.bytes_read, self.report.rows)
+        if monotonic() - self._noted_at > _NOTED_EVERY:
+            with suppress(ProblemError, nats.errors.Error):  # the next says it as well
+                await self._note()
+            self._noted_at = monotonic()
+
+    async def _tell(self, ended: ImportState) -> None:
+        """Tell how the run ended, however long it takes."""
+        await patiently(lambda: self._note(ended))
+
+    async def _note(self, ended: ImportState | None = None) -> None:
+        """Tell intake how far the run is, with the errors that it was not told.
+
+        Raises:
+            CommandError: somebody cancelled it.
+            ProblemError: intake does not answer.
+        """
+        counts = CountsSoFar.model_validate(
+            {name: value for name, value in vars(self.report).items() if name in CountsSoFar.model_fields}
+        )
+        while True:
+            some = self._errors.untold[:ERRORS_AT_ONCE]
+            is_last = len(some) == len(self._errors.untold)
+            note = NoteImport(
+                run_id=self.report.run_id, bytes_read=self._bytes_read, counts=counts, errors=some,
+                first_error=self._errors_told, ended=ended if is_last else None,
+            )  # fmt: skip
+            try:
+                await self._caller.ask(self._tenant, note, seconds=_NOTE_SECONDS)
+            except ProblemError as error:
+                if error.problem.code is ProblemCode.CONFLICT:
+                    raise CommandError("somebody cancelled the import; what it had imported by then stays") from None
+                raise
+            del self._errors.untold[: len(some)]
+            self._errors_told += len(some)
+            if is_last:
+                return
 
     async def _send_chunk(self, chunk: list[Unsent], sender: Sender) -> None:
         commands = [command for _, lead, outcomes in chunk for command in (lead, outcomes) if command]

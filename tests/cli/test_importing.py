@@ -14,6 +14,15 @@ from chassis.exports.mapping import MappingError, loads
 from chassis.exports.rows import BadRow, Row, Rows
 from contracts.catalogue import OPERATOR
 from contracts.gateway import TenantChanged, TenantSettings
+from contracts.intake.imports import (
+    CancelImport,
+    ImportOrigin,
+    ImportState,
+    ListImportErrors,
+    ListImports,
+    RevertCounts,
+    RevertImport,
+)
 from contracts.intake.leads import GetImportKey, SubmitLead
 from contracts.message import Envelope
 from contracts.operations import GetTenant, RunJob
@@ -297,3 +306,40 @@ outcomes:
 def test_a_mapping_of_known_leads_says_nothing_else_of_them() -> None:
     with pytest.raises(MappingError, match="leads stay as they are"):
         loads(MAPPING + "known_leads: true\n", "m.yaml")
+
+
+async def test_it_is_one_of_the_tenants_imports_with_its_counts_and_errors_and_is_taken_back_like_them(
+    platform: Platform, known: str, tmp_path: Path
+) -> None:
+    report = await run_import(platform, known, tmp_path, ROWS)
+    (view,) = (await platform.caller.ask(known, ListImports())).imports
+    assert (view.run_id, view.state, view.origin) == (report.run_id, ImportState.COMPLETED, ImportOrigin.COMMANDS)
+    told = view.counts.model_dump(exclude={"errors"})
+    assert told == {name: value for name, value in vars(report).items() if name in told}
+    page = await platform.caller.ask(known, ListImportErrors(run_id=report.run_id))
+    assert [str(error.row) for error in page.errors] == [error["row"] for error in errors_in(tmp_path)]
+    await platform.caller.ask(known, RevertImport(run_id=report.run_id, actor="user:1"))
+
+    async def reverted() -> bool:
+        (view,) = (await platform.caller.ask(known, ListImports())).imports
+        return view.state is ImportState.REVERTED and view.reverted == RevertCounts(withdrawn=2, outcomes_voided=1)
+
+    await until(reverted, what="the import being taken back")
+
+
+async def test_somebody_who_cancels_it_stops_it(
+    platform: Platform, known: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "_NOTED_EVERY", -1.0)
+    monkeypatch.setattr(importing, "CHUNK", 1)
+    noted = importing.Import._say_how_far
+
+    async def cancelled(self: Import, rows: Rows) -> None:
+        await platform.caller.ask(known, CancelImport(run_id=self.report.run_id, actor="user:1"))
+        await noted(self, rows)
+
+    monkeypatch.setattr(importing.Import, "_say_how_far", cancelled)
+    with pytest.raises(CommandError, match="somebody cancelled the import"):
+        await run_import(platform, known, tmp_path, ROWS)
+    (view,) = (await platform.caller.ask(known, ListImports())).imports
+    assert view.state is ImportState.CANCELLED
