@@ -43,6 +43,7 @@ MENU: Final[tuple[tuple[str, tuple[Place, ...]], ...]] = (
         ),
     ),
     ("Numbers", (Place("Win rates", "/win-rates", Scope.NUMBERS_READ),)),
+    ("Data", (Place("Imports", "/imports", Scope.IMPORTS_READ),)),
     (
         "System",
         (

@@ -1,0 +1,264 @@
+"""Imports: those there are, a new one step by step, how it goes, and how it is taken back."""
+
+import json
+import re
+from http import HTTPStatus
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from contracts.gateway.access import Scope
+from contracts.intake.imports import (
+    CancelImport,
+    CheckImport,
+    CreateImport,
+    GetImport,
+    ImportDetails,
+    ImportErrorPage,
+    ImportPreview,
+    ImportState,
+    KeptLeadPage,
+    ListImportErrors,
+    ListImports,
+    ListKeptLeads,
+    PreviewImport,
+    RevertImport,
+    SetImportMapping,
+    StartImport,
+)
+from contracts.message import ProblemError
+from contracts.message import Request as Ask
+from gateway.api.imports import errors_file, kept
+from gateway.gate import Admitted, Principal
+from gateway.limits import Kind, limited
+from gateway.pages.sign_in import see_other
+from gateway.pages.uploading import file_in
+from gateway.problems import STATUS
+from gateway.rendering import page
+
+router = APIRouter(prefix="/t/{tenant}/imports")
+
+LEAD_FIELDS: Final = (
+    ("source_id", "Id in its system (required)"),
+    ("full_name", "Full name"),
+    ("email", "E-mail"),
+    ("phone", "Telephone"),
+    ("linkedin_url", "LinkedIn profile"),
+    ("source", "Source"),
+    ("geo", "Place"),
+    ("country", "Country"),
+    ("intent", "Intent"),
+    ("timeline", "Timeline"),
+    ("price", "Price"),
+    ("budget", "Budget"),
+    ("tier", "Tier"),
+    ("product_interest", "Interest"),
+    ("partner", "Partner"),
+    ("created_at", "Created at"),
+    ("last_activity_at", "Last activity at"),
+    ("notes", "Notes"),
+)
+OUTCOME_FIELDS: Final = (("type", "Outcome"), ("occurred_at", "When it happened"), ("value", "Value"))
+_USUAL: Final = {
+    "source_id": {"id", "leadid", "recordid", "leadnumber", "prospectid"},
+    "full_name": {"name", "fullname", "leadname", "contactname"},
+    "email": {"email", "emailaddress", "mail"},
+    "phone": {"phone", "telephone", "mobile", "phonenumber", "phone1", "mobilephone"},
+    "linkedin_url": {"linkedin", "linkedinurl", "linkedinprofile"},
+    "source": {"source", "leadsource"},
+    "geo": {"geo", "city", "place", "location"},
+    "created_at": {"created", "createdat", "createddate", "createdon"},
+}
+"""How columns are often called, in small letters and figures: what the form proposes."""
+_SYSTEM: Final = "crm"
+_ERRORS_SHOWN: Final = 20
+_KEPT_SHOWN: Final = 50
+_PREVIEWED: Final = 5
+_UNDER_WAY: Final = frozenset({ImportState.CHECKING, ImportState.RUNNING, ImportState.REVERTING})
+_Column = Annotated[str, Field(max_length=1000)]
+
+Mapped: type[BaseModel] = create_model(
+    "Mapped",
+    __config__=ConfigDict(extra="forbid"),
+    source_system=(Annotated[str, Field(max_length=100)], _SYSTEM),
+    **{f"lead_{name}": (_Column, "") for name, _ in LEAD_FIELDS},
+    **{f"outcome_{name}": (_Column, "") for name, _ in OUTCOME_FIELDS},
+)  # type: ignore[call-overload]
+"""The form that says which column is what; an empty one is none."""
+
+
+class Written(BaseModel):
+    """The form for a mapping as text."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    mapping: Annotated[str, Field(max_length=100_000)] = ""
+
+
+class Confirmed(BaseModel):
+    """The form that takes an import back."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sure: Literal["yes"]
+
+
+@router.get("")
+async def imports(
+    principal: Admitted,
+    state: Annotated[ImportState | Literal[""], Query()] = "",
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+) -> Response:
+    return await _list(principal, state or None, cursor)
+
+
+@router.post("", dependencies=[limited(Kind.UPLOADING)])
+async def upload(principal: Admitted, request: Request) -> Response:
+    """Keep a file as it comes; then its columns are mapped."""
+    try:
+        name, content = await file_in(request, "file")
+        made = await principal.ask(CreateImport(run_id=uuid4(), file_name=name, actor=principal.actor))
+        await kept(principal, made.run_id, content)
+    except ProblemError as error:
+        return await _list(principal, wrong=error)
+    return see_other(f"/t/{principal.tenant}/imports/{made.run_id}")
+
+
+@router.get("/{run_id}")
+async def show_import(principal: Admitted, run_id: UUID) -> Response:
+    return await _show(principal, run_id)
+
+
+@router.get("/{run_id}/progress")
+async def import_progress(principal: Admitted, run_id: UUID) -> Response:
+    """How it goes, for the page to put in the place of what it shows; once it has ended the page loads itself anew."""
+    view = await principal.ask(GetImport(run_id=run_id))
+    if view.state not in _UNDER_WAY:
+        return Response(headers={"HX-Refresh": "true"})
+    return page("import_progress.html", principal=principal, view=view)
+
+
+@router.get("/{run_id}/errors")
+async def download_errors(principal: Admitted, run_id: UUID) -> Response:
+    return await errors_file(principal, run_id)
+
+
+@router.post("/{run_id}/columns")
+async def map_columns(principal: Admitted, run_id: UUID, form: Annotated[Mapped, Form()]) -> Response:
+    """Make a mapping of the columns that were chosen."""
+    return await _done(principal, run_id, SetImportMapping(run_id=run_id, mapping=_mapping(form.__dict__)))
+
+
+@router.post("/{run_id}/mapping")
+async def write_mapping(principal: Admitted, run_id: UUID, form: Annotated[Written, Form()]) -> Response:
+    return await _done(principal, run_id, SetImportMapping(run_id=run_id, mapping=form.mapping), form.mapping)
+
+
+@router.post("/{run_id}/preview")
+async def preview(principal: Admitted, run_id: UUID) -> Response:
+    """Show the first rows this once: that they were seen is told."""
+    try:
+        shown = await principal.ask(PreviewImport(run_id=run_id, limit=_PREVIEWED, actor=principal.actor))
+    except ProblemError as error:
+        return await _show(principal, run_id, wrong=error)
+    return await _show(principal, run_id, shown=shown)
+
+
+@router.post("/{run_id}/check")
+async def check(principal: Admitted, run_id: UUID) -> Response:
+    return await _done(principal, run_id, CheckImport(run_id=run_id, actor=principal.actor))
+
+
+@router.post("/{run_id}/start")
+async def start(principal: Admitted, run_id: UUID) -> Response:
+    return await _done(principal, run_id, StartImport(run_id=run_id, actor=principal.actor))
+
+
+@router.post("/{run_id}/cancel")
+async def cancel(principal: Admitted, run_id: UUID) -> Response:
+    return await _done(principal, run_id, CancelImport(run_id=run_id, actor=principal.actor))
+
+
+@router.post("/{run_id}/revert")
+async def revert(principal: Admitted, run_id: UUID, form: Annotated[Confirmed, Form()]) -> Response:
+    """Take it back; whoever does has said that they are sure."""
+    return await _done(principal, run_id, RevertImport(run_id=run_id, actor=principal.actor))
+
+
+async def _done(principal: Principal, run_id: UUID, order: Ask[Any], written: str | None = None) -> Response:
+    try:
+        await principal.ask(order)
+    except ProblemError as error:
+        return await _show(principal, run_id, wrong=error, written=written)
+    return see_other(f"/t/{principal.tenant}/imports/{run_id}")
+
+
+async def _list(
+    principal: Principal,
+    state: ImportState | None = None,
+    cursor: str | None = None,
+    *,
+    wrong: ProblemError | None = None,
+) -> Response:
+    found = await principal.ask(ListImports(state=state, cursor=cursor))
+    return page(
+        "imports.html", STATUS[wrong.problem.code] if wrong else HTTPStatus.OK, principal=principal, found=found,
+        state=state or "", states=[("", "all"), *((each.value, each.value) for each in ImportState)],
+        may_import=Scope.IMPORTS_WRITE in principal.allowed, wrong=wrong.problem.message if wrong else "",
+    )  # fmt: skip
+
+
+async def _show(
+    principal: Principal,
+    run_id: UUID,
+    *,
+    wrong: ProblemError | None = None,
+    shown: ImportPreview | None = None,
+    written: str | None = None,
+) -> Response:
+    view = await principal.ask(GetImport(run_id=run_id))
+    errors = ImportErrorPage(errors=[])
+    if view.counts.errors or (view.check and view.check.errors):
+        errors = await principal.ask(ListImportErrors(run_id=run_id, limit=_ERRORS_SHOWN))
+    stay = KeptLeadPage(leads=[])
+    if view.reverted and view.reverted.kept:
+        stay = await principal.ask(ListKeptLeads(run_id=run_id, limit=_KEPT_SHOWN))
+    return page(
+        "import.html", STATUS[wrong.problem.code] if wrong else HTTPStatus.OK, principal=principal, view=view,
+        errors=errors, stay=stay, shown=shown, chosen=_chosen(view), lead_fields=LEAD_FIELDS,
+        outcome_fields=OUTCOME_FIELDS, written=view.mapping or "" if written is None else written,
+        under_way=view.state in _UNDER_WAY, may_import=Scope.IMPORTS_WRITE in principal.allowed,
+        wrong=wrong.problem.message.splitlines() if wrong else [],
+    )  # fmt: skip
+
+
+def _mapping(chosen: dict[str, str]) -> str:
+    """The mapping that the form says, as `leadloop import` reads one."""
+    lead = {name: {"column": column} for name, _ in LEAD_FIELDS if (column := chosen[f"lead_{name}"])}
+    outcome = {name: {"column": column} for name, _ in OUTCOME_FIELDS if (column := chosen[f"outcome_{name}"])}
+    mapping: dict[str, Any] = {"source_system": chosen["source_system"], "lead": lead}
+    if outcome:
+        mapping["outcomes"] = [outcome]
+    return json.dumps(mapping, indent=2, ensure_ascii=False)
+
+
+def _chosen(view: ImportDetails) -> dict[str, str]:
+    """What the form shows as chosen: what it was set to, else what the columns are likely to be."""
+    if view.mapping:
+        try:
+            said = json.loads(view.mapping)
+            rules = {f"lead_{name}": rule["column"] for name, rule in said["lead"].items()}
+            for outcome in said.get("outcomes", []):
+                rules |= {f"outcome_{name}": rule["column"] for name, rule in outcome.items()}
+        except (ValueError, KeyError, TypeError, AttributeError):
+            pass  # written by hand: the text says it, and the form what is likely
+        else:
+            return {**rules, "source_system": said.get("source_system", _SYSTEM)}
+    plain = {re.sub(r"[^a-z0-9]", "", column.lower()): column for column in reversed(view.columns)}
+    likely = {"source_system": _SYSTEM}
+    for name, _ in LEAD_FIELDS:
+        if found := (_USUAL.get(name, set()) | {name.replace("_", "")}) & plain.keys():
+            likely[f"lead_{name}"] = plain[min(found)]
+    return likely
