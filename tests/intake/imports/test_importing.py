@@ -58,8 +58,13 @@ async def test_a_dry_run_finds_the_same_errors_and_writes_nothing(scene: Scene) 
 async def test_however_it_is_interrupted_every_row_is_imported_once(
     scene: Scene, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever carries it out dies before and after leads are committed, and before and after outcomes are sent."""
+    """Whoever carries it out dies before and after leads are committed, and before and after outcomes are sent.
+
+    However the file is cut into chunks, too.
+    """
     drawn = random.Random(seed)
+    size = drawn.choice([37, 200, 1000])
+    monkeypatch.setattr(messages, "CHUNK_BYTES", size)
     monkeypatch.setattr(importing, "ROWS_AT_ONCE", drawn.choice([1, 3, 7]))
     deaths = 12
 
@@ -81,7 +86,7 @@ async def test_however_it_is_interrupted_every_row_is_imported_once(
 
     for name in ("_take", "_in_one", "_send", "_settle", "_note", "_complete"):
         dying(name)
-    view = await scene.imported(file_of(ROWS))
+    view = await scene.started(await scene.uploaded(file_of(ROWS), chunk=size))
     assert view.counts == ImportCounts(
         rows=35, bad_rows=2, repeated=1, accepted=30, updated=1, duplicate=1, rejected=1, outcomes=10,
         outcomes_recorded=10, errors=3,

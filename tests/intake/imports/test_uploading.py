@@ -27,8 +27,6 @@ async def test_chunks_come_in_any_order_and_as_often_as_they_like(scene: Scene) 
     view = await scene.ask(messages.FinishUpload(run_id=run_id, chunks=len(chunks)))
     assert (view.state, view.bytes, view.chunks) == (ImportState.READY, len(content), len(chunks))
     assert (await scene.ask(chunk_of(run_id, *chunks[0]))).already
-    await scene.ask(messages.SetImportMapping(run_id=run_id, mapping=MAPPING))
-    assert (await scene.started(run_id)).counts.accepted == 2500
 
 
 async def test_another_content_for_a_chunk_is_refused(scene: Scene) -> None:

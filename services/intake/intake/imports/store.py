@@ -205,10 +205,10 @@ async def left_alone(uow: UnitOfWork, tenant: str, kept: timedelta, silent: time
     rows = await uow.execute(
         f"""select {RUN} from import_run
             where tenant_id = :tenant and (
-                origin = 'upload' and state in ('uploading', 'ready', 'failed', 'cancelled') and noted_at < :now - cast(:kept as interval)
+                origin = 'upload' and state in ('uploading', 'ready', 'failed', 'cancelled') and noted_at < cast(:now as timestamptz) - cast(:kept as interval)
                     and (state in ('uploading', 'ready') or exists (
                         select from import_chunk where import_chunk.tenant_id = :tenant and import_chunk.run_id = import_run.run_id))
-                or origin = 'commands' and state = 'running' and noted_at < :now - cast(:silent as interval))
+                or origin = 'commands' and state = 'running' and noted_at < cast(:now as timestamptz) - cast(:silent as interval))
             order by run_id limit 100 for update skip locked""",
         tenant=tenant, now=uow.now, kept=kept, silent=silent,
     )  # fmt: skip
