@@ -16,6 +16,7 @@ from contracts.outreach.campaigns import (
     CreateCampaign,
     GetCampaign,
     ListCampaigns,
+    ListCampaignTitles,
     NewStep,
     NewVariant,
     PauseCampaign,
@@ -192,7 +193,11 @@ async def test_a_tenant_sees_and_switches_its_own_campaigns_only(platform: Platf
         assert [each.title for each in listed.campaigns] == ["Third", "Second"]
         rest = await platform.caller.ask(tenant, ListCampaigns(limit=2, cursor=listed.next_cursor))
         assert ([each.title for each in rest.campaigns], rest.next_cursor) == (["First"], None)
+        titles = await platform.caller.ask(tenant, ListCampaignTitles(limit=2))
+        more = await platform.caller.ask(tenant, ListCampaignTitles(limit=2, cursor=titles.next_cursor))
+        assert [each.title for each in (*titles.campaigns, *more.campaigns)] == ["Third", "Second", "First"]
         assert (await platform.caller.ask(other, ListCampaigns())).campaigns == []
+        assert (await platform.caller.ask(other, ListCampaignTitles())).campaigns == []
         with pytest.raises(ProblemError, match="no such campaign") as refused:
             await platform.caller.ask(other, PauseCampaign(campaign_id=made[0].campaign_id))
         assert refused.value.problem.code is ProblemCode.NOT_FOUND
