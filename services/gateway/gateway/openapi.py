@@ -1,7 +1,7 @@
 """The API's own description: OpenAPI 3.1, with the meaning of every field and an example of every body."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -20,13 +20,40 @@ from gateway.problems import ProblemDetail
 _COMPONENTS = "#/components/schemas/{model}"
 
 
-def describe(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document of the application's API."""
-    document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-    components = document["components"]
-    schemas = components["schemas"]
+def outline(app: FastAPI) -> dict[str, Any]:
+    """The same document without bodies and parameters: which operations there are, which is said at once."""
+    paths: dict[str, Any] = {}
+    for route in _routes(app):
+        for method in sorted(route.methods or ()):
+            told = {"operationId": route.name, "description": route.description or "", "tags": route.tags or ["other"]}
+            paths.setdefault(str(route.path), {})[method.lower()] = told
+    return {"paths": paths}
+
+
+def describe_one(app: FastAPI, operation: str) -> dict[str, Any] | None:
+    """The document of one operation, with all that its bodies are made of; none where there is none of that name."""
+    found = [route for route in _routes(app) if route.name == operation]
+    return describe(app, found) if found else None
+
+
+def _routes(app: FastAPI) -> list[RouteContext]:
+    return [
+        route
+        for route in iter_route_contexts(app.routes)
+        if isinstance(route.original_route, APIRoute) and route.include_in_schema
+    ]
+
+
+def describe(app: FastAPI, only: Sequence[RouteContext] | None = None) -> dict[str, Any]:
+    """The OpenAPI document of the application's API, or of some of its routes. The whole takes seconds to make."""
+    routes = _routes(app) if only is None else only
+    document = get_openapi(title=app.title, version=app.version, description=app.description, routes=routes)
+    components = document.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
     problem = ProblemDetail.model_json_schema(ref_template=_COMPONENTS)
     schemas.update(problem.pop("$defs") | schemas, ProblemDetail=problem)
+    for model in _parts_of(ProblemDetail):
+        _explain_fields(schemas[model.__name__], model)
     components["securitySchemes"] = {
         "ApiKey": {
             "type": "http",
@@ -34,15 +61,14 @@ def describe(app: FastAPI) -> dict[str, Any]:
             "description": "`ll_…`; each operation says which scopes it needs",
         }
     }
-    for route in iter_route_contexts(app.routes):
-        if isinstance(route.original_route, APIRoute) and route.include_in_schema:
-            for method in route.methods or ():
-                document["paths"][route.path][method.lower()]["security"] = [{"ApiKey": needs_of(route, method)}]
-                _explain_parameters(document["paths"][route.path][method.lower()], route)
-                if heeded := idempotency.parameter_of(route, method):
-                    document["paths"][route.path][method.lower()]["parameters"].append(heeded)
-            for model in _bodies(route):
-                _explain_fields(schemas.get(model.__name__, {}), model)
+    for route in routes:
+        for method in route.methods or ():
+            document["paths"][route.path][method.lower()]["security"] = [{"ApiKey": needs_of(route, method)}]
+            _explain_parameters(document["paths"][route.path][method.lower()], route)
+            if heeded := idempotency.parameter_of(route, method):
+                document["paths"][route.path][method.lower()]["parameters"].append(heeded)
+        for model in _bodies(route):
+            _explain_fields(schemas.get(model.__name__, {}), model)
     return document
 
 
@@ -51,7 +77,11 @@ def _bodies(route: RouteContext) -> Iterator[type[BaseModel]]:
     request = route.body_field.field_info.annotation if route.body_field else None
     for body in (request, route.response_model):
         if inspect.isclass(body) and issubclass(body, BaseModel):
-            yield from (model for model in nested_in(body) if not issubclass(model, StrEnum))
+            yield from _parts_of(body)
+
+
+def _parts_of(body: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    return (model for model in nested_in(body) if not issubclass(model, StrEnum))
 
 
 def _explain_parameters(operation: dict[str, Any], route: RouteContext) -> None:

@@ -1,13 +1,12 @@
 """The reference: the operations of the API with their examples, and the messages that the services speak in."""
 
-import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.message import EACH_SERVICE, ProblemCode, ProblemError
-from gateway import domain_reference
+from gateway import domain_reference, openapi
 from gateway.gate import Admitted
 from gateway.rendering import page
 
@@ -30,7 +29,7 @@ class Looked(BaseModel):
 @router.get("")
 async def reference(principal: Admitted, looked: Annotated[Looked, Query()], request: Request) -> Response:
     """Every operation by its group, and who has which messages; of what is looked for, only those in which it is found."""
-    groups = domain_reference.operations(await _document(request))
+    groups = domain_reference.operations(openapi.outline(request.app))
     word = looked.q.strip().lower()
     if word:
         groups = {
@@ -53,8 +52,9 @@ async def reference(principal: Admitted, looked: Annotated[Looked, Query()], req
 @router.get("/api/{operation}")
 async def operation(principal: Admitted, operation: Name, request: Request) -> Response:
     """An operation: what it needs, takes and answers."""
-    found = domain_reference.operation(await _document(request), operation)
-    if found is None:
+    document = openapi.describe_one(request.app, operation)
+    found = document and domain_reference.operation(document, operation)
+    if not found:
         raise ProblemError(ProblemCode.NOT_FOUND, "the API has no such operation; the reference lists those it has")
     return page(
         "reference_operation.html", principal=principal, found=found, base=str(request.base_url).rstrip("/")
@@ -78,9 +78,3 @@ async def message(principal: Admitted, message: Name) -> Response:
         raise ProblemError(ProblemCode.NOT_FOUND, "there is no such message; the reference lists those there are")
     owner = next(shown for shown, owner in OWNERS.items() if owner == found.owner)
     return page("reference_message.html", principal=principal, found=found, owner=owner)
-
-
-async def _document(request: Request) -> dict[str, Any]:
-    """The API's own description; made when it is first asked for, which takes long enough to keep everybody else waiting."""
-    document: dict[str, Any] = await asyncio.to_thread(request.app.openapi)
-    return document
