@@ -44,6 +44,10 @@ _WHAT: Final[Mapping[DecisionKind, str]] = {
 }
 
 
+BY: Final = ("by", "user_id", "from_user_id")
+"""The facts of a decision that name somebody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reasons:
     """Why a lead went where it did.

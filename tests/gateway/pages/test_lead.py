@@ -129,6 +129,17 @@ async def test_what_the_sequence_rules_block_is_said_in_the_form_and_an_admin_ma
     assert "1,200.50 USD" in text(page, "outcomes")
 
 
+async def test_who_recorded_an_outcome_is_named_to_whoever_may_see_users(
+    gateway: Gateway, agent: httpx.AsyncClient, admin: httpx.AsyncClient, busy: Tenancy
+) -> None:
+    address = f"/t/{busy.name}/leads/{await new_lead(busy)}"
+    async with gateway.client() as bo:
+        await gateway.sign_in(bo, busy.name, await gateway.user(busy.name, name="Bo <i>Example</i>"))
+        await record(bo, address, "contacted")
+    assert "by Bo <i>Example</i>" in text((await admin.get(address)).text, "outcomes")
+    assert "by user" in text((await agent.get(address)).text, "outcomes")
+
+
 @pytest.mark.parametrize(
     ("at", "status", "says"),
     [("2999-01-01T00:00:00", 400, "lies in the future"), ("1066-10-14T09:00:00", 400, "since 1900")],

@@ -1,6 +1,7 @@
 """One lead: all that happened to it, what became of it, whose it is and why, and what was and will be sent to it."""
 
 import asyncio
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -17,7 +18,7 @@ from contracts.gateway.access import Scope
 from contracts.intake.distribution import ClaimLead, CompleteWork, UnassignLead
 from contracts.intake.leads import GetLead
 from contracts.intake.privacy import Revealed, RevealPii
-from contracts.intake.routing import GetLeadDecisions, GetLeadStatus
+from contracts.intake.routing import DecisionView, GetLeadDecisions, GetLeadStatus
 from contracts.message import ProblemCode, ProblemError, Reply
 from contracts.message import Request as Ask
 from contracts.outcomes import (
@@ -42,8 +43,9 @@ from gateway import store
 from gateway.api.kpis import campaign_names
 from gateway.api.outcomes import ask_of_lead
 from gateway.domain_activity import tell
-from gateway.domain_lead import NOT_RECORDED, ODD, PURPOSES, reasons
+from gateway.domain_lead import BY, NOT_RECORDED, ODD, PURPOSES, Reasons, reasons
 from gateway.gate import Admitted, Principal, needs
+from gateway.pages.actors import actors
 from gateway.pages.panel import Panel, panel
 from gateway.pages.sign_in import see_other
 from gateway.pages.win_rates import Chosen
@@ -324,7 +326,11 @@ async def _show(
             ask.part(Scope.OUTREACH_READ, GetContact(lead_id=lead_id)),
         ),
     )
-    explanations, campaigns = await asyncio.gather(_explained(principal, messages), _campaigns(principal, messages))
+    whys = [(each, reasons(each)) for each in decisions.reply.decisions] if decisions.reply else []
+    acted = [status.reply.owner if status.reply else None, *_recorded_by(history), *_decided_on(whys)]
+    explanations, campaigns, called = await asyncio.gather(
+        _explained(principal, messages), _campaigns(principal, messages), actors(principal, acted)
+    )
     correcting = _correctable(history, answer.correcting or opened.correct)
     return page(
         "lead.html",
@@ -339,7 +345,8 @@ async def _show(
         correcting=correcting,
         occurred_at=_when(answer.form, correcting, settings.time_zone),
         work=status,
-        decisions=[(each, reasons(each)) for each in decisions.reply.decisions] if decisions.reply else [],
+        decisions=whys,
+        called=called,
         routing=decisions,
         events=events,
         lines=[(event, tell(event)) for event in events.reply.events] if events.reply else [],
@@ -351,6 +358,7 @@ async def _show(
         purposes=[(purpose.value, text) for purpose, text in PURPOSES.items()],
         may_override=principal.role in _OVERRIDES,
         odd=ODD,
+        by=BY,
         settings=settings,
         zone=settings.time_zone,
         now=datetime.now(UTC),
@@ -380,6 +388,21 @@ async def _explained(principal: Principal, messages: Panel[LeadMessagesView]) ->
 
 async def _campaigns(principal: Principal, messages: Panel[LeadMessagesView]) -> dict[UUID, str]:
     return await campaign_names(principal) if messages.reply and messages.reply.messages else {}
+
+
+def _recorded_by(history: Panel[OutcomeHistoryView]) -> Iterator[str]:
+    """Who recorded outcomes, and who took them back."""
+    for each in history.reply.outcomes if history.reply else ():
+        yield each.recorded_by
+        if each.void:
+            yield each.void.voided_by
+
+
+def _decided_on(whys: Sequence[tuple[DecisionView, Reasons]]) -> Iterator[str]:
+    """Whoever is named in decisions: who decided, and whom it was decided on."""
+    for _, why in whys:
+        yield from (agent for agent, _ in why.agents)
+        yield from (value for name, value in why.facts if name in BY)
 
 
 def _correctable(history: Panel[OutcomeHistoryView], outcome_id: UUID | None) -> OutcomeView | None:

@@ -21,6 +21,7 @@ from contracts.taxonomy import KEY_LENGTH, Intent, Stage, Tier, key
 from contracts.values import NO_NUL, Actor, Slug
 from gateway.gate import Admitted, Principal
 from gateway.identity import views
+from gateway.pages.actors import actors
 from gateway.pages.dashboard import time_zone
 from gateway.pages.names import NOT_ASKED_FOR, REVEALS, Names, names_of
 from gateway.pages.panel import panel
@@ -204,7 +205,11 @@ async def _show(
         saved = await views.of(uow, principal.tenant, principal.actor, LIST)
     found = await panel(principal, asked(principal, shown, zone))
     ids = [lead.lead_id for lead in found.reply.leads] if found.reply else []
-    stages, names = await asyncio.gather(stages_of(principal, ids), names_of(principal, ids) if named else _not_asked())
+    stages, names, called = await asyncio.gather(
+        stages_of(principal, ids),
+        names_of(principal, ids) if named else _not_asked(),
+        actors(principal, [work.owner for work in found.reply.work] if found.reply else []),
+    )
     return page(
         "leads.html",
         STATUS[wrong.problem.code] if wrong else HTTPStatus.OK,
@@ -217,6 +222,7 @@ async def _show(
         work=dict(zip(ids, found.reply.work, strict=True)) if found.reply else {},
         stages=stages,
         names=names,
+        called=called,
         zone=zone,
         now=datetime.now(UTC),
     )
