@@ -52,6 +52,9 @@ async def test_whoever_shows_nothing_sends_little_and_a_page_takes_less_than_a_p
         path = f"/t/{acme.name}/settings/keys"
         big = b"label=" + b"x" * OF_KIND[Kind.PAGES]
         assert (await browser.post(path, content=big, headers=form)).status_code == 413
+        file = {"file": ("suppressions.csv", b"\xff" * OF_KIND[Kind.PAGES], "text/csv")}
+        there = await browser.post(f"/t/{acme.name}/suppressions/import", files=file, data={"dry_run": "true"})
+        assert there.status_code != 413, "a form with a file takes what a program may send"
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,8 @@ OF_ANYBODY: Final = 16 * 1024
 """Of who has shown no credential: enough for the form that signs in. A webhook's signature is over all of it, so that is read first."""
 MOST_NESTED: Final = 64
 """Objects and lists within each other; nothing of ours needs ten, and what reads JSON gives up at some hundreds."""
-_FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
+_WITH_A_FILE: Final = "multipart/form-data"
+_FORMS: Final = ("application/x-www-form-urlencoded", _WITH_A_FILE)
 _JSON: Final = "application/json"
 _STRUCTURE: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
 
@@ -77,6 +78,8 @@ def taken_by(routes: Sequence[BaseRoute]) -> dict[Any, Taken]:
             if not formats and route.body_field is not None:
                 media_type = getattr(route.body_field.field_info, "media_type", _JSON)
                 formats = _FORMS if media_type in _FORMS else (media_type,)
+                if media_type == _WITH_A_FILE:
+                    most = max(most, MOST_BYTES)
             found[route.original_route.endpoint] = Taken(most, formats, kind is Kind.UPLOADING)
     return found
 
