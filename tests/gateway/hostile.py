@@ -93,12 +93,19 @@ async def _attack(gateway: Gateway, made: Tenancy) -> dict[str, str]:
         return any(row.key == ATTACK for row in rates.rows)
 
     await until(counted, what="the source's arrival in the win rates")
+    run_id = (await send("/imports", {"file_name": ATTACK}))["run_id"]
+    cells = ",".join('"' + ATTACK.replace('"', '""') + '"' for _ in range(2))
+    file = f"{cells}\n{cells}\n".replace("src=x", "src=y", 1)  # two columns of one name would be refused
+    uploaded = await made.client.put(
+        made.path(f"/imports/{run_id}/file"), content=file.encode(), headers={"Content-Type": "text/csv"}
+    )
+    assert uploaded.is_success, uploaded.text
     draft = {"rules": [{"name": "ohio", "workspace": "ohio"}], "workspaces": {"ohio": {}}}
     version = await send("/routing/versions", {"configuration": draft})
     await send("/agents/user:7", {"workspaces": ["ohio"], "capacity": 5}, "PUT")
     return {
         "lead_id": lead_id, "template_id": template["template_id"], "account_id": account["account_id"],
-        "campaign_id": campaign["campaign_id"], "message_id": message_id, "reply_id": reply["reply_id"], "version": str(version["version"]),
+        "campaign_id": campaign["campaign_id"], "message_id": message_id, "reply_id": reply["reply_id"], "version": str(version["version"]), "run_id": run_id,
         "rule": "ohio", "workspace": "ohio", "user_id": "user:7", "operation": "submit_lead", "message": "intake.event.lead_accepted.v1",
         "owner": "intake",
     }  # fmt: skip

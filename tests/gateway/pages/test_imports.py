@@ -63,7 +63,7 @@ async def test_a_file_goes_all_the_way_and_back_again(browser: httpx.AsyncClient
     await browser.post(f"{at}/check")
     checked = await shows(browser, at, "Would not be imported")
     assert "source_id" in checked
-    errors = await browser.get(f"{at}/errors")
+    errors = await browser.get(f"{at}/errors.csv")
     assert errors.headers["content-disposition"].startswith("attachment")
     assert errors.text.splitlines()[1].startswith("3,4,source_id,")
 

@@ -30,6 +30,7 @@ from contracts.intake.imports import (
     ImportErrorView,
     ImportPage,
     ImportPreview,
+    ImportState,
     ImportView,
     KeptLeadPage,
     ListImportErrors,
@@ -56,8 +57,8 @@ _CHUNK_SECONDS: Final = 30.0
 _LOOK_SECONDS: Final = 0.5
 _LASTS_SECONDS: Final = 900.0
 """Then whoever follows connects again, and shows their credentials again."""
-_AGAIN_MILLISECONDS: Final = 2_000
-_UNDER_WAY: Final = frozenset({"checking", "running", "reverting"})
+UNDER_WAY: Final = frozenset({ImportState.CHECKING, ImportState.RUNNING, ImportState.REVERTING})
+"""Somebody is at work on it."""
 FromChunk = Annotated[
     int,
     Query(
@@ -184,19 +185,31 @@ async def follow_import(principal: Admitted, run_id: UUID) -> StreamingResponse:
     return StreamingResponse(following, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
-async def _follow(principal: Principal, view: ImportDetails) -> AsyncIterator[str]:
+async def _follow(principal: Principal, first: ImportDetails) -> AsyncIterator[str]:
+    yield live.AGAIN
+    async for view in views(principal, first):
+        if view is None:
+            yield live.SIGN_OF_LIFE
+            continue
+        yield live.told("progress", view.model_dump_json(include=set(ImportView.model_fields)))
+        if view.state not in UNDER_WAY:
+            yield live.told("end")
+
+
+async def views(principal: Principal, view: ImportDetails) -> AsyncIterator[ImportDetails | None]:
+    """An import as it stands and whenever that changes, and nothing where it has not for long.
+
+    It ends when nothing is under way any more; and after a while, or when intake is away.
+    """
     clock = asyncio.get_running_loop().time
     ends = clock() + _LASTS_SECONDS
-    told = ""
+    told, told_at = None, clock()
     with live.listener():
-        yield f"retry: {_AGAIN_MILLISECONDS}\n\n"
         while clock() < ends:
-            now = view.model_dump_json(include=set(ImportView.model_fields))
-            if now != told:
-                yield live.told("progress", now)
-                told = now
-            if view.state not in _UNDER_WAY:
-                yield live.told("end")
+            if view != told or clock() - told_at > live.SIGN_OF_LIFE_SECONDS:
+                yield view if view != told else None
+                told, told_at = view, clock()
+            if view.state not in UNDER_WAY:
                 return
             await asyncio.sleep(_LOOK_SECONDS)
             try:

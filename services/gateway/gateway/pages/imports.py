@@ -2,12 +2,14 @@
 
 import json
 import re
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Form, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, create_model
+from starlette.responses import StreamingResponse
 
 from contracts.gateway.access import Scope
 from contracts.intake.imports import (
@@ -30,13 +32,14 @@ from contracts.intake.imports import (
 )
 from contracts.message import ProblemError
 from contracts.message import Request as Ask
-from gateway.api.imports import errors_file, kept
+from gateway import live
+from gateway.api.imports import UNDER_WAY, errors_file, kept, views
 from gateway.gate import Admitted, Principal
 from gateway.limits import Kind, limited
 from gateway.pages.sign_in import see_other
 from gateway.pages.uploading import file_in
 from gateway.problems import STATUS
-from gateway.rendering import page
+from gateway.rendering import fragment, page
 
 router = APIRouter(prefix="/t/{tenant}/imports")
 
@@ -76,7 +79,6 @@ _SYSTEM: Final = "crm"
 _ERRORS_SHOWN: Final = 20
 _KEPT_SHOWN: Final = 50
 _PREVIEWED: Final = 5
-_UNDER_WAY: Final = frozenset({ImportState.CHECKING, ImportState.RUNNING, ImportState.REVERTING})
 _Column = Annotated[str, Field(max_length=1000)]
 
 Mapped: type[BaseModel] = create_model(
@@ -131,16 +133,28 @@ async def show_import(principal: Admitted, run_id: UUID) -> Response:
     return await _show(principal, run_id)
 
 
-@router.get("/{run_id}/progress")
-async def import_progress(principal: Admitted, run_id: UUID) -> Response:
-    """How it goes, for the page to put in the place of what it shows; once it has ended the page loads itself anew."""
-    view = await principal.ask(GetImport(run_id=run_id))
-    if view.state not in _UNDER_WAY:
-        return Response(headers={"HX-Refresh": "true"})
-    return page("import_progress.html", principal=principal, view=view)
+@router.get("/{run_id}/live")
+async def import_live(principal: Admitted, run_id: UUID) -> StreamingResponse:
+    """How it goes, as server-sent events, for the page to show in the place of what it shows; at the end it loads itself anew."""
+    live.must_have_room()
+    first = await principal.ask(GetImport(run_id=run_id))
+    return StreamingResponse(
+        _told(principal, first), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+    )
 
 
-@router.get("/{run_id}/errors")
+async def _told(principal: Principal, first: ImportDetails) -> AsyncIterator[str]:
+    yield live.AGAIN
+    async for view in views(principal, first):
+        if view is None:
+            yield live.SIGN_OF_LIFE
+        elif view.state in UNDER_WAY:
+            yield live.told("list", fragment("import_progress.html", view=view))
+        else:
+            yield live.told("end")
+
+
+@router.get("/{run_id}/errors.csv")
 async def download_errors(principal: Admitted, run_id: UUID) -> Response:
     return await errors_file(principal, run_id)
 
@@ -229,7 +243,7 @@ async def _show(
         "import.html", STATUS[wrong.problem.code] if wrong else HTTPStatus.OK, principal=principal, view=view,
         errors=errors, stay=stay, shown=shown, chosen=_chosen(view), lead_fields=LEAD_FIELDS,
         outcome_fields=OUTCOME_FIELDS, written=view.mapping or "" if written is None else written,
-        under_way=view.state in _UNDER_WAY, may_import=Scope.IMPORTS_WRITE in principal.allowed,
+        under_way=view.state in UNDER_WAY, may_import=Scope.IMPORTS_WRITE in principal.allowed,
         wrong=wrong.problem.message.splitlines() if wrong else [],
     )  # fmt: skip
 

@@ -1,5 +1,6 @@
 // What the server tells of a list goes into the page as it comes (server-sent events): `data-live` says where it is told,
 // `data-live-list` where it goes, `data-live-on` and `data-live-off` are shown while it is told and while it is not.
+// At the `end` there is nothing more to be told, and the page is loaded anew.
 // A window that nobody sees listens to nothing: a browser keeps only a few connections to one host.
 for (const region of document.querySelectorAll("[data-live]")) {
   const list = region.querySelector("[data-live-list]");
@@ -21,6 +22,7 @@ for (const region of document.querySelectorAll("[data-live]")) {
     source = new EventSource(region.dataset.live);
     source.addEventListener("open", () => { failed = 0; show(true); });
     source.addEventListener("list", (told) => { list.innerHTML = told.data; });
+    source.addEventListener("end", () => { stop(); location.reload(); });
     source.addEventListener("error", () => {
       // A stream that ends is connected again by the browser; one that is refused is not.
       const refused = source.readyState === EventSource.CLOSED;
