@@ -107,5 +107,5 @@ async def _attack(gateway: Gateway, made: Tenancy) -> dict[str, str]:
         "lead_id": lead_id, "template_id": template["template_id"], "account_id": account["account_id"],
         "campaign_id": campaign["campaign_id"], "message_id": message_id, "reply_id": reply["reply_id"], "version": str(version["version"]), "run_id": run_id,
         "rule": "ohio", "workspace": "ohio", "user_id": "user:7", "operation": "submit_lead", "message": "intake.event.lead_accepted.v1",
-        "owner": "intake",
+        "owner": "intake", "service": "intake",
     }  # fmt: skip

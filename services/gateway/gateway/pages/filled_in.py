@@ -39,11 +39,11 @@ RIGHT: Final = Wrong(status=HTTPStatus.OK)
 
 
 class WrongError(Exception):
-    """What was filled in cannot be read, before any service is asked."""
+    """What was filled in cannot be read, before any service is asked: a field of it, or all of it where none is named."""
 
     def __init__(self, field_: str, text: str) -> None:
         super().__init__(text)
-        self.wrong = Wrong(fields={field_: text})
+        self.wrong = Wrong(fields={field_: text}) if field_ else Wrong(text)
 
 
 async def _fields(request: Request) -> FormData:

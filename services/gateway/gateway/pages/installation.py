@@ -13,7 +13,7 @@ from contracts.message import PLATFORM, ProblemCode, ProblemError
 from contracts.operations import GetStatus, ListDeadLetters, ListJobs, RedriveDeadLetters, RunJob, ServiceStatus
 from gateway.api.operations import AtDesk, Desk
 from gateway.gate import Superadmin
-from gateway.pages.filled_in import RIGHT, Filled, Wrong, several, wrong_with
+from gateway.pages.filled_in import RIGHT, Chosen, Filled, Wrong, WrongError, several, wrong_with
 from gateway.pages.panel import Panel
 from gateway.pages.sign_in import see_other
 from gateway.rendering import page
@@ -23,15 +23,16 @@ router = APIRouter(prefix="/superadmin")
 _STATUS_SECONDS: Final = 2.0
 _JOB_SECONDS: Final = 20.0
 """A job that takes longer goes on while nobody waits for it."""
-_REDRIVE_SECONDS: Final = 60.0
-_LETTERS_SHOWN: Final = 100
+REDRIVE_SECONDS: Final = 60.0
+LETTERS_SHOWN: Final = 100
 
 
 class Done(BaseModel):
-    """What was just done, as the address says."""
+    """What was just done, and which page of the dead letters, as the address says."""
 
     model_config = ConfigDict(frozen=True)
 
+    cursor: Chosen[Annotated[str, Field(max_length=20)]] = None
     redriven: Annotated[int | None, Field(ge=0), BeforeValidator(lambda text: text or None)] = None
 
 
@@ -49,7 +50,7 @@ async def installation(request: Request, principal: Superadmin) -> Response:
 
 @router.get("/services/{service}")
 async def service(desk: AtDesk, service: str, principal: Superadmin, done: Annotated[Done, Query()]) -> Response:
-    return await _service(desk, service, principal, redriven=done.redriven)
+    return await _service(desk, service, principal, done=done)
 
 
 @router.post("/services/{service}/jobs/{job}")
@@ -68,15 +69,23 @@ async def run_job(desk: AtDesk, service: str, job: str, principal: Superadmin) -
 @router.post("/services/{service}/dead-letters")
 async def redrive(desk: AtDesk, service: str, principal: Superadmin, form: Filled) -> Response:
     """Have dead letters handled again: those chosen, or all that were not yet."""
-    chosen = [int(each) for each in several(form, "dead_letter_ids") if each.isdecimal()]
-    if not chosen and "all" not in form:
-        return await _service(desk, service, principal, Wrong("choose the dead letters that are meant"))
-    which = RedriveDeadLetters(dead_letter_ids=[] if "all" in form else chosen[:_LETTERS_SHOWN])
     try:
-        result = await desk.ask(which, seconds=_REDRIVE_SECONDS)
-    except ProblemError as error:
+        result = await desk.ask(chosen_letters(form), seconds=REDRIVE_SECONDS)
+    except (ProblemError, WrongError) as error:
         return await _service(desk, service, principal, wrong_with(error))
     return see_other(f"/superadmin/services/{service}?{urlencode({'redriven': result.redriven})}#letters")
+
+
+def chosen_letters(form: Filled) -> RedriveDeadLetters:
+    """Which dead letters were chosen.
+
+    Raises:
+        WrongError: none were.
+    """
+    chosen = [int(each) for each in several(form, "dead_letter_ids") if each.isdecimal() and len(each) < 19]
+    if not chosen and "all" not in form:
+        raise WrongError("", "choose the dead letters that are meant")
+    return RedriveDeadLetters(dead_letter_ids=[] if "all" in form else chosen[:LETTERS_SHOWN])
 
 
 async def _status(request: Request, principal: Superadmin, service: str) -> Panel[ServiceStatus]:
@@ -90,10 +99,16 @@ async def _status(request: Request, principal: Superadmin, service: str) -> Pane
 
 
 async def _service(
-    desk: Desk, service: str, principal: Superadmin, wrong: Wrong = RIGHT, redriven: int | None = None
+    desk: Desk,
+    service: str,
+    principal: Superadmin,
+    wrong: Wrong = RIGHT,
+    done: Done = Done(),  # noqa: B008 - it is frozen
 ) -> Response:
     status, jobs, letters = await asyncio.gather(
-        _part(desk, GetStatus()), _part(desk, ListJobs()), _part(desk, ListDeadLetters(limit=_LETTERS_SHOWN))
+        _part(desk, GetStatus()),
+        _part(desk, ListJobs()),
+        _part(desk, ListDeadLetters(limit=LETTERS_SHOWN, cursor=done.cursor)),
     )
     return page(
         "service.html",
@@ -103,9 +118,9 @@ async def _service(
         standing=status,
         jobs=jobs,
         letters=letters,
-        shown=_LETTERS_SHOWN,
+        first=done.cursor is None,
         wrong=wrong,
-        redriven=redriven,
+        redriven=done.redriven,
         now=datetime.now(UTC),
     )
 

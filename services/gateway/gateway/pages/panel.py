@@ -29,9 +29,15 @@ class Panel(Generic[R]):
     code: ProblemCode | None = None
 
 
-async def panel(principal: Principal, request: Ask[R], seconds: float = _PATIENCE_SECONDS) -> Panel[R]:
-    """What a service answers within so many seconds; what it refuses is told in the part's place."""
+async def panel(
+    principal: Principal, request: Ask[R], seconds: float = _PATIENCE_SECONDS, of: str = ""
+) -> Panel[R]:
+    """What a service answers within so many seconds; what it refuses is told in the part's place.
+
+    Parameters:
+        of: which service, where each has the request.
+    """
     try:
-        return Panel(await principal.ask(request, seconds=seconds))
+        return Panel(await principal.ask(request, of=of, seconds=seconds))
     except ProblemError as error:
         return Panel(None, error.problem.message, error.problem.code in _PASSING, error.problem.code)
