@@ -29,9 +29,7 @@ class Panel(Generic[R]):
     code: ProblemCode | None = None
 
 
-async def panel(
-    principal: Principal, request: Ask[R], seconds: float = _PATIENCE_SECONDS, of: str = ""
-) -> Panel[R]:
+async def panel(principal: Principal, request: Ask[R], seconds: float = _PATIENCE_SECONDS, of: str = "") -> Panel[R]:
     """What a service answers within so many seconds; what it refuses is told in the part's place.
 
     Parameters:

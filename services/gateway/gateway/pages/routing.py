@@ -176,7 +176,12 @@ async def save(
     configuration = NewRoutingConfiguration.model_validate(content)
     saved = await principal.ask(SaveRoutingDraft(configuration=configuration, actor=principal.actor))
     if instead and instead.status is RoutingVersionStatus.DRAFT:
-        await principal.ask(DeleteRoutingDraft(version=instead.version))
+        try:
+            await principal.ask(DeleteRoutingDraft(version=instead.version))
+        except ProblemError as error:
+            if error.problem.code is not ProblemCode.NOT_FOUND:
+                raise
+            # Somebody else changed it at the same moment: now there are two drafts, and neither change is lost.
     return saved
 
 
