@@ -46,7 +46,7 @@ from gateway.domain_activity import tell
 from gateway.domain_lead import BY, NOT_RECORDED, ODD, PURPOSES, Reasons, reasons
 from gateway.gate import Admitted, Principal, needs
 from gateway.pages.actors import actors
-from gateway.pages.panel import Panel, panel
+from gateway.pages.panel import PATIENCE_SECONDS, Panel, panel
 from gateway.pages.sign_in import see_other
 from gateway.pages.win_rates import Chosen
 from gateway.problems import STATUS
@@ -373,7 +373,7 @@ class _Asking:
         """A part of the page, for whom it is."""
         if scope not in self.principal.allowed:
             return Panel(None, f"this needs `{scope}`", passes=False)
-        found = await panel(self.principal, request)
+        found = await panel(self.principal, request, PATIENCE_SECONDS)
         if found.code is ProblemCode.NOT_FOUND:  # intake has the lead, so all others are about to hear of it
             return Panel(None, "this lead has only just come, and has not been heard of there yet")
         return found

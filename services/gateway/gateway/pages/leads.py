@@ -24,7 +24,7 @@ from gateway.identity import views
 from gateway.pages.actors import actors
 from gateway.pages.dashboard import time_zone
 from gateway.pages.names import NOT_ASKED_FOR, REVEALS, Names, names_of
-from gateway.pages.panel import panel
+from gateway.pages.panel import PATIENCE_SECONDS, panel
 from gateway.pages.sign_in import see_other
 from gateway.pages.win_rates import Chosen
 from gateway.problems import STATUS
@@ -128,7 +128,7 @@ async def _board(request: Request, principal: Principal, shown: Board, *, named:
     limit = ROWS_SHOWN if shown.column else CARDS_SHOWN
     zone, found = await asyncio.gather(
         time_zone(request, principal.tenant),
-        panel(principal, LeadBoard(column=shown.column, limit=limit, cursor=shown.cursor)),
+        panel(principal, LeadBoard(column=shown.column, limit=limit, cursor=shown.cursor), PATIENCE_SECONDS),
     )
     columns = found.reply.columns if found.reply else []
     ids = [lead.lead_id for column in columns for lead in column.leads]
@@ -151,7 +151,7 @@ async def _facts(principal: Principal, lead_ids: Sequence[UUID]) -> Sequence[Lea
     """What intake has of these leads; none where it does not answer: the board says where they stand all the same."""
     if not lead_ids:
         return ()
-    found = await panel(principal, ListLeads(lead_ids=list(lead_ids), limit=200))
+    found = await panel(principal, ListLeads(lead_ids=list(lead_ids), limit=200), PATIENCE_SECONDS)
     return found.reply.leads if found.reply else ()
 
 
@@ -203,7 +203,7 @@ async def _show(
     zone = await time_zone(request, principal.tenant)
     async with request.app.state.service.database.begin(principal.tenant) as uow:
         saved = await views.of(uow, principal.tenant, principal.actor, LIST)
-    found = await panel(principal, asked(principal, shown, zone))
+    found = await panel(principal, asked(principal, shown, zone), PATIENCE_SECONDS)
     ids = [lead.lead_id for lead in found.reply.leads] if found.reply else []
     stages, names, called = await asyncio.gather(
         stages_of(principal, ids),
@@ -250,7 +250,7 @@ async def stages_of(principal: Principal, lead_ids: Sequence[UUID]) -> Mapping[U
     """Where leads stand, by their outcomes: asked for all at once. Those of which outcomes does not answer are left out."""
     if not lead_ids or Scope.OUTCOMES_READ not in principal.allowed:
         return {}
-    found = await panel(principal, LeadStates(lead_ids=list(lead_ids)))
+    found = await panel(principal, LeadStates(lead_ids=list(lead_ids)), PATIENCE_SECONDS)
     return {state.lead_id: state for state in found.reply.states} if found.reply else {}
 
 

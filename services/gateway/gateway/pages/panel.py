@@ -9,6 +9,8 @@ from gateway.gate import Principal
 
 _PATIENCE_SECONDS: Final = 2.0
 """A part of the page whose service is slower than this says so, rather than hold up the others."""
+PATIENCE_SECONDS: Final = 5.0
+"""The same of a page that somebody came to for that part."""
 _PASSING: Final = (ProblemCode.UNAVAILABLE, ProblemCode.INTERNAL)
 
 R = TypeVar("R", bound=Reply)
