@@ -25,6 +25,8 @@ async def test_every_page_fits_a_phone_has_no_serious_fault_and_runs_nobodys_scr
     await seen.page.set_viewport_size({"width": NARROW, "height": 800})
     for address in hostile.pages(gateway):
         response = await seen.page.goto(address)
-        assert response is not None and response.status == 200, address
+        assert response is not None and response.ok, address
+        if not (await response.text()).startswith("<!doctype html>"):
+            continue  # a part, for a page to put into itself
         await fits(seen.page)
         await no_serious_fault(seen.page)
