@@ -1,6 +1,7 @@
 """What is taken of a request's body, and what every answer has."""
 
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -115,6 +116,13 @@ def test_how_deep_a_text_goes_is_told_rightly_wherever_it_matters(value: Any, ar
 
     text = json.dumps(value).encode()
     assert (nesting(text) > MOST_NESTED) is (depth(value) > MOST_NESTED)
+
+
+def test_how_deep_a_text_goes_is_found_in_one_pass_over_it_whatever_it_holds() -> None:
+    began = time.process_time()
+    for unclosed in (b'"' + b'\\"' * 500_000, b'"' * 1_000_001, b'"' + b"\\" * 1_000_000, b'"\\' * 500_000):
+        assert nesting(b"[" * (MOST_NESTED + 1) + unclosed) > MOST_NESTED
+    assert time.process_time() - began < 5
 
 
 async def test_an_upload_is_read_as_it_comes_and_takes_more_than_memory_should_hold() -> None:

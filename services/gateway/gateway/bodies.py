@@ -32,7 +32,8 @@ MOST_NESTED: Final = 64
 _WITH_A_FILE: Final = "multipart/form-data"
 _FORMS: Final = ("application/x-www-form-urlencoded", _WITH_A_FILE)
 _JSON: Final = "application/json"
-_STRUCTURE: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+_STRUCTURE: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
+"""A string that nothing closes is one to the end: were it none, each of its quotes would be looked behind anew."""
 
 
 @dataclass(frozen=True, slots=True)
