@@ -158,7 +158,7 @@ async def test_every_page_says_that_scripts_and_styles_come_from_here_only(
         assert response.headers["cache-control"] == "no-store"
         assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son[a-z]+=|javascript:", response.text), path
         assert not re.search(r"""(?:src|href|action)=["']?(?:https?:)?//""", response.text), path
-    for asset in ("leadloop.css", "mark.svg", "htmx.min.js", "live.js"):
+    for asset in ("leadloop.css", "mark.svg", "htmx.min.js", "live.js", "regions.js"):
         assert (await browser.get(f"/static/{asset}")).status_code == 200
 
 
