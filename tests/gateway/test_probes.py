@@ -8,17 +8,22 @@ import asyncio
 import csv
 import io
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from html import unescape
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from fastapi.routing import RouteContext
 
-from gateway.gate import each
+from contracts.gateway.access import Scope
+from contracts.notifier import ListAlerts
+from contracts.taxonomy import Role
+from gateway.gate import each, is_public, needs_of
+from gateway.identity.domain_access import OF_ROLE
 from tests.gateway.conftest import Gateway, Tenancy, each_page, filled
 from tests.gateway.hostile import SIGNS, Attacked, attacked
 
@@ -54,6 +59,50 @@ async def test_no_text_of_a_tenants_becomes_a_part_of_any_page(
         assert len(response.content) <= WIRE_BYTES, f"{address} has {len(response.content)} bytes"
         shown += "&lt;script&gt;alert(2)" in response.text
     assert shown >= 3, "or nothing was tried"
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role not in (Role.ADMIN, Role.SUPERADMIN)])
+async def test_no_page_has_a_button_or_a_link_that_refuses_whom_it_is_shown_to(
+    gateway: Gateway, hostile: Attacked, role: Role
+) -> None:
+    """Generated: every form and link of every page that the role may open."""
+    name = hostile.tenancy.name
+    if not (await gateway.platform.caller.ask(name, ListAlerts())).alerts:
+        await gateway.neglected_lead(hostile.tenancy)
+    async with gateway.client() as client:
+        client.headers["Accept"] = "text/html"
+        await gateway.sign_in(client, name, await gateway.user(name, role))
+        tried, refused = set(), set()
+        for address in hostile.pages(gateway):
+            response = await client.get(address)
+            if response.status_code == 403:
+                continue
+            for method, path in offered(response.text, address):
+                scopes = needs_at(gateway.app, method, path)
+                tried.add((method, path))
+                if scopes is None or not OF_ROLE[role].issuperset(scopes):
+                    refused.add(f"{address}: {method} {path} needs {scopes}")
+    assert not refused, "\n".join(sorted(refused))
+    assert len(tried) > 10, "or nothing was tried"
+
+
+def offered(page: str, address: str) -> Iterator[tuple[str, str]]:
+    """The method and path of each form and link to a tenant's address; a form without one sends to the page's own."""
+    for form in re.findall(r"<form\b[^>]*>", page):
+        action = re.search(r'\saction="([^"]*)"', form)
+        yield "POST" if 'method="post"' in form else "GET", urlsplit(unescape(action[1]) if action else address).path
+    for link in re.findall(r'<a\b[^>]*\shref="([^"]*)"', page):
+        yield "GET", urlsplit(urljoin(address, unescape(link))).path
+
+
+def needs_at(app: FastAPI, method: str, path: str) -> list[Scope] | None:
+    """What the route needs that takes a request; nothing of one that is public, none where no route does."""
+    if is_public(path):
+        return []
+    for route, known in each(app.routes):
+        if known == method and re.fullmatch(re.sub(r"\{[^}]+\}", "[^/]+", str(route.path)), path):
+            return needs_of(route, method)
+    return None
 
 
 async def test_no_cell_of_any_exported_file_is_a_formula(gateway: Gateway, hostile: Attacked) -> None:

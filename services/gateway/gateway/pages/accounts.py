@@ -13,6 +13,7 @@ from uuid import UUID
 from fastapi import APIRouter, Form, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from contracts.gateway.access import Scope
 from contracts.message import ProblemError
 from contracts.outreach.accounts import (
     DAILY_LIMITS,
@@ -29,7 +30,7 @@ from contracts.outreach.accounts import (
 )
 from contracts.taxonomy import CHANNEL_OF, Channel, SendKind
 from gateway.domain_outreach import CHANNELS, KINDS, TRANSPORTS, health_tone, standings
-from gateway.gate import Admitted, Principal
+from gateway.gate import Admitted, Principal, needs
 from gateway.pages.dashboard import time_zone
 from gateway.pages.forms import invalid
 from gateway.pages.panel import panel
@@ -135,7 +136,7 @@ async def accounts(
     return await _list(principal, request, cursor)
 
 
-@router.get("/new")
+@router.get("/new", dependencies=[needs(Scope.OUTREACH_WRITE)])
 async def new_account(
     principal: Admitted, transport: Transport = Transport.SANDBOX, channel: Channel = Channel.EMAIL
 ) -> Response:
@@ -157,7 +158,7 @@ async def account(principal: Admitted, account_id: UUID, request: Request) -> Re
     return await _explain(principal, account_id, request)
 
 
-@router.get("/{account_id}/change")
+@router.get("/{account_id}/change", dependencies=[needs(Scope.OUTREACH_WRITE)])
 async def change_form(principal: Admitted, account_id: UUID, transport: Transport | None = None) -> Response:
     """The form that changes an account; another transport can be chosen."""
     known = (await principal.ask(ExplainAccount(account_id=account_id))).account

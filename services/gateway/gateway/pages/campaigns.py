@@ -10,6 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Form, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from contracts.gateway.access import Scope
 from contracts.message import ProblemError
 from contracts.outreach.campaigns import (
     MOST_STEPS,
@@ -29,7 +30,7 @@ from contracts.outreach.campaigns import (
 from contracts.outreach.templates import ListTemplates, TemplateSummary
 from contracts.taxonomy import Intent, SendKind, Tier
 from gateway.domain_outreach import CAMPAIGN_STATES, KINDS
-from gateway.gate import Admitted, Principal
+from gateway.gate import Admitted, Principal, needs
 from gateway.pages.called import template_names
 from gateway.pages.dashboard import time_zone
 from gateway.pages.forms import invalid
@@ -145,7 +146,7 @@ async def campaigns(
     return await _list(principal, request, cursor)
 
 
-@router.get("/new")
+@router.get("/new", dependencies=[needs(Scope.OUTREACH_WRITE)])
 async def new_campaign(principal: Admitted, like: UUID | None = None) -> Response:
     """The form for a new campaign; with `like` as another one is."""
     form = CampaignForm(weekdays=[1, 2, 3, 4, 5])

@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Form, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from contracts.gateway.access import Scope
 from contracts.message import ProblemError
 from contracts.outreach.templates import (
     CheckTemplate,
@@ -23,7 +24,7 @@ from contracts.outreach.templates import (
 )
 from contracts.taxonomy import SendKind
 from gateway.domain_outreach import KINDS
-from gateway.gate import Admitted, Principal
+from gateway.gate import Admitted, Principal, needs
 from gateway.pages.dashboard import time_zone
 from gateway.pages.forms import address, invalid
 from gateway.pages.panel import panel
@@ -93,7 +94,7 @@ async def templates(principal: Admitted, shown: Annotated[Shown, Query()], reque
     )  # fmt: skip
 
 
-@router.get("/new")
+@router.get("/new", dependencies=[needs(Scope.OUTREACH_WRITE)])
 async def new_template(principal: Admitted, kind: SendKind = SendKind.EMAIL) -> Response:
     form = TextForm(kind=kind)
     checked = await panel(principal, CheckTemplate(kind=kind, body=" "))
@@ -124,7 +125,7 @@ async def template(
     return await _show(principal, template_id, version, request, cursor)
 
 
-@router.get("/{template_id}/edit")
+@router.get("/{template_id}/edit", dependencies=[needs(Scope.OUTREACH_WRITE)])
 async def edit_template(
     principal: Admitted, template_id: UUID, version: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None
 ) -> Response:
