@@ -40,6 +40,7 @@ from contracts.outcomes import (
     VoidOutcome,
     VoidResult,
 )
+from contracts.taxonomy import Role
 from contracts.values import Actor, Slug
 from gateway.api.idempotency import OptionalKey
 from gateway.gate import Admitted, Principal
@@ -59,6 +60,8 @@ _ADVICE: Final = {
     REASON_UNKNOWN: "its reason_code is none of the tenant's; give one of those, or none",
 }
 _BULK_SECONDS: Final = 60.0
+MAY_OVERRIDE: Final = (Role.ADMIN, Role.SUPERADMIN)
+"""Who may record what the sequence rules block, with a reason (outcome capture, validation rules)."""
 
 
 class HistoryQuery(BaseModel):
@@ -124,8 +127,9 @@ async def record_outcomes(principal: Admitted, batch: RecordOutcomesNow, respons
     201 when one is new, 200 when all were recorded before, 409 with the `refusal` when the sequence rules block one;
     `results` then says which, and the others stand. Without `recorded_by` it is the API key.
     """
-    if "recorded_by" not in batch.model_fields_set:
-        batch = batch.model_copy(update={"recorded_by": principal.actor})
+    must_may_override(principal, *batch.outcomes)
+    named = batch.recorded_by if "recorded_by" in batch.model_fields_set else None
+    batch = batch.model_copy(update={"recorded_by": _in_the_name_of(principal, named)})
     recorded = await ask_of_lead(principal, batch, batch.lead.lead_id)
     _refuse(recorded.results)
     if all(result.verdict is OutcomeVerdict.DUPLICATE for result in recorded.results):
@@ -140,15 +144,16 @@ async def record_outcomes_in_bulk(principal: Admitted, bulk: RecordOutcomesInBul
     Always 200: each row has its own verdict, and stands whatever becomes of the others. More are imported from a file.
     Without `recorded_by` it is the API key.
     """
-    if "recorded_by" not in bulk.model_fields_set:
-        bulk = bulk.model_copy(update={"recorded_by": principal.actor})
+    must_may_override(principal, bulk.outcome)
+    named = bulk.recorded_by if "recorded_by" in bulk.model_fields_set else None
+    bulk = bulk.model_copy(update={"recorded_by": _in_the_name_of(principal, named)})
     return await principal.ask(bulk, seconds=_BULK_SECONDS)
 
 
 @router.post("/leads/{lead_id}/outcomes/{outcome_id}/void")
 async def void_outcome(principal: Admitted, lead_id: UUID, outcome_id: UUID, voiding: Voiding) -> VoidResult:
     """Have an outcome count no more, as if it had never happened; it stays in the history. `already`, if it was voided before."""
-    why = voiding.model_dump() | {"voided_by": voiding.voided_by or principal.actor}
+    why = voiding.model_dump() | {"voided_by": _in_the_name_of(principal, voiding.voided_by, "voided_by")}
     return await principal.ask(VoidOutcome(lead_id=lead_id, outcome_id=outcome_id, **why))
 
 
@@ -164,7 +169,9 @@ async def correct_outcome(
 
     409 with the `refusal` when the sequence rules block the other, and when the first was voided for something else.
     """
-    why = correction.model_dump(exclude={"outcome"}) | {"recorded_by": correction.recorded_by or principal.actor}
+    must_may_override(principal, correction.outcome)
+    by = _in_the_name_of(principal, correction.recorded_by)
+    why = correction.model_dump(exclude={"outcome"}) | {"recorded_by": by}
     corrected = await principal.ask(
         CorrectOutcome(lead_id=lead_id, outcome_id=outcome_id, outcome=correction.outcome, **why)
     )
@@ -210,15 +217,42 @@ async def missing_outcomes(principal: Admitted) -> MissingOutcomesView:
 async def record_missing_outcomes(principal: Admitted, action: QuickAction, key: OptionalKey) -> BulkResults:
     """Record one outcome of each of the leads that should have one by now, or of some of them; as `/outcomes/bulk` does."""
     outcome = action.outcome
+    must_may_override(principal, outcome)
+    by = _in_the_name_of(principal, action.recorded_by)
     if outcome.occurred_at is None:  # when the lead was created says nothing of one that has been quiet since
         outcome = outcome.model_copy(update={"occurred_at": key.came_at if key else datetime.now(UTC)})
     leads = action.lead_ids or [lead.lead_id for lead in (await principal.ask(MissingOutcomes())).leads]
     if not leads:
         return BulkResults(counts={}, verdicts=[])
     rows = [BulkRow(lead_id=lead_id) for lead_id in leads]
-    bulk = RecordOutcomesInBulk(outcome=outcome, rows=rows, recorded_by=action.recorded_by or principal.actor)
+    bulk = RecordOutcomesInBulk(outcome=outcome, rows=rows, recorded_by=by)
     done = await principal.ask(bulk, seconds=_BULK_SECONDS)
     return done.model_copy(update={"lead_ids": leads})
+
+
+def must_may_override(principal: Principal, *outcomes: Outcome | None) -> None:
+    """Refuse people who are no admin what the sequence rules block; what an API key may, its admin has said.
+
+    Raises:
+        ProblemError: `forbidden`.
+    """
+    may = principal.role is None or principal.role in MAY_OVERRIDE
+    if not may and any(outcome and outcome.override_reason for outcome in outcomes):
+        text = "an admin may record what the sequence rules block; leave the reason out, or ask one"
+        raise ProblemError(ProblemCode.FORBIDDEN, text, "override_reason")
+
+
+def _in_the_name_of(principal: Principal, named: Actor | None, field: str = "recorded_by") -> Actor:
+    """In whose name something is recorded: one's own, unless an API key says in whose.
+
+    Raises:
+        ProblemError: `forbidden`.
+    """
+    if named not in (None, principal.actor) and principal.role is not None:
+        raise ProblemError(
+            ProblemCode.FORBIDDEN, "people record in their own name; only an API key names another", field
+        )
+    return named or principal.actor
 
 
 async def ask_of_lead(principal: Principal, request: Ask[R], lead_id: UUID | None) -> R:

@@ -37,11 +37,11 @@ from contracts.outcomes import (
 )
 from contracts.outreach.people import GetContact
 from contracts.outreach.sending import ExplainMessage, Explanation, LeadMessages, LeadMessagesView, SendState
-from contracts.taxonomy import OutcomeType, Purpose, Role
+from contracts.taxonomy import OutcomeType, Purpose
 from contracts.values import NO_NUL, Currency, LeadRef, Slug
 from gateway import store
 from gateway.api.kpis import campaign_names
-from gateway.api.outcomes import ask_of_lead
+from gateway.api.outcomes import MAY_OVERRIDE, ask_of_lead, must_may_override
 from gateway.domain_activity import tell
 from gateway.domain_lead import BY, NOT_RECORDED, ODD, PURPOSES, Reasons, reasons
 from gateway.gate import Admitted, Principal, needs
@@ -61,8 +61,6 @@ MESSAGES_SHOWN: Final = 20
 EXPLAINED: Final = 5
 """Of how many messages that have not left it is asked why."""
 _NOT_LEFT: Final = (SendState.QUEUED, SendState.CLAIMED)
-_OVERRIDES: Final = (Role.ADMIN, Role.SUPERADMIN)
-"""Who may record what the sequence rules block, with a reason (outcome capture, validation rules)."""
 
 R = TypeVar("R", bound=Reply)
 Cursor = Chosen[Annotated[str, Field(max_length=200)]]
@@ -189,11 +187,9 @@ async def record_outcome(
 ) -> Response:
     """Record an outcome; what is odd about it is shown with it, what blocks it with the form."""
     try:
-        _must_may_override(principal, form)
-        zone = (await _settings(request, principal.tenant)).time_zone
-        order = RecordOutcomesNow(
-            lead=LeadRef(lead_id=lead_id), outcomes=[form.outcome(zone)], recorded_by=principal.actor
-        )
+        outcome = form.outcome((await _settings(request, principal.tenant)).time_zone)
+        must_may_override(principal, outcome)
+        order = RecordOutcomesNow(lead=LeadRef(lead_id=lead_id), outcomes=[outcome], recorded_by=principal.actor)
         (result,) = (await ask_of_lead(principal, order, lead_id)).results
     except ProblemError as error:
         return await _show(request, principal, lead_id, answer=Answer.to(error, "record", form=form))
@@ -206,10 +202,10 @@ async def correct_lead_outcome(
 ) -> Response:
     """Record another outcome in one's stead, both or neither."""
     try:
-        _must_may_override(principal, form)
-        zone = (await _settings(request, principal.tenant)).time_zone
+        outcome = form.outcome((await _settings(request, principal.tenant)).time_zone)
+        must_may_override(principal, outcome)
         order = CorrectOutcome(
-            lead_id=lead_id, outcome_id=outcome_id, outcome=form.outcome(zone), reason_code=form.why_code, reason=form.why,
+            lead_id=lead_id, outcome_id=outcome_id, outcome=outcome, reason_code=form.why_code, reason=form.why,
             recorded_by=principal.actor,
         )  # fmt: skip
         result = (await principal.ask(order)).result
@@ -298,12 +294,6 @@ async def _recorded(
     return see_other(f"{_address(principal, lead_id)}?recorded={result.outcome_id}{again}#outcomes")
 
 
-def _must_may_override(principal: Principal, form: OutcomeForm) -> None:
-    if form.override_reason and principal.role not in _OVERRIDES:
-        text = "an admin may record what the sequence rules block; leave the reason out, or ask one"
-        raise ProblemError(ProblemCode.FORBIDDEN, text, "override_reason")
-
-
 async def _show(
     request: Request, principal: Principal, lead_id: UUID, opened: Opened = _AS_IT_IS, answer: Answer = _NO_ORDER
 ) -> Response:
@@ -356,7 +346,7 @@ async def _show(
         contact=contact,
         types=[(each.value, each.value.replace("_", " ").capitalize()) for each in OutcomeType],
         purposes=[(purpose.value, text) for purpose, text in PURPOSES.items()],
-        may_override=principal.role in _OVERRIDES,
+        may_override=principal.role in MAY_OVERRIDE,
         odd=ODD,
         by=BY,
         settings=settings,
