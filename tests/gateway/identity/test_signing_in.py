@@ -146,6 +146,18 @@ async def test_with_a_new_password_the_session_has_another_secret_and_all_others
         assert (await sign_in(elsewhere, acme.name, password="another horse battery")).status_code == 303
 
 
+async def test_whoever_has_a_session_cannot_find_the_password_by_it(gateway: Gateway, acme: Tenancy) -> None:
+    path = f"/t/{acme.name}/account/password"
+    async with gateway.client() as browser:
+        await password_of(gateway, acme.name, browser)
+        await sign_in(browser, acme.name)
+        guess = {"current": "wrong horse battery", "password": "another horse battery"}
+        said = [(await browser.post(path, data=guess)).status_code for _ in range(PER_ACCOUNT + 1)]
+        assert said[0] == 403 and said[-1] == 429
+        right = await browser.post(path, data=guess | {"current": PASSWORD})
+        assert right.status_code == 429 and int(right.headers["retry-after"]) > 0
+
+
 async def test_a_new_password_does_not_prolong_a_session(gateway: Gateway, acme: Tenancy) -> None:
     path = f"/t/{acme.name}/account/password"
     async with gateway.client() as browser, gateway.platform.sql() as sql:

@@ -22,9 +22,15 @@ class Attempts:
 
     counters: Counters
 
-    async def refused(self, address: str, *account: str) -> Allowance | None:
-        """What is left of the limit that was exceeded; none where the attempt may be made."""
-        counted = [(address, PER_ADDRESS), *([("/".join(account), PER_ACCOUNT)] if account else [])]
+    async def refused(self, address: str | None, *account: str) -> Allowance | None:
+        """What is left of the limit that was exceeded; none where the attempt may be made.
+
+        Args:
+            address: where they come from; none of who is signed in, and guesses at one account only.
+        """
+        counted = [] if address is None else [(address, PER_ADDRESS)]
+        if account:
+            counted.append(("/".join(account), PER_ACCOUNT))
         for name, limit in counted:
             # Nobody's address stands in a shared counter.
             granted, usage = await self.counters.take(_EVERYBODY, id_from_content(name).hex, 1, limit)

@@ -12,7 +12,7 @@ from contracts.values import NO_NUL
 from gateway.gate import Admitted, Principal, cause_of, session_cookie
 from gateway.identity.domain_password import LONGEST, SHORTEST
 from gateway.identity.signing_in import SigningIn
-from gateway.pages.sign_in import signed_in, signed_out
+from gateway.pages.sign_in import must_wait, signed_in, signed_out
 from gateway.problems import STATUS
 from gateway.rendering import page
 
@@ -63,6 +63,8 @@ async def change_password(request: Request, principal: Principal, given: NewPass
     """Set one's own password; the session goes on under another secret, and all others end."""
     if principal.user_id is None:
         raise ProblemError(ProblemCode.FORBIDDEN, "who is signed in is no user of this tenant")
+    # Whoever has only the session must not find the password by it.
+    await must_wait(request, principal.tenant, principal.actor, signed_in=True)
     signing_in: SigningIn = request.app.state.signing_in
     secret = request.cookies[session_cookie(principal.tenant)]
     try:

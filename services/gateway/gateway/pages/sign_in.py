@@ -56,7 +56,7 @@ async def ask_for_password(tenant: Annotated[str, Query(max_length=63)] = "") ->
 async def sign_in_with_password(request: Request, given: Annotated[Credentials, Form()]) -> Response:
     """Start a session; a browser's earlier one with the tenant ends."""
     tenant = given.tenant.strip() or PLATFORM
-    await _must_wait(request, tenant, given.email)
+    await must_wait(request, tenant, given.email)
     secret = None
     if tenant == PLATFORM or is_tenant(tenant):
         signing_in = _signing_in(request)
@@ -82,7 +82,7 @@ async def name_provider(
 async def sign_in_with_provider(request: Request, tenant: str, provider: str) -> Response:
     """Send the browser to the tenant's sign-in provider."""
     _must_be_tenant(tenant)
-    await _must_wait(request)
+    await must_wait(request)
     secret = credentials.new_secret()
     oidc: Oidc = request.app.state.oidc
     response = see_other(await oidc.begin(tenant, provider, secret, _back(request, tenant, provider)))
@@ -96,7 +96,7 @@ async def sign_in_with_provider(request: Request, tenant: str, provider: str) ->
 async def come_back(request: Request, tenant: str, provider: str) -> Response:
     """Start a session for whom the provider says it is."""
     _must_be_tenant(tenant)
-    await _must_wait(request)
+    await must_wait(request)
     oidc: Oidc = request.app.state.oidc
     known, new_users = await oidc.complete(
         tenant, provider, request.cookies.get(_ROUND, ""), _back(request, tenant, provider), request.query_params
@@ -162,18 +162,19 @@ def see_other(path: str) -> RedirectResponse:
     return RedirectResponse(path, HTTPStatus.SEE_OTHER)
 
 
-async def _must_wait(request: Request, *account: str) -> None:
-    """Refuse an attempt beyond the limit.
+async def must_wait(request: Request, *account: str, signed_in: bool = False) -> None:
+    """Refuse an attempt at a password beyond the limit.
 
     Raises:
         RefusedError: 429.
     """
     attempts: Attempts = request.app.state.attempts
-    allowance = await attempts.refused(request.client.host if request.client else "", *account)
+    address = request.client.host if request.client else ""
+    allowance = await attempts.refused(None if signed_in else address, *account)
     if allowance:
         headers = {"Retry-After": str(allowance.reset_seconds), **rate_limit.header_fields(allowance, "sign-in")}
         raise RefusedError(
-            HTTPStatus.TOO_MANY_REQUESTS, f"too many attempts to sign in; try again in {allowance.reset_seconds} s",
+            HTTPStatus.TOO_MANY_REQUESTS, f"too many attempts; try again in {allowance.reset_seconds} s",
             headers=headers, allowance=allowance,
         )  # fmt: skip
 
