@@ -114,6 +114,7 @@ async def test_signing_out_ends_the_session_on_the_server(browser: httpx.AsyncCl
         {"Sec-Fetch-Site": "same-site"},
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": "https://["},
     ],
 )
 async def test_a_page_of_another_origin_can_do_nothing_with_the_session(
