@@ -125,6 +125,7 @@ MAKERS: Mapping[str, Callable[[datetime, int], Event]] = {
     "followup": lambda at, n: sending.FollowupSent(**_sent(at, n)),
     "unknown": lambda at, n: sending.MessageUnknown(**_sent(at, n)),
     "reply": lambda at, n: replies.ReplyReceived(**_reply(at, n), received_at=at),
+    "handled": lambda at, n: replies.ReplyHandled(**_reply(at, n), actor="user:7"),
     "classified": lambda at, n: replies.ReplyClassified(**_reply(at, n), reply_class=ReplyClass.INTERESTED),
     "manual": lambda at, n: replies.ManualActionRequired(**_reply(at, n)),
     "throttled": lambda at, n: accounts.AutomationThrottled(**_account(at, n), reason="quota"),

@@ -7,6 +7,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from chassis.received import encode
 from contracts.message import ProblemCode, ProblemError
 from contracts.outcomes import (
     CountRecordings,
@@ -85,6 +86,24 @@ async def test_won_and_lost_block_each_other_unless_an_admin_gives_a_reason(desk
     ]
     state = await desk.state(lost.lead_id)
     assert (state.won, state.lost, state.last_outcome) == (True, True, "closed_won")
+
+
+async def test_an_upstream_overrides_nothing_for_it_is_no_admin(desk: Desk) -> None:
+    await desk.arrive(accepted("lost"))
+    await desk.verdicts(*await desk.give(order(of_source("lost"), "closed_lost")))
+    ids = [uuid4(), uuid4()]
+    waits = order(of_source("later"), "closed_lost", "closed_won", override_reason="says who")
+    async with desk.platform.upstream(desk.tenant) as upstream:
+        for id_, command in zip(
+            ids, (order(of_source("lost"), "closed_won", override_reason="says who"), waits), strict=True
+        ):
+            subject = command.topic.subject(desk.tenant)
+            await upstream.jetstream().publish(subject, encode(command), headers={"ce-id": str(id_)})
+    [blocked], _ = await desk.results(*ids, waiting=True)
+    assert (blocked.verdict, blocked.refusal) == ("blocked", Refusal.WON_AFTER_LOST)
+    await desk.arrive(accepted("later"))
+    [_, later] = (await desk.results(*ids))[1]
+    assert later.verdict == "blocked", "however long it waited"
 
 
 async def test_the_state_follows_the_dates_and_then_the_recorded_order(desk: Desk) -> None:

@@ -17,6 +17,10 @@ MAX_BULK_ROWS = 10_000
 """Outcomes in a bulk; more are imported."""
 MOST_STATES = 200
 """Leads whose states are asked for at once."""
+MAX_VOIDED_ROWS = 5_000
+"""Outcomes that are named to be voided in one request; what a bulk recorded is voided by naming the bulk, however many they are."""
+MOST_LEAD_KEYS = 500
+"""How many sources, places or partners are listed."""
 REASON_UNKNOWN = "reason_code_unknown"
 """Why an outcome is refused whose reason code is none of its tenant's."""
 
@@ -75,7 +79,7 @@ class Outcome(BaseModel):
     idempotency_key: IdempotencyKey = ""
     """Tells apart outcomes of one lead, type and moment that are not the same."""
     override_reason: Reason | None = None
-    """Why an admin records what the sequence rules block."""
+    """Why an admin records what the sequence rules block; an upstream's overrides nothing."""
 
 
 class OutcomeBatch(BaseModel):
@@ -375,11 +379,13 @@ class LeadFilter(BaseModel):
     tier: Tier | None = None
     partner: Key | None = None
     """The key of who referred the lead."""
+    tiers: Annotated[list[Tier], Field(max_length=len(Tier), examples=[["A", "B"]])] = []
+    """Leads of any of these tiers."""
 
     @model_validator(mode="after")
     def _chooses(self) -> "LeadFilter":
-        if not any((self.source_key, self.geo_key, self.tier, self.partner)):
-            raise ValueError("give at least one of source_key, geo_key, tier, partner")
+        if not any((self.source_key, self.geo_key, self.tier, self.partner, self.tiers)):
+            raise ValueError("give at least one of source_key, geo_key, tier, tiers, partner")
         return self
 
 
@@ -406,6 +412,8 @@ class BulkResults(Reply):
     """The verdicts on all other rows."""
     lead_ids: list[UUID] = []
     """The leads that a filter chose."""
+    bulk_id: UUID | None = None
+    """What it recorded is voided by, all at once."""
 
 
 class RecordOutcomesInBulk(Request[BulkResults]):
@@ -442,6 +450,159 @@ class RecordOutcomesInBulk(Request[BulkResults]):
     def _names_leads(self) -> "RecordOutcomesInBulk":
         if bool(self.rows) == (self.leads is not None):
             raise ValueError("give either rows, or leads")
+        return self
+
+
+class ChosenLead(BaseModel):
+    """A lead that a filter chooses, as it is now."""
+
+    lead_id: UUID
+    attribution: Attribution
+    created_at: datetime
+    """When its source got it."""
+    last_activity_at: datetime
+    stage: Stage | None = None
+    """Where its last outcome puts it in the funnel; empty while it has none."""
+
+
+class ChosenLeads(Reply):
+    """A page of the leads that a filter chooses."""
+
+    leads: list[ChosenLead]
+    """Those of the page, the newest first; of the leads looked through, so that it may be few, or none, although another page follows."""
+    count: int | None = None
+    """How many there are in all, or one more than a bulk takes; where that was asked for."""
+    next_cursor: str | None = None
+
+
+class ChooseLeads(Request[ChosenLeads]):
+    """The leads that a bulk with the same filter would record an outcome of, the newest first, a page at a time.
+
+    A page is looked for among 5,000 leads at most.
+    """
+
+    topic: ClassVar = Topic("outcomes", Kind.REQUEST, "choose_leads")
+    leads: LeadFilter
+    """Which."""
+    count: bool = False
+    """Whether they are counted, too; all leads are looked at for it."""
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+
+
+class LeadKeys(Reply):
+    """What leads can be chosen by; of each kind the first 500, by name."""
+
+    sources: list[str]
+    """The keys of sources that leads of the tenant have, or had."""
+    places: list[str]
+    """The keys of places."""
+    partners: list[str]
+    """The keys of who referred leads."""
+
+
+class ListLeadKeys(Request[LeadKeys]):
+    """The sources, places and partners that leads can be chosen by."""
+
+    topic: ClassVar = Topic("outcomes", Kind.REQUEST, "list_lead_keys")
+
+
+class BulkView(BaseModel):
+    """A bulk that was recorded."""
+
+    bulk_id: UUID
+    types: dict[OutcomeType, int]
+    """How many outcomes it recorded, by what they are."""
+    recorded_at: datetime
+    """When it began."""
+    recorded_by: str
+    voided_at: datetime | None = None
+    """When it was voided as a whole, if it was."""
+    voided_by: str | None = None
+    """Who did that."""
+
+
+class BulkPage(Reply):
+    """A page of bulks."""
+
+    bulks: list[BulkView]
+    """Those of the page."""
+    next_cursor: str | None = None
+
+
+class ListBulks(Request[BulkPage]):
+    """The bulks that recorded anything, the newest first, a page at a time."""
+
+    topic: ClassVar = Topic("outcomes", Kind.REQUEST, "list_bulks")
+    limit: Annotated[int, Field(ge=1, le=50)] = 10
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+
+
+class OutcomeRef(BaseModel):
+    """One outcome of a lead."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lead_id: UUID
+    """The lead it was recorded of."""
+    outcome_id: UUID
+
+
+class VoidVerdict(StrEnum):
+    """What became of an outcome that was to be voided."""
+
+    VOIDED = "voided"
+    ALREADY = "already"
+    """It was voided before."""
+    UNKNOWN = "unknown"
+    """The tenant has recorded no such outcome of this lead."""
+
+
+class VoidedRows(BaseModel):
+    """A verdict, and all rows that got it."""
+
+    verdict: VoidVerdict
+    rows: list[int]
+    """Which, by their place in the request, from 0."""
+
+
+class BulkVoidResults(Reply):
+    """The verdict on each outcome that was to be voided."""
+
+    counts: dict[VoidVerdict, int]
+    """By verdict; a verdict that none got is left out."""
+    verdicts: list[VoidedRows] = []
+    """The rows that were not voided now, by verdict; none where a bulk was named."""
+
+
+class VoidOutcomesInBulk(Request[BulkVoidResults]):
+    """Have many outcomes count no more: those that are named, or all that a bulk recorded.
+
+    Not all or nothing: each has its own verdict; asked for again, nothing changes. A bulk that the tenant has not is `not_found`.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"bulk_id": "019a2f3e-8c1d-7b54-9d7e-3f5f0c2b6a11", "reason_code": "wrong_list"}]
+        }
+    )
+
+    topic: ClassVar = Topic("outcomes", Kind.REQUEST, "void_outcomes_in_bulk")
+    rows: Annotated[list[OutcomeRef], Field(max_length=MAX_VOIDED_ROWS)] = []
+    """Which outcomes; instead of `bulk_id`."""
+    bulk_id: UUID | None = None
+    """All that this bulk recorded; instead of `rows`."""
+    reason_code: Slug | None = None
+    """Why, as one of the tenant's reason codes; of any, where the tenant has no list."""
+    reason: Reason | None = None
+    """Why, in words; sealed with each."""
+    voided_by: Actor = "operator"
+    """Who takes them back."""
+
+    @model_validator(mode="after")
+    def _names_outcomes(self) -> "VoidOutcomesInBulk":
+        if bool(self.rows) == (self.bulk_id is not None):
+            raise ValueError("give either rows, or bulk_id")
         return self
 
 

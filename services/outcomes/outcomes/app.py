@@ -11,12 +11,12 @@ from contracts import outcomes as messages
 from contracts.catalogue import EVENTS
 from contracts.intake import erasure, imports, leads, people
 from contracts.outreach import replies, sending
-from outcomes import board, handlers
+from outcomes import board, choosing, handlers
 from outcomes.bulk import Bulk
 from outcomes.handlers import Handlers
 from outcomes.source_ids import Naming
 from outcomes.store_orders import SealedOrders
-from outcomes.voiding import Voiding, leads_with_outcomes, void_recordings
+from outcomes.voiding import BulkVoiding, Voiding, leads_with_outcomes, void_recordings
 
 
 def build(settings: Settings) -> Service:
@@ -56,7 +56,11 @@ def build(settings: Settings) -> Service:
         answers={
             messages.RecordOutcomesNow: asking.record_now,
             messages.RecordOutcomesInBulk: bulk.record,
+            messages.ChooseLeads: choosing.choose_leads,
+            messages.ListLeadKeys: choosing.list_lead_keys,
+            messages.ListBulks: choosing.list_bulks,
             messages.VoidOutcome: voiding.void,
+            messages.VoidOutcomesInBulk: BulkVoiding(database, keys).void,
             messages.CorrectOutcome: voiding.correct,
             messages.OutcomeHistory: asking.outcome_history,
             messages.LeadState: handlers.lead_state,

@@ -23,7 +23,7 @@ from contracts.outcomes import (
     Refusal,
 )
 from contracts.values import LeadRef
-from outcomes import recording, store
+from outcomes import recording, store, store_choosing
 from outcomes.orders import Order, entry_of
 from outcomes.source_ids import Naming
 
@@ -48,8 +48,9 @@ class Bulk:
         for start in range(0, len(rows), _AT_ONCE):
             results += await self._piece(request, rows[start : start + _AT_ONCE])
         return BulkResults(
-            counts=Counter(result.verdict for result in results), verdicts=_grouped(results), lead_ids=chosen
-        )
+            counts=Counter(result.verdict for result in results), verdicts=_grouped(results), lead_ids=chosen,
+            bulk_id=request.envelope.id if any(result.verdict is OutcomeVerdict.RECORDED for result in results) else None,
+        )  # fmt: skip
 
     async def _piece(self, request: Received[RecordOutcomesInBulk], rows: Sequence[BulkRow]) -> list[OutcomeResult]:
         for _ in range(_ATTEMPTS - 1):
@@ -71,11 +72,17 @@ class Bulk:
             ]  # fmt: skip
             orders = await self._naming.name(uow, orders)
             located = list(zip(orders, await store.locate(uow, orders), strict=True))
-            verdicts = iter(
-                await recording.record(uow, [(order, place) for order, place in located if place.attribution])
-            )
+            known = [(order, place) for order, place in located if place.attribution]
+            results = [result for (result,) in await recording.record(uow, known)]
+            recorded = [
+                (place.lead_id, result.outcome_id, result.type)
+                for (_, place), result in zip(known, results, strict=True)
+                if result.verdict is OutcomeVerdict.RECORDED and place.lead_id and result.outcome_id
+            ]
+            await store_choosing.keep_bulk(uow, request.tenant, request.envelope.id, ask.recorded_by, recorded)
+            verdicts = iter(results)
             return [
-                next(verdicts)[0]
+                next(verdicts)
                 if place.attribution
                 else OutcomeResult(
                     verdict=OutcomeVerdict.REFUSED, type=order.entries[0].type,
@@ -86,11 +93,11 @@ class Bulk:
 
 
 async def _chosen(uow: UnitOfWork, tenant: str, wanted: LeadFilter) -> list[UUID]:
-    leads = await store.chosen(uow, tenant, wanted.model_dump(mode="json", exclude_none=True), MAX_BULK_ROWS + 1)
-    if len(leads) > MAX_BULK_ROWS:
+    rows = await store_choosing.chosen(uow, tenant, wanted, MAX_BULK_ROWS + 1)
+    if len(rows) > MAX_BULK_ROWS:
         text = f"chooses more than {MAX_BULK_ROWS:,} leads: narrow it down, or import a file"
         raise ProblemError(ProblemCode.INVALID, text, "leads")
-    return leads
+    return [row["lead_id"] for row in rows]
 
 
 def _lead(row: BulkRow) -> LeadRef:

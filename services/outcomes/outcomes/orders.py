@@ -104,9 +104,16 @@ def has_free_text(body: Ordering) -> bool:
 
 
 def order_of(message: Received[Ordering], key: TenantKey | None) -> Order:
-    """The order a message gives; `key` seals its free text."""
+    """The order a message gives; `key` seals its free text.
+
+    An admin overrides, and an upstream is a program's credential: its commands, which the broker signs, override nothing. Whoever asks
+    from within has seen to it that an admin is behind it.
+    """
     body = message.body
+    is_upstream = message.wire.sender is not None and isinstance(body, RecordOutcome | RecordOutcomes)
     entries = [entry_of(outcome, key) for outcome in outcomes_in(body)]
+    if is_upstream:
+        entries = [entry.model_copy(update={"override": False}) for entry in entries]
     return Order(message.envelope, body.lead, body.recorded_by, message.wire.received, entries)
 
 

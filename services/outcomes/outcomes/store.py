@@ -1,7 +1,6 @@
 """Every query about the leads that outcomes are of. Those about outcomes are in `store_outcomes`, about what waits and the verdicts in
 `store_orders`."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -52,6 +51,16 @@ _KEEP_VERSIONS = """
         merged_into = case when excluded.version > lead.version then excluded.merged_into else lead.merged_into end,
         last_activity_at = greatest(lead.last_activity_at, excluded.last_activity_at),
         told_activity_at = greatest(coalesce(lead.told_activity_at, lead.last_activity_at), excluded.told_activity_at)
+"""
+# Every source, place and partner that a lead has, or had: few, so that nobody looks for them among all leads.
+_KEEP_KEYS = """
+    insert into lead_key (tenant_id, kind, key)
+    select distinct tenant_id, kind, attribution ->> field
+    from unnest(cast(:tenant_id as text[]), cast(:attribution as jsonb[])) as given (tenant_id, attribution)
+    cross join (values ('source', 'source_key'), ('place', 'geo_key'), ('partner', 'partner')) as known (kind, field)
+    where attribution ->> field is not null
+    order by 1, 2, 3
+    on conflict do nothing
 """
 _KEEP_UNCHANGED = """
     insert into submission (tenant_id, submission_id, lead_id, version)
@@ -231,6 +240,7 @@ async def keep_versions(uow: UnitOfWork, versions: Sequence[Mapping[str, Any]]) 
         names = ("tenant_id", "lead_id", "version", "submission_id", "source_system", "source_id", "tier", "timeline",
                  "attribution", "created_at", "active_at", "merged_into")  # fmt: skip
         await uow.execute(_KEEP_VERSIONS, **columns(versions, *names))
+        await uow.execute(_KEEP_KEYS, **columns(versions, "tenant_id", "attribution"))
 
 
 async def keep_unchanged(uow: UnitOfWork, unchanged: Sequence[Mapping[str, Any]]) -> None:
@@ -300,6 +310,16 @@ async def systems_with_hidden_ids(uow: UnitOfWork, systems: Collection[tuple[str
     return {(row.tenant_id, row.system) for row in rows}
 
 
+async def erased_among(uow: UnitOfWork, tenant: str, leads: Collection[UUID]) -> set[UUID]:
+    """Those of these leads whose person was erased: nothing that is written of them is kept."""
+    rows = await uow.execute(
+        """select lead_id from lead join erased_lead using (tenant_id, lead_id)
+           where tenant_id = :tenant and lead_id = any (cast(:leads as uuid[])) and erased_lead.version >= lead.version""",
+        tenant=tenant, leads=list(leads),
+    )  # fmt: skip
+    return set(rows.scalars())
+
+
 async def knows_lead(uow: UnitOfWork, tenant: str, lead_id: UUID) -> bool:
     rows = await uow.execute(
         "select 1 from lead where tenant_id = :tenant and lead_id = :lead_id", tenant=tenant, lead_id=lead_id
@@ -321,22 +341,6 @@ async def count_leads(uow: UnitOfWork, tenant: str) -> int:
     return int(rows.scalar_one())
 
 
-async def chosen(uow: UnitOfWork, tenant: str, wanted: Mapping[str, str | None], limit: int) -> list[UUID]:
-    """The leads that stand for themselves, were not erased, and have these values now: source_key, geo_key, tier, partner."""
-    rows = await uow.execute(
-        """select lead.lead_id
-           from lead join lead_version as seen
-             on seen.tenant_id = lead.tenant_id and seen.lead_id = lead.lead_id and seen.version = lead.version
-           where lead.tenant_id = :tenant and lead.merged_into is null and seen.attribution @> cast(:wanted as jsonb)
-                 and not exists (select from erased_lead
-                                 where erased_lead.tenant_id = :tenant and erased_lead.lead_id = lead.lead_id
-                                       and erased_lead.version >= lead.version)
-           order by lead.lead_id limit :limit""",
-        tenant=tenant, wanted=json.dumps(wanted), limit=limit,
-    )  # fmt: skip
-    return list(rows.scalars())
-
-
 async def attribution_now(uow: UnitOfWork, tenant: str, lead_id: UUID) -> dict[str, Any] | None:
     """What is credited with what happens to a lead now: of one that is merged the one that stands for it."""
     rows = await uow.execute(
@@ -351,12 +355,3 @@ async def attribution_now(uow: UnitOfWork, tenant: str, lead_id: UUID) -> dict[s
     )  # fmt: skip
     found: dict[str, Any] | None = rows.scalar_one_or_none()
     return found
-
-
-async def is_erased(uow: UnitOfWork, tenant: str, lead_id: UUID) -> bool:
-    rows = await uow.execute(
-        """select 1 from lead join erased_lead using (tenant_id, lead_id)
-           where tenant_id = :tenant and lead_id = :lead_id and erased_lead.version >= lead.version""",
-        tenant=tenant, lead_id=lead_id,
-    )  # fmt: skip
-    return rows.first() is not None

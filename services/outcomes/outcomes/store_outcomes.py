@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping
 
-from chassis.unit_of_work import UnitOfWork, columns
+from chassis.unit_of_work import Row, UnitOfWork, columns
 from contracts.taxonomy import STAGE_OF, OutcomeType
 from outcomes.domain import PROMISING_TIERS, PROMISING_TIMELINES, Recorded
 from outcomes.store import LeadKey
@@ -117,24 +117,33 @@ async def histories(uow: UnitOfWork, leads: Collection[LeadKey]) -> dict[LeadKey
     return found
 
 
-async def void(uow: UnitOfWork, tenant: str, outcome: Mapping[str, Any], **how: Any) -> None:
-    """Keep that an outcome was voided; what is kept of its lead is as if it had never been.
+async def void(
+    uow: UnitOfWork,
+    tenant: str,
+    outcomes: Sequence[Row],
+    *,
+    voided_by: str,
+    reason_code: str | None,
+    corrected_by: UUID | None = None,
+    sealed: Sequence[bytes | None],
+) -> None:
+    """Keep that outcomes are voided now; what is kept of their leads is as if they had never been.
 
     Parameters:
-        outcome: its lead_id, sequence and outcome_id.
-        how: voided_at, voided_by, reason_code, corrected_by, sealed.
+        outcomes: the lead_id, sequence and outcome_id of each.
+        sealed: why, in words, of each.
     """
-    key = {name: outcome[name] for name in ("lead_id", "sequence", "outcome_id")}
+    given = columns(outcomes, "lead_id", "sequence", "outcome_id")
     await uow.execute(
         """insert into outcome_void (tenant_id, lead_id, sequence, outcome_id, voided_at, voided_by, reason_code,
                                      corrected_by, sealed)
-           values (:tenant, :lead_id, :sequence, :outcome_id, :voided_at, :voided_by, :reason_code, :corrected_by, :sealed)""",
-        tenant=tenant, **key, **how,
+           select :tenant, lead_id, sequence, outcome_id, :voided_at, :voided_by, :reason_code, :corrected_by, sealed
+           from unnest(cast(:lead_id as uuid[]), cast(:sequence as integer[]), cast(:outcome_id as uuid[]), cast(:sealed as bytea[]))
+                as given (lead_id, sequence, outcome_id, sealed)""",
+        tenant=tenant, voided_at=uow.now, voided_by=voided_by, reason_code=reason_code, corrected_by=corrected_by,
+        sealed=list(sealed), **given,
     )  # fmt: skip
-    await uow.execute(
-        f"""update lead set {_AS_DERIVED} where tenant_id = :tenant and lead_id = :lead_id""",
-        tenant=tenant, lead_id=key["lead_id"],
-    )  # fmt: skip
+    await keep_as_derived(uow, tenant, given["lead_id"])
 
 
 async def void_all(uow: UnitOfWork, tenant: str, outcomes: Collection[UUID], voided_by: str) -> Sequence[RowMapping]:
@@ -219,6 +228,18 @@ async def outcome_of(uow: UnitOfWork, tenant: str, lead_id: UUID, outcome_id: UU
         tenant=tenant, lead_id=lead_id, outcome_id=outcome_id,
     )  # fmt: skip
     return rows.mappings().one_or_none()
+
+
+async def some(uow: UnitOfWork, tenant: str, named: Sequence[tuple[UUID, UUID]]) -> Sequence[RowMapping]:
+    """Those of these outcomes (lead, outcome) that the tenant has, as `outcomes_of` has them."""
+    rows = await uow.execute(
+        f"""select one.* from unnest(cast(:leads as uuid[]), cast(:outcomes as uuid[])) as named (named_lead, named_outcome)
+            cross join lateral (
+                {_WITH_VOIDS} where tenant_id = :tenant and lead_id = named_lead and outcome_id = named_outcome offset 0
+            ) as one""",
+        tenant=tenant, leads=[lead for lead, _ in named], outcomes=[outcome for _, outcome in named],
+    )  # fmt: skip
+    return rows.mappings().all()
 
 
 async def missing(uow: UnitOfWork, tenant: str, before: datetime, limit: int) -> tuple[Sequence[RowMapping], int]:

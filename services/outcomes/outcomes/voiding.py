@@ -1,6 +1,8 @@
 """Outcomes are taken back: voided, or voided and recorded anew in one. Both are events; nothing of an outcome is edited."""
 
-from typing import Final
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import RowMapping
@@ -8,9 +10,10 @@ from sqlalchemy import RowMapping
 from chassis import inbox, tenants
 from chassis.keys import TenantKey, TenantKeys
 from chassis.received import Received
-from chassis.unit_of_work import UnitOfWork
+from chassis.unit_of_work import Database, UnitOfWork
 from contracts.message import ProblemCode, ProblemError
 from contracts.outcomes import (
+    BulkVoidResults,
     CorrectionResult,
     CorrectOutcome,
     LeadsWithOutcomes,
@@ -20,17 +23,24 @@ from contracts.outcomes import (
     OutcomeVerdict,
     OutcomeVoided,
     VoidedRecordings,
+    VoidedRows,
     VoidOutcome,
+    VoidOutcomesInBulk,
     VoidRecordings,
     VoidResult,
+    VoidVerdict,
 )
 from contracts.values import Attribution, LeadRef
-from outcomes import domain, recording, store, store_orders, store_outcomes
+from outcomes import domain, recording, store, store_choosing, store_orders, store_outcomes
 from outcomes.orders import Order, entry_of
 from outcomes.store import Place
 
 _SAME: Final = ("type", "occurred_at", "value", "currency", "reason_code")
 """What makes a correction that is asked for again the same."""
+_AT_ONCE: Final = 500
+"""Outcomes that one unit of work voids: nobody else waits longer than that takes."""
+
+Asked = Received[VoidOutcome] | Received[CorrectOutcome] | Received[VoidOutcomesInBulk]
 
 
 class Voiding:
@@ -45,7 +55,7 @@ class Voiding:
         key = await self._keys.of(uow, request.tenant) if ask.reason else None
         outcome = await _locked(uow, request)
         if outcome["voided_at"] is None:
-            await _void(uow, request, outcome, ask.voided_by, key)
+            await _void(uow, request, [outcome], ask.voided_by, key)
             return VoidResult(outcome_id=ask.outcome_id, voided_at=uow.now, voided_by=ask.voided_by)
         return VoidResult.model_validate({**outcome, "already": True})
 
@@ -66,7 +76,7 @@ class Voiding:
             request.envelope, LeadRef(lead_id=ask.lead_id), ask.recorded_by, request.wire.received,
             [entry_of(wanted, key)],
         )  # fmt: skip
-        is_erased = await store.is_erased(uow, request.tenant, ask.lead_id)
+        is_erased = bool(await store.erased_among(uow, request.tenant, [ask.lead_id]))
         frozen = Attribution.model_validate(outcome["attribution"]).model_dump_json(exclude_none=True)
         place = Place(
             lead_id=ask.lead_id, attribution=frozen, created_at=outcome["occurred_at"],
@@ -79,8 +89,62 @@ class Voiding:
             text = "is recorded already, with this type, moment and idempotency_key: void the other one only"
             raise ProblemError(ProblemCode.CONFLICT, text, "outcome")
         if result.verdict is OutcomeVerdict.RECORDED:
-            await _void(uow, request, outcome, ask.recorded_by, key, result.outcome_id)
+            await _void(uow, request, [outcome], ask.recorded_by, key, result.outcome_id)
         return CorrectionResult(result=result)
+
+
+class BulkVoiding:
+    """Answers `VoidOutcomesInBulk`, in units of work of its own."""
+
+    def __init__(self, database: Database, keys: TenantKeys) -> None:
+        self._database = database
+        self._keys = keys
+
+    async def void(self, uow: UnitOfWork, request: Received[VoidOutcomesInBulk]) -> BulkVoidResults:
+        ask, tenant = request.body, request.tenant
+        await _must_know_reason(uow, request)
+        named = [(row.lead_id, row.outcome_id) for row in ask.rows]
+        if ask.bulk_id:
+            if not await store_choosing.knows_bulk(uow, tenant, ask.bulk_id):
+                raise ProblemError(
+                    ProblemCode.NOT_FOUND, "this tenant has no such bulk; list_bulks shows them", "bulk_id"
+                )
+            named = await store_choosing.outcomes_of_bulk(uow, tenant, ask.bulk_id)
+        verdicts: list[VoidVerdict] = []
+        for start in range(0, len(named), _AT_ONCE):
+            verdicts += await self._piece(request, named[start : start + _AT_ONCE])
+        if ask.bulk_id:
+            async with self._database.begin(tenant) as last:
+                await store_choosing.bulk_was_voided(last, tenant, ask.bulk_id, ask.voided_by)
+        return BulkVoidResults(
+            counts=Counter(verdicts),
+            verdicts=[
+                VoidedRows(verdict=verdict, rows=[row for row, found in enumerate(verdicts) if found is verdict])
+                for verdict in (VoidVerdict.ALREADY, VoidVerdict.UNKNOWN)
+                if verdict in verdicts and not ask.bulk_id
+            ],
+        )
+
+    async def _piece(
+        self, request: Received[VoidOutcomesInBulk], named: Sequence[tuple[UUID, UUID]]
+    ) -> list[VoidVerdict]:
+        ask, tenant = request.body, request.tenant
+        async with self._database.begin(tenant) as uow:
+            key = await self._keys.of(uow, tenant) if ask.reason else None
+            await store.lock(uow)
+            known = {
+                (row["lead_id"], row["outcome_id"]): row
+                for row in await store_outcomes.some(uow, tenant, list(dict.fromkeys(named)))
+            }
+            standing = {which: row for which, row in known.items() if row["voided_at"] is None}
+            if standing:
+                await _void(uow, request, list(standing.values()), ask.voided_by, key)
+        verdicts = []
+        for which in named:  # one that is named twice is voided once
+            newly = standing.pop(which, None) is not None
+            seen = VoidVerdict.ALREADY if which in known else VoidVerdict.UNKNOWN
+            verdicts.append(VoidVerdict.VOIDED if newly else seen)
+        return verdicts
 
 
 async def void_recordings(uow: UnitOfWork, request: Received[VoidRecordings]) -> VoidedRecordings:
@@ -120,10 +184,7 @@ async def _locked(uow: UnitOfWork, request: Received[VoidOutcome] | Received[Cor
         ProblemError: `invalid`, the tenant has no such reason; `not_found`, it has no such outcome.
     """
     ask = request.body
-    reasons = (await tenants.settings_of(uow, request.tenant)).reason_codes if ask.reason_code else ()
-    if not domain.knows_reason(reasons, ask.reason_code):
-        text = f"not one of the tenant's reason codes: {', '.join(sorted(reasons))}"
-        raise ProblemError(ProblemCode.INVALID, text, "reason_code")
+    await _must_know_reason(uow, request)
     await store.lock(uow)
     outcome = await store_outcomes.outcome_of(uow, request.tenant, ask.lead_id, ask.outcome_id)
     if outcome is None:
@@ -131,21 +192,36 @@ async def _locked(uow: UnitOfWork, request: Received[VoidOutcome] | Received[Cor
     return outcome
 
 
+async def _must_know_reason(uow: UnitOfWork, request: Asked) -> None:
+    """Raises ProblemError, `invalid`, where the tenant has no such reason."""
+    code = request.body.reason_code
+    reasons = (await tenants.settings_of(uow, request.tenant)).reason_codes if code else ()
+    if not domain.knows_reason(reasons, code):
+        text = f"not one of the tenant's reason codes: {', '.join(sorted(reasons))}"
+        raise ProblemError(ProblemCode.INVALID, text, "reason_code")
+
+
 async def _void(
     uow: UnitOfWork,
-    request: Received[VoidOutcome] | Received[CorrectOutcome],
-    outcome: RowMapping,
+    request: Asked,
+    outcomes: Sequence[RowMapping],
     voided_by: str,
     key: TenantKey | None,
     corrected_by: UUID | None = None,
 ) -> None:
-    ask, outcome_id = request.body, outcome["outcome_id"]
-    sealed = None
-    if key and ask.reason and not await store.is_erased(uow, request.tenant, ask.lead_id):
-        sealed = key.seal(ask.reason.encode(), _context(outcome_id))
-    how = {"voided_at": uow.now, "voided_by": voided_by, "reason_code": ask.reason_code, "corrected_by": corrected_by}
-    await store_outcomes.void(uow, request.tenant, dict(outcome), **how, sealed=sealed)
-    uow.publish(request.tenant, OutcomeVoided.model_validate({**outcome, **how}), request.envelope)
+    """Void outcomes that stand, for the reason that is given."""
+    ask, tenant = request.body, request.tenant
+    erased = await store.erased_among(uow, tenant, [row["lead_id"] for row in outcomes]) if ask.reason else set()
+    sealed = [
+        key.seal(ask.reason.encode(), _context(row["outcome_id"]))
+        if key and ask.reason and row["lead_id"] not in erased
+        else None
+        for row in outcomes
+    ]
+    how: dict[str, Any] = {"voided_by": voided_by, "reason_code": ask.reason_code, "corrected_by": corrected_by}
+    await store_outcomes.void(uow, tenant, outcomes, **how, sealed=sealed)
+    for row in outcomes:
+        uow.publish(tenant, OutcomeVoided.model_validate({**row, **how, "voided_at": uow.now}), request.envelope)
 
 
 async def _already(

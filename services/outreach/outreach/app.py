@@ -129,6 +129,8 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
             reply_messages.ReportComplaint: replies.report_complaint,
             reply_messages.ListReplies: replies.list_replies,
             reply_messages.ClassifyReply: replies.classify_reply,
+            reply_messages.HandleReply: replies.handle_reply,
+            reply_messages.StopAfterReply: replies.stop_after_reply,
             generated_messages.GenerateHistory: generated.generate,
             template_messages.SaveTemplate: templates.save,
             template_messages.CheckTemplate: templates.check,

@@ -95,6 +95,9 @@ async def test_an_old_classification_hides_no_new_reply(platform: Platform, data
     await has(database, tenant, (person, NOON + timedelta(hours=2)))
     assert (await shown(platform, tenant)).kpis.replies_needing_action == 0
     assert (await shown(platform, tenant, NOON + timedelta(hours=1))).kpis.replies_needing_action == 1
+    await has(database, tenant, ("reply", NOON + timedelta(hours=3), 3), ("handled", NOON + timedelta(hours=4), 3))
+    assert (await shown(platform, tenant, NOON + timedelta(hours=3))).kpis.replies_needing_action == 1
+    assert (await shown(platform, tenant)).kpis.replies_needing_action == 0, "nothing is left to be done about it"
 
 
 async def test_a_day_is_the_tenants_by_the_settings_of_its_time(

@@ -67,6 +67,7 @@ async def test_what_is_sent_and_what_is_scheduled_stand_on_one_timeline(
     assert [entry.entry_id for entry in await shown(platform, tenant, order="soonest_first")] == [
         entry.entry_id for entry in reversed(entries)
     ]
+    assert await shown(platform, tenant, followups=True) == entries[:3]
 
 
 async def test_what_is_kept_names_its_gate_and_when_it_may_leave(
@@ -176,6 +177,7 @@ OVER = [SendState.SENT, SendState.FAILED, SendState.SKIPPED, SendState.UNKNOWN]
 ASKED: dict[str, ListActivity] = {
     "send_queue_timeline": ListActivity(),
     "send_queue_timeline_queued": ListActivity(),
+    "send_queue_followups": ListActivity(followups=True, states=[SendState.QUEUED], order="soonest_first"),
     "send_queue_timeline_of_campaign": ListActivity(campaign_id=OF_MANY, states=[SendState.SENT]),
     "send_queue_timeline_of_account": ListActivity(account_id=uuid4(), order="soonest_first", states=OVER),
     "send_queue_lead": ListActivity(lead_id=uuid4()),
@@ -213,7 +215,7 @@ async def many(sql: Any) -> None:
     await sql.execute(
         """insert into outreach.send_queue (tenant_id, message_id, enrollment_id, campaign_id, lead_id, step, kind, account_id, state,
                                             queued_at, due_at, spent_at, ended_at)
-           select 'many', gen_random_uuid(), gen_random_uuid(), md5((n % 20)::text)::uuid, gen_random_uuid(), 1, 'email',
+           select 'many', gen_random_uuid(), gen_random_uuid(), md5((n % 20)::text)::uuid, gen_random_uuid(), case when n % 50 = 1 then 2 else 1 end, 'email',
                   md5((n % 50)::text)::uuid, case when n % 2 = 0 then 'sent' else 'queued' end, now(),
                   now() + n * interval '1 s', case when n % 2 = 0 then now() end, case when n % 2 = 0 then now() - n * interval '1 s' end
            from generate_series(1, 20000) as n"""

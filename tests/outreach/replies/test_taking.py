@@ -14,11 +14,13 @@ from contracts.outreach.campaigns import NewStep
 from contracts.outreach.people import ListSuppressions, SuppressionReason
 from contracts.outreach.replies import (
     ClassifyReply,
+    HandleReply,
     ListReplies,
     MailTaken,
     ReplyView,
     ReportComplaint,
     ReportDelivery,
+    StopAfterReply,
     TakeMail,
     TakeReply,
 )
@@ -161,6 +163,46 @@ async def test_what_the_rules_are_not_sure_of_is_a_persons_to_read(
     assert classified["actor"] == "user:7"
     (entry,) = (await platform.caller.ask(tenant, ListSuppressions())).suppressions
     assert (entry.reason, entry.actor) == (SuppressionReason.UNSUBSCRIBED, "user:7")
+
+
+async def test_who_has_seen_to_a_reply_takes_it_off_the_list_without_saying_what_it_says(
+    platform: Platform, tenant: str, outbox: Outbox
+) -> None:
+    (message,) = await sent(platform, tenant)
+    reply = await answer(platform, tenant, message, "Blue seventeen.")
+    assert reply.needs_person
+    handle = HandleReply(reply_id=reply.reply_id, actor="user:7")
+    done = await platform.caller.ask(tenant, handle)
+    assert (done.needs_person, done.handled_by, done.reply_class, done.classified_by) == (False, "user:7", None, None)
+    assert done.handled_at
+    assert (await platform.caller.ask(tenant, ListReplies(needs_person=True))).replies == []
+    again = await platform.caller.ask(tenant, handle.model_copy(update={"actor": "user:8"}))
+    assert again == done
+    (event,) = await events(platform, tenant, "reply_handled")
+    assert (event["reply_id"], event["actor"]) == (str(reply.reply_id), "user:7")
+    with pytest.raises(ProblemError) as unknown:
+        await platform.caller.ask(tenant, HandleReply(reply_id=uuid4(), actor="user:7"))
+    assert unknown.value.problem.code is ProblemCode.NOT_FOUND
+
+
+async def test_a_person_stops_a_sequence_that_a_reply_did_not_stop(
+    platform: Platform, tenant: str, outbox: Outbox
+) -> None:
+    (message,) = await sent(platform, tenant)
+    reply = await answer(platform, tenant, message, "I am out of the office until further notice.")
+    assert (reply.reply_class, reply.sequence_goes_on) == (ReplyClass.OUT_OF_OFFICE, True)
+    stop = StopAfterReply(reply_id=reply.reply_id, actor="user:7")
+    stopped = await platform.caller.ask(tenant, stop)
+    assert (stopped.sequence_goes_on, stopped.reply_class) == (False, ReplyClass.OUT_OF_OFFICE)
+    sequence = await enrollment(platform, message)
+    assert (sequence["end_reason"], sequence["holds"]) == ("replied", False)
+    after = await second_step(platform, tenant, sequence["enrollment_id"])
+    assert (after["state"], after["reason"]) == ("skipped", "replied")
+    (skipped,) = await events(platform, tenant, "message_skipped")
+    assert skipped["actor"] == "user:7"
+    assert await platform.caller.ask(tenant, stop) == stopped
+    (listed,) = (await platform.caller.ask(tenant, ListReplies())).replies
+    assert listed == stopped
 
 
 async def test_who_is_out_of_office_is_waited_for(platform: Platform, tenant: str, outbox: Outbox) -> None:

@@ -33,7 +33,7 @@ class Kpi(StrEnum):
     AUTOMATION_METHOD = "automation_method"
     """The accounts that may send, by what carries their messages; ``unknown`` where that was not told."""
     REPLIES_REQUIRING_ACTION = "replies_requiring_action"
-    """Replies of which nobody has said what they say yet, neither the rules nor a person; by campaign."""
+    """Replies of which nobody has said yet what they say, neither the rules nor a person, nor that nothing is left to be done; by campaign."""
     REPLY_RATE = "reply_rate"
     """Leads that were sent anything in the last 7 days: those who replied after their first message of these days (part ``replied``, the last
     reply of each), and those who did not (``silent``, the first message of each)."""

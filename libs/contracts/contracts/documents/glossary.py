@@ -14,6 +14,7 @@ MEANING: Final = {
     "assignment_id": "The assignment: somebody's ownership of a lead.",
     "attribution": "What the lead's outcomes are credited to.",
     "audience": "Which leads it reaches.",
+    "bulk_id": "The bulk: outcomes that were recorded of many leads by one request.",
     "by": "What the rates are grouped by.",
     "campaign_id": "The campaign.",
     "capacity": "How many leads they can hold at once, in all workspaces.",

@@ -128,6 +128,8 @@ class ListActivity(ActivityFilter, Request[ActivityPage]):
     """Only before then; what has no date is left out."""
     message_ids: Annotated[list[UUID], Field(max_length=MOST_NAMED)] = []
     """Only these."""
+    followups: bool = False
+    """Only what is not the first message of its sequence."""
     order: Literal["newest_first", "soonest_first"] = "newest_first"
     """From the latest on the timeline to the earliest, or the other way round."""
     limit: Annotated[int, Field(ge=1, le=MOST_NAMED)] = 50

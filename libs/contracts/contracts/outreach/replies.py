@@ -49,6 +49,14 @@ class ReplyClassified(_AboutMessage):
     actor: Actor | None = None
 
 
+class ReplyHandled(_AboutMessage):
+    """Nothing is left to be done about a reply, though nobody has said what it says."""
+
+    topic: ClassVar = Topic("outreach", Kind.EVENT, "reply_handled")
+    reply_id: UUID
+    actor: Actor
+
+
 class ManualActionRequired(_AboutMessage):
     """The rules are not sure what a reply says: a person has to read it, and classify it."""
 
@@ -101,6 +109,12 @@ class ReplyView(Reply):
     """Who said what it says, where the rules did not."""
     has_text: bool
     """Whether intake keeps its words."""
+    handled_at: datetime | None = None
+    """When somebody said that nothing is left to be done about it, though not what it says."""
+    handled_by: Actor | None = None
+    """Who did."""
+    sequence_goes_on: bool = False
+    """Whether its person is still to be sent what follows the message."""
 
 
 class TakeReply(Request[ReplyView]):
@@ -214,4 +228,26 @@ class ClassifyReply(Request[ReplyView]):
     """What it says."""
     returns_on: date | None = None
     """Of an out of office the day the person is back."""
+    actor: Actor
+
+
+class HandleReply(Request[ReplyView]):
+    """Say that nothing is left to be done about a reply, as somebody who has seen to it; what it says stays open.
+
+    Of one that nobody has to read, nothing changes.
+    """
+
+    topic: ClassVar = Topic("outreach", Kind.REQUEST, "handle_reply")
+    reply_id: UUID
+    actor: Actor
+
+
+class StopAfterReply(Request[ReplyView]):
+    """Have the person of a reply be sent nothing more of whatever sequence they are in, whatever the reply says; as after a person's answer.
+
+    They may be contacted by another campaign again after 60 days. Asked again, nothing changes.
+    """
+
+    topic: ClassVar = Topic("outreach", Kind.REQUEST, "stop_after_reply")
+    reply_id: UUID
     actor: Actor

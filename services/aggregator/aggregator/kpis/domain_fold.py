@@ -78,7 +78,7 @@ class Fold:
             campaigns.EnrollmentStarted, campaigns.EnrollmentEnded,
             sending.MessageSent, sending.MessageFailed, sending.MessageSkipped, sending.MessageUnknown,
             sending.FollowupScheduled, sending.FollowupSent,
-            replies.ReplyReceived, replies.ReplyClassified,
+            replies.ReplyReceived, replies.ReplyClassified, replies.ReplyHandled,
         )
     )  # fmt: skip
     """What it looks at; other events change none of its numbers."""
@@ -127,7 +127,7 @@ class Fold:
                 self._sent(mark, body)
             case "reply_received":
                 self._replied(mark, body)
-            case "reply_classified":
+            case "reply_classified" | "reply_handled":
                 self._close(Kpi.REPLIES_REQUIRING_ACTION, body["reply_id"])
             case "enrollment_started":
                 self._open(Kpi.QUEUE_REMAINING, body["enrollment_id"], mark, body)

@@ -35,6 +35,7 @@ _OPENS: Mapping[type[Message], str] = {
 }
 _CLOSES: Mapping[type[Message], str] = {
     replies.ReplyClassified: "reply",
+    replies.ReplyHandled: "reply",
     campaigns.EnrollmentEnded: "enrollment",
     sending.FollowupSent: "followup",
     sending.MessageFailed: "followup",

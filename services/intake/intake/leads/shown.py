@@ -13,7 +13,6 @@ from intake.leads.domain_lead import NormalLead
 
 _COPIED = ("lead_id", "version", "submission_id", "source_system", "source_id", "person_id", "phone_token", "email_token",
            "linkedin_token", "time_zone", "created_at", "last_activity_at", "merged_into")  # fmt: skip
-_LAST = int(datetime(9999, 1, 1, tzinfo=UTC).timestamp() * 1000)
 _VIEWED = tuple(
     name for name in LeadView.model_fields if name not in ("attribution", "has_phone", "has_email", "received_at")
 )
@@ -47,10 +46,9 @@ def view(row: Row, allowed: Collection[str]) -> LeadView:
     )
 
 
-def received_at(lead_id: UUID) -> datetime | None:
-    """When a lead came: its id is a UUIDv7, which begins with the milliseconds since 1970 (RFC 9562, 5.7). None of any other id."""
-    milliseconds = lead_id.int >> 80
-    return datetime.fromtimestamp(milliseconds / 1000, UTC) if lead_id.version == 7 and milliseconds < _LAST else None
+def received_at(lead_id: UUID) -> datetime:
+    """When a lead came: its id is a UUIDv7, which begins with the milliseconds since 1970 (RFC 9562, 5.7)."""
+    return datetime.fromtimestamp((lead_id.int >> 80) / 1000, UTC)
 
 
 def first_id_at(moment: datetime) -> UUID:

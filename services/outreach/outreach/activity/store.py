@@ -2,7 +2,8 @@
 
 Of each state and kind, or channel, the first few are read in the timeline's order (`timeline_at`), and the first of those are the page: so
 that a page is as quick however much there is. The states stand in the statement itself, for the planner to see which index is of them; so
-does that a step is above 0, as every step is, by which it sees that the index of what is queued is the timeline's.
+does that a step is above 0, as every step is, by which it sees that the index of what is queued is the timeline's;
+and above 1 where only follow-ups are asked for, which have an index of their own.
 """
 
 from collections.abc import Collection, Sequence
@@ -77,6 +78,8 @@ def timeline(ask: ListActivity, begin: Place | None) -> tuple[str, dict[str, Any
         behind = f"{'<' if backwards else '>'} (cast(:begin_at as timestamptz), cast(:begin_id as uuid))"
         own.append(f"(timeline_at, message_id) {behind}")
         before.append(f"(sent_at, history_id) {behind}")
+    if ask.followups:
+        own.append("step > 1")
     if ask.message_ids:
         given["messages"] = list(ask.message_ids)
         own.append("message_id = any (cast(:messages as uuid[]))")
@@ -90,7 +93,7 @@ def timeline(ask: ListActivity, begin: Place | None) -> tuple[str, dict[str, Any
             for state in dict.fromkeys(ask.states or SendState)
         ]  # fmt: skip
     parts = [f"({_MESSAGES.format(messages=source)})" for source in sources]
-    if not ask.account_id and not ask.message_ids and SendState.SENT in (ask.states or SendState):
+    if not ask.account_id and not ask.message_ids and not ask.followups and SendState.SENT in (ask.states or SendState):
         given["channels"] = [channel.value for channel in channels]
         parts.append(_HISTORY.format(which=_all(before), direction=direction))
     order = f"order by at {direction}, entry_id {direction} limit :limit"

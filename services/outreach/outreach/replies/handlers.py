@@ -2,6 +2,7 @@
 
 import asyncio
 from hashlib import sha256
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import RowMapping
@@ -113,15 +114,30 @@ class Handlers:
             uow, tenant, said.reply_id, said.model_dump(include={"reply_class", "returns_on", "actor"})
         )
         event = messages.ReplyClassified(
-            campaign_id=reply["campaign_id"], message_id=reply["message_id"], lead_id=reply["lead_id"],
-            enrollment_id=reply["enrollment_id"], channel=Channel(reply["channel"]), account_id=reply["account_id"],
-            variant=reply["variant"], reply_id=said.reply_id, reply_class=said.reply_class, returns_on=said.returns_on,
-            actor=said.actor, occurred_at=uow.now,
+            **_about(uow, reply), reply_id=said.reply_id, reply_class=said.reply_class, returns_on=said.returns_on,
+            actor=said.actor,
         )  # fmt: skip
         uow.publish(tenant, event, request.envelope)
         await taking.act(
             uow, tenant, row, said.reply_class, reply["received_at"], said.returns_on, request.envelope, said.actor
         )
+        return _view(await _reply(uow, tenant, said.reply_id))
+
+    async def handle_reply(self, uow: UnitOfWork, request: Received[messages.HandleReply]) -> messages.ReplyView:
+        tenant, said = request.tenant, request.body
+        reply = await _reply(uow, tenant, said.reply_id, lock=True)
+        if reply["needs_person"]:
+            await store.handle(uow, tenant, said.reply_id, said.actor)
+            event = messages.ReplyHandled(**_about(uow, reply), reply_id=said.reply_id, actor=said.actor)
+            uow.publish(tenant, event, request.envelope)
+        return _view(await _reply(uow, tenant, said.reply_id))
+
+    async def stop_after_reply(self, uow: UnitOfWork, request: Received[messages.StopAfterReply]) -> messages.ReplyView:
+        tenant, said = request.tenant, request.body
+        await locks.stop_messages(uow, [tenant])
+        reply = await _reply(uow, tenant, said.reply_id, lock=True)
+        row = await _message(uow, tenant, reply["message_id"])
+        await taking.stop_person(uow, tenant, row, request.envelope, said.actor)
         return _view(await _reply(uow, tenant, said.reply_id))
 
 
@@ -161,6 +177,12 @@ async def _reply(uow: UnitOfWork, tenant: str, reply_id: UUID, *, lock: bool = F
     if row is None:
         raise ProblemError(ProblemCode.NOT_FOUND, "this tenant has no such reply; list_replies shows them", "reply_id")
     return row
+
+
+def _about(uow: UnitOfWork, reply: RowMapping) -> dict[str, Any]:
+    """What every event of a reply says of it."""
+    names = ("campaign_id", "message_id", "lead_id", "enrollment_id", "account_id", "variant")
+    return {**{name: reply[name] for name in names}, "channel": Channel(reply["channel"]), "occurred_at": uow.now}
 
 
 def _view(row: RowMapping) -> messages.ReplyView:

@@ -17,6 +17,11 @@ _INSERT = """
             :received_at, :reply_class, :confidence, :rules, :returns_on, :needs_person, :has_text)
 """
 
+_GOES_ON = """exists (
+    select from enrollment
+    where enrollment.tenant_id = reply.tenant_id and enrollment.enrollment_id = reply.enrollment_id and enrollment.ended_at is null
+) as sequence_goes_on"""
+
 
 async def take(uow: UnitOfWork, tenant: str, source_key: str, message_id: UUID | None) -> bool:
     """Note that something was taken; whether it is new. Who takes the same at that moment waits for this unit of work."""
@@ -45,7 +50,8 @@ async def insert(uow: UnitOfWork, tenant: str, reply: Mapping[str, Any]) -> None
 
 async def one(uow: UnitOfWork, tenant: str, reply_id: UUID, *, lock: bool = False) -> RowMapping | None:
     rows = await uow.execute(
-        f"select * from reply where tenant_id = :tenant and reply_id = :reply {'for update' if lock else ''}",
+        f"""select *, {_GOES_ON} from reply
+            where tenant_id = :tenant and reply_id = :reply {"for update of reply" if lock else ""}""",
         tenant=tenant, reply=reply_id,
     )  # fmt: skip
     return rows.mappings().first()
@@ -69,7 +75,7 @@ async def page(
     if needs_person:
         which.append("needs_person")
     rows = await uow.execute(
-        f"select * from reply where {' and '.join(which)} order by taken_id desc limit :limit",
+        f"select *, {_GOES_ON} from reply where {' and '.join(which)} order by taken_id desc limit :limit",
         tenant=tenant, limit=limit, **given,
     )  # fmt: skip
     return list(rows.mappings())
@@ -82,6 +88,15 @@ async def classify(uow: UnitOfWork, tenant: str, reply_id: UUID, given: Mapping[
                needs_person = false
            where tenant_id = :tenant and reply_id = :reply""",
         tenant=tenant, reply=reply_id, **given,
+    )  # fmt: skip
+
+
+async def handle(uow: UnitOfWork, tenant: str, reply_id: UUID, actor: str) -> None:
+    """Nobody has to read a reply any more, because somebody has seen to it."""
+    await uow.execute(
+        """update reply set needs_person = false, handled_at = :now, handled_by = :actor
+           where tenant_id = :tenant and reply_id = :reply""",
+        tenant=tenant, reply=reply_id, actor=actor, now=uow.now,
     )  # fmt: skip
 
 

@@ -120,8 +120,7 @@ async def act(
     """Do what a reply to a message asks for; one of no known class is a person's answer."""
     if reply_class is ReplyClass.AUTO_REPLY:
         return
-    held = await store_enrollments.going_on_of_persons(uow, tenant, row["names"])
-    concerned = list({row["enrollment_id"], *held})
+    concerned = await _concerned(uow, tenant, row)
     if reply_class is ReplyClass.OUT_OF_OFFICE:
         back = datetime.combine(returns_on, time(), _zone(row)).astimezone(UTC) if returns_on else received_at + ABSENCE
         await store.pause(uow, tenant, concerned, back)
@@ -134,6 +133,18 @@ async def act(
     if company and campaign_settings(row["campaign_settings"]).stop_for_company:
         others = await store.colleagues(uow, tenant, row["campaign_id"], company)
         await stop(uow, tenant, others, EnrollmentEnd.REPLIED, cause=cause, actor=actor)
+
+
+async def stop_person(uow: UnitOfWork, tenant: str, row: RowMapping, cause: Envelope | None, actor: str | None) -> None:
+    """End the sequence of a message, and every other that holds its person, as after a person's answer. Needs `locks.stop_messages`."""
+    concerned = await _concerned(uow, tenant, row)
+    await stop(uow, tenant, concerned, EnrollmentEnd.REPLIED, cause=cause, actor=actor)
+
+
+async def _concerned(uow: UnitOfWork, tenant: str, row: RowMapping) -> list[UUID]:
+    """The sequences that a reply to a message is about: its own, and every other that holds its person."""
+    held = await store_enrollments.going_on_of_persons(uow, tenant, row["names"])
+    return list({row["enrollment_id"], *held})
 
 
 async def take_delivery(
