@@ -445,6 +445,8 @@ class RecordOutcomesInBulk(Request[BulkResults]):
     leads: LeadFilter | None = None
     """Which leads; instead of `rows`."""
     recorded_by: Actor = "operator"
+    bulk_id: UUID | None = None
+    """The bulk that this is a part of, where one is recorded in several; one of its own, if empty."""
 
     @model_validator(mode="after")
     def _names_leads(self) -> "RecordOutcomesInBulk":

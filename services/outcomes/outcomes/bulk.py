@@ -49,7 +49,7 @@ class Bulk:
             results += await self._piece(request, rows[start : start + _AT_ONCE])
         return BulkResults(
             counts=Counter(result.verdict for result in results), verdicts=_grouped(results), lead_ids=chosen,
-            bulk_id=request.envelope.id if any(result.verdict is OutcomeVerdict.RECORDED for result in results) else None,
+            bulk_id=_bulk(request) if any(result.verdict is OutcomeVerdict.RECORDED for result in results) else None,
         )  # fmt: skip
 
     async def _piece(self, request: Received[RecordOutcomesInBulk], rows: Sequence[BulkRow]) -> list[OutcomeResult]:
@@ -79,7 +79,7 @@ class Bulk:
                 for (_, place), result in zip(known, results, strict=True)
                 if result.verdict is OutcomeVerdict.RECORDED and place.lead_id and result.outcome_id
             ]
-            await store_choosing.keep_bulk(uow, request.tenant, request.envelope.id, ask.recorded_by, recorded)
+            await store_choosing.keep_bulk(uow, request.tenant, _bulk(request), ask.recorded_by, recorded)
             verdicts = iter(results)
             return [
                 next(verdicts)
@@ -90,6 +90,10 @@ class Bulk:
                 )
                 for order, place in located
             ]  # fmt: skip
+
+
+def _bulk(request: Received[RecordOutcomesInBulk]) -> UUID:
+    return request.body.bulk_id or request.envelope.id
 
 
 async def _chosen(uow: UnitOfWork, tenant: str, wanted: LeadFilter) -> list[UUID]:

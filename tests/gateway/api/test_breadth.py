@@ -121,7 +121,8 @@ async def test_every_operation_takes_its_example_or_says_what_is_wrong_with_it(g
             assert {"type", "title", "status", "detail", "instance"} <= problem.keys(), (method, path)
     lists = {key for key in answers if key[0] == "GET" and "{" not in key[1].removeprefix("/api/t/{tenant}")}
     unpublished = {("GET", "/api/t/{tenant}/routing")}
-    assert lists - taken == unpublished, "what lists or counts needs nothing more"
+    of_nobody = {("GET", "/api/t/{tenant}/outcomes/bulk/leads")}
+    assert lists - taken == unpublished | of_nobody, "what else lists or counts needs nothing more"
     assert len(taken) >= 45, sorted(set(answers) - taken)
 
 

@@ -15,16 +15,24 @@ from contracts.message import ProblemCode, ProblemError, Reply
 from contracts.message import Request as Ask
 from contracts.outcomes import (
     REASON_UNKNOWN,
+    BulkPage,
     BulkResults,
     BulkRow,
+    BulkVoidResults,
+    ChooseLeads,
+    ChosenLeads,
     CorrectionResult,
     CorrectOutcome,
     LeadBoard,
     LeadBoardView,
+    LeadFilter,
+    LeadKeys,
     LeadState,
     LeadStateList,
     LeadStates,
     LeadStateView,
+    ListBulks,
+    ListLeadKeys,
     MissingOutcomes,
     MissingOutcomesView,
     Outcome,
@@ -38,12 +46,15 @@ from contracts.outcomes import (
     RecordOutcomesNow,
     Refusal,
     VoidOutcome,
+    VoidOutcomesInBulk,
     VoidResult,
 )
-from contracts.taxonomy import Role
 from contracts.values import Actor, Slug
 from gateway.api.idempotency import OptionalKey
+from gateway.api.orders import order, sent
+from gateway.domain_outcomes import ADVICE
 from gateway.gate import Admitted, Principal
+from gateway.identity.domain_access import is_admin
 from gateway.problems import RefusedError
 
 router = APIRouter(tags=["outcomes"])
@@ -51,17 +62,7 @@ router = APIRouter(tags=["outcomes"])
 R = TypeVar("R", bound=Reply)
 _PAUSES: Final = (0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28)
 
-_ADVICE: Final = {
-    Refusal.WON_AFTER_LOST: "the lead was lost already; give an override_reason if it was won all the same",
-    Refusal.LOST_AFTER_WON: "the lead was won already; give an override_reason if it was lost all the same",
-    Refusal.IN_FUTURE: "occurred_at lies in the future; record what has happened",
-    Refusal.LEAD_REJECTED: "the lead was rejected when it was submitted; submit it again, corrected",
-    Refusal.LEAD_UNKNOWN: "no such lead has come; submit it first",
-    REASON_UNKNOWN: "its reason_code is none of the tenant's; give one of those, or none",
-}
-_BULK_SECONDS: Final = 60.0
-MAY_OVERRIDE: Final = (Role.ADMIN, Role.SUPERADMIN)
-"""Who may record what the sequence rules block, with a reason (outcome capture, validation rules)."""
+BULK_SECONDS: Final = 60.0
 
 
 class HistoryQuery(BaseModel):
@@ -73,6 +74,18 @@ class HistoryQuery(BaseModel):
     """The last page's `next_cursor`; the first page, if empty."""
     attribution_now: bool = False
     """Whether the attribution of today is told beside those that were frozen."""
+
+
+class Choosing(LeadFilter):
+    """Which leads are asked for, and which page of them."""
+
+    count: bool = False
+    """Whether they are counted, too."""
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    """How many at most."""
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+    """The last page's `next_cursor`; the first page, if empty."""
 
 
 class Voiding(BaseModel):
@@ -125,9 +138,10 @@ async def record_outcomes(principal: Admitted, batch: RecordOutcomesNow, respons
     """Record outcomes of one lead, in the order given.
 
     201 when one is new, 200 when all were recorded before, 409 with the `refusal` when the sequence rules block one;
-    `results` then says which, and the others stand. Without `recorded_by` it is the API key.
+    `results` then says which, and the others stand. Without `recorded_by` it is the API key. 403 where whoever gives an
+    `override_reason` is no admin.
     """
-    must_may_override(principal, *batch.outcomes)
+    must_be_admin(principal, *batch.outcomes)
     named = batch.recorded_by if "recorded_by" in batch.model_fields_set else None
     batch = batch.model_copy(update={"recorded_by": _in_the_name_of(principal, named)})
     recorded = await ask_of_lead(principal, batch, batch.lead.lead_id)
@@ -144,10 +158,40 @@ async def record_outcomes_in_bulk(principal: Admitted, bulk: RecordOutcomesInBul
     Always 200: each row has its own verdict, and stands whatever becomes of the others. More are imported from a file.
     Without `recorded_by` it is the API key.
     """
-    must_may_override(principal, bulk.outcome)
+    must_be_admin(principal, bulk.outcome)
     named = bulk.recorded_by if "recorded_by" in bulk.model_fields_set else None
     bulk = bulk.model_copy(update={"recorded_by": _in_the_name_of(principal, named)})
-    return await principal.ask(bulk, seconds=_BULK_SECONDS)
+    return await principal.ask(bulk, seconds=BULK_SECONDS)
+
+
+@router.get("/outcomes/bulk")
+async def list_bulks(principal: Admitted, query: Annotated[ListBulks, Query()]) -> BulkPage:
+    """The bulks that recorded anything, the newest first, a page at a time."""
+    return await principal.ask(query)
+
+
+@router.get("/outcomes/bulk/leads")
+async def choose_leads(principal: Admitted, query: Annotated[Choosing, Query()]) -> ChosenLeads:
+    """The leads that a bulk with these `leads` would record an outcome of, the newest first, a page at a time, with where they stand."""
+    which = LeadFilter(**query.model_dump(include=set(LeadFilter.model_fields)))
+    return await principal.ask(ChooseLeads(leads=which, count=query.count, limit=query.limit, cursor=query.cursor))
+
+
+@router.get("/outcomes/bulk/keys")
+async def list_lead_keys(principal: Admitted) -> LeadKeys:
+    """The sources, places and partners that leads can be chosen by."""
+    return await principal.ask(ListLeadKeys())
+
+
+@router.post("/outcomes/bulk/void")
+async def void_outcomes_in_bulk(
+    principal: Admitted, given: Annotated[BaseModel, sent(VoidOutcomesInBulk, "voided_by")]
+) -> BulkVoidResults:
+    """Have many outcomes count no more: those in `rows`, or all that a bulk recorded, by its `bulk_id`.
+
+    Always 200: each has its own verdict, and stands whatever becomes of the others.
+    """
+    return await principal.ask(order(VoidOutcomesInBulk, given, voided_by=principal.actor), seconds=BULK_SECONDS)
 
 
 @router.post("/leads/{lead_id}/outcomes/{outcome_id}/void")
@@ -167,9 +211,10 @@ async def correct_outcome(
 ) -> CorrectionResult:
     """Void an outcome and record another in its stead, both or neither.
 
-    409 with the `refusal` when the sequence rules block the other, and when the first was voided for something else.
+    409 with the `refusal` when the sequence rules block the other, and when the first was voided for something else. 403 where whoever
+    gives an `override_reason` is no admin.
     """
-    must_may_override(principal, correction.outcome)
+    must_be_admin(principal, correction.outcome)
     by = _in_the_name_of(principal, correction.recorded_by)
     why = correction.model_dump(exclude={"outcome"}) | {"recorded_by": by}
     corrected = await principal.ask(
@@ -217,7 +262,7 @@ async def missing_outcomes(principal: Admitted) -> MissingOutcomesView:
 async def record_missing_outcomes(principal: Admitted, action: QuickAction, key: OptionalKey) -> BulkResults:
     """Record one outcome of each of the leads that should have one by now, or of some of them; as `/outcomes/bulk` does."""
     outcome = action.outcome
-    must_may_override(principal, outcome)
+    must_be_admin(principal, outcome)
     by = _in_the_name_of(principal, action.recorded_by)
     if outcome.occurred_at is None:  # when the lead was created says nothing of one that has been quiet since
         outcome = outcome.model_copy(update={"occurred_at": key.came_at if key else datetime.now(UTC)})
@@ -226,20 +271,21 @@ async def record_missing_outcomes(principal: Admitted, action: QuickAction, key:
         return BulkResults(counts={}, verdicts=[])
     rows = [BulkRow(lead_id=lead_id) for lead_id in leads]
     bulk = RecordOutcomesInBulk(outcome=outcome, rows=rows, recorded_by=by)
-    done = await principal.ask(bulk, seconds=_BULK_SECONDS)
+    done = await principal.ask(bulk, seconds=BULK_SECONDS)
     return done.model_copy(update={"lead_ids": leads})
 
 
-def must_may_override(principal: Principal, *outcomes: Outcome | None) -> None:
-    """Refuse people who are no admin what the sequence rules block; what an API key may, its admin has said.
+def must_be_admin(principal: Principal, *outcomes: Outcome | None) -> None:
+    """Let nobody but an admin record what the sequence rules block.
 
     Raises:
         ProblemError: `forbidden`.
     """
-    may = principal.role is None or principal.role in MAY_OVERRIDE
-    if not may and any(outcome and outcome.override_reason for outcome in outcomes):
-        text = "an admin may record what the sequence rules block; leave the reason out, or ask one"
-        raise ProblemError(ProblemCode.FORBIDDEN, text, "override_reason")
+    if any(outcome and outcome.override_reason for outcome in outcomes) and not is_admin(principal.allowed):
+        raise ProblemError(
+            ProblemCode.FORBIDDEN, "only an admin records what the sequence rules block: leave override_reason out, or ask one",
+            "override_reason",
+        )  # fmt: skip
 
 
 def _in_the_name_of(principal: Principal, named: Actor | None, field: str = "recorded_by") -> Actor:
@@ -285,7 +331,7 @@ def _refuse_one(result: OutcomeResult, place: str, results: Sequence[OutcomeResu
     wrong = {Refusal.IN_FUTURE: ".occurred_at", REASON_UNKNOWN: ".reason_code"}.get(why)
     raise RefusedError(
         HTTPStatus.BAD_REQUEST if wrong else HTTPStatus.CONFLICT,
-        f"{place} was not recorded: {_ADVICE[why]}",
+        f"{place} was not recorded: {ADVICE[why]}",
         field=place + (wrong or ""),
         refusal=result.refusal,
         results=results,

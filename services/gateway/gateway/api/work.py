@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from contracts.intake.distribution import AssignmentView, ClaimLead, CompleteWork
 from contracts.intake.memory import ActionRecall, ActionView, CheckAction, RecordAction, UpdateAction
 from contracts.message import ProblemCode, ProblemError
-from contracts.outreach.replies import ClassifyReply, ListReplies, ReplyPage, ReplyView
+from contracts.outreach.replies import ClassifyReply, HandleReply, ListReplies, ReplyPage, ReplyView, StopAfterReply
 from contracts.values import Actor
 from gateway.api.idempotency import OptionalKey
 from gateway.api.orders import order, sent
@@ -51,6 +51,18 @@ async def classify_reply(
 ) -> ReplyView:
     """Say what a reply says, as somebody who has read it; it is acted on."""
     return await principal.ask(order(ClassifyReply, given, reply_id=reply_id, actor=principal.actor))
+
+
+@router.post("/replies/{reply_id}/handle")
+async def handle_reply(principal: Admitted, reply_id: UUID) -> ReplyView:
+    """Say that nothing is left to be done about a reply; what it says stays open."""
+    return await principal.ask(HandleReply(reply_id=reply_id, actor=principal.actor))
+
+
+@router.post("/replies/{reply_id}/stop")
+async def stop_after_reply(principal: Admitted, reply_id: UUID) -> ReplyView:
+    """Have the person of a reply be sent nothing more of whatever sequence they are in, whatever the reply says."""
+    return await principal.ask(StopAfterReply(reply_id=reply_id, actor=principal.actor))
 
 
 @router.post("/actions/check")

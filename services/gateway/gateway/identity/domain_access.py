@@ -42,6 +42,11 @@ def refused_role(role: Role, *, of_platform: bool) -> str:
     )  # fmt: skip
 
 
+def is_admin(allowed: frozenset[Scope]) -> bool:
+    """Whether somebody may do all that an admin may: a user who is one, a superadmin, a key that was made with every scope."""
+    return allowed >= OF_ROLE[Role.ADMIN]
+
+
 def beyond(given: frozenset[Scope], own: frozenset[Scope]) -> list[Scope]:
     """What somebody would pass on without having it."""
     return sorted(given - own)

@@ -41,10 +41,11 @@ from contracts.taxonomy import OutcomeType, Purpose
 from contracts.values import NO_NUL, Currency, LeadRef, Slug
 from gateway import store
 from gateway.api.kpis import campaign_names
-from gateway.api.outcomes import MAY_OVERRIDE, ask_of_lead, must_may_override
+from gateway.api.outcomes import ask_of_lead, must_be_admin
 from gateway.domain_activity import tell
 from gateway.domain_lead import BY, NOT_RECORDED, ODD, PURPOSES, Reasons, reasons
 from gateway.gate import Admitted, Principal, needs
+from gateway.identity.domain_access import is_admin
 from gateway.pages.actors import actors
 from gateway.pages.panel import PATIENCE_SECONDS, Panel, panel
 from gateway.pages.sign_in import see_other
@@ -188,7 +189,7 @@ async def record_outcome(
     """Record an outcome; what is odd about it is shown with it, what blocks it with the form."""
     try:
         outcome = form.outcome((await _settings(request, principal.tenant)).time_zone)
-        must_may_override(principal, outcome)
+        must_be_admin(principal, outcome)
         order = RecordOutcomesNow(lead=LeadRef(lead_id=lead_id), outcomes=[outcome], recorded_by=principal.actor)
         (result,) = (await ask_of_lead(principal, order, lead_id)).results
     except ProblemError as error:
@@ -203,7 +204,7 @@ async def correct_lead_outcome(
     """Record another outcome in one's stead, both or neither."""
     try:
         outcome = form.outcome((await _settings(request, principal.tenant)).time_zone)
-        must_may_override(principal, outcome)
+        must_be_admin(principal, outcome)
         order = CorrectOutcome(
             lead_id=lead_id, outcome_id=outcome_id, outcome=outcome, reason_code=form.why_code, reason=form.why,
             recorded_by=principal.actor,
@@ -346,7 +347,7 @@ async def _show(
         contact=contact,
         types=[(each.value, each.value.replace("_", " ").capitalize()) for each in OutcomeType],
         purposes=[(purpose.value, text) for purpose, text in PURPOSES.items()],
-        may_override=principal.role in MAY_OVERRIDE,
+        may_override=is_admin(principal.allowed),
         odd=ODD,
         by=BY,
         settings=settings,

@@ -23,7 +23,16 @@ class Place:
 
 MENU: Final[tuple[tuple[str, tuple[Place, ...]], ...]] = (
     ("", (Place("Overview", "", Scope.NUMBERS_READ),)),
-    ("Work", (Place("Leads", "/leads", Scope.LEADS_READ),)),
+    (
+        "Work",
+        (
+            Place("Leads", "/leads", Scope.LEADS_READ),
+            Place("Missing outcomes", "/outcomes/missing", Scope.OUTCOMES_READ),
+            Place("Record outcomes", "/outcomes/bulk", Scope.OUTCOMES_WRITE),
+            Place("Inbox", "/inbox", Scope.OUTREACH_READ),
+            Place("Tasks", "/tasks", Scope.OUTREACH_READ),
+        ),
+    ),
     (
         "Outreach",
         (

@@ -1,0 +1,149 @@
+"""Tasks: follow-ups that are due, whose leads wait for oneself, and what else is due."""
+
+import asyncio
+from datetime import UTC, datetime, time, timedelta
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Annotated, Final
+from urllib.parse import urlencode
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.gateway.access import Scope
+from contracts.intake.distribution import AssignmentPage, CompleteWork, ListAssignments
+from contracts.message import ProblemCode, ProblemError
+from contracts.outcomes import MissingOutcomes, MissingOutcomesView
+from contracts.outreach.activity import ListActivity
+from contracts.outreach.sending import SendState, SkipMessage, SkipReason
+from gateway.api.kpis import campaign_names
+from gateway.domain_outreach import GATES
+from gateway.gate import Admitted, Principal, needs
+from gateway.pages.dashboard import time_zone
+from gateway.pages.names import NOT_ASKED_FOR, REVEALS, names_of
+from gateway.pages.panel import Panel, panel
+from gateway.pages.sign_in import see_other
+from gateway.problems import STATUS
+from gateway.rendering import page
+
+router = APIRouter(prefix="/t/{tenant}/tasks")
+
+ROWS_SHOWN: Final = 50
+_PATIENCE_SECONDS: Final = 5.0
+
+
+class Due(StrEnum):
+    """Until when follow-ups are due that are shown."""
+
+    TODAY = "today"
+    WEEK = "week"
+
+
+_DAYS: Final = {Due.TODAY: 1, Due.WEEK: 7}
+
+
+class Shown(BaseModel):
+    """What the address of the page says about what it shows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    due: Due = Due.TODAY
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+
+    def address(self, tenant: str, **changes: object) -> str:
+        values = self.model_dump(mode="json", include=set(Shown.model_fields)) | changes
+        query = urlencode({name: value for name, value in values.items() if value and value != Due.TODAY})
+        return f"/t/{tenant}/tasks" + (f"?{query}" if query else "")
+
+
+class Skip(Shown):
+    """The form that has follow-ups not be sent."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    message_ids: Annotated[list[UUID], Field(max_length=ROWS_SHOWN)] = []
+    """Those that were ticked."""
+    one: UUID | None = None
+    """The only one that is meant."""
+
+
+@router.get("")
+async def tasks(principal: Admitted, shown: Annotated[Shown, Query()], request: Request) -> Response:
+    return await _show(principal, request, shown)
+
+
+@router.post("", dependencies=[REVEALS])
+async def tasks_by_name(principal: Admitted, shown: Annotated[Shown, Query()], request: Request) -> Response:
+    """The same page, with what its leads are called."""
+    return await _show(principal, request, shown, named=True)
+
+
+@router.post("/skip", dependencies=[needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE)])
+async def skip_followups(principal: Admitted, form: Annotated[Skip, Form()], request: Request) -> Response:
+    """Have follow-ups not be sent, as somebody has seen to them otherwise; each sequence goes on with its next step."""
+    meant = [form.one] if form.one else form.message_ids
+    try:
+        if not meant:
+            raise ProblemError(ProblemCode.INVALID, "no follow-up was ticked: tick some, or skip one alone")
+        for message_id in meant:
+            await principal.ask(
+                SkipMessage(message_id=message_id, reason=SkipReason.HANDLED_OTHERWISE, actor=principal.actor)
+            )
+    except ProblemError as error:
+        return await _show(principal, request, form, error)
+    return see_other(form.address(principal.tenant))
+
+
+@router.post("/leads/{lead_id}/done")
+async def complete_work(principal: Admitted, lead_id: UUID, request: Request) -> Response:
+    """Be done with a lead: its work is closed."""
+    try:
+        await principal.ask(CompleteWork(lead_id=lead_id, actor=principal.actor))
+    except ProblemError as error:
+        return await _show(principal, request, Shown(), error)
+    return see_other(f"/t/{principal.tenant}/tasks")
+
+
+async def _show(
+    principal: Principal, request: Request, shown: Shown, wrong: ProblemError | None = None, *, named: bool = False
+) -> Response:
+    zone = await time_zone(request, principal.tenant)
+    now = datetime.now(UTC)
+    due = ListActivity(
+        states=[SendState.QUEUED], followups=True, until=_end(now, zone, _DAYS[shown.due]), order="soonest_first",
+        limit=ROWS_SHOWN, cursor=shown.cursor,
+    )  # fmt: skip
+    followups, own, missing, campaigns = await asyncio.gather(
+        panel(principal, due, _PATIENCE_SECONDS), _own(principal), _missing(principal), campaign_names(principal)
+    )
+    leads = [entry.lead_id for entry in followups.reply.entries if entry.lead_id] if followups.reply else []
+    if own and own.reply:
+        leads += [assignment.lead_id for assignment in own.reply.assignments]
+    return page(
+        "tasks.html", STATUS[wrong.problem.code] if wrong else HTTPStatus.OK, principal=principal, shown=shown,
+        followups=followups, own=own, missing=missing, campaigns=campaigns,
+        names=await names_of(principal, leads) if named else NOT_ASKED_FOR, gates=GATES,
+        wrong=wrong.problem.message if wrong else "", may_skip=Scope.OUTREACH_WRITE in principal.allowed,
+        may_work=Scope.WORK_WRITE in principal.allowed, zone=zone, now=now,
+    )  # fmt: skip
+
+
+def _end(now: datetime, zone: str, days: int) -> datetime:
+    """When the tenant's day ends, or the last of so many."""
+    day = now.astimezone(ZoneInfo(zone)).date() + timedelta(days=days)
+    return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
+
+
+async def _own(principal: Principal) -> Panel[AssignmentPage] | None:
+    """The leads that are theirs; of a key, and of a superadmin, nobody's are."""
+    if principal.user_id is None or Scope.ROUTING_READ not in principal.allowed:
+        return None
+    return await panel(principal, ListAssignments(user_id=principal.actor, active=True, limit=ROWS_SHOWN))
+
+
+async def _missing(principal: Principal) -> Panel[MissingOutcomesView] | None:
+    if Scope.OUTCOMES_READ not in principal.allowed:
+        return None
+    return await panel(principal, MissingOutcomes())
