@@ -42,7 +42,7 @@ NAMES: Final[Mapping[Kpi, Named]] = {
         "No account may send anything. Add one under Accounts.",
     ),
     Kpi.REPLIES_REQUIRING_ACTION: Named(
-        "Replies requiring action", "replies of which nobody has said yet what they say, neither the rules nor a person",
+        "Replies requiring action", "replies of which nobody has said yet what they say, nor that nothing is left to be done",
         "No reply waits for anybody.",
     ),
     Kpi.REPLY_RATE: Named(
