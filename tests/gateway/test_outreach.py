@@ -156,3 +156,13 @@ async def test_only_so_many_follow_at_once(gateway: Gateway, acme: Tenancy, monk
             return False
 
     await until(has_room, what="whoever went has made room")
+
+
+async def test_nobody_takes_every_place(
+    gateway: Gateway, acme: Tenancy, anyone: Tenancy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MOST_OF_ONE", 1)
+    async with following(acme):
+        assert (await acme.client.get(acme.path("/outreach/activity/live"))).status_code == 503
+        async with following(anyone):
+            pass

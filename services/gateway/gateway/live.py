@@ -5,6 +5,7 @@ says when it stands (`Changes.gap`): what is read from then on misses nothing.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from itertools import islice
@@ -21,18 +22,20 @@ from contracts.message import ProblemCode, ProblemError
 
 MOST_AT_ONCE: Final = 100
 """How many listen to one replica at most: each costs it a look at what its tenant sends."""
+MOST_OF_ONE: Final = 20
+"""How many of them may be one user's or key's, so that nobody takes all."""
 _MOST_KEPT: Final = 5_000
 """How many changes are kept for a listener that is slow; of more it is only told that it has missed some."""
 
 
-def must_have_room() -> None:
-    """Refuse one more listener where there are too many.
+def must_have_room(actor: str) -> None:
+    """Refuse one more listener where there are too many, or too many of somebody's.
 
     Raises:
         ProblemError: `unavailable`.
     """
-    if len(_listening) >= MOST_AT_ONCE:
-        raise ProblemError(ProblemCode.UNAVAILABLE, f"{MOST_AT_ONCE} listen already: read page by page, or come again")
+    if _listening.total() >= MOST_AT_ONCE or _listening[actor] >= MOST_OF_ONE:
+        raise ProblemError(ProblemCode.UNAVAILABLE, "too many listen already: read page by page, or come again")
 
 
 class Changes:
@@ -75,18 +78,19 @@ class Changes:
         return taken
 
 
-_listening: set[object] = set()
+_listening: Counter[str] = Counter()
 
 
 @contextmanager
-def listener() -> Iterator[None]:
+def listener(actor: str) -> Iterator[None]:
     """Be counted among those who listen while the block lasts."""
-    somebody = object()
-    _listening.add(somebody)
+    _listening[actor] += 1
     try:
         yield
     finally:
-        _listening.discard(somebody)
+        _listening.subtract([actor])
+        if not _listening[actor]:
+            del _listening[actor]
 
 
 @asynccontextmanager
@@ -94,7 +98,6 @@ async def changes(client: Client, tenant: str) -> AsyncIterator[Changes]:
     """The messages of a tenant of which outreach tells something while the block lasts."""
     heard = Changes(client)
     subscriptions = []
-    _listening.add(heard)
     try:
         for entry in catalogue.watched_by("gateway"):
             subscriptions.append(await client.subscribe(entry.topic.subject(tenant), cb=_hearing(entry, heard)))
@@ -103,7 +106,6 @@ async def changes(client: Client, tenant: str) -> AsyncIterator[Changes]:
         await asyncio.shield(client.flush())
         yield heard
     finally:
-        _listening.discard(heard)
         with CancelScope(shield=True):  # whoever went away has what told them cancelled, and this with it
             for subscription in subscriptions:
                 await subscription.unsubscribe()

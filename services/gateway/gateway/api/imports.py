@@ -179,7 +179,7 @@ async def follow_import(principal: Admitted, run_id: UUID) -> StreamingResponse:
     The stream ends with `end`, where nothing is under way any more; or after a while, or when intake is away: connect again, as
     browsers do by themselves.
     """
-    live.must_have_room()
+    live.must_have_room(principal.actor)
     first = await principal.ask(GetImport(run_id=run_id))
     following = _follow(principal, first)
     return StreamingResponse(following, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
@@ -204,7 +204,7 @@ async def views(principal: Principal, view: ImportDetails) -> AsyncIterator[Impo
     clock = asyncio.get_running_loop().time
     ends = clock() + _LASTS_SECONDS
     told, told_at = None, clock()
-    with live.listener():
+    with live.listener(principal.actor):
         while clock() < ends:
             if view != told or clock() - told_at > live.SIGN_OF_LIFE_SECONDS:
                 yield view if view != told else None
