@@ -165,7 +165,10 @@ async def test_every_page_says_that_scripts_and_styles_come_from_here_only(
         assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son[a-z]+=|javascript:", response.text), path
         assert not re.search(r"""(?:src|href|action)=["']?(?:https?:)?//""", response.text), path
     for asset in ("leadloop.css", "mark.svg", "htmx.min.js", "live.js", "regions.js"):
-        assert (await browser.get(f"/static/{asset}")).status_code == 200
+        kept = await browser.get(f"/static/{asset}")
+        assert kept.status_code == 200 and kept.headers["cache-control"] == "no-cache"
+        again = await browser.get(f"/static/{asset}", headers={"If-None-Match": kept.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b""), "or each page has all of it come again"
 
 
 async def test_the_dashboard_shows_win_rates_alerts_and_what_happens(

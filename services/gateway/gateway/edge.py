@@ -35,6 +35,8 @@ HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",
 }
 """On every response that does not say otherwise itself (OWASP HTTP Headers Cheat Sheet)."""
+_OF_FILES: Final[Mapping[str, str]] = {**HEADERS, "Cache-Control": "no-cache"}
+"""Our style sheet and scripts hold nothing of anybody: a browser keeps them, and asks whether they have changed."""
 
 
 class Edge:
@@ -60,7 +62,8 @@ class Edge:
             if message["type"] == "http.response.start":
                 status = int(message["status"])
                 headers = MutableHeaders(scope=message)
-                for key, value in HEADERS.items():
+                usual = _OF_FILES if scope["path"].startswith("/static/") else HEADERS
+                for key, value in usual.items():
                     headers.setdefault(key, value)
                 headers["X-Request-Id"] = str(request_id)
                 if "RateLimit" not in headers:  # what a service tells of its own limit says more
