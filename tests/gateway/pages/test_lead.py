@@ -285,3 +285,30 @@ async def test_who_only_reads_sees_the_page_without_a_form_and_a_lead_of_nobody_
         assert forms == [f"/t/{busy.name}/sign-out"]
         answers = [await viewer.get(f"/t/{busy.name}/leads/{id_}") for id_ in (elsewhere, uuid4())]
         assert [answer.status_code for answer in answers] == [404, 404]
+
+
+async def test_a_lead_of_which_much_was_recorded_has_a_page_of_usual_size(
+    agent: httpx.AsyncClient, busy: Tenancy
+) -> None:
+    lead_id = await new_lead(busy)
+    outcomes = [
+        {
+            "type": "contacted",
+            "occurred_at": f"2026-{n // 28 + 1:02}-{n % 28 + 1:02}T12:00:00Z",
+            "notes": "Called. " * 25,
+        }
+        for n in range(120)
+    ]
+    for start in range(0, 120, 40):
+        sent = {"lead": {"lead_id": lead_id}, "outcomes": outcomes[start : start + 40]}
+        (await busy.client.post(busy.path("/outcomes"), json=sent)).raise_for_status()
+    page = (await agent.get(f"/t/{busy.name}/leads/{lead_id}")).raise_for_status()
+    assert len(page.content) <= 150_000 and "Later ones" in page.text
+
+
+async def test_codes_are_taken_as_people_type_them(gateway: Gateway, agent: httpx.AsyncClient, busy: Tenancy) -> None:
+    lead_id = await new_lead(busy)
+    typed = {"value": "1200", "currency": " usd ", "reason_code": "Price too high"}
+    assert (await record(agent, f"/t/{busy.name}/leads/{lead_id}", "closed_won", **typed)).status_code == 303
+    (kept,) = (await gateway.platform.caller.ask(busy.name, OutcomeHistory(lead_id=UUID(lead_id)))).outcomes
+    assert (kept.currency, kept.reason_code) == ("USD", "price_too_high")

@@ -10,7 +10,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Form, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from contracts.aggregator.events import ListEvents
 from contracts.gateway import TenantSettings
@@ -56,7 +56,7 @@ from gateway.rendering import field, page
 router = APIRouter(prefix="/t/{tenant}/leads/{lead_id}")
 
 EVENTS_SHOWN: Final = 25
-OUTCOMES_SHOWN: Final = 100
+OUTCOMES_SHOWN: Final = 40
 DECISIONS_SHOWN: Final = 10
 MESSAGES_SHOWN: Final = 20
 EXPLAINED: Final = 5
@@ -65,6 +65,11 @@ _NOT_LEFT: Final = (SendState.QUEUED, SendState.CLAIMED)
 
 R = TypeVar("R", bound=Reply)
 Cursor = Chosen[Annotated[str, Field(max_length=200)]]
+
+
+TypedCode = Annotated[Slug | None, BeforeValidator(lambda text: "_".join(text.lower().split()) or None)]
+"""A code as somebody types it: `Price too high` stands for `price_too_high`."""
+TypedCurrency = Annotated[Currency | None, BeforeValidator(lambda text: text.strip().upper() or None)]
 
 
 class Opened(BaseModel):
@@ -93,8 +98,8 @@ class OutcomeForm(BaseModel):
     occurred_at: datetime
     """By the tenant's clock, where it names no time zone."""
     value: Chosen[Value] = None
-    currency: Chosen[Currency] = None
-    reason_code: Chosen[Slug] = None
+    currency: TypedCurrency = None
+    reason_code: TypedCode = None
     notes: Chosen[Annotated[str, Field(max_length=20_000, pattern=NO_NUL)]] = None
     override_reason: Chosen[Reason] = None
 
@@ -118,7 +123,7 @@ class OutcomeForm(BaseModel):
 class Why(BaseModel):
     """Why an outcome is taken back."""
 
-    why_code: Chosen[Slug] = None
+    why_code: TypedCode = None
     why: Chosen[Reason] = None
 
 
@@ -137,7 +142,7 @@ class ClaimForm(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    workspace: Chosen[Slug] = None
+    workspace: TypedCode = None
 
 
 class RevealForm(BaseModel):
