@@ -185,12 +185,18 @@ async def _file(
     return StreamingResponse(lines(), media_type="text/csv", headers=headers)
 
 
-def _cells(row: BaseModel) -> list[Any]:
-    values = row.model_dump(mode="json").values()
-    return [json.dumps(value) if isinstance(value, dict | list) else value for value in values]
+def _cells(row: BaseModel) -> list[str]:
+    return [_cell(value) for value in row.model_dump(mode="json").values()]
 
 
-def _csv(rows: Sequence[Sequence[Any]]) -> str:
+def _cell(value: Any) -> str:
+    """A value as a cell has it: what a row lacks is empty."""
+    if value is None:
+        return ""
+    return json.dumps(value) if isinstance(value, dict | list) else str(value)
+
+
+def _csv(rows: Sequence[Sequence[str]]) -> str:
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows([harmless(cell) for cell in row] for row in rows)
     return out.getvalue()
