@@ -72,6 +72,8 @@ def test_what_the_plan_names_is_of_the_kind_it_names(gateway: Gateway) -> None:
     for comes_back in ("messages/{message_id}/replies", "messages/{message_id}/delivery", "mails", "suppressions"):
         assert kinds["POST", f"/api/t/{{tenant}}/{comes_back}"] is Kind.INCOMING
     assert {kind for (_, path), kind in kinds.items() if path.startswith("/superadmin")} == {Kind.SUPERADMIN}
+    uploads = ("PUT", "/api/t/{tenant}/imports/{run_id}/file"), ("POST", "/t/{tenant}/imports")
+    assert [kinds.pop(upload) for upload in uploads] == [Kind.UPLOADING] * 2
     assert {kind for (_, path), kind in kinds.items() if path.startswith("/t/")} == {Kind.PAGES}
 
 
