@@ -168,10 +168,11 @@ def each_page(app: FastAPI, parameters: Mapping[str, str]) -> list[str]:
         KeyError: it is not said what a page's parameter stands for.
     """
     paths = [path for method, path in behind_the_gate(app) if method == "GET" and path.startswith("/t/")]
-    return [_filled_in(path, parameters) for path in paths if not path.endswith(("/live", "/errors", ".csv"))]
+    return [filled_in(path, parameters) for path in paths if not path.endswith(("/live", "/errors", ".csv"))]
 
 
-def _filled_in(path: str, parameters: Mapping[str, str]) -> str:
+def filled_in(path: str, parameters: Mapping[str, str]) -> str:
+    """A route's path with each parameter by its name."""
     parts = path.split("/")
     for number, part in enumerate(parts):
         if part.startswith("{"):
