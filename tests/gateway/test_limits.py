@@ -74,6 +74,8 @@ def test_what_the_plan_names_is_of_the_kind_it_names(gateway: Gateway) -> None:
     assert {kind for (_, path), kind in kinds.items() if path.startswith("/superadmin")} == {Kind.SUPERADMIN}
     uploads = ("PUT", "/api/t/{tenant}/imports/{run_id}/file"), ("POST", "/t/{tenant}/imports")
     assert [kinds.pop(upload) for upload in uploads] == [Kind.UPLOADING] * 2
+    tables = [route for route in kinds if route[0] == "POST" and route[1].endswith("/table")]
+    assert [kinds.pop(table) for table in tables] == [Kind.WRITING] * len(tables)
     assert {kind for (_, path), kind in kinds.items() if path.startswith("/t/")} == {Kind.PAGES}
 
 
