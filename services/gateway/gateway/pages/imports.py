@@ -136,7 +136,7 @@ async def show_import(principal: Admitted, run_id: UUID) -> Response:
 @router.get("/{run_id}/live")
 async def import_live(principal: Admitted, run_id: UUID) -> StreamingResponse:
     """How it goes, as server-sent events, for the page to show in the place of what it shows; at the end it loads itself anew."""
-    live.must_have_room()
+    live.must_have_room(principal.actor)
     first = await principal.ask(GetImport(run_id=run_id))
     return StreamingResponse(
         _told(principal, first), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
