@@ -4,6 +4,8 @@ Flows 4 and 5, the tabs of win rates, are in test_numbers.py.
 """
 
 import json
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -121,3 +123,44 @@ async def test_8_a_tenant_sees_nothing_of_another(
         for path in ("/leads", "/win-rates?minimum=0"):
             await admin.go(path)
             await expect(page.get_by_role("main")).not_to_contain_text("theirs")
+
+
+async def test_3_an_outcome_is_applied_to_leads_that_were_ticked(acme: Tenancy, agent: Window) -> None:
+    for number in range(4):
+        await submit(acme, f"L-{number}", source="organic_search")
+    await submit(acme, "L-other", source="referral")
+    page = agent.page
+
+    async def listed() -> bool:
+        await agent.go("/outcomes/bulk?source_key=organic_search")
+        return await page.get_by_role("checkbox", name=re.compile("^Tick lead ")).count() == 4
+
+    await until(listed, what="the leads' arrival at outcomes")
+    for number in range(3):
+        await page.get_by_role("checkbox", name=re.compile("^Tick lead ")).nth(number).check()
+    leads = page.get_by_role("region", name="Leads", exact=True)
+    await leads.get_by_role("combobox", name="Outcome").select_option("contacted")
+    await leads.get_by_role("button", name="Record of the ticked").click()
+    await expect(page.get_by_role("region", name="What became of it")).to_contain_text("3 recorded")
+    await agent.go("/outcomes/bulk?source_key=organic_search")
+    await expect(page.get_by_role("row").filter(has_text="top of funnel")).to_have_count(3)
+
+
+async def test_7_a_lead_without_an_outcome_is_nudged_about_and_settled(
+    gateway: Gateway, acme: Tenancy, agent: Window
+) -> None:
+    ago = (datetime.now(UTC) - timedelta(days=10)).isoformat()
+    lead_id = await submit(acme, "stale", tier="A", timeline="0-30", created_at=ago, last_activity_at=ago)
+    contacted = {"lead": {"lead_id": str(lead_id)}, "outcomes": [{"type": "contacted", "occurred_at": ago}]}
+    assert (await acme.client.post(acme.path("/outcomes"), json=contacted)).status_code == 201
+    page = agent.page
+    run = await gateway.platform.caller.ask(acme.name, RunJob(job="missing_outcomes"), of="notifier", seconds=30)
+    assert run.state == "succeeded"
+    await agent.go()
+    await expect(page.get_by_role("region", name="Alerts")).to_contain_text("outcome")
+    await agent.go("/outcomes/missing")
+    await page.get_by_role("checkbox", name=f"Tick lead {lead_id.hex[-6:]}").check()
+    await page.get_by_role("button", name="Mark as invalid").click()
+    await expect(page.get_by_text("No outcome is missing")).to_be_visible()
+    page = await open_lead(agent, lead_id)
+    await expect(page.get_by_role("region", name="Outcomes", exact=True)).to_contain_text("invalid")
