@@ -68,7 +68,7 @@ PARTS: Final = (
     (distribution, needs(Scope.ROUTING_READ, Scope.ROUTING_WRITE)),
     (agents, needs(Scope.ROUTING_READ, Scope.ROUTING_WRITE)),
     (routing, needs(Scope.ROUTING_READ, Scope.ROUTING_WRITE)),
-    (routing_drafts, needs(Scope.ROUTING_READ, Scope.ROUTING_WRITE)),
+    (routing_drafts, needs(Scope.ROUTING_WRITE, Scope.ROUTING_WRITE)),
     (alerts, needs(Scope.ALERTS_READ, Scope.ALERTS_WRITE)),
     (operations, needs(Scope.OPERATIONS_READ, Scope.OPERATIONS_WRITE)),
     (audit, needs(Scope.AUDIT_READ)),
