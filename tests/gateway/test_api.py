@@ -202,7 +202,7 @@ async def test_many_outcomes_are_recorded_in_one_request_each_with_its_own_verdi
 async def test_outcomes_that_are_missed_are_recorded_at_once(gateway: Gateway, acme: Tenancy) -> None:
     path = acme.path("/missing-outcomes/outcomes")
     none = await acme.client.post(path, json={"outcome": {"type": "invalid"}})
-    assert none.json() == {"counts": {}, "verdicts": [], "lead_ids": []}
+    assert none.json() == {"bulk_id": None, "counts": {}, "verdicts": [], "lead_ids": []}
     lead_id = await gateway.neglected_lead(acme)
     done = (await acme.client.post(path, json={"outcome": {"type": "contacted"}})).json()
     assert (done["counts"], done["lead_ids"]) == ({"recorded": 1}, [lead_id])

@@ -41,6 +41,7 @@ class AlertAcknowledged(Event):
     alert_id: UUID
     code: AlertCode
     acknowledged_by: Actor
+    """Who sees to it."""
     occurred_at: datetime
 
 
@@ -109,6 +110,7 @@ class AcknowledgeAlert(Request[AlertView]):
     topic: ClassVar = Topic("notifier", Kind.REQUEST, "acknowledge_alert")
     alert_id: UUID
     acknowledged_by: Actor
+    """Who sees to it."""
 
 
 class DismissAlert(Request[AlertView]):

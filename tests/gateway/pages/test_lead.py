@@ -27,7 +27,7 @@ NOON = "2026-06-01T12:00:00"
 @pytest.fixture(scope="module")
 async def busy(gateway: Gateway) -> AsyncIterator[Tenancy]:
     """A tenant whose rules send leads of Ohio to a workspace."""
-    made = await gateway.tenant("busy")
+    made = await gateway.tenant("busy-lead")
     rules = {
         "rules": [
             {"name": "texas", "priority": 1, "when": {"geo": ["austin_tx"]}, "workspace": "south"},
