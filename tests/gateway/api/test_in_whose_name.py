@@ -47,3 +47,16 @@ async def test_people_record_in_their_own_name_and_only_an_admin_what_the_rules_
     assert [(each["type"], each["recorded_by"].partition(":")[0]) for each in history] == [
         ("closed_lost", "key"), ("closed_won", "user"),
     ]  # fmt: skip
+
+
+async def test_what_was_written_about_outcomes_is_read_by_who_records_them(gateway: Gateway, acme: Tenancy) -> None:
+    lead = (await submit(acme)).json()["lead_id"]
+    noted = {"type": "contacted", "notes": "Call her sister"}
+    assert (await record(acme, {"lead_id": lead}, noted)).status_code == 201
+    for role, reads in ((Role.AGENT, True), (Role.VIEWER, False), (Role.AUDITOR, False)):
+        async with gateway.client() as browser:
+            await gateway.sign_in(browser, acme.name, await gateway.user(acme.name, role))
+            (outcome,) = (await browser.get(acme.path(f"/leads/{lead}/outcomes"))).json()["outcomes"]
+            shown = await browser.get(f"/t/{acme.name}/leads/{lead}", headers={"Accept": "text/html"})
+        assert outcome["notes"] == (noted["notes"] if reads else None), role
+        assert (shown.status_code, noted["notes"] in shown.text) == (200, reads), role

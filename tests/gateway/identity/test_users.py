@@ -136,17 +136,21 @@ async def test_nobody_changes_their_own_role_or_state(acme: Tenancy, admin: http
     assert (await admin.patch(own, json={"name": "Ada"})).json()["name"] == "Ada"
 
 
-async def test_nobody_makes_a_user_or_a_link_that_may_more_than_they(gateway: Gateway, acme: Tenancy) -> None:
+async def test_nobody_makes_changes_or_signs_in_a_user_who_may_more_than_they(gateway: Gateway, acme: Tenancy) -> None:
     boss = await gateway.user(acme.name, Role.ADMIN)
     key = await acme.client.post(acme.path("/keys"), json={"scopes": ["users:read", "users:write"]})
     async with gateway.client(key.json()["secret"]) as program:
         refused = [
             await program.post(acme.path("/users"), json={"role": "admin"}),
             await program.patch(acme.path(f"/users/{boss}"), json={"role": "admin"}),
+            await program.patch(acme.path(f"/users/{boss}"), json={"suspended": True}),
+            await program.patch(acme.path(f"/users/{boss}"), json={"email": "else@example.com"}),
+            await program.post(acme.path(f"/users/{boss}/sign-out")),
+            await program.delete(acme.path(f"/users/{boss}")),
             await program.post(acme.path(f"/users/{boss}/sign-in-link")),
             await program.post(acme.path("/keys"), json={"scopes": ["leads:read"]}),
         ]
-    assert [response.status_code for response in refused] == [403] * 4
+    assert [response.status_code for response in refused] == [403] * 8
     assert (await acme.client.post(acme.path("/users"), json={"role": "superadmin"})).status_code == 400
 
 

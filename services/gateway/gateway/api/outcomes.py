@@ -10,6 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from contracts.gateway.access import Scope
 from contracts.intake.leads import GetLead
 from contracts.message import ProblemCode, ProblemError, Reply
 from contracts.message import Request as Ask
@@ -41,6 +42,7 @@ from contracts.outcomes import (
     OutcomeResult,
     OutcomeResults,
     OutcomeVerdict,
+    OutcomeView,
     Reason,
     RecordOutcomesInBulk,
     RecordOutcomesNow,
@@ -230,8 +232,12 @@ async def correct_outcome(
 async def list_outcomes(
     principal: Admitted, lead_id: UUID, query: Annotated[HistoryQuery, Query()]
 ) -> OutcomeHistoryView:
-    """A lead's outcomes by `occurred_at`, then as recorded, and before them what waits to be; a page at a time."""
-    return await ask_of_lead(principal, OutcomeHistory(lead_id=lead_id, **query.model_dump()), lead_id)
+    """A lead's outcomes by `occurred_at`, then as recorded, and before them what waits to be; a page at a time.
+
+    What was written about them is shown to who records outcomes, and left out for who only reads.
+    """
+    history = await ask_of_lead(principal, OutcomeHistory(lead_id=lead_id, **query.model_dump()), lead_id)
+    return as_may_be_read(principal, history)
 
 
 @router.get("/leads/{lead_id}/state")
@@ -273,6 +279,18 @@ async def record_missing_outcomes(principal: Admitted, action: QuickAction, key:
     bulk = RecordOutcomesInBulk(outcome=outcome, rows=rows, recorded_by=by)
     done = await principal.ask(bulk, seconds=BULK_SECONDS)
     return done.model_copy(update={"lead_ids": leads})
+
+
+def as_may_be_read(principal: Principal, history: OutcomeHistoryView) -> OutcomeHistoryView:
+    """The history without what was written in words, which is about persons, unless whoever reads it records outcomes, too."""
+    if Scope.OUTCOMES_WRITE in principal.allowed:
+        return history
+    return history.model_copy(update={"outcomes": [_without_words(outcome) for outcome in history.outcomes]})
+
+
+def _without_words(outcome: OutcomeView) -> OutcomeView:
+    void = outcome.void and outcome.void.model_copy(update={"reason": None})
+    return outcome.model_copy(update={"notes": None, "override_reason": None, "void": void})
 
 
 def must_be_admin(principal: Principal, *outcomes: Outcome | None) -> None:

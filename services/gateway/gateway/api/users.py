@@ -109,28 +109,30 @@ async def get_user(principal: Admitted, user_id: UUID) -> UserView:
 
 @router.patch("/users/{user_id}")
 async def change_user(principal: Admitted, user_id: UUID, change: UserChange) -> UserView:
-    """Change a user; with another role, or suspended, they are signed out everywhere."""
+    """Change a user who may no more than you; with another role, or suspended, they are signed out everywhere."""
+    await must_have_all_of(principal, user_id)
     must_have(principal, change.role)
     return await principal.ask(ChangeUser(user_id=user_id, **change.model_dump(), ordered_by=principal.actor))
 
 
 @router.delete("/users/{user_id}")
 async def remove_user(principal: Admitted, user_id: UUID) -> UserView:
-    """Remove a user for good; their id stays where they acted."""
+    """Remove a user who may no more than you, for good; their id stays where they acted."""
+    await must_have_all_of(principal, user_id)
     return await principal.ask(RemoveUser(user_id=user_id, ordered_by=principal.actor))
 
 
 @router.post("/users/{user_id}/sign-in-link", status_code=HTTPStatus.CREATED, dependencies=[ONCE])
 async def create_sign_in_link(principal: Admitted, user_id: UUID) -> SignInLink:
     """Make a link that signs the user in once; hand it to nobody else."""
-    user = await principal.ask(GetUser(user_id=user_id))
-    must_have(principal, user.role)
+    await must_have_all_of(principal, user_id)
     return await principal.ask(CreateSignInLink(user_id=user_id, ordered_by=principal.actor))
 
 
 @router.post("/users/{user_id}/sign-out")
 async def end_sessions(principal: Admitted, user_id: UUID) -> SessionsEnded:
-    """Sign the user out everywhere."""
+    """Sign a user out everywhere who may no more than you."""
+    await must_have_all_of(principal, user_id)
     return await principal.ask(EndSessions(user_id=user_id, ordered_by=principal.actor))
 
 
@@ -155,11 +157,22 @@ async def remove_sign_in_provider(principal: Admitted, name: SystemName) -> Sign
     return await principal.ask(RemoveSignInProvider(name=name, ordered_by=principal.actor))
 
 
+async def must_have_all_of(principal: Principal, user_id: UUID) -> None:
+    """Refuse to change a user who may more than whoever changes them.
+
+    Raises:
+        ProblemError: `forbidden`, or `not_found` where the tenant has no such user.
+    """
+    must_have(principal, (await principal.ask(GetUser(user_id=user_id))).role)
+
+
 def must_have(principal: Principal, role: Role | None) -> None:
-    """Refuse to give a role that allows more than whoever gives it may.
+    """Refuse to give or to change a role that allows more than whoever does may.
 
     Raises:
         ProblemError: `forbidden`.
     """
     if role and (more := beyond(OF_ROLE[role], principal.allowed)):
-        raise ProblemError(ProblemCode.FORBIDDEN, f"nobody gives what they do not have: {', '.join(more)}", "role")
+        raise ProblemError(
+            ProblemCode.FORBIDDEN, f"nobody gives or takes what they do not have: {', '.join(more)}", "role"
+        )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final, TypeVar
@@ -41,7 +41,7 @@ from contracts.taxonomy import OutcomeType, Purpose
 from contracts.values import NO_NUL, Currency, LeadRef, Slug
 from gateway import store
 from gateway.api.kpis import campaign_names
-from gateway.api.outcomes import ask_of_lead, must_be_admin
+from gateway.api.outcomes import as_may_be_read, ask_of_lead, must_be_admin
 from gateway.domain_activity import tell
 from gateway.domain_lead import BY, NOT_RECORDED, ODD, PURPOSES, Reasons, reasons
 from gateway.gate import Admitted, Principal, needs
@@ -322,6 +322,8 @@ async def _show(
             ask.part(Scope.OUTREACH_READ, GetContact(lead_id=lead_id)),
         ),
     )
+    if history.reply:
+        history = replace(history, reply=as_may_be_read(principal, history.reply))
     whys = [(each, reasons(each)) for each in decisions.reply.decisions] if decisions.reply else []
     acted = [status.reply.owner if status.reply else None, *_recorded_by(history), *_decided_on(whys)]
     explanations, campaigns, called = await asyncio.gather(

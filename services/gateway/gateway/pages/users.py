@@ -8,10 +8,10 @@ from fastapi import APIRouter, Form, Query, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from contracts.gateway.sign_in import CreateSignInLink
-from contracts.gateway.users import ChangeUser, CreateUser, Email, GetUser, ListUsers, Name, RemoveUser
+from contracts.gateway.users import ChangeUser, CreateUser, Email, ListUsers, Name, RemoveUser
 from contracts.message import ProblemError
 from contracts.taxonomy import Role
-from gateway.api.users import must_have
+from gateway.api.users import must_have, must_have_all_of
 from gateway.gate import Admitted, Principal
 from gateway.pages.sign_in import see_other
 from gateway.problems import STATUS
@@ -59,6 +59,7 @@ async def add_user(principal: Admitted, form: Annotated[NewUser, Form()]) -> Res
 @router.post("/{user_id}")
 async def change_user(principal: Admitted, user_id: UUID, form: Annotated[UserForm, Form()]) -> Response:
     try:
+        await must_have_all_of(principal, user_id)
         must_have(principal, form.role)
         await principal.ask(ChangeUser(user_id=user_id, **form.model_dump(), ordered_by=principal.actor))
     except ProblemError as error:
@@ -69,6 +70,7 @@ async def change_user(principal: Admitted, user_id: UUID, form: Annotated[UserFo
 @router.post("/{user_id}/remove")
 async def remove_user(principal: Admitted, user_id: UUID) -> Response:
     try:
+        await must_have_all_of(principal, user_id)
         await principal.ask(RemoveUser(user_id=user_id, ordered_by=principal.actor))
     except ProblemError as error:
         return await _show(principal, wrong=error)
@@ -79,7 +81,7 @@ async def remove_user(principal: Admitted, user_id: UUID) -> Response:
 async def make_link(principal: Admitted, user_id: UUID) -> Response:
     """Show a link once; it is for the user, whoever hands it to them."""
     try:
-        must_have(principal, (await principal.ask(GetUser(user_id=user_id))).role)
+        await must_have_all_of(principal, user_id)
         link = await principal.ask(CreateSignInLink(user_id=user_id, ordered_by=principal.actor))
     except ProblemError as error:
         return await _show(principal, wrong=error)
