@@ -14,6 +14,7 @@ SCHEDULES = {
         "clear_expired": "0 * * * *",
         "seal_metadata": "20 * * * *",
         "forget_enrichment": "10 * * * *",
+        "forget_imports": "40 * * * *",
         "apply_routing": "* * * * *",
         "distribute": "* * * * *",
     },

@@ -17,7 +17,7 @@ from tests.platform import Platform
 OURS: Final = frozenset({"tenant", "tenant_key", "registered_tenant"})
 """Which tenants there are, with their settings and wrapped keys: read before a service acts for anybody, and nothing of their leads."""
 SAID: Final[Mapping[tuple[str, str], str]] = {
-    ("standing", "subject"): "settings", ("open_item", "kind"): "reply",
+    ("standing", "subject"): "settings", ("open_item", "kind"): "reply", ("lead_key", "kind"): "source",
 }  # fmt: skip
 """What a column must hold that does not take any value of its type."""
 ANY: Final[Mapping[str, str]] = {

@@ -149,6 +149,6 @@ MAKERS: Mapping[str, Callable[[datetime, int], Event]] = {
 
 OPENING = tuple(
     name for name in MAKERS
-    if name not in ("classified", "ended", "completed", "resumed", "skipped", "unknown", "followup", "failed", "settings")
+    if name not in ("classified", "handled", "ended", "completed", "resumed", "skipped", "unknown", "followup", "failed", "settings")
 )  # fmt: skip
 """What leaves something to count in each number but a few."""

@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from playwright.async_api import expect
@@ -26,7 +27,7 @@ SOLD = [
 @pytest.fixture(scope="package")
 async def sold(gateway: Gateway) -> AsyncIterator[Tenancy]:
     """A tenant whose leads were won and lost."""
-    made = await gateway.tenant("sold")
+    made = await gateway.tenant(f"sold-{uuid4().hex[:8]}")
     async with made.client:
         yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()
         for source, place, intent, outcomes in SOLD:

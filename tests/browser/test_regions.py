@@ -33,6 +33,7 @@ async def test_what_a_filter_is_refused_for_is_said(sold: Tenancy, window: Openi
     seen = await window(sold, Role.VIEWER)
     page = seen.page
     await seen.go("/leads")
+    await page.get_by_text("Source, place, product, workspace, day").click()
     await page.get_by_role("searchbox", name="Workspace").fill("no such name")
     await page.get_by_role("searchbox", name="Workspace").press("Enter")
     await expect(page.get_by_role("main")).to_contain_text("Workspace: ")

@@ -178,7 +178,9 @@ async def test_a_tenants_spoilt_key_stops_nobody_else_and_its_messages_come_back
             await scene.select(
                 "update tenant_key set wrapped = $3 where tenant_id = $1 and purpose = $2", unlucky.tenant, *row
             )
-        await scene.ask(RedriveDeadLetters(dead_letter_ids=[row["dead_letter_id"] for row in letters]), of=ledger.NAME)
+        await unlucky.ask(
+            RedriveDeadLetters(dead_letter_ids=[row["dead_letter_id"] for row in letters]), of=ledger.NAME
+        )
         assert await unlucky.lines() == [1, 2, 3, 4, 5]
     assert await scene.letters() == []
 

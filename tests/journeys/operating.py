@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property
@@ -121,9 +121,9 @@ class Operator:
             await client.close()
 
     @asynccontextmanager
-    async def http(self, tenant: str) -> AsyncIterator[httpx.AsyncClient]:
-        """The tenant's HTTP API with a new key."""
-        key = await self.ask("key", "create", tenant)
+    async def http(self, tenant: str, scopes: Iterable[str] = ()) -> AsyncIterator[httpx.AsyncClient]:
+        """The tenant's HTTP API with a new key, which allows what programs need unless it is said what."""
+        key = await self.ask("key", "create", tenant, *(("--scope", *scopes) if scopes else ()))
         headers = {"Authorization": f"Bearer {key['secret']}"}
         async with httpx.AsyncClient(base_url=key["url"], headers=headers, timeout=30) as client:
             yield client

@@ -15,6 +15,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from contracts.catalogue import SERVICES
+from contracts.gateway.access import Scope
 from contracts.intake.leads import ListLeads
 from contracts.intake.people import FindLeads
 from contracts.intake.privacy import RevealPii
@@ -216,7 +217,7 @@ async def test_nobody_is_found_in_what_is_told_logged_measured_or_stored(
         twice = str(uuid4())
         await send(upstream, known, [(SUBMIT, {**LEAD, "source_id": "twice"}, {"ce-id": twice})])
         await send(upstream, known, [(SUBMIT, {**LEAD, "source_id": "thrice"}, {"ce-id": twice})])
-        async with operator.http(known) as api:
+        async with operator.http(known, Scope) as api:
             answers = await use_api(api, known)
         await import_file(operator, known, tmp_path)
         dead = len(POISON) + 1

@@ -73,8 +73,8 @@ async def test_a_file_goes_all_the_way_and_back_again(browser: httpx.AsyncClient
     unsure = await browser.post(f"{at}/revert", data={})
     assert unsure.status_code >= 400
     await browser.post(f"{at}/revert", data={"sure": "yes"})
-    back = await shows(browser, at, "2 leads withdrawn, 0 stay, 1 outcomes voided")
-    assert "reverted" in back
+    back = await shows(browser, at, "reverted")
+    assert "2 leads withdrawn, 0 stay, 1 outcomes voided" in back
     assert "leads.csv" in (await browser.get(home)).text
 
 

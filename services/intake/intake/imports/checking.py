@@ -32,7 +32,7 @@ async def check(database: Database, keys: TenantKeys, claim: Claim) -> None:
         is_last = batch.is_last
         async with database.begin(claim.tenant) as uow:
             await held(uow, claim)
-            await store.add_errors(uow, claim.tenant, claim.run_id, errors, batch.errors)
+            await store.add_errors(uow, key, claim.run_id, errors, batch.errors)
             errors += len(batch.errors)
             found = _found(batch, errors).model_dump_json()
             await store_work.advance(uow, claim, check_counts=found, bytes_read=batch.bytes_read)

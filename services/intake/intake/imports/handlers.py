@@ -41,7 +41,7 @@ class Handlers:
             raise _conflict(f"the import is {run['state']}")
         if run["state"] == ImportState.RUNNING:
             errors = [(error.row, error.line, error.field, error.reason) for error in ask.errors]
-            await store.add_errors(uow, request.tenant, ask.run_id, ask.first_error, errors)
+            await store.add_errors(uow, await self._keys.of(uow, request.tenant), ask.run_id, ask.first_error, errors)
             counts = ask.counts.model_copy(update={"errors": ask.first_error + len(errors)})
             run = await store.note(uow, request.tenant, ask.run_id, ask.bytes_read, counts.model_dump_json())
             if ask.ended:
@@ -200,8 +200,11 @@ class Handlers:
         after = paging.after(ask.cursor, _number) or 0
         rows = await store.errors(uow, request.tenant, ask.run_id, after, ask.limit + 1)
         page, more = paging.cut(rows, ask.limit, lambda row: row["number"])
+        key = await self._keys.of(uow, request.tenant)
+        told = [(row, contents.open_reason(key, ask.run_id, row["number"], row["reason"])) for row in page]
         return messages.ImportErrorPage(
-            errors=[messages.ImportErrorView.model_validate(dict(row)) for row in page], next_cursor=more
+            errors=[messages.ImportErrorView.model_validate({**row, "reason": reason}) for row, reason in told],
+            next_cursor=more,
         )
 
     async def list_kept(self, uow: UnitOfWork, request: Received[messages.ListKeptLeads]) -> messages.KeptLeadPage:

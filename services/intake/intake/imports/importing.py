@@ -151,7 +151,9 @@ class Importer:
             for flaw in verdict[1]
         ]
         errors.sort(key=lambda error: error.number)
-        await store.add_errors(uow, self._claim.tenant, self._claim.run_id, counts.errors, errors)
+        await store.add_errors(
+            uow, await self._keys.of(uow, self._claim.tenant), self._claim.run_id, counts.errors, errors
+        )
         counts.errors += len(errors)
         orders = [(row.outcomes.id, row.row.number, row.row.line, row.row.places) for row in fresh if row.outcomes]
         await store_work.add_orders(uow, self._claim, orders)
@@ -250,7 +252,9 @@ class Importer:
                     field, reason = why
                     name = field_of(("outcomes", at, field), order["places"])
                     errors.append((order["row_number"], order["line"], name, f"{result.type} {reason}"))
-        await store.add_errors(uow, self._claim.tenant, self._claim.run_id, counts.errors, errors)
+        await store.add_errors(
+            uow, await self._keys.of(uow, self._claim.tenant), self._claim.run_id, counts.errors, errors
+        )
         counts.errors += len(errors)
         await store_work.end_orders(uow, self._claim.tenant, self._claim.run_id, known)
         await store_work.advance(uow, self._claim, counts=counts.model_dump_json())

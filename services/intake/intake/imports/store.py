@@ -8,8 +8,10 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping
 
+from chassis.keys import TenantKey
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.imports import ImportOrigin, ImportState
+from intake.imports import contents
 
 RUN = (
     "run_id, state, origin, actor, ordered_by, file_name, mapping, bytes, bytes_read, again, read_all, rows_done, rows_sent, "
@@ -151,22 +153,24 @@ async def note(uow: UnitOfWork, tenant: str, run_id: UUID, bytes_read: int, coun
 
 
 async def add_errors(
-    uow: UnitOfWork, tenant: str, run_id: UUID, first: int, errors: Sequence[tuple[int, int, str, str]]
+    uow: UnitOfWork, key: TenantKey, run_id: UUID, first: int, errors: Sequence[tuple[int, int, str, str]]
 ) -> None:
     """Keep errors (row, line, field, reason) behind the first so many; those that are there stay as they are."""
     if errors:
         rows, lines, fields, reasons = (list(column) for column in zip(*errors, strict=True))
+        sealed = [contents.seal_reason(key, run_id, number, reason) for number, reason in enumerate(reasons, first + 1)]
         await uow.execute(
             """insert into import_error (tenant_id, run_id, number, row_number, line, field, reason)
                select :tenant, :run_id, :first + place, row_number, line, field, reason
-               from unnest(cast(:rows as integer[]), cast(:lines as integer[]), cast(:fields as text[]), cast(:reasons as text[]))
+               from unnest(cast(:rows as integer[]), cast(:lines as integer[]), cast(:fields as text[]), cast(:reasons as bytea[]))
                     with ordinality as given (row_number, line, field, reason, place)
                on conflict do nothing""",
-            tenant=tenant, run_id=run_id, first=first, rows=rows, lines=lines, fields=fields, reasons=reasons,
+            tenant=key.tenant, run_id=run_id, first=first, rows=rows, lines=lines, fields=fields, reasons=sealed,
         )  # fmt: skip
 
 
 async def errors(uow: UnitOfWork, tenant: str, run_id: UUID, after: int, limit: int) -> Sequence[RowMapping]:
+    """An import's errors behind one, in the order they were found; what is said of each is sealed."""
     rows = await uow.execute(
         """select number, row_number as row, line, field, reason from import_error
            where tenant_id = :tenant and run_id = :run_id and number > :after order by number limit :limit""",

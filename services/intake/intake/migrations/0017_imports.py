@@ -71,7 +71,7 @@ def upgrade() -> None:
             row_number integer not null,
             line integer not null,
             field text not null,
-            reason text not null,
+            reason bytea not null,
             primary key (tenant_id, run_id, number)
         )
         """
