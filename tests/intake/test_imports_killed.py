@@ -10,7 +10,7 @@ from tests.intake.imports.scene import ACTOR, Scene, file_of, row
 from tests.platform import Platform
 from tests.waiting import until
 
-ROWS = 3000
+ROWS = 9000
 
 
 async def test_a_killed_replicas_import_goes_on_elsewhere(platform: Platform, tenant: str) -> None:
@@ -47,7 +47,7 @@ async def test_a_killed_replicas_import_goes_on_elsewhere(platform: Platform, te
         # As when its lease had run out.
         await scene.rows("update intake.import_run set due_at = now() where tenant_id = $1")
         async with platform.running("intake"):
-            view = await scene.stands(run_id, ImportState.COMPLETED, seconds=60)
+            view = await scene.stands(run_id, ImportState.COMPLETED, seconds=120)
             assert (view.counts.rows, view.counts.accepted, view.counts.errors) == (ROWS, ROWS, 0)
             assert view.counts.outcomes_recorded == len(await scene.outcomes()) == ROWS // 10
             assert len(await scene.leads()) == len(await scene.told("lead_accepted")) == ROWS
