@@ -14,9 +14,11 @@ import json
 import re
 import secrets
 import statistics
+from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from html import unescape
+from http import HTTPStatus
 from pathlib import Path
 from random import Random
 from time import perf_counter
@@ -33,7 +35,17 @@ from contracts.aggregator.kpis import Kpi
 from contracts.aggregator.replay import Replay
 from contracts.gateway.sign_in import CreateSignInLink
 from contracts.gateway.users import CreateUser
+from contracts.intake.distribution import UpsertAgent
+from contracts.intake.imports import (
+    AddImportChunk,
+    CheckImport,
+    CreateImport,
+    FinishUpload,
+    GetImport,
+    SetImportMapping,
+)
 from contracts.intake.leads import SubmitLeadNow
+from contracts.intake.routing import PublishRouting, SaveRoutingDraft
 from contracts.outreach.accounts import AccountSettings
 from contracts.outreach.campaigns import CampaignSettings
 from contracts.taxonomy import Role, SendKind
@@ -47,6 +59,16 @@ DEEP: Final = 50
 """So many pages into a list it is compared with its first pages."""
 _EACH_OPENS_EVERY_SECONDS: Final = 20.0
 _LEADS_PER_SECOND: Final = 5
+_AGENTS: Final = 50
+_RULES: Final = 20
+_IMPORTED: Final = 1_000
+_MAPPING: Final = """
+source_system: crm
+lead:
+  source_id: {column: Id}
+  full_name: {column: Name}
+  email: {column: Email}
+"""
 
 # The ids are those of the events that bench.stats tells. No account is active: nothing leaves meanwhile.
 _SEED = """
@@ -110,6 +132,15 @@ _STANDS_FOR: Final[Mapping[str, str]] = {
     "message_id": "select message_id from outreach.send_queue where tenant_id = $1 and state = 'queued' limit 1",
     "reply_id": "select reply_id from outreach.reply where tenant_id = $1 limit 1",
     "template_id": "select template_id from outreach.template where tenant_id = $1 limit 1",
+    "run_id": "select run_id from intake.import_run where tenant_id = $1 limit 1",
+    "version": "select max(version) from intake.routing_version where tenant_id = $1",
+    "rule": "select 'rule_0' where $1::text <> ''",
+    "workspace": "select 'desk' where $1::text <> ''",
+    "user_id": "select min(user_id) from intake.agent where tenant_id = $1",
+    "service": "select 'aggregator' where $1::text <> ''",
+    "operation": "select 'submit_lead' where $1::text <> ''",
+    "message": "select 'intake.event.lead_accepted.v1' where $1::text <> ''",
+    "owner": "select 'outreach' where $1::text <> ''",
 }
 """What the parameters of paths are filled in with; a page with any other is not opened, and the output says so."""
 
@@ -123,6 +154,7 @@ async def main(
         sql = await asyncpg.connect(installation.database_dsn)
         try:
             await fill(sql, events, leads)
+            await settle(caller)
             await caller.ask(TENANT, Replay(), seconds=600)
             for table in _TABLES:
                 await sql.execute(f"vacuum (analyze) {table}")
@@ -131,6 +163,10 @@ async def main(
             await sql.close()
         async with signed_in(installation, caller) as browser:
             found: dict[str, Any] = {"left_out": left_out}
+            for address in list(addresses):
+                if (answer := (await browser.get(address)).status_code) != HTTPStatus.OK:
+                    addresses.remove(address)
+                    left_out.append(f"{address} (answered {answer})")
             found["pages"] = {address: await measure(browser, address, times) for address in addresses}
             found["deep"] = {address: await follow(browser, address) for address in addresses}
             found["deep"] = {address: each for address, each in found["deep"].items() if each}
@@ -144,6 +180,33 @@ async def fill(sql: asyncpg.Connection, events: int, leads: int) -> None:
     await stats.tell(sql, events, stats.DAILY)
     account = AccountSettings(daily_limits={SendKind.EMAIL: 1_000_000}, least_gap_minutes=0, most_gap_minutes=0)
     await seed(sql, _SEED, TENANT, leads, account.model_dump_json(), CampaignSettings().model_dump_json())
+
+
+async def settle(caller: Caller) -> None:
+    """What people have set up: agents, rules that hold and a draft of others, and an import whose rows were looked at."""
+    for number in range(_AGENTS):
+        agent = UpsertAgent(user_id=f"agent:{number}", workspaces=["desk"], capacity=1)
+        await caller.ask(TENANT, agent, seconds=30)
+    rules = [
+        {"name": f"rule_{number}", "when": {"source": [f"elsewhere_{number}"]}, "workspace": "desk"}
+        for number in range(_RULES)
+    ]
+    configuration = {"rules": rules, "workspaces": {"desk": {"chain": [{"kind": "load_balanced"}]}}}
+    for publish in (True, False):
+        draft = SaveRoutingDraft.model_validate({"configuration": configuration, "actor": "operator"})
+        version = (await caller.ask(TENANT, draft, seconds=30)).version
+        if publish:
+            await caller.ask(TENANT, PublishRouting(version=version, expected=None, actor="operator"), seconds=30)
+    run = (await caller.ask(TENANT, CreateImport(file_name="leads.csv", actor="operator"))).run_id
+    lines = ["Id,Name,Email", *(f"L-{number},Jane Roe,jane{number}@example" for number in range(_IMPORTED))]
+    chunk = b64encode("\n".join(lines).encode())
+    await caller.ask(TENANT, AddImportChunk.model_validate({"run_id": run, "number": 0, "content": chunk}))
+    await caller.ask(TENANT, FinishUpload(run_id=run, chunks=1))
+    await caller.ask(TENANT, SetImportMapping(run_id=run, mapping=_MAPPING))
+    await caller.ask(TENANT, CheckImport(run_id=run, actor="operator"))
+    async with asyncio.timeout(60):
+        while (await caller.ask(TENANT, GetImport(run_id=run))).check is None:  # noqa: ASYNC110 - another process does it
+            await asyncio.sleep(0.1)
 
 
 async def opened(sql: asyncpg.Connection) -> tuple[list[str], list[str]]:
