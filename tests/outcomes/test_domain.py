@@ -1,5 +1,6 @@
 """The rules of outcomes: blocks, warnings, repeats, the future, and the state as a fold."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID, uuid4
@@ -33,6 +34,8 @@ class AnySequence(RuleBasedStateMachine):
         self.history = History()
         self.ledger: dict[tuple[OutcomeType, datetime, str], UUID] = {}
         self.voided: set[UUID] = set()
+        self.reverted: list[tuple[OutcomeType, datetime, str]] = []
+        self.recorded: list[UUID] = []
         self.overridden = False
 
     def standing(self) -> list[tuple[OutcomeType, datetime]]:
@@ -44,6 +47,19 @@ class AnySequence(RuleBasedStateMachine):
         outcome_id = data.draw(st.sampled_from(list(self.ledger.values())))
         self.history = self.history.without(outcome_id)
         self.voided.add(outcome_id)
+
+    @precondition(lambda self: set(self.ledger.values()) - self.voided)
+    @rule(data=st.data())
+    def revert(self, data: st.DataObject) -> None:
+        """Its import is taken back: as if it had never been recorded, but for its place."""
+        standing = [identity for identity, id_ in self.ledger.items() if id_ not in self.voided]
+        identity = data.draw(st.sampled_from(standing))
+        outcome_id = self.ledger.pop(identity)
+        self.reverted.append(identity)
+        self.history = History(
+            replace(outcome, voided=True, reverted=True) if outcome.outcome_id == outcome_id else outcome
+            for outcome in self.history.recorded
+        )
 
     @rule(
         type_=st.sampled_from(OutcomeType),
@@ -71,13 +87,15 @@ class AnySequence(RuleBasedStateMachine):
             assert judgement.overridden == contradicts
             assert (SequenceWarning.AFTER_INVALID in judgement.warnings) == (INVALID in types)
             self.ledger[identity] = judgement.outcome_id
+            self.recorded.append(judgement.outcome_id)
             self.overridden |= contradicts
-            assert judgement.sequence == len(self.ledger)
+            assert judgement.sequence == len(self.recorded)
+            assert judgement.again == self.reverted.count(identity)
 
     @invariant()
     def the_history_is_the_ledger(self) -> None:
-        assert [outcome.sequence for outcome in self.history.recorded] == list(range(1, len(self.ledger) + 1))
-        assert [outcome.outcome_id for outcome in self.history.recorded] == list(self.ledger.values())
+        assert [outcome.sequence for outcome in self.history.recorded] == list(range(1, len(self.recorded) + 1))
+        assert [outcome.outcome_id for outcome in self.history.recorded] == self.recorded
 
     @invariant()
     def the_state_says_what_the_ledger_says(self) -> None:
@@ -100,7 +118,7 @@ class AnySequence(RuleBasedStateMachine):
     @invariant()
     def a_history_read_back_is_the_same(self) -> None:
         again = History(self.history.recorded)
-        assert record(again, CONTACTED, key="new").sequence == len(self.ledger) + 1
+        assert record(again, CONTACTED, key="new").sequence == len(self.recorded) + 1
 
 
 AnySequence.TestCase.settings = settings(max_examples=50)

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from contracts.message import ProblemCode, ProblemError
-from contracts.outcomes import CorrectOutcome, Outcome, OutcomeHistory, VoidOutcome
+from contracts.outcomes import CorrectOutcome, Outcome, OutcomeHistory, VoidedRecordings, VoidOutcome, VoidRecordings
 from contracts.taxonomy import OutcomeType
 from tests.outcomes.desk import CREATED_AT, Desk, accepted, of_source, order, updated
 
@@ -76,6 +76,28 @@ async def test_what_is_voided_blocks_nothing_and_comes_back_under_another_key_on
     assert [(view.sequence, view.overridden) for view in await desk.history(lead.lead_id)] == [
         (1, False), (2, False), (3, True),
     ]  # fmt: skip
+
+
+async def test_what_was_taken_back_with_its_run_is_recorded_again_and_what_a_person_voided_is_not(desk: Desk) -> None:
+    lead = accepted(source_key="web")
+    await desk.arrive(lead)
+    ids = []
+    for _ in range(3):  # the corrected file may have to be taken back, too
+        [order_id] = await desk.give(order(of_source(), "closed_lost", "contacted"))
+        [[lost, contacted]] = await desk.results(order_id)
+        assert (lost.verdict, contacted.verdict) == ("recorded", "recorded" if not ids else "duplicate")
+        if not ids:
+            await desk.ask(VoidOutcome(lead_id=lead.lead_id, outcome_id=contacted.outcome_id))
+        ids.append(lost.outcome_id)
+        done = await desk.ask(VoidRecordings(correlation_id=order_id, voided_by="user:7"))
+        assert done == VoidedRecordings(voided=1, remaining=0)
+    [[again, _], [repeated, _]] = await desk.results(
+        *await desk.give(*[order(of_source(), "closed_lost", "contacted")] * 2)
+    )
+    assert (again.verdict, repeated.verdict, repeated.outcome_id) == ("recorded", "duplicate", again.outcome_id)
+    history = await desk.history(lead.lead_id)
+    assert [view.outcome_id for view in history if view.void is None] == [again.outcome_id]
+    assert len({*ids, again.outcome_id}) == 4
 
 
 async def test_a_correction_records_what_stands_in_the_other_s_stead_credited_as_it_was(desk: Desk) -> None:

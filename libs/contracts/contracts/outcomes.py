@@ -796,7 +796,8 @@ class VoidedRecordings(Reply):
 class VoidRecordings(Request[VoidedRecordings]):
     """Have the outcomes that one run recorded count no more, some orders at a time, and those that wait never be recorded.
 
-    Its orders are then forgotten: sent again, they are judged anew, as outcomes that were voided are.
+    Its orders are then forgotten, and what they recorded with them: sent again, they are judged anew, and recorded. What somebody had voided
+    before stays voided.
     """
 
     topic: ClassVar = Topic("outcomes", Kind.REQUEST, "void_recordings")

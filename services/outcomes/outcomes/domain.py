@@ -4,6 +4,7 @@ The rules are the outcome-capture plan's ("Validation Rules", "Missing Outcome N
 lost after won contradicts as much as won after lost.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -82,7 +83,8 @@ class Recorded:
     Attributes:
         sequence: its place among the lead's outcomes in recorded order, from 1.
         occurred_at: when it happened; it may lie before that of an outcome recorded earlier.
-        voided: it counts no more, but keeps its place and its identity.
+        voided: it counts no more, but keeps its place, and its identity unless it was `reverted`.
+        reverted: it was taken back with the import that recorded it, which may report it again.
     """
 
     outcome_id: UUID
@@ -91,6 +93,12 @@ class Recorded:
     occurred_at: datetime
     idempotency_key: str = ""
     voided: bool = False
+    reverted: bool = False
+
+    @property
+    def identity(self) -> tuple[OutcomeType, datetime, str]:
+        """What makes it the same as another."""
+        return self.type, self.occurred_at, self.idempotency_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +111,7 @@ class Judgement:
         overridden: recorded although the sequence rules block it.
         refused_for: why it is refused, where `refusal` has no word for that.
         voided: what it repeats was voided.
+        again: how often the same was recorded before and reverted.
     """
 
     verdict: OutcomeVerdict
@@ -113,16 +122,18 @@ class Judgement:
     overridden: bool = False
     refused_for: str | None = None
     voided: bool = False
+    again: int = 0
 
 
 class History:
     """A lead's outcomes in recorded order, growing as more are judged. What was voided blocks nothing, and is not recorded again
-    when it is reported again."""
+    when it is reported again; what was reverted is."""
 
     def __init__(self, recorded: Iterable[Recorded] = ()) -> None:
         self.recorded: list[Recorded] = []
         self._types: set[OutcomeType] = set()
         self._known: dict[tuple[OutcomeType, datetime, str], Recorded] = {}
+        self._reverted: Counter[tuple[OutcomeType, datetime, str]] = Counter()
         for outcome in recorded:
             self._add(outcome)
 
@@ -156,8 +167,9 @@ class History:
         outcome = Recorded(outcome_id, len(self.recorded) + 1, type_, occurred_at, idempotency_key)
         self._add(outcome)
         return Judgement(
-            OutcomeVerdict.RECORDED, outcome_id, outcome.sequence, warnings=odd, overridden=refusal is not None
-        )
+            OutcomeVerdict.RECORDED, outcome_id, outcome.sequence, warnings=odd, overridden=refusal is not None,
+            again=self._reverted[outcome.identity],
+        )  # fmt: skip
 
     def without(self, outcome_id: UUID) -> "History":
         """The same, with one of the outcomes voided."""
@@ -167,7 +179,10 @@ class History:
 
     def _add(self, outcome: Recorded) -> None:
         self.recorded.append(outcome)
-        self._known[outcome.type, outcome.occurred_at, outcome.idempotency_key] = outcome
+        if outcome.reverted:
+            self._reverted[outcome.identity] += 1
+        else:
+            self._known[outcome.identity] = outcome
         if not outcome.voided:
             self._types.add(outcome.type)
 

@@ -164,7 +164,7 @@ def _record_one(
             corrects=corrects,
         )
         uow.publish(order.tenant, event, order.cause)
-        rows.append(_row(order, place, entry, event))
+        rows.append(_row(order, place, entry, event, judgement.again))
     elif judgement.refusal:
         _publish_refusal(uow, order, place, entry, judgement.refusal)
     elif judgement.refused_for:
@@ -180,7 +180,7 @@ def _record_one(
     )
 
 
-def _row(order: Order, place: Place, entry: Entry, event: OutcomeRecorded) -> dict[str, Any]:
+def _row(order: Order, place: Place, entry: Entry, event: OutcomeRecorded, again: int) -> dict[str, Any]:
     return {
         **event.__dict__,
         "tenant_id": order.tenant,
@@ -189,6 +189,7 @@ def _row(order: Order, place: Place, entry: Entry, event: OutcomeRecorded) -> di
         "warnings": ",".join(event.warnings),
         "sealed": None if place.erased else entry.sealed,
         "beyond_contacted": domain.is_beyond_contacted(entry.type),
+        "again": again,
     }
 
 

@@ -17,9 +17,9 @@ _HISTORIES = """
     from unnest(cast(:tenants as text[]), cast(:leads as uuid[])) as wanted (tenant_id, lead_id)
     cross join lateral (
         select outcome_id, sequence, type, occurred_at, idempotency_key,
-               exists (select from outcome_void as void
-                       where void.tenant_id = wanted.tenant_id and void.lead_id = wanted.lead_id
-                             and void.sequence = outcome.sequence) as voided
+               (select void.reverted from outcome_void as void
+                where void.tenant_id = wanted.tenant_id and void.lead_id = wanted.lead_id
+                      and void.sequence = outcome.sequence) as reverted
         from outcome
         where outcome.tenant_id = wanted.tenant_id and outcome.lead_id = wanted.lead_id
         offset 0
@@ -30,7 +30,7 @@ _OUTCOME_TYPES = {
     "tenant_id": "text", "lead_id": "uuid", "sequence": "integer", "outcome_id": "uuid", "type": "text",
     "occurred_at": "timestamptz", "idempotency_key": "text", "recorded_at": "timestamptz", "recorded_by": "text",
     "attribution": "jsonb", "value": "numeric", "currency": "text", "value_band": "text", "reason_code": "text",
-    "overridden": "boolean", "corrects": "uuid", "sealed": "bytea",
+    "overridden": "boolean", "corrects": "uuid", "sealed": "bytea", "again": "integer",
 }  # fmt: skip
 _OUTCOME = ", ".join(_OUTCOME_TYPES)
 _WITH_VOIDS = f"""
@@ -111,8 +111,9 @@ async def histories(uow: UnitOfWork, leads: Collection[LeadKey]) -> dict[LeadKey
     for row in rows:
         found[row.tenant_id, row.lead_id].append(
             Recorded(
-                row.outcome_id, row.sequence, OutcomeType(row.type), row.occurred_at, row.idempotency_key, row.voided
-            )
+                row.outcome_id, row.sequence, OutcomeType(row.type), row.occurred_at, row.idempotency_key,
+                voided=row.reverted is not None, reverted=bool(row.reverted),
+            )  # fmt: skip
         )
     return found
 
@@ -146,12 +147,13 @@ async def void(
     await keep_as_derived(uow, tenant, given["lead_id"])
 
 
-async def void_all(uow: UnitOfWork, tenant: str, outcomes: Collection[UUID], voided_by: str) -> Sequence[RowMapping]:
-    """Keep of those of these outcomes that stand that they are voided; returns them, as `OutcomeVoided` tells of them."""
+async def revert(uow: UnitOfWork, tenant: str, outcomes: Collection[UUID], voided_by: str) -> Sequence[RowMapping]:
+    """Keep of those of these outcomes that stand that they are voided, and may be recorded again; returns them, as `OutcomeVoided`
+    tells of them."""
     rows = await uow.execute(
         """with voided as (
-               insert into outcome_void (tenant_id, lead_id, sequence, outcome_id, voided_at, voided_by)
-               select tenant_id, lead_id, sequence, outcome_id, :now, :voided_by from outcome
+               insert into outcome_void (tenant_id, lead_id, sequence, outcome_id, voided_at, voided_by, reverted)
+               select tenant_id, lead_id, sequence, outcome_id, :now, :voided_by, true from outcome
                where tenant_id = :tenant and outcome_id = any(cast(:outcomes as uuid[]))
                on conflict do nothing
                returning tenant_id, lead_id, sequence, voided_at, voided_by

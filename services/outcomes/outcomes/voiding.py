@@ -159,7 +159,7 @@ async def void_recordings(uow: UnitOfWork, request: Received[VoidRecordings]) ->
         for result in results
         if result.verdict is OutcomeVerdict.RECORDED and result.outcome_id
     }
-    voided = await store_outcomes.void_all(uow, tenant, recorded, ask.voided_by) if recorded else []
+    voided = await store_outcomes.revert(uow, tenant, recorded, ask.voided_by) if recorded else []
     for outcome in voided:
         uow.publish(tenant, OutcomeVoided.model_validate(dict(outcome)), request.envelope)
     commands = [command_id for command_id, _ in now]

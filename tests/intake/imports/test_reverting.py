@@ -41,6 +41,8 @@ async def test_leads_that_nobody_touched_are_withdrawn_and_may_come_again(scene:
     assert again.counts.rejected == 0
     assert again.counts.accepted + again.counts.updated == 3
     assert set(await scene.leads()) == {"L-1", "L-2", "L-3"}
+    assert again.counts.outcomes_recorded == 3
+    assert await scene.outcomes() == [("L-1", "contacted"), ("L-2", "contacted"), ("L-3", "contacted")]
 
 
 async def test_leads_that_somebody_touched_stay_and_it_is_said_why(scene: Scene) -> None:
