@@ -20,8 +20,10 @@ from typing import Any
 
 import asyncpg
 
+from aggregator.events.archiving import Archiving
+from aggregator.events.parquet import Archive
 from aggregator.kpis.handlers import stats
-from aggregator.replay.store import replay
+from aggregator.replay.store import compare, replay
 from aggregator.replay.validating import validate
 from bench.filled import MEMORY, TENANT, filled
 from chassis.unit_of_work import Database
@@ -39,7 +41,7 @@ _EVENTS = """
     select $1, md5('event' || n)::uuid, at, kind, at, lead, campaign, account,
            jsonb_build_object('occurred_at', at, 'lead_id', lead, 'campaign_id', campaign, 'account_id', account,
                               'message_id', message, 'enrollment_id', enrollment, 'reply_id', enrollment,
-                              'channel', 'email', 'kind', 'email', 'step', 1, 'created_at', at)
+                              'channel', 'email', 'kind', 'email', 'step', 1, 'created_at', at, 'version', 1)
            || case kind when 'outreach.event.followup_scheduled.v1' then jsonb_build_object('due_at', at + interval '2 days')
               when 'outcomes.event.outcome_recorded.v1' then jsonb_build_object(
                   'outcome_id', md5('outcome' || n), 'type', (array['contacted', 'appointment_set', 'closed_won', 'closed_lost'])[1 + n / 20 % 4],
@@ -129,12 +131,12 @@ async def measure(database: Database, asks: int, *, replayed: bool) -> dict[str,
     numbers |= {"stats_p50_ms": cuts[49] * 1000, "stats_p95_ms": cuts[94] * 1000}
     if replayed:
         began = perf_counter()
-        async with database.begin(TENANT) as uow:
-            again = await replay(uow, TENANT)
+        async with database.begin(TENANT, snapshot=True) as uow:
+            again = await compare(uow, TENANT)
         numbers["replay_s"] = perf_counter() - began
         began = perf_counter()
         async with database.begin(TENANT, snapshot=True) as uow:
-            found = await validate(uow, TENANT, uow.now)
+            found = await validate(uow, TENANT, uow.now, Archiving(Archive("")))
         numbers |= {
             "validate_s": perf_counter() - began, "drift": found.drift + len(again.differences), "compared": found.compared,
             "events": found.events, "most_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,

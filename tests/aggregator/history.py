@@ -8,9 +8,12 @@ from typing import Any
 from uuid import UUID
 
 from aggregator.events import store
+from aggregator.events.archiving import Archiving
+from aggregator.events.parquet import Archive
 from aggregator.kpis import projecting
+from aggregator.replay.handlers import Replaying
 from aggregator.win_rates import store_projections as win_rates
-from chassis.unit_of_work import UnitOfWork
+from chassis.unit_of_work import Database, UnitOfWork
 from contracts.gateway import TenantChanged, TenantSettings
 from contracts.intake.leads import LeadAccepted
 from contracts.message import Event
@@ -53,6 +56,11 @@ async def store_told(uow: UnitOfWork, told: Sequence[Told]) -> None:
     await projecting.project(uow, [(each.tenant, each.event_id, each.told_at, each.event.topic.type) for each in told])
     counted = [each for each in told if isinstance(each.event, win_rates.PROJECTED)]
     await win_rates.project(uow, [(each.tenant, each.event.topic.type, each.row.body) for each in counted])
+
+
+def checking(database: Database, archive: str = "") -> Replaying:
+    """What checks numbers, where events may be archived at this address."""
+    return Replaying(database, Archiving(Archive(archive)))
 
 
 def _message(at: datetime, n: int) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from aggregator.replay.handlers import check
 from chassis.unit_of_work import Database
 from contracts.aggregator.kpis import CampaignStatus, Kpi, NextAction
 from contracts.gateway import NewTenantSettings
@@ -19,7 +18,7 @@ from contracts.message import Event
 from contracts.outreach.accounts import SendingLimitSet
 from contracts.taxonomy import Channel, SendKind, SystemStatus
 from gateway.domain_numbers import BEHIND_ACTION, BEHIND_CAMPAIGN, BEHIND_STATUS, NAMES
-from tests.aggregator.history import MAKERS, Told, numbered, recorded_outcome, store_told
+from tests.aggregator.history import MAKERS, Told, checking, numbered, recorded_outcome, store_told
 from tests.gateway.conftest import Gateway, Tenancy
 from tests.waiting import until
 
@@ -250,11 +249,11 @@ async def test_the_last_check_and_its_drift_are_on_the_page(
     gateway: Gateway, browser: httpx.AsyncClient, database: Database, acme: Tenancy
 ) -> None:
     await has(database, acme.name, made("reply", NOON, 0), made("sent", NOON, 0))
-    await check(database, acme.name)
+    await checking(database).check(acme.name)
     assert "drift 0" in text_of(await shown(gateway, browser, acme.name))
     async with gateway.platform.sql() as sql:
         await sql.execute("delete from aggregator.open_item where tenant_id = $1", acme.name)
-    await check(database, acme.name)
+    await checking(database).check(acme.name)
     assert re.search(r"drift 1 of \d+ numbers, checked .* which", text_of(await shown(gateway, browser, acme.name)))
 
 

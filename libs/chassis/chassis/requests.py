@@ -46,6 +46,16 @@ class InOneSnapshot:
         return await self.answer(uow, request)
 
 
+@dataclass(frozen=True, slots=True)
+class InOwnUnits:
+    """An answer that begins its units of work itself, for one would hold up others, or say nothing for longer than it may."""
+
+    answer: Callable[[Received[Any]], Awaitable[Reply]]
+
+    async def __call__(self, _: UnitOfWork, request: Received[Any]) -> Reply:
+        return await self.answer(request)
+
+
 def serve(broker: NatsBroker, service: str, entry: Entry, respond: Respond) -> None:
     """Answer the requests of one topic, shared among the service's replicas."""
 
@@ -83,13 +93,16 @@ def serve(broker: NatsBroker, service: str, entry: Entry, respond: Respond) -> N
 
 
 def in_unit_of_work(database: Database, tenants: Tenants, answer: Answer) -> Respond:
-    """Give each request a unit of work of its own, and another one when it lost a race."""
+    """Give each request a unit of work of its own, and another one when it lost a race; one that is answered `InOwnUnits` is admitted in it
+    only."""
 
     async def once(request: Received[Any]) -> Reply:
         async with database.begin(snapshot=isinstance(answer, InOneSnapshot)) as uow:
             if await tenants.admit(uow, [request]):
                 raise ProblemError(ProblemCode.NOT_FOUND, NO_SUCH_TENANT, "tenant")
-            return await answer(uow, request)
+            if not isinstance(answer, InOwnUnits):
+                return await answer(uow, request)
+        return await answer(uow, request)
 
     async def again_if_a_race_was_lost(request: Received[Any]) -> Reply:
         for _ in range(_ATTEMPTS - 1):

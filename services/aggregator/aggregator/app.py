@@ -6,11 +6,11 @@ from aggregator.events import handlers as events
 from aggregator.events.archiving import Archiving
 from aggregator.events.parquet import Archive, ArchiveSettings
 from aggregator.kpis import handlers as kpis
-from aggregator.replay import handlers as replay
+from aggregator.replay.handlers import Replaying, publish_drift
 from aggregator.storing import store_events
 from aggregator.win_rates import handlers as win_rates
 from chassis.jobs import Job
-from chassis.requests import InOneSnapshot
+from chassis.requests import InOneSnapshot, InOwnUnits
 from chassis.service import Service
 from chassis.settings import Settings
 from chassis.unit_of_work import Database
@@ -26,6 +26,7 @@ def build(settings: Settings) -> Service:
     database = Database("aggregator", settings.database_url)
     archives = ArchiveSettings()
     archiving = Archiving(Archive(archives.archive_uri), archives.event_months)
+    replaying = Replaying(database, archiving)
     return Service(
         "aggregator",
         settings,
@@ -41,14 +42,14 @@ def build(settings: Settings) -> Service:
             RestoreEvents: archiving.restore,
             DashboardStats: kpis.dashboard_stats,
             ListKpiEvents: kpis.list_kpi_events,
-            Replay: replay.replay,
-            Validate: InOneSnapshot(replay.validate),
+            Replay: InOwnUnits(replaying.replay),
+            Validate: InOneSnapshot(replaying.validate),
         },
         jobs=[
             Job("event_months", "23 0 * * *", partial(events.make_months, database)),
             Job("archive_events", "37 1 * * *", partial(archiving.run, database)),
             Job("weekly_win_rates", "0 2 * * sun", partial(win_rates.refresh_weekly, database)),
-            Job("check_numbers", "37 * * * *", partial(replay.check_numbers, database)),
+            Job("check_numbers", "37 * * * *", replaying.check_numbers),
         ],
-        workers=[partial(replay.publish_drift, database)],
+        workers=[partial(publish_drift, database)],
     )

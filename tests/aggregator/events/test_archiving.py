@@ -15,10 +15,9 @@ from pyarrow import parquet
 
 from aggregator.events import store, store_archive
 from aggregator.events.archiving import Archiving
-from aggregator.events.parquet import COLUMNS, Archive
+from aggregator.events.parquet import COLUMNS, Archive, ArchiveError
 from aggregator.kpis import store as kpis
 from aggregator.kpis.domain_numbers import Part
-from aggregator.replay.handlers import check
 from chassis.unit_of_work import Database
 from contracts.aggregator.events import ArchiveEvents, ListEventMonths, ListEvents, Month, RestoreEvents
 from contracts.aggregator.kpis import DashboardStats, Kpi, ListKpiEvents
@@ -27,6 +26,8 @@ from contracts.intake.leads import LeadAccepted
 from contracts.message import ProblemCode, ProblemError
 from contracts.outreach.sending import MessageSent
 from tests.aggregator.events.test_finding import listed, put, row
+from tests.aggregator.history import OPENING, arrived, checking, recorded_outcome, store_told
+from tests.aggregator.kpis.test_kpis import told
 from tests.platform import Platform
 from tests.waiting import until
 
@@ -181,12 +182,12 @@ async def test_a_damaged_file_restores_nothing(platform: Platform, tenant: str, 
 
 
 async def test_no_replay_goes_without_archived_events(platform: Platform, tenant: str) -> None:
-    came = f'{{"lead_id": "{LEAD}", "created_at": "{JUNE.isoformat()}"}}'
+    came = f'{{"lead_id": "{LEAD}", "version": 1, "created_at": "{JUNE.isoformat()}"}}'
     await filled(platform, tenant, came)
     await archive(platform, tenant)
     with pytest.raises(ProblemError, match="2025-06 are archived"):
         await platform.caller.ask(tenant, Replay(), seconds=60)
-    for ask in (Validate(), DashboardStats(as_of=JUNE), ListKpiEvents(kpi=Kpi.FOLLOWUPS_DUE, as_of=JUNE)):
+    for ask in (Validate(as_of=JUNE), DashboardStats(as_of=JUNE), ListKpiEvents(kpi=Kpi.FOLLOWUPS_DUE, as_of=JUNE)):
         with pytest.raises(ProblemError, match="2025-06 are archived"):
             await platform.caller.ask(tenant, ask, seconds=60)
     await platform.caller.ask(tenant, DashboardStats())  # counts none of them
@@ -343,16 +344,57 @@ async def test_the_first_lead_and_the_last_message_are_known_when_they_are_archi
     assert event.occurred_at == first
 
 
-async def test_nothing_is_replayed_or_checked_of_events_that_are_just_being_archived(
+async def test_numbers_are_checked_with_what_is_archived_once_a_day(
     platform: Platform, tenant: str, folder: Path, database: Database
 ) -> None:
-    await filled(platform, tenant)
+    at = JUNE - timedelta(days=3)
+    happened = [(name, at, n) for name in OPENING for n in range(4)]
+    outcomes = [(recorded_outcome(at, n), at) for n in range(6)]
+    leads = [(arrived(at, n), at) for n in range(3)]
+    async with database.begin(tenant) as uow:
+        await store_told(uow, told(tenant, *happened, *outcomes, *leads))
+    await archive(platform, tenant)
+    assert await listed(platform, tenant) == []
+    checks = checking(database, f"file://{folder}")
+    assert (await checks.check(tenant))["drift"] == 0
+    assert await checks.check(tenant) == {"archived": 1}
+    found = await platform.caller.ask(tenant, Validate(), seconds=30)
+    assert (found.drift, found.differences) == (0, [])
+    assert (found.compared > 10, found.events > 40) == (True, True)
+    async with platform.sql() as sql:
+        await sql.execute("delete from aggregator.open_item where tenant_id = $1 and kind = 'reply'", tenant)
+        await sql.execute("delete from aggregator.arrival where tenant_id = $1", tenant)
+        await sql.execute(
+            "update aggregator.number_check set checked_at = checked_at - interval '1 day' where tenant_id = $1", tenant
+        )
+    assert (await checks.check(tenant))["drift"] > 1
+    found = await platform.caller.ask(tenant, Validate(), seconds=30)
+    assert {each.number for each in found.differences} >= {Kpi.REPLIES_REQUIRING_ACTION, "win_rate by source, cohorts"}
+    (file,) = (folder / tenant).iterdir()
+    file.unlink()
+    with pytest.raises(ProblemError, match="archive"):
+        await platform.caller.ask(tenant, Validate(), seconds=30)
+    async with platform.sql() as sql:
+        await sql.execute(
+            "update aggregator.number_check set checked_at = checked_at - interval '1 day' where tenant_id = $1", tenant
+        )
+    with pytest.raises(ArchiveError):
+        await checks.check(tenant)
+
+
+async def test_what_is_just_being_archived_is_put_right_by_no_replay_and_a_month_of_the_last_weeks_is_checked_by_nobody(
+    platform: Platform, tenant: str, folder: Path, database: Database
+) -> None:
+    await filled(platform, tenant, f'{{"lead_id": "{LEAD}", "version": 1, "created_at": "{JUNE.isoformat()}"}}')
     async with database.begin(tenant) as uow:
         await Archiving(Archive(f"file://{folder}"))._put_away(uow, tenant, JUNE.date().replace(day=1))
         replaying = asyncio.create_task(platform.caller.ask(tenant, Replay(), seconds=60))
         await until(partial(waits_or_is_done, platform, replaying), what="the replay waiting for the archive")
-        checking = asyncio.create_task(check(database, tenant))
-        await until(partial(waits_or_is_done, platform, checking), what="the check waiting for the archive")
     with pytest.raises(ProblemError, match="2025-06 are archived"):
         await replaying
-    assert await checking == {"archived": 1}
+    async with platform.sql() as sql:
+        await sql.execute(
+            "update aggregator.event_archive set month = date_trunc('month', now() - interval '20 days') where tenant_id = $1",
+            tenant,
+        )
+    assert await checking(database, f"file://{folder}").check(tenant) == {"archived": 1}

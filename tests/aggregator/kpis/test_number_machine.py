@@ -15,6 +15,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
+from aggregator.events.archiving import Archiving
+from aggregator.events.parquet import Archive
 from aggregator.kpis import store
 from aggregator.replay.store import replay
 from aggregator.replay.validating import validate
@@ -138,7 +140,7 @@ class History(RuleBasedStateMachine):
         async with self.database.begin(tenant) as uow:
             await refresh_weekly(uow, tenant)
         async with self.database.begin(tenant, snapshot=True) as uow:
-            found = await validate(uow, tenant, as_of)
+            found = await validate(uow, tenant, as_of, Archiving(Archive("")))
             assert found.differences == []
             numbers = await store.numbers(uow, tenant, as_of)
             for kpi in Kpi:

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from aggregator.replay.handlers import check
 from chassis.unit_of_work import Database
 from contracts.aggregator.replay import Validate
+from tests.aggregator.history import checking
 from tests.platform import Platform
 
 EVENTS = 50_000
@@ -19,7 +19,7 @@ MOST_SECONDS = 0.1
 _OUTCOMES_AND_LEADS = """
     insert into aggregator.event (tenant_id, event_id, told_at, type, occurred_at, lead_id, body)
     select $1, gen_random_uuid(), at, type, at, lead_id, jsonb_build_object(
-               'lead_id', lead_id, 'created_at', at, 'occurred_at', at, 'outcome_id', gen_random_uuid(),
+               'lead_id', lead_id, 'version', 1, 'created_at', at, 'occurred_at', at, 'outcome_id', gen_random_uuid(),
                'type', case n % 2 when 0 then 'closed_won' else 'closed_lost' end, 'stage', case n % 2 when 0 then 'won' else 'lost' end,
                'attribution', jsonb_build_object('source_key', 'source_' || n % 97, 'geo_key', 'geo_' || n % 89, 'intent', 'buyer'))
     from (
@@ -66,7 +66,7 @@ async def test_a_check_of_many_events_leaves_the_loop_to_others(
     async with platform.sql() as sql:
         await sql.execute(_OUTCOMES_AND_LEADS, tenant, EVENTS)
     with stretches() as found:
-        counts = await check(database, tenant)
+        counts = await checking(database).check(tenant)
         validated = await platform.caller.ask(tenant, Validate(), seconds=60)
     assert (counts["drift"], validated.drift, validated.events) == (0, 0, EVENTS)
     assert len(found) > 100

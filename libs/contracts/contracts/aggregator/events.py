@@ -128,7 +128,7 @@ class ArchiveEvents(Request[Month]):
     """Take a month's events out of the database and into a Parquet file, once that has been read back and is the same.
 
     The month must be over. An event of it that comes later is at hand until the month is archived once more, into a file of its own.
-    What is asked for events does not show archived ones, and no number that needs them is computed until they are restored. What events
+    What is asked for events does not show archived ones, and no number that counts them is computed until they are restored. What events
     hold that is made of a person stays in the database, so that an erasure reaches it: no file is ever changed.
     `conflict` where the installation has no archive or the month is not over.
     """

@@ -26,7 +26,10 @@ class ReplayReport(Reply):
 
 
 class Replay(Request[ReplayReport]):
-    """Rebuild every projection of a tenant from its events, compare them with the live ones, and swap them in."""
+    """Rebuild every projection of a tenant from its events, compare them with the live ones, and swap them in where they differ.
+
+    `conflict` while events are archived.
+    """
 
     topic: ClassVar = Topic("aggregator", Kind.REQUEST, "replay")
 
@@ -65,7 +68,8 @@ class Validation(Reply):
 class Validate(Request[Validation]):
     """Fold the tenant's events, apart from every query, and compare each KPI and win rate with what the queries count.
 
-    Both read one snapshot of the database, as of one moment. Nothing is changed.
+    Both read one snapshot of the database, as of one moment; archived events are read where they are. Nothing is changed. `conflict` where a
+    file of the archive is gone or not what was written, or events are archived that the queries count.
     """
 
     topic: ClassVar = Topic("aggregator", Kind.REQUEST, "validate")

@@ -1,14 +1,14 @@
 """Months of events go into the archive and come back (docs/adr/0030-event-months.md)."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from typing import Final
 
 from aggregator import locks
 from aggregator.events import store_archive as store
-from aggregator.events.parquet import Archive, ArchiveError, Meanwhile
+from aggregator.events.parquet import Archive, ArchiveError, Meanwhile, Row
 from chassis.failures import LostRaceError
 from chassis.jobs import Counts, every_tenant, report
 from chassis.received import Received
@@ -51,11 +51,23 @@ class Archiving:
         await locks.archive(uow, tenant)
         for part in await store.parts(uow, tenant, month):
             if part["restored_at"] is None:
-                with _refused():
+                with refused():
                     async for rows in self._archive.read(part["path"], part["events"], part["digest"], _alive(uow)):
                         await store.put_back(uow, tenant, rows)
         await store.note_restored(uow, tenant, month)
         return await _shown(uow, tenant, request.body.month)
+
+    async def away(self, uow: UnitOfWork, tenant: str) -> AsyncIterator[Sequence[Row]]:
+        """What is archived of a tenant and not at hand, some events at a time; without what is made of persons.
+
+        Raises:
+            ArchiveError: a file is gone, or not what was written.
+        """
+        alive = _alive(uow)
+        for part in await store.parts_away(uow, tenant):
+            async for rows in self._archive.read(part["path"], part["events"], part["digest"], alive):
+                yield rows
+                await alive()
 
     async def run(self, database: Database, _: datetime) -> Counts:
         """The daily job: archive what each tenant does not want to be kept at hand, a month at a time.
@@ -97,7 +109,7 @@ class Archiving:
         part = max((row["part"] for row in before), default=0) + 1
         # Unlike any that a transaction that failed may have left.
         path = f"{tenant}/{month:%Y-%m}-{part}-{secrets.token_hex(4)}.parquet"
-        with _refused():
+        with refused():
             rows = store.to_archive(uow, tenant, month)
             events, size, digest = await self._archive.write(path, rows, _alive(uow))
         if not events:
@@ -124,7 +136,12 @@ async def check_at_hand(uow: UnitOfWork, tenant: str) -> None:
 
 
 @contextmanager
-def _refused() -> Iterator[None]:
+def refused() -> Iterator[None]:
+    """Tell whoever asked that the archive does not do its part.
+
+    Raises:
+        ProblemError: `conflict`.
+    """
     try:
         yield
     except ArchiveError as error:

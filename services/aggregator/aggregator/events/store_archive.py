@@ -127,6 +127,16 @@ async def parts(uow: UnitOfWork, tenant: str, month: date) -> Sequence[RowMappin
     return rows.mappings().all()
 
 
+async def parts_away(uow: UnitOfWork, tenant: str) -> Sequence[RowMapping]:
+    """The archive's files whose events are not at hand, oldest first."""
+    rows = await uow.execute(
+        """select path, events, digest from event_archive
+           where tenant_id = :tenant and restored_at is null order by month, part""",
+        tenant=tenant,
+    )
+    return rows.mappings().all()
+
+
 async def to_archive(uow: UnitOfWork, tenant: str, month: date) -> AsyncIterator[Sequence[RowMapping]]:
     """A month's events without what is made of a person, some at a time, in the order in which they were stored."""
     after = -1

@@ -31,7 +31,7 @@ async def stats(uow: UnitOfWork, tenant: str, as_of: datetime) -> messages.Dashb
     """
     checked = await store.last_check(uow, tenant)
     numbers = await store.numbers(uow, tenant, as_of)
-    await _check_within_reach(uow, tenant, as_of)
+    await check_within_reach(uow, tenant, as_of)
     return dashboard(numbers, as_of, messages.NumberCheck.model_validate(dict(checked)) if checked else None)
 
 
@@ -39,7 +39,7 @@ async def list_kpi_events(uow: UnitOfWork, request: Received[messages.ListKpiEve
     ask = request.body
     as_of, before = ask.as_of or uow.now, paging.after(ask.cursor, Place.read)
     rows = await store.counted_events(uow, request.tenant, ask.kpi, ask.part, as_of, before, ask.limit + 1)
-    await _check_within_reach(uow, request.tenant, as_of)
+    await check_within_reach(uow, request.tenant, as_of)
     if any(row["type"] is None for row in rows):
         await check_at_hand(uow, request.tenant)
     page, cursor = paging.cut(rows, ask.limit, lambda row: Place(row["occurred_at"], row["event_id"]))
@@ -47,11 +47,19 @@ async def list_kpi_events(uow: UnitOfWork, request: Received[messages.ListKpiEve
     return messages.KpiEventPage(as_of=as_of, events=events, next_cursor=cursor)
 
 
-async def _check_within_reach(uow: UnitOfWork, tenant: str, as_of: datetime) -> None:
+async def check_within_reach(uow: UnitOfWork, tenant: str, as_of: datetime) -> None:
     """Refuse numbers as of a moment of which events are archived: a number is missing, or right, and never too small.
 
     To be called when they are counted, or events might have gone into the archive in between.
+
+    Raises:
+        ProblemError: `conflict`.
     """
-    since = f"{as_of - _REACH:%Y-%m}"
-    if any(month >= since for month in await archived_months(uow, tenant)):
+    if not await are_within_reach(uow, tenant, as_of):
         await check_at_hand(uow, tenant)
+
+
+async def are_within_reach(uow: UnitOfWork, tenant: str, as_of: datetime) -> bool:
+    """Whether all that the numbers as of a moment count among the events themselves is at hand."""
+    since = f"{as_of - _REACH:%Y-%m}"
+    return all(month < since for month in await archived_months(uow, tenant))

@@ -20,6 +20,9 @@ _AT_ONCE: Final = 500
 _SHOWN: Final = 100
 _ALL: Final = "tenant_id = :tenant"
 _OF_MONTH: Final = "tenant_id = :tenant and told_at >= :since and told_at < :until"
+_COMPARED: Final = {
+    "weekly_win_rate": "and week not in (select week from stale_week where tenant_id = :tenant)"  # those are not shown
+}
 
 PROJECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     **{
@@ -58,13 +61,26 @@ class Replayed:
     differences: list[str]
 
 
+async def compare(uow: UnitOfWork, tenant: str) -> Replayed:
+    """Rebuild the tenant's projections from its events and compare them with the live ones, which stay as they are.
+
+    The unit of work must see one state of the database throughout: an event and what is projected of it are committed together, so
+    that nobody who stores events has to wait.
+    """
+    return await _rebuilt(uow, tenant, swaps=False)
+
+
 async def replay(uow: UnitOfWork, tenant: str) -> Replayed:
     """Rebuild the tenant's projections from its events, compare them with the live ones, and swap them in where they differ.
 
-    Nothing is projected meanwhile: what came between the fold and the swap would be lost from the numbers.
+    Nothing is projected meanwhile, and whoever stores events waits: what came between the fold and the swap would be lost from the numbers.
     """
     await locks.replay(uow, tenant)
     await refresh_weekly(uow, tenant)
+    return await _rebuilt(uow, tenant, swaps=True)
+
+
+async def _rebuilt(uow: UnitOfWork, tenant: str, *, swaps: bool) -> Replayed:
     months = await _months(uow, tenant)
     rows, differences = {}, []
     for table, statements in PROJECTIONS.items():
@@ -74,7 +90,7 @@ async def replay(uow: UnitOfWork, tenant: str) -> Replayed:
                 await uow.execute(statement, tenant=tenant, **month)
         await uow.execute(f"analyze replayed_{table}")
         found = await _differences(uow, tenant, table)
-        if found:
+        if found and swaps:
             await uow.execute(f"delete from {table} where tenant_id = :tenant", tenant=tenant)
             await uow.execute(f"insert into {table} select * from replayed_{table}")
         differences += found
@@ -100,7 +116,7 @@ async def _differences(uow: UnitOfWork, tenant: str, table: str) -> list[str]:
     found = []
     for what, one, other in (("missing from", f"replayed_{table}", table), ("only in", table, f"replayed_{table}")):
         rows = await uow.execute(
-            f"""(select * from {one} where tenant_id = :tenant) except
+            f"""(select * from {one} where tenant_id = :tenant {_COMPARED.get(table, "")}) except
                 (select * from {other} where tenant_id = :tenant) limit {_SHOWN}""",
             tenant=tenant,
         )

@@ -4,9 +4,13 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
+from uuid import UUID
 
+import orjson
+
+from aggregator.events.archiving import Archiving
 from aggregator.kpis import store as kpis
-from aggregator.kpis.domain_fold import Fold, RateKey, WinRateCounts, win_rates_of
+from aggregator.kpis.domain_fold import Fold, Happened, RateKey, WinRateCounts, win_rates_of
 from aggregator.kpis.domain_numbers import Counted, Numbers
 from aggregator.replay import store
 from aggregator.win_rates import store as win_rates
@@ -19,11 +23,21 @@ _SHOWN: Final = 100
 _NOTHING: Final = "nothing"
 
 
-async def validate(uow: UnitOfWork, tenant: str, as_of: datetime) -> Validation:
-    """Compare every KPI and win rate; the unit of work must see one state of the database throughout."""
+async def validate(uow: UnitOfWork, tenant: str, as_of: datetime, archiving: Archiving) -> Validation:
+    """Compare every KPI and win rate with what all events say, those that are archived too; the unit of work must see one state of the
+    database throughout.
+
+    Raises:
+        ArchiveError: a file of the archive is gone, or not what was written.
+    """
     fold = Fold(as_of)
     async for event in store.happened(uow, tenant, Fold.TYPES):
         fold.add(event)
+    async for rows in archiving.away(uow, tenant):
+        for row in rows:
+            if row["type"] in Fold.TYPES:
+                event_id, body = UUID(row["event_id"]), orjson.loads(row["body"])
+                fold.add(Happened(event_id, row["type"], row["occurred_at"], body))
     numbers = await kpis.numbers(uow, tenant, as_of)
     rates = await _shown_win_rates(uow, tenant)
     stale = await store.stale_weeks(uow, tenant)
