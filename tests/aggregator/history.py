@@ -15,7 +15,8 @@ from aggregator.replay.handlers import Replaying
 from aggregator.win_rates import store_projections as win_rates
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts.gateway import TenantChanged, TenantSettings
-from contracts.intake.leads import LeadAccepted
+from contracts.intake.imports import LeadWithdrawn
+from contracts.intake.leads import LeadAccepted, LeadUpdated
 from contracts.message import Event
 from contracts.outcomes import OutcomeRecorded, OutcomeVoided
 from contracts.outreach import accounts, campaigns, replies, sending
@@ -52,6 +53,9 @@ class Told:
 
 async def store_told(uow: UnitOfWork, told: Sequence[Told]) -> None:
     """What the aggregator does with a batch, once its messages are read."""
+    for tenant, gone in ((each.tenant, each.event) for each in told):
+        if isinstance(gone, LeadWithdrawn):
+            await store.keep_erased(uow, tenant, gone.lead_id, gone.version)
     await store.store_events(uow, [each.row for each in told])
     await projecting.project(uow, [(each.tenant, each.event_id, each.told_at, each.event.topic.type) for each in told])
     counted = [each for each in told if isinstance(each.event, win_rates.PROJECTED)]
@@ -92,12 +96,20 @@ def _enrollment(at: datetime, n: int) -> dict[str, Any]:
     return _campaign(at, n) | {"enrollment_id": numbered("enrollment", n % 4), "lead_id": numbered("lead", n % 4)}
 
 
-def arrived(at: datetime, n: int) -> LeadAccepted:
-    """The n-th lead came."""
-    return LeadAccepted(
-        lead_id=numbered("lead", n), version=1, submission_id=numbered("submit", n), source_system="crm", source_id=f"lead-{n}",
-        person_id=numbered("person", n), created_at=at,
-        attribution=Attribution.model_validate({"source_key": ("web", "ads")[n % 2], "intent": "buyer"}),
+def arrived(at: datetime, n: int, version: int = 1) -> LeadAccepted | LeadUpdated:
+    """The n-th lead came, or is said to be otherwise with a later version."""
+    told = {
+        "lead_id": numbered("lead", n), "version": version, "submission_id": numbered("submit", n), "source_system": "crm",
+        "source_id": f"lead-{n}", "person_id": numbered("person", n), "created_at": at,
+        "attribution": Attribution.model_validate({"source_key": ("web", "ads", "mail")[(n + version) % 3], "intent": "buyer"}),
+    }  # fmt: skip
+    return LeadAccepted(**told) if version == 1 else LeadUpdated(**told, changed=["source"])
+
+
+def withdrawn(at: datetime, n: int, version: int) -> LeadWithdrawn:
+    """The n-th lead was taken back with its import."""
+    return LeadWithdrawn(
+        lead_id=numbered("lead", n), version=version, person_id=numbered("person", n), run_id=numbered("import", 0), occurred_at=at
     )  # fmt: skip
 
 

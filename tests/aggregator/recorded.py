@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-from contracts.intake.leads import LeadAccepted
+from contracts.intake.imports import LeadWithdrawn
+from contracts.intake.leads import LeadAccepted, LeadUpdated
 from contracts.outcomes import OutcomeRecorded, OutcomeVoided
 from contracts.taxonomy import STAGE_OF, OutcomeType
 from contracts.values import Attribution
@@ -60,3 +61,20 @@ def accepted(
         attribution=Attribution.model_validate(attribution),
         created_at=created_at or datetime.now(UTC),
     )
+
+
+def withdrawn(lead: LeadAccepted) -> LeadWithdrawn:
+    """That a lead was taken back with its import."""
+    return LeadWithdrawn(
+        lead_id=lead.lead_id,
+        version=lead.version + 1,
+        person_id=lead.person_id,
+        run_id=uuid4(),
+        occurred_at=datetime.now(UTC),
+    )
+
+
+def changed(lead: LeadAccepted, version: int, **attribution: str | None) -> LeadUpdated:
+    """A later version of a lead, credited to something else."""
+    told = lead.model_dump() | {"version": version, "attribution": attribution, "changed": ["source"]}
+    return LeadUpdated.model_validate(told)

@@ -111,9 +111,14 @@ async def histories(uow: UnitOfWork, leads: Collection[LeadKey]) -> dict[LeadKey
     for row in rows:
         found[row.tenant_id, row.lead_id].append(
             Recorded(
-                row.outcome_id, row.sequence, OutcomeType(row.type), row.occurred_at, row.idempotency_key,
-                voided=row.reverted is not None, reverted=bool(row.reverted),
-            )  # fmt: skip
+                row.outcome_id,
+                row.sequence,
+                OutcomeType(row.type),
+                row.occurred_at,
+                row.idempotency_key,
+                voided=row.reverted is not None,
+                reverted=bool(row.reverted),
+            )
         )
     return found
 

@@ -24,7 +24,7 @@ from aggregator.win_rates.store import refresh_weekly
 from chassis.unit_of_work import Database
 from contracts.aggregator.kpis import Kpi
 from contracts.outcomes import OutcomeRecorded
-from tests.aggregator.history import MAKERS, Told, arrived, recorded_outcome, store_told, voided
+from tests.aggregator.history import MAKERS, Told, arrived, recorded_outcome, store_told, voided, withdrawn
 from tests.platform import Platform
 
 MIDNIGHTS = (
@@ -47,7 +47,7 @@ ticks = st.sampled_from([0, 0, 0, 0, -1, 1])
 moments = st.tuples(hours, st.sampled_from([0, 0, 0, 30]), ticks)
 happenings = st.tuples(
     st.integers(0, 1),
-    st.sampled_from([*MAKERS, "sent", "reply", "scheduled", "outcome", "outcome", "came"]),
+    st.sampled_from([*MAKERS, "sent", "reply", "scheduled", "outcome", "outcome", "came", "gone"]),
     moments,
     st.integers(0, 23),
 )
@@ -67,7 +67,7 @@ class History(RuleBasedStateMachine):
         self.midnight, self.chance = midnight.astimezone(UTC), Random(seed)
         self.tenants = [f"numbers-{uuid4().hex[:12]}", f"numbers-{uuid4().hex[:12]}"]
         self.numbers = count()
-        self.came: set[tuple[int, int]] = set()
+        self.versions: Counter[tuple[int, int]] = Counter()
         self.waiting: list[Told] = []
         self.stored: list[Told] = []
         self.outcomes: list[tuple[str, OutcomeRecorded]] = []
@@ -80,11 +80,15 @@ class History(RuleBasedStateMachine):
                 outcome = recorded_outcome(at, next(self.numbers))
                 self.outcomes.append((self.tenants[tenant], outcome))
                 self.tell(self.tenants[tenant], outcome, at)
-            elif name != "came":
+            elif name == "came":
+                self.versions[tenant, n % 4] += 1
+                came = arrived(at - timedelta(days=7 * (n % 3)), n % 4, self.versions[tenant, n % 4])
+                self.tell(self.tenants[tenant], came, at)
+            elif name != "gone":
                 self.tell(self.tenants[tenant], MAKERS[name](at, n), at)
-            elif (tenant, n % 4) not in self.came:
-                self.came.add((tenant, n % 4))
-                self.tell(self.tenants[tenant], arrived(at - timedelta(days=7 * (n % 3)), n % 4), at)
+            elif self.versions[tenant, n % 4]:
+                self.versions[tenant, n % 4] += 1
+                self.tell(self.tenants[tenant], withdrawn(at, n % 4, self.versions[tenant, n % 4]), at)
 
     @precondition(lambda self: self.outcomes)
     @rule(n=st.integers(0, 1000))

@@ -17,7 +17,7 @@ from contracts.aggregator.replay import Replay
 from contracts.aggregator.win_rates import Dimension, Order, TrendOfWinRates, View, WeeklyWinRates, WinRates
 from contracts.message import Event
 from contracts.taxonomy import Intent, OutcomeType
-from tests.aggregator.recorded import accepted, recorded, voided
+from tests.aggregator.recorded import accepted, changed, recorded, voided, withdrawn
 from tests.platform import Platform
 from tests.waiting import until
 
@@ -257,6 +257,26 @@ async def test_a_cohort_is_the_leads_that_came_and_matures_as_they_are_decided(p
     closed = await platform.caller.ask(tenant, TrendOfWinRates(weeks=4))
     assert [point.leads_entered for point in closed.points] == [1, 1]
     assert closed.first_week == trend.first_week == weeks[0]
+
+
+async def test_a_lead_that_was_withdrawn_is_in_no_cohort_until_it_comes_again(platform: Platform, tenant: str) -> None:
+    wrong, gone, stays = (accepted(source_key="wrong") for _ in range(3))
+    await store(platform, tenant, [wrong, gone, stays, changed(stays, 2, source_key="right")])
+    assert await rows(platform, tenant, view=View.COHORT) == [("wrong", "unknown", 3, 0, 0, 0, None)]
+    await store(platform, tenant, [withdrawn(wrong), withdrawn(gone)])
+    assert await rows(platform, tenant, view=View.COHORT) == [("wrong", "unknown", 1, 0, 0, 0, None)]
+    await store(
+        platform,
+        tenant,
+        [changed(wrong, 3, source_key="right"), changed(wrong, 4), recorded(WON, lead_id=wrong.lead_id)],
+    )
+    both = [("right", "unknown", 1, 0, 1, 0, 1.0), ("wrong", "unknown", 1, 0, 0, 0, None)]
+    assert await rows(platform, tenant, view=View.COHORT) == both
+    assert (await platform.caller.ask(tenant, Replay(), seconds=30)).differences == []
+    async with platform.sql() as sql:  # as if it had gone into the archive
+        await sql.execute("delete from aggregator.event where tenant_id = $1 and lead_id = $2", tenant, gone.lead_id)
+    await store(platform, tenant, [changed(gone, 3, source_key="late")])
+    assert await rows(platform, tenant, view=View.COHORT) == [("late", "unknown", 1, 0, 0, 0, None), *both]
 
 
 async def test_a_table_is_filtered_sorted_and_had_in_pages(platform: Platform, tenant: str) -> None:

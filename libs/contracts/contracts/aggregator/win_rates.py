@@ -48,7 +48,8 @@ class View(StrEnum):
     CLOSING = "closing"
     """Those with an outcome that occurred in it, by the attribution frozen into their outcomes."""
     COHORT = "cohort"
-    """Those that came in it, by the attribution they came with, whenever their outcomes occurred."""
+    """Those that came in it, by the attribution they came with, whenever their outcomes occurred; not those that were withdrawn with their
+    import, unless they came again."""
 
 
 class Order(StrEnum):

@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo
 from aggregator.kpis.domain_numbers import Counted, Part
 from contracts.aggregator.kpis import FUNNEL_DAYS, REPLY_RATE_DAYS, Kpi
 from contracts.gateway import TenantChanged
-from contracts.intake.leads import LeadAccepted
+from contracts.intake.imports import LeadWithdrawn
+from contracts.intake.leads import LeadAccepted, LeadUpdated
 from contracts.outcomes import OutcomeRecorded, OutcomeVoided
 from contracts.outreach import accounts, campaigns, replies, sending
 from contracts.taxonomy import UNKNOWN, OutcomeType
@@ -58,8 +59,9 @@ class Outcome(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """When a lead came, and by what."""
+    """When a lead came, or came again, with which version of it, and by what."""
 
+    version: int
     at: datetime
     source_key: str
     geo_key: str
@@ -72,7 +74,7 @@ class Fold:
     TYPES: Final = frozenset(
         message.topic.type
         for message in (
-            TenantChanged, LeadAccepted, OutcomeRecorded, OutcomeVoided,
+            TenantChanged, LeadAccepted, LeadUpdated, LeadWithdrawn, OutcomeRecorded, OutcomeVoided,
             accounts.SendingLimitSet, accounts.AutomationThrottled, accounts.AutomationResumed, accounts.CaptchaDetected,
             campaigns.CampaignCreated, campaigns.CampaignPaused, campaigns.CampaignResumed, campaigns.CampaignCompleted,
             campaigns.EnrollmentStarted, campaigns.EnrollmentEnded,
@@ -89,7 +91,9 @@ class Fold:
         self.outcomes: dict[str, Outcome] = {}
         """Every outcome recorded, whenever it occurred, by its id."""
         self.voided: set[str] = set()
-        self.arrivals: dict[str, Arrival] = {}
+        self._came: dict[str, Arrival] = {}
+        self._changed: dict[str, list[Arrival]] = defaultdict(list)
+        self._withdrawn: dict[str, int] = {}
         self._settings: dict[_Mark, str] = {}
         self._limits: dict[str, tuple[_Mark, int, str]] = {}
         self._automation: dict[str, tuple[_Mark, bool]] = {}
@@ -114,8 +118,12 @@ class Fold:
         elif kind == OutcomeVoided.topic.type:
             self.voided.add(event.body["outcome_id"])
         elif kind == LeadAccepted.topic.type:
-            came = datetime.fromisoformat(event.body["created_at"])
-            self.arrivals[event.body["lead_id"]] = Arrival(came, *_credit(event.body))
+            self._came[event.body["lead_id"]] = _arrival(event.body)
+        elif kind == LeadUpdated.topic.type:
+            self._changed[event.body["lead_id"]].append(_arrival(event.body))
+        elif kind == LeadWithdrawn.topic.type:
+            lead, version = event.body["lead_id"], event.body["version"]
+            self._withdrawn[lead] = max(version, self._withdrawn.get(lead, version))
         if event.occurred_at <= self._as_of:
             self._happened(event)
 
@@ -191,6 +199,15 @@ class Fold:
             body["lead_id"], body["type"], body["stage"], event.occurred_at,
             *_credit(body), None if value is None else Decimal(value), body.get("currency") or "",
         )  # fmt: skip
+
+    def arrivals(self) -> Iterator[tuple[str, Arrival]]:
+        """Each lead with how it came: one that was withdrawn as it came again, if it did."""
+        for lead in self._came.keys() | self._withdrawn.keys():
+            came = [self._came[lead]] if lead in self._came else []
+            if lead in self._withdrawn:
+                since = (each for each in (*came, *self._changed[lead]) if each.version > self._withdrawn[lead])
+                came = sorted(since)[:1]
+            yield from ((lead, each) for each in came)
 
     def numbers(self) -> dict[Part, Counted]:
         """Every number, by its parts."""
@@ -307,7 +324,7 @@ def win_rates_of(fold: Fold) -> dict[RateKey, WinRateCounts]:
         for by, key in (("source", outcome.source_key), ("geo", outcome.geo_key)):
             for name, week in ((f"win_rate by {by}", _monday(outcome.at)), (f"win_rate by {by}, all weeks", None)):
                 groups[RateKey(name, week, key, outcome.intent)].append((outcome.lead, outcome.type))
-    for lead, came in fold.arrivals.items():
+    for lead, came in fold.arrivals():
         for by, key in (("source", came.source_key), ("geo", came.geo_key)):
             cohort = groups[RateKey(f"win_rate by {by}, cohorts", _monday(came.at), key, came.intent)]
             cohort += [(lead, "came"), *became.get(lead, ())]
@@ -338,6 +355,10 @@ def _credit(body: Mapping[str, Any]) -> tuple[str, str, str]:
     credit = body.get("attribution") or {}
     source, geo, intent = (sys.intern(credit.get(name) or UNKNOWN) for name in ("source_key", "geo_key", "intent"))
     return source, geo, intent
+
+
+def _arrival(body: Mapping[str, Any]) -> Arrival:
+    return Arrival(body["version"], datetime.fromisoformat(body["created_at"]), *_credit(body))
 
 
 def _keep_last(of: dict[str, Any], key: str, new: tuple[Any, ...]) -> None:

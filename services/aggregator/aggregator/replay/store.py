@@ -12,7 +12,12 @@ from aggregator import locks
 from aggregator.kpis.domain_fold import Happened
 from aggregator.kpis.projecting import ITEMS_FROM_EVENTS, STANDING_FROM_EVENTS, STANDING_UNTIL
 from aggregator.win_rates.store import WEEKLY_FROM_OUTCOMES, refresh_weekly
-from aggregator.win_rates.store_projections import FOLDS
+from aggregator.win_rates.store_projections import (
+    ALL_WITHDRAWN,
+    ARRIVALS_AFTER_WITHDRAWAL,
+    ARRIVALS_FROM_EVENTS,
+    OUTCOMES_FROM_EVENTS,
+)
 from chassis.unit_of_work import UnitOfWork
 
 _AT_ONCE: Final = 500
@@ -24,16 +29,14 @@ _COMPARED: Final = {
     "weekly_win_rate": "and week not in (select week from stale_week where tenant_id = :tenant)"  # those are not shown
 }
 
+_EVENTS: Final = f"(select tenant_id, type, body from event where {_OF_MONTH}) as event"
+
 PROJECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
-    **{
-        table: (
-            fold.format(
-                table=f"replayed_{table}",
-                events=f"(select tenant_id, type, body from event where {_OF_MONTH}) as event",
-            ),
-        )
-        for table, fold in FOLDS.items()
-    },
+    "outcome": (OUTCOMES_FROM_EVENTS.format(table="replayed_outcome", events=_EVENTS),),
+    "arrival": (
+        ARRIVALS_FROM_EVENTS.format(table="replayed_arrival", events=_EVENTS),
+        ARRIVALS_AFTER_WITHDRAWAL.format(table="replayed_arrival", withdrawn=ALL_WITHDRAWN),
+    ),
     "weekly_win_rate": (
         WEEKLY_FROM_OUTCOMES.format(weekly="replayed_weekly_win_rate", outcome="replayed_outcome", which="true"),
     ),
