@@ -110,6 +110,26 @@ async def test_an_outcome_is_recorded_on_the_page_and_what_is_odd_about_it_is_sa
     ]  # fmt: skip
 
 
+async def test_an_outcome_says_what_it_was_credited_to_once_the_lead_has_changed(
+    agent: httpx.AsyncClient, busy: Tenancy
+) -> None:
+    named = {"source_id": uuid4().hex[:8], "intent": "seller"}
+    address = f"/t/{busy.name}/leads/{await new_lead(busy, **named)}"
+
+    async def recorded() -> bool:
+        return (await record(agent, address, "contacted")).status_code == 303
+
+    await until(recorded, what="the lead's arrival at outcomes")
+    assert "Credited to" not in (await agent.get(address)).text
+    await new_lead(busy, **named, source="Billboard")
+
+    async def said() -> bool:
+        return "Credited to open_house, dublin_oh, seller" in text((await agent.get(address)).text, "outcomes")
+
+    await until(said, what="the change's arrival at outcomes")
+    assert "now it would be billboard, dublin_oh, seller" in text((await agent.get(address)).text, "outcomes")
+
+
 async def test_what_the_sequence_rules_block_is_said_in_the_form_and_an_admin_may_record_it_with_a_reason(
     agent: httpx.AsyncClient, admin: httpx.AsyncClient, busy: Tenancy
 ) -> None:

@@ -311,7 +311,8 @@ async def _show(
             _settings(request, principal.tenant),
             ask.part(Scope.OUTCOMES_READ, LeadState(lead_id=lead_id)),
             ask.part(
-                Scope.OUTCOMES_READ, OutcomeHistory(lead_id=lead_id, limit=OUTCOMES_SHOWN, cursor=opened.outcomes)
+                Scope.OUTCOMES_READ,
+                OutcomeHistory(lead_id=lead_id, limit=OUTCOMES_SHOWN, cursor=opened.outcomes, attribution_now=True),
             ),
             ask.part(Scope.LEADS_READ, GetLeadStatus(lead_id=lead_id)),
         ),
