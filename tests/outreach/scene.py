@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from chassis.received import encode
 from contracts.intake.leads import LeadAccepted, LeadUpdated, SubmitLeadNow
-from contracts.message import Envelope
+from contracts.message import Envelope, Event
 from contracts.outreach.accounts import AccountView, NewAccountSettings, SetAccount
 from contracts.outreach.campaigns import (
     CampaignView,
@@ -174,8 +174,8 @@ async def new_lead(platform: Platform, tenant: str, **fields: Any) -> UUID:
     return lead_id
 
 
-async def arrive(platform: Platform, tenant: str, leads: Sequence[LeadAccepted | LeadUpdated]) -> None:
-    """Publish the leads as intake, and wait until outreach has handled them."""
+async def arrive(platform: Platform, tenant: str, leads: Sequence[Event]) -> None:
+    """Publish leads, or other news of them, as intake, and wait until outreach has handled them."""
     ids = []
     async with platform.connect("intake") as intake:
         for each in leads:

@@ -6,8 +6,10 @@ from uuid import uuid4
 import pytest
 
 from chassis.keys import tenant_keys
+from contracts.intake.imports import LeadWithdrawn
 from contracts.message import PLATFORM, ProblemCode, ProblemError
 from contracts.operations import RotateKeys, RunJob
+from contracts.outreach.campaigns import Audience
 from contracts.outreach.people import (
     ContactStatus,
     GetContact,
@@ -16,7 +18,7 @@ from contracts.outreach.people import (
     SuppressionReason,
     Unsuppress,
 )
-from contracts.taxonomy import Channel, Fault
+from contracts.taxonomy import Channel, Fault, Tier
 from outreach.providers.protocol import Outgoing, Receipt, RefusedError
 from tests.outreach.campaigns.test_merged import gone, stands
 from tests.outreach.scene import Gate, account, arrive, campaign, count, events, lead, messages, outreach
@@ -49,6 +51,41 @@ async def test_a_person_who_is_suppressed_is_contacted_by_no_lead_of_theirs(plat
         assert len(gate.handed) == 1
         contact = await platform.caller.ask(tenant, GetContact(lead_id=other.lead_id))
         assert (contact.status, contact.eligible_for_outreach) == (ContactStatus.SUPPRESSED, False)
+
+
+async def test_who_is_withdrawn_and_comes_again_is_suppressed_and_rests_as_before(
+    platform: Platform, tenant: str
+) -> None:
+    asked, contacted = lead(), lead(tier="A")
+    async with outreach(platform, tenant):
+        await account(platform, tenant)
+        await arrive(platform, tenant, [asked, contacted])
+        order = Suppress(lead_id=asked.lead_id, reason=SuppressionReason.REQUEST, note="Asked by telephone.")
+        entry = await platform.caller.ask(tenant, order)
+        await campaign(platform, tenant, audience=Audience(tier=Tier.A))
+        await until(lambda: count(platform, tenant, "sent"))
+
+        run = {"run_id": uuid4(), "version": 2, "occurred_at": datetime.now(UTC)}
+        withdrawn = [LeadWithdrawn(lead_id=o.lead_id, person_id=o.person_id, **run) for o in (asked, contacted)]
+        await arrive(platform, tenant, withdrawn)
+        for one in (asked, contacted):
+            view = await platform.caller.ask(tenant, GetContact(lead_id=one.lead_id))
+            assert (view.status, view.channels) == (ContactStatus.ERASED, [])
+
+        again = [lead(each.lead_id, version=3, email_token=each.email_token) for each in (asked, contacted)]
+        await arrive(platform, tenant, again)
+        second = await campaign(platform, tenant)
+
+        async def both_kept() -> bool:
+            mine = [m for m in await messages(platform, tenant) if m["campaign_id"] == second.campaign_id]
+            kept = {m["lead_id"]: (m["state"], m["reason"] or m["waiting_for"]) for m in mine}
+            return kept == {asked.lead_id: ("skipped", "do_not_contact"), contacted.lead_id: ("queued", "sixty_days")}
+
+        await until(both_kept, what="neither is contacted")
+        (known,) = (await platform.caller.ask(tenant, ListSuppressions(lead_id=asked.lead_id))).suppressions
+        assert known == entry
+        view = await platform.caller.ask(tenant, GetContact(lead_id=contacted.lead_id))
+        assert view.status is ContactStatus.RESTING
 
 
 async def test_the_ledger_is_kept_and_an_entry_can_be_ended_but_a_complaint_never(

@@ -51,7 +51,11 @@ async def keep_leads(uow: UnitOfWork, received: Sequence[Received[domain_lead.Le
 
 
 async def forget_leads(uow: UnitOfWork, received: Sequence[Received[LeadErased | LeadWithdrawn]]) -> None:
-    """Nobody can be reached any more by way of a lead that was erased or withdrawn, and no message to it is begun."""
+    """Nobody can be reached any more by way of a lead that was erased or withdrawn, and no message to it is begun.
+
+    Who was erased is refused by intake when they come again, and forgotten here. Who was withdrawn may come again: that they are not to be
+    contacted, or were lately, stays known.
+    """
     tenants = {message.tenant for message in received}
     await locks.leads_arrive(uow, tenants)
     await locks.stop_messages(uow, tenants)
@@ -60,9 +64,9 @@ async def forget_leads(uow: UnitOfWork, received: Sequence[Received[LeadErased |
         before = await store.forget(uow, tenant, gone.lead_id, gone.version)
         sequences = await store_enrollments.going_on(uow, tenant, [gone.lead_id])
         stopped = await stop(uow, tenant, sequences, EnrollmentEnd.ERASED, cause=message.envelope)
-        await people.forget_names(uow, tenant, before["names"])
         await replies.forget_words(uow, tenant, gone.lead_id)
         if isinstance(gone, LeadErased):
+            await people.forget_names(uow, tenant, before["names"])
             dropped = {"contact_channels": len(before["channels"]), "queued_messages": stopped}
             answer = PersonalDataDropped(erasure_id=gone.erasure_id, lead_id=gone.lead_id, dropped=dropped)
             uow.publish(tenant, answer, message.envelope)
