@@ -139,6 +139,25 @@ async def test_a_reply_that_comes_again_changes_nothing(platform: Platform, tena
     assert len(await events(platform, tenant, "reply_received")) == 1
 
 
+async def test_a_service_may_call_a_reply_and_the_reports_of_its_message_alike(
+    platform: Platform, tenant: str, outbox: Outbox
+) -> None:
+    (message,) = await sent(platform, tenant)
+    about: dict[str, Any] = {"message_id": message, "source_key": "sms-0c41"}
+
+    for _ in range(2):
+        await platform.caller.ask(tenant, ReportDelivery(**about, delivered=True))
+        await platform.caller.ask(tenant, ReportDelivery(**about, delivered=False, fault=Fault.TRANSIENT))
+        await platform.caller.ask(tenant, ReportComplaint(**about))
+        reply = await answer(platform, tenant, message, "Not interested.", key="sms-0c41")
+
+    assert reply.reply_class is ReplyClass.NOT_INTERESTED
+    reported = [event["delivered"] for event in await events(platform, tenant, "delivery_reported")]
+    assert reported == [True, False]
+    for name in ("complaint_received", "reply_received"):
+        assert len(await events(platform, tenant, name)) == 1
+
+
 async def test_what_the_rules_are_not_sure_of_is_a_persons_to_read(
     platform: Platform, tenant: str, outbox: Outbox
 ) -> None:

@@ -13,7 +13,7 @@ from contracts.values import NO_NUL, Actor, Moment, Slug
 MOST_MAIL_BYTES = 512 * 1024
 """The largest mail that is taken; what it says stands at its beginning, and what is attached to it is nobody's business here."""
 SourceKey = Annotated[str, Field(min_length=1, max_length=500, pattern=NO_NUL, examples=["sms-0c41"])]
-"""What the service it came by calls it; what comes a second time under the same key changes nothing."""
+"""What the service it came by calls it; the same (a reply, a delivery, a failure, a complaint) under the same key changes nothing."""
 
 
 class _AboutMessage(Event):

@@ -79,9 +79,11 @@ class Handlers:
     ) -> messages.DeliveryTaken:
         tenant, given = request.tenant, request.body
         await _message(uow, tenant, given.message_id, given.account_id)
+        # Services name what they report by what they call the message: one that was delivered may come back all the same, or be answered.
+        key = f"service-{'delivered' if given.delivered else 'failed'}:{given.source_key}"
         await taking.take_delivery(
-            uow, tenant, given.message_id, f"service:{given.source_key}", delivered=given.delivered, reason=given.reason,
-            fault=given.fault, cause=request.envelope,
+            uow, tenant, given.message_id, key, delivered=given.delivered, reason=given.reason, fault=given.fault,
+            cause=request.envelope,
         )  # fmt: skip
         return messages.DeliveryTaken(message_id=given.message_id)
 
@@ -90,7 +92,8 @@ class Handlers:
     ) -> messages.DeliveryTaken:
         tenant, given = request.tenant, request.body
         await _message(uow, tenant, given.message_id, given.account_id)
-        await taking.take_complaint(uow, tenant, given.message_id, f"service:{given.source_key}", request.envelope)
+        key = f"service-complaint:{given.source_key}"
+        await taking.take_complaint(uow, tenant, given.message_id, key, request.envelope)
         return messages.DeliveryTaken(message_id=given.message_id)
 
     async def list_replies(self, uow: UnitOfWork, request: Received[messages.ListReplies]) -> messages.ReplyPage:
