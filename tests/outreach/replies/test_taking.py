@@ -240,6 +240,37 @@ async def test_who_is_out_of_office_is_waited_for(platform: Platform, tenant: st
     assert verdict.opens_at == datetime(back.year, back.month, back.day, tzinfo=UTC)
 
 
+async def test_a_person_corrects_until_when_somebody_is_waited_for(
+    platform: Platform, tenant: str, outbox: Outbox
+) -> None:
+    today = datetime.now(UTC).date()
+    (message,) = await sent(platform, tenant)
+    reply = await answer(platform, tenant, message, f"I am out of the office until {today + timedelta(days=300)}.")
+    after = await second_step(platform, tenant, (await enrollment(platform, message))["enrollment_id"])
+    async with platform.sql() as sql:
+        # As if three days had passed.
+        await sql.execute("update outreach.send_queue set due_at = now() where message_id = $1", after["message_id"])
+        await sql.execute("update outreach.lane set ready_at = now() where tenant_id = $1", tenant)
+
+    async def waits() -> bool:
+        (kept,) = [row for row in await messages(platform, tenant) if row["message_id"] == after["message_id"]]
+        return kept["waiting_for"] == "replied"
+
+    await until(waits, what="the follow-up waits for the person")
+    said: dict[str, Any] = {"reply_id": reply.reply_id, "actor": "user:7"}
+    away = ClassifyReply(**said, reply_class=ReplyClass.OUT_OF_OFFICE, returns_on=today + timedelta(days=30))
+    await platform.caller.ask(tenant, away)
+    assert (await enrollment(platform, message))["paused_until"].date() == today + timedelta(days=30)
+
+    await platform.caller.ask(tenant, ClassifyReply(**said, reply_class=ReplyClass.AUTO_REPLY))
+
+    await until(lambda: second_is(platform, tenant, after["message_id"], "sent"), what="the follow-up leaves")
+
+
+async def second_is(platform: Platform, tenant: str, message: UUID, state: str) -> bool:
+    return (message, state) in {(row["message_id"], row["state"]) for row in await messages(platform, tenant)}
+
+
 async def test_who_wants_to_be_left_alone_is(platform: Platform, tenant: str, outbox: Outbox) -> None:
     (message,) = await sent(platform, tenant)
 

@@ -219,7 +219,7 @@ class ListReplies(Request[ReplyPage]):
 class ClassifyReply(Request[ReplyView]):
     """Say what a reply says, as somebody who has read it; it is acted on.
 
-    What was stopped by what it seemed to say stays stopped.
+    What was stopped by what it seemed to say stays stopped; who was waited for is waited for as it is said now.
     """
 
     topic: ClassVar = Topic("outreach", Kind.REQUEST, "classify_reply")

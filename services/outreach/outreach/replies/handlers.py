@@ -113,6 +113,8 @@ class Handlers:
         await locks.stop_messages(uow, [tenant])
         reply = await _reply(uow, tenant, said.reply_id, lock=True)
         row = await _message(uow, tenant, reply["message_id"])
+        if reply["reply_class"] == ReplyClass.OUT_OF_OFFICE:
+            await taking.wait_no_longer(uow, tenant, row, reply["received_at"], reply["returns_on"])
         await store.classify(
             uow, tenant, said.reply_id, said.model_dump(include={"reply_class", "returns_on", "actor"})
         )

@@ -117,6 +117,18 @@ async def pause(uow: UnitOfWork, tenant: str, enrollments: Collection[UUID], unt
     )  # fmt: skip
 
 
+async def go_on(uow: UnitOfWork, tenant: str, enrollments: Collection[UUID], until: datetime) -> list[UUID]:
+    """Have sequences that wait until then wait no longer; returns their leads."""
+    rows = await uow.execute(
+        """update enrollment set paused_until = null
+           where tenant_id = :tenant and enrollment_id = any (cast(:enrollments as uuid[])) and ended_at is null
+                 and paused_until = :until
+           returning lead_id""",
+        tenant=tenant, enrollments=list(enrollments), until=until,
+    )  # fmt: skip
+    return list(rows.scalars())
+
+
 async def colleagues(uow: UnitOfWork, tenant: str, campaign_id: UUID, company: str) -> list[UUID]:
     """The sequences of a campaign that go on for leads of a company, however it is written."""
     rows = await uow.execute(

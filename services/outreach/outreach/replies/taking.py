@@ -21,7 +21,7 @@ from contracts.message import Envelope, ProblemCode, ProblemError
 from contracts.outreach import replies as messages
 from contracts.outreach.campaigns import EnrollmentEnd
 from contracts.outreach.people import SuppressionReason
-from contracts.outreach.sending import SendState
+from contracts.outreach.sending import Gate, SendState
 from contracts.taxonomy import CHANNEL_OF, Fault, ReplyClass, SendKind
 from outreach import locks
 from outreach.accounts import judging
@@ -30,7 +30,7 @@ from outreach.people import store as people
 from outreach.people.suppressing import suppress_person
 from outreach.replies import store
 from outreach.replies.domain_classify import Classification, classify
-from outreach.sending import store_enrollments, store_queue
+from outreach.sending import store_enrollments, store_queue, store_waiting
 from outreach.sending.facts import campaign_settings
 from outreach.sending.queueing import stop
 from outreach.sending.recording import Result, record
@@ -122,8 +122,7 @@ async def act(
         return
     concerned = await _concerned(uow, tenant, row)
     if reply_class is ReplyClass.OUT_OF_OFFICE:
-        back = datetime.combine(returns_on, time(), _zone(row)).astimezone(UTC) if returns_on else received_at + ABSENCE
-        await store.pause(uow, tenant, concerned, back)
+        await store.pause(uow, tenant, concerned, _back(row, received_at, returns_on))
         return
     await store.replied(uow, tenant, row["enrollment_id"], received_at)
     if reply_class is ReplyClass.UNSUBSCRIBE:
@@ -139,6 +138,17 @@ async def stop_person(uow: UnitOfWork, tenant: str, row: RowMapping, cause: Enve
     """End the sequence of a message, and every other that holds its person, as after a person's answer. Needs `locks.stop_messages`."""
     concerned = await _concerned(uow, tenant, row)
     await stop(uow, tenant, concerned, EnrollmentEnd.REPLIED, cause=cause, actor=actor)
+
+
+async def wait_no_longer(
+    uow: UnitOfWork, tenant: str, row: RowMapping, received_at: datetime, returns_on: date | None
+) -> None:
+    """Take back that the person of a message is waited for because of an out of office. Needs `locks.stop_messages`."""
+    # What is being claimed is just about to wait for them.
+    await locks.accounts_change(uow, tenant)
+    concerned = await _concerned(uow, tenant, row)
+    leads = await store.go_on(uow, tenant, concerned, _back(row, received_at, returns_on))
+    await store_waiting.look_again(uow, [(tenant, lead) for lead in leads], [Gate.REPLIED])
 
 
 async def _concerned(uow: UnitOfWork, tenant: str, row: RowMapping) -> list[UUID]:
@@ -240,6 +250,11 @@ def _verdict(
     return messages.ReplyClassified(
         **about, reply_id=reply_id, reply_class=found.reply_class, returns_on=found.returns_on
     )
+
+
+def _back(row: RowMapping, received_at: datetime, returns_on: date | None) -> datetime:
+    """Until when somebody who is out of office is waited for."""
+    return datetime.combine(returns_on, time(), _zone(row)).astimezone(UTC) if returns_on else received_at + ABSENCE
 
 
 def _zone(row: RowMapping) -> ZoneInfo:
