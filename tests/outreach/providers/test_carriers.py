@@ -31,6 +31,7 @@ from outreach.providers.carriers import Carriers, Mailbox
 from outreach.providers.protocol import AwayError, LaterError
 from outreach.providers.sandbox import Sandbox
 from tests.intake.enrichment.web import Answer, Asked, Web
+from tests.outreach.providers.sink import Answer as SinkAnswer
 from tests.outreach.providers.sink import Sink, outgoing
 from tests.outreach.providers.test_mail import RSA, pem, published
 from tests.outreach.scene import account, campaign, events, messages
@@ -118,35 +119,44 @@ async def test_without_its_key_nothing_leaves_unsigned(
         assert sink.taken == []
 
 
-async def test_a_host_that_is_not_public_is_not_reached(platform: Platform, tenant: str) -> None:
-    async with Sink().listening() as sink, platform.running("intake"), build(platform.settings("outreach")).running():
-        await platform.introduce(tenant, "intake", "outreach")
-        saved = await platform.caller.ask(
-            tenant, SaveTemplate(name="hello", kind=SendKind.EMAIL, subject="A", body="B", actor="user:1")
-        )
-        await new_lead(platform, tenant, email="ada@example.com")
-        sales = await account(platform, tenant)
-        server = NewSmtpServer(host="127.0.0.1", port=sink.port, security=SmtpSecurity.NONE)
-        await platform.caller.ask(
-            tenant, SetAccount(account_id=sales.account_id, transport=Transport.SMTP, smtp=server)
-        )
-        await campaign(platform, tenant, NewStep(variants=(NewVariant(template_id=saved.template_id),)))
+@pytest.mark.parametrize(
+    ("answers", "reason"), [(None, "not_allowed"), ({"MAIL": "530 5.7.0 Authentication required"}, "login_failed")]
+)
+async def test_what_an_account_is_set_up_with_wrongly_is_no_messages_end(
+    platform: Platform, tenant: str, monkeypatch: pytest.MonkeyPatch, answers: dict[str, SinkAnswer] | None, reason: str
+) -> None:
+    """A host that is not public, which is not reached; or a server that does not let the account in."""
+    async with Sink(answers or {}).listening() as sink:
+        if answers:
+            monkeypatch.setenv("LEADLOOP_PROVIDER_HOSTS", f"127.0.0.1:{sink.port}")
+        async with platform.running("intake"), build(platform.settings("outreach")).running():
+            await platform.introduce(tenant, "intake", "outreach")
+            saved = await platform.caller.ask(
+                tenant, SaveTemplate(name="hello", kind=SendKind.EMAIL, subject="A", body="B", actor="user:1")
+            )
+            await new_lead(platform, tenant, email="ada@example.com")
+            sales = await account(platform, tenant)
+            server = NewSmtpServer(host="127.0.0.1", port=sink.port, security=SmtpSecurity.NONE)
+            await platform.caller.ask(
+                tenant, SetAccount(account_id=sales.account_id, transport=Transport.SMTP, smtp=server)
+            )
+            await campaign(platform, tenant, NewStep(variants=(NewVariant(template_id=saved.template_id),)))
 
-        async def kept() -> bool:
-            return [message["waiting_for"] for message in await messages(platform, tenant)] == ["not_allowed"]
+            async def kept() -> bool:
+                return [message["waiting_for"] for message in await messages(platform, tenant)] == [reason]
 
-        await until(kept)
-        (message,) = await messages(platform, tenant)
-        assert (message["state"], message["tries"]) == ("queued", 0), "an operator's mistake ends no sequence"
-        (event,) = await events(platform, tenant, "automation_throttled")
-        assert (event["account_id"], event["reason"]) == (str(sales.account_id), "not_allowed")
-        view = (await platform.caller.ask(tenant, ExplainAccount(account_id=sales.account_id))).account
-        assert view.health == 100
-        assert sink.connections == 0
-        order = SetAccount(account_id=sales.account_id, transport=Transport.SANDBOX, sandbox=NewSandbox(refuses=0))
-        await platform.caller.ask(tenant, order)
-        await platform.caller.ask(tenant, ResumeAccount(account_id=sales.account_id))
-        await until(lambda: ended(platform, tenant, 1), what="once it is put right and resumed it goes on at once")
+            await until(kept)
+            (message,) = await messages(platform, tenant)
+            assert (message["state"], message["tries"]) == ("queued", 0), "an operator's mistake ends no sequence"
+            (event,) = await events(platform, tenant, "automation_throttled")
+            assert (event["account_id"], event["reason"]) == (str(sales.account_id), reason)
+            view = (await platform.caller.ask(tenant, ExplainAccount(account_id=sales.account_id))).account
+            assert view.health == 100
+            assert bool(sink.connections) is bool(answers)
+            order = SetAccount(account_id=sales.account_id, transport=Transport.SANDBOX, sandbox=NewSandbox(refuses=0))
+            await platform.caller.ask(tenant, order)
+            await platform.caller.ask(tenant, ResumeAccount(account_id=sales.account_id))
+            await until(lambda: ended(platform, tenant, 1), what="once it is put right and resumed it goes on at once")
 
 
 async def test_a_linkedin_message_leaves_by_the_service_of_its_account(

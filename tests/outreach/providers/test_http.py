@@ -26,6 +26,7 @@ from outreach.providers.protocol import (
     LaterError,
     Receipt,
     RefusedError,
+    SetupError,
     UnansweredError,
 )
 from tests.intake.enrichment.test_http_provider import certified
@@ -172,7 +173,6 @@ async def test_a_refusal_has_its_reason_and_its_fault(
 @pytest.mark.parametrize(
     ("answer", "reason", "seconds", "throttled"),
     [
-        (Answer(status=401), "not_allowed", None, False),
         (Answer({"reason": "seat_expired"}, status=403), "not_allowed", None, False),
         (Answer(status=429), "rate_limited", None, True),
         (Answer({"reason": "weekly_limit"}, status=429, headers={"Retry-After": "90"}), "weekly_limit", 90, True),
@@ -192,6 +192,11 @@ async def test_what_may_be_sent_later_is(
     assert type(later) is LaterError
     assert (later.reason, later.seconds, later.throttled) == (reason, seconds, throttled)
     assert web.paths() == ["/send"]  # no redirect is followed
+
+
+async def test_a_service_that_does_not_know_the_signature_has_the_account_wait(web: Web) -> None:
+    later = await failure(web, Answer(status=401))
+    assert (type(later), str(later)) == (SetupError, "not_allowed")
 
 
 async def test_a_date_says_as_well_when_to_come_again(web: Web) -> None:

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from contracts.taxonomy import Fault
-from outreach.providers.protocol import AwayError, LaterError, NotSentError, RefusedError, UnansweredError
+from outreach.providers.protocol import AwayError, LaterError, NotSentError, RefusedError, SetupError, UnansweredError
 from tests.outreach.providers.sink import Sink, outgoing, smtp_to
 from tests.waiting import until
 
@@ -145,7 +145,7 @@ REFUSALS = [
     ("EHLO", "550 5.7.1 go away", LaterError, "refused", False),
     ("MAIL", "553 5.7.1 Sender address rejected: not owned by user", RefusedError, "sender_refused", Fault.POLICY),
     ("MAIL", "550 5.1.1 user unknown", RefusedError, "sender_refused", Fault.POLICY),
-    ("MAIL", "530 5.7.0 Authentication required", LaterError, "login_failed", False),
+    ("MAIL", "530 5.7.0 Authentication required", SetupError, "login_failed", True),
     ("MAIL", "550 5.4.5 Daily user sending limit exceeded", LaterError, "rate_limited", True),
     ("MAIL", "421 4.3.2 shutting down", AwayError, "system_unavailable", False),
     ("RCPT", "550 5.1.1 user unknown", RefusedError, "mailbox_unknown", Fault.RECIPIENT),

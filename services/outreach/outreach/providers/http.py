@@ -220,7 +220,9 @@ def _judge(response: httpx.Response, said: dict[str, Any]) -> Receipt:
         raise CaptchaError
     if 200 <= status < 300 or status == 409:  # A conflict is with the same message, which was handed over before.
         return Receipt(_reference(said))
-    if status in (401, 403):
+    if status == 401:  # It knows nobody by this signature (RFC 9110, 15.5.2), whatever the message.
+        raise SetupError("not_allowed")
+    if status == 403:
         raise LaterError("not_allowed")
     if status == 429 or (status == 503 and "retry-after" in response.headers):
         usual = "rate_limited" if status == 429 else "unavailable"

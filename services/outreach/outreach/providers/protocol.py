@@ -107,7 +107,8 @@ class AwayError(LaterError):
 
 
 class SetupError(LaterError):
-    """The provider was not asked: what the account is set up with cannot be used, until a person has put it right. The account waits."""
+    """What the account is set up with cannot be used, until a person has put it right: the provider was not asked, or let nobody in. The
+    account waits."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, _UNTIL_LOOKED_AT_AGAIN, throttled=True)

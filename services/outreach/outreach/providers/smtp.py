@@ -20,7 +20,7 @@ from contracts.taxonomy import Fault
 from outreach.bounces import domain_bounce
 from outreach.providers.dkim import Signer
 from outreach.providers.mail import Mail, compose
-from outreach.providers.protocol import AwayError, LaterError, NotSentError, Outgoing, Receipt, RefusedError
+from outreach.providers.protocol import AwayError, LaterError, NotSentError, Outgoing, Receipt, RefusedError, SetupError
 from outreach.providers.smtp_connection import Connection, LostError, RepliedError
 
 
@@ -89,6 +89,8 @@ _CLOSING = 421
 """The server closes the connection, whatever it was asked (RFC 5321, 4.2.3)."""
 _OF_THE_ACCOUNT = frozenset({"rate_limited", "account_blocked", "login_failed", "tls_required"})
 """Reasons that pass by when the account is rested or put right. The message is not to be lost meanwhile."""
+_OF_ITS_SETUP = frozenset({"login_failed", "tls_required"})
+"""Those of them that are no message's fault where they are said before a recipient is named, and that only a person puts right."""
 _REFERENCE = re.compile(
     r"queued as ([\w.-]{4,100})|\bid=([\w.-]{4,100})|internalid=(\d{4,40})|^(?:2\.\d\.\d )?ok:? +(?:\d{10} +)?([\w.-]{8,100})",
     re.IGNORECASE,
@@ -195,6 +197,8 @@ class Smtp:
         except RepliedError as replied:
             # Said to whoever connects: it says nothing of this message.
             bounce = domain_bounce.of_reply(replied.reply.code, replied.reply.message, to_recipient=False)
+            if bounce.reason in _OF_ITS_SETUP:
+                raise SetupError(bounce.reason) from None
             throttled = bounce.fault is Fault.REPUTATION
             later = AwayError if bounce.fault is Fault.TRANSIENT else LaterError
             raise later(bounce.reason, bounce.seconds, throttled=throttled) from None
@@ -223,6 +227,8 @@ class Smtp:
 
 def _not_sent(reply: SMTPResponse, *, to_recipient: bool) -> NotSentError:
     bounce = domain_bounce.of_reply(reply.code, reply.message, to_recipient=to_recipient)
+    if bounce.reason in _OF_ITS_SETUP and not to_recipient:
+        return SetupError(bounce.reason)
     if not bounce.permanent or bounce.fault is Fault.TRANSIENT or bounce.reason in _OF_THE_ACCOUNT:
         later = AwayError if reply.code == _CLOSING and bounce.reason == "system_unavailable" else LaterError
         return later(bounce.reason, bounce.seconds, throttled=bounce.fault is Fault.REPUTATION)
