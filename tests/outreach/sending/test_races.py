@@ -16,7 +16,9 @@ from contracts.outreach.people import GetContact, ListSuppressions, Suppress, Un
 from contracts.outreach.sending import ExplainMessage, SendState, SettleMessage, SkipMessage
 from outreach import locks
 from outreach.accounts import handlers as accounts
+from outreach.sending import store_queue
 from outreach.sending.claiming import Claimed, claim
+from outreach.sending.domain_gates import REST
 from outreach.sending.leaving import begin
 from outreach.sending.recording import Result, record
 from outreach.upkeep import look_after_accounts
@@ -276,3 +278,29 @@ async def test_who_stops_one_tenants_messages_holds_up_nobody_elses(
 
 async def _count_is(platform: Platform, tenant: str, state: str, number: int) -> bool:
     return await count(platform, tenant, state) == number
+
+
+@pytest.mark.usefixtures("by_hand")
+async def test_who_cannot_be_had_by_every_name_rests_by_the_others(
+    platform: Platform, database: Database, tenant: str
+) -> None:
+    one = lead()
+    async with outreach(platform, tenant):
+        await arrive(platform, tenant, [one])
+        await campaign(platform, tenant)
+        await until(lambda: queued(platform, tenant, 1))
+    (message,) = await messages(platform, tenant)
+    names, mine = [f"person:{one.lead_id}", f"email:{one.email_token}"], message["enrollment_id"]
+    async with platform.sql() as sql:
+        # As if another system had sent the first message of the sequence, and another sequence had the person by their id.
+        await sql.execute("update outreach.enrollment set holds = false where enrollment_id = $1", mine)
+        await sql.execute("update outreach.hold set enrollment_id = $1 where name = $2", uuid4(), names[0])
+        before = "update outreach.hold set lasts = false, last_sent_at = now() - interval '10 days' where name = $1"
+        await sql.execute(before, names[1])
+    async with database.begin(tenant) as uow:
+        assert await store_queue.take_holds(uow, [(tenant, mine, names)], REST) == set()
+        rows = await uow.execute(
+            "select lasts, last_sent_at is not null as rests from hold where tenant_id = :tenant order by lasts",
+            tenant=tenant,
+        )
+        assert [tuple(row) for row in rows] == [(False, True), (True, False)]

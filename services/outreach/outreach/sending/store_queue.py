@@ -211,10 +211,15 @@ async def take_holds(
     whole = {enrollment for _, enrollment, names in enrollments if got.get(enrollment) == len(set(names))}
     tenants = [tenant for tenant, enrollment, _ in enrollments]
     if partly := [enrollment for enrollment in got if enrollment not in whole]:
+        # What was sent to their persons lately, by another system as theirs, goes on counting.
         await uow.execute(
-            """delete from hold where tenant_id = any (cast(:tenants as text[]))
-                 and enrollment_id = any (cast(:enrollments as uuid[]))""",
-            tenants=list(set(tenants)), enrollments=partly,
+            """with resting as (
+                   update hold set lasts = false where tenant_id = any (cast(:tenants as text[]))
+                     and enrollment_id = any (cast(:enrollments as uuid[])) and last_sent_at > :rested
+               )
+               delete from hold where tenant_id = any (cast(:tenants as text[]))
+                 and enrollment_id = any (cast(:enrollments as uuid[])) and (last_sent_at is null or last_sent_at <= :rested)""",
+            tenants=list(set(tenants)), enrollments=partly, rested=uow.now - rest,
         )  # fmt: skip
     if whole:
         await uow.execute(
