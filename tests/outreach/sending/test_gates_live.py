@@ -186,6 +186,27 @@ async def test_an_account_that_is_paused_or_removed_sends_nothing(platform: Plat
         ]
 
 
+async def test_who_is_new_is_sent_nothing_from_a_paused_account_while_there_is_another(
+    platform: Platform, tenant: str
+) -> None:
+    known, new = lead(), [lead() for _ in range(8)]
+    async with outreach(platform, tenant, open_gate(tenant)):
+        paused = await account(platform, tenant)
+        await campaign(platform, tenant)
+        await arrive(platform, tenant, [known])
+        await until(lambda: reached(platform, tenant, sent=1))
+        other = await account(platform, tenant)
+        await platform.caller.ask(tenant, PauseAccount(account_id=paused.account_id))
+        await arrive(platform, tenant, new)
+        await until(lambda: reached(platform, tenant, sent=1 + len(new)))
+        await campaign(platform, tenant)
+        await until(lambda: reached(platform, tenant, queued=1 + len(new)))
+        told = await messages(platform, tenant)
+    of_known = {message["account_id"] for message in told if message["lead_id"] == known.lead_id}
+    of_others = {message["account_id"] for message in told if message["lead_id"] != known.lead_id}
+    assert (of_known, of_others) == ({paused.account_id}, {other.account_id})
+
+
 async def test_a_removed_account_may_send_nothing_and_a_draft_campaign_is_told_as_one(
     platform: Platform, tenant: str
 ) -> None:

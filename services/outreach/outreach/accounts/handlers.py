@@ -155,7 +155,7 @@ async def give_accounts(uow: UnitOfWork, tenant: str) -> int:
     senders = await store_entries.senders(uow, [tenant])
     found: dict[UUID, UUID] = {}
     for message_id, kind, rotation_set, person in await store_entries.without_account(uow, tenant, _AT_ONCE):
-        account = sender_of(senders[tenant, CHANNEL_OF[kind], rotation_set], None, person)
+        account = sender_of(senders[tenant, CHANNEL_OF[kind], rotation_set].able, person)
         assert account
         found[message_id] = account
     if found:

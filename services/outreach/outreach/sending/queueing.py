@@ -58,9 +58,10 @@ async def enqueue(uow: UnitOfWork, entries: Sequence[Entry]) -> list[dict[str, A
     before = await store_entries.last_senders(uow, [(e.tenant, e.lead_id) for e in entries if e.account_id is None])
     rows = []
     for entry in entries:
-        able = senders.get((entry.tenant, CHANNEL_OF[entry.kind], entry.rotation_set), [])
+        theirs = senders.get((entry.tenant, CHANNEL_OF[entry.kind], entry.rotation_set), store_entries.Senders())
         usual = entry.account_id or before.get((entry.tenant, entry.lead_id, CHANNEL_OF[entry.kind]))
-        rows.append(_row(uow, replace(entry, account_id=sender_of(able, usual, entry.person))))
+        account_id = usual if usual in theirs.usual else sender_of(theirs.able, entry.person)
+        rows.append(_row(uow, replace(entry, account_id=account_id)))
     await store_entries.insert(uow, rows)
     await store_entries.make_lanes(uow, rows)
     await store_queue.note(uow, rows, "queued", [None] * len(rows))
@@ -72,14 +73,12 @@ async def enqueue(uow: UnitOfWork, entries: Sequence[Entry]) -> list[dict[str, A
     return rows
 
 
-def sender_of(able: Sequence[UUID], usual: UUID | None, person: str) -> UUID | None:
-    """The account for a message: the usual one while it can send, else one by the person; none if there is none.
+def sender_of(able: Sequence[UUID], person: str) -> UUID | None:
+    """The account for a message to a person to whom none has been sent yet; none if there is none.
 
     Parameters:
         able: the accounts that can send it, in an order that does not change.
     """
-    if usual in able:
-        return usual
     if not able:
         return None
     return able[int.from_bytes(blake2b(person.encode(), digest_size=8).digest()) % len(able)]

@@ -1,6 +1,7 @@
 """Every query that puts messages into the send queue."""
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 from chassis.unit_of_work import Row, UnitOfWork, columns
@@ -35,21 +36,39 @@ _LANES = """
 """
 
 
-async def senders(uow: UnitOfWork, tenants: Collection[str]) -> dict[tuple[str, Channel, str], list[UUID]]:
-    """The accounts that messages can leave from, by (tenant, channel, rotation set), in the order they were added; of those
-    whose health is too low, or whose domain is stopped, only where there is no other."""
+class Senders(NamedTuple):
+    """The accounts of a rotation set that messages of a channel can leave from, in the order they were added.
+
+    Attributes:
+        able: one of which is chosen: of those whose health is too low, or whose domain is stopped, only where there is no other, and of
+            those that somebody paused only where all of the others are such.
+        usual: which a person's messages go on leaving from: those that are paused, too, as they go on.
+    """
+
+    able: Sequence[UUID] = ()
+    usual: Sequence[UUID] = ()
+
+
+async def senders(uow: UnitOfWork, tenants: Collection[str]) -> dict[tuple[str, Channel, str], Senders]:
+    """The accounts that messages can leave from, by (tenant, channel, rotation set)."""
     rows = await uow.execute(
-        """select tenant_id, channel, settings ->> 'rotation_set' as rotation_set,
-                  coalesce(array_agg(account_id order by account_id) filter (
-                               where not blocked and (tenant_id, coalesce(domain, '')) not in (
-                                   select tenant_id, subject from guard
-                                   where level = 'sender_domain' and stopped_for is not null)),
-                           array_agg(account_id order by account_id)) as accounts
-           from account where tenant_id = any (cast(:tenants as text[])) and state <> 'removed'
-           group by tenant_id, channel, settings ->> 'rotation_set'""",
+        """select tenant_id, channel, rotation_set,
+                  coalesce(array_agg(account_id order by account_id) filter (where is_well and state = 'active'),
+                           array_agg(account_id order by account_id) filter (where is_well),
+                           array_agg(account_id order by account_id)) as able,
+                  coalesce(array_agg(account_id order by account_id) filter (where is_well),
+                           array_agg(account_id order by account_id)) as usual
+           from (
+               select *, settings ->> 'rotation_set' as rotation_set,
+                      not blocked and (tenant_id, coalesce(domain, '')) not in (
+                          select tenant_id, subject from guard
+                          where level = 'sender_domain' and stopped_for is not null) as is_well
+               from account where tenant_id = any (cast(:tenants as text[])) and state <> 'removed'
+           ) as account
+           group by tenant_id, channel, rotation_set""",
         tenants=list(tenants),
     )  # fmt: skip
-    return {(row.tenant_id, Channel(row.channel), row.rotation_set): row.accounts for row in rows}
+    return {(row.tenant_id, Channel(row.channel), row.rotation_set): Senders(row.able, row.usual) for row in rows}
 
 
 async def last_senders(uow: UnitOfWork, leads: Sequence[tuple[str, UUID]]) -> dict[tuple[str, UUID, Channel], UUID]:
