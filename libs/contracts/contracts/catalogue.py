@@ -292,7 +292,7 @@ _DECLARED: Final = (
     _order(contacts.Suppress, "gateway"),
     _order(contacts.Unsubscribe, "gateway"),
     _order(contacts.Unsuppress, "gateway"),
-    _order(contacts.ListSuppressions, "gateway"),
+    _order(contacts.ListSuppressions, "gateway", "intake"),
     _order(contacts.GetContact, "gateway"),
     _order(contacts.ListContacts, "gateway"),
     _order(contacts.OutreachHistory, "gateway", "intake"),

@@ -34,6 +34,7 @@ from contracts.outcomes import (
 )
 from contracts.outreach.backfill import BackfillSent, SentRow
 from contracts.outreach.campaigns import CreateCampaign, NewStep
+from contracts.outreach.people import Suppress, SuppressionReason
 from contracts.outreach.sending import LeadMessages, MessageView
 from contracts.taxonomy import ActionType, Channel, EntityType, OutcomeType, SendKind
 from contracts.values import LeadRef
@@ -261,6 +262,8 @@ async def test_an_export_is_all_that_is_known_of_the_person_wherever_it_is_held(
     await record(vault, lead, OutcomeType.CONTACTED)
     spring = await vault.ask("gateway", CreateCampaign(title="Spring"))
     await until(lambda: messages_to(vault, lead, 1), what="a message is queued")
+    asked = Suppress(lead_id=lead, reason=SuppressionReason.REQUEST, note="Asked by telephone.")
+    suppressed = await vault.ask("gateway", asked)
     await vault.reveal(lead)
     person = (await vault.ask("gateway", GetLead(lead_id=lead))).person_id
     acted = [await act(vault, about) for about in (lead, other, person, UUID(int=1), None)]
@@ -272,6 +275,9 @@ async def test_an_export_is_all_that_is_known_of_the_person_wherever_it_is_held(
     assert (first.lead_id, second.lead_id) == (lead, other)
     assert (first.content["personal_name"], first.content["personal_notes"]) == ("Ada Example", "Two dogs.")
     assert first.content["source_key"] == "open_house"
+    for each in (first, second):  # one person's, by whatever lead
+        (kept,) = each.content["suppressions"]
+        assert (kept["suppression_id"], kept["note"]) == (str(suppressed.suppression_id), "Asked by telephone.")
     assert len(second.content["personal_metadata"]["large"]) == 600_000
     assert [entry.content["verdict"] for entry in by_kind[ExportKind.SUBMISSION]] == ["accepted", "accepted"]
     assert "user:7" in {entry.content["actor"] for entry in by_kind[ExportKind.REVEAL]}

@@ -194,7 +194,7 @@ class ExportKind(StrEnum):
     """What an entry of an export is."""
 
     LEAD = "lead"
-    """A lead with its personal values, from intake."""
+    """A lead with its personal values, from intake, and its `suppressions`: what outreach's ledger says of its person."""
     SUBMISSION = "submission"
     """The verdict on a submission of a lead, from intake."""
     MERGE = "merge"

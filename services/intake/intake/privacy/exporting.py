@@ -16,7 +16,7 @@ from contracts.aggregator.events import ListEvents
 from contracts.intake.privacy import ExportEntry, ExportKind
 from contracts.message import Envelope, ProblemCode, ProblemError, R, Request
 from contracts.outcomes import OutcomeHistory
-from contracts.outreach.people import OutreachHistory
+from contracts.outreach.people import ListSuppressions, OutreachHistory, SuppressionView
 from contracts.outreach.sending import LeadMessages
 from intake.distribution import store as distribution
 from intake.enrichment.exporting import contacts_of
@@ -95,9 +95,18 @@ class Exporter:
         if row is None or sealed is None:
             return [], ""
         own = {name: value for name, value in row.items() if name not in ("digest", "field_digests")}
-        return [
-            {**own, **{f"personal_{name}": value for name, value in revealing.personal_of(sealed, self.key).items()}}
-        ], ""
+        personal = {f"personal_{name}": value for name, value in revealing.personal_of(sealed, self.key).items()}
+        return [{**own, **personal, "suppressions": await self._suppressions(lead_id)}], ""
+
+    async def _suppressions(self, lead_id: UUID) -> list[SuppressionView]:
+        """What the suppression ledger says of who is reached by way of the lead."""
+        found: list[SuppressionView] = []
+        cursor = None
+        while page := await self._known(ListSuppressions(lead_id=lead_id, cursor=cursor, limit=200)):
+            found += page.suppressions
+            if (cursor := page.next_cursor) is None:
+                break
+        return found
 
     async def _submissions(self, lead_id: UUID, after: str) -> Chunk:
         rows = await store_export.submissions(self.uow, self.key.tenant, lead_id, _id(after), _CHUNK)
