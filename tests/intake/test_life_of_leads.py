@@ -1,4 +1,4 @@
-"""Whatever is submitted, merged, parted, erased and given to somebody, in any order: one owner at most, and nothing is lost."""
+"""Whatever is submitted, merged, parted, erased, let back and given to somebody, in any order: one owner at most, and nothing is lost."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -12,10 +12,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from contracts.intake.distribution import AssignLead, CompleteWork, UnassignLead
 from contracts.intake.erasure import EraseLead
-from contracts.intake.leads import SubmitLead
+from contracts.intake.leads import LeadVerdict, SubmissionResult, SubmitLead
 from contracts.message import Envelope, ProblemError
 from contracts.taxonomy import MergePolicy, OutcomeType
-from intake.privacy import erasing
+from intake.privacy import erasing, store_erasure
 from intake.privacy.asking import Asker
 from tests.intake.distribution.scene import Scene
 from tests.intake.people.desk import Desk, lead
@@ -32,7 +32,7 @@ submissions = st.builds(
     geo=st.none() | st.sampled_from(["Dublin", "Columbus"]),
 )
 LEADS = """
-    select lead.lead_id, lead.person_id, lead.version, lead.merged_into, lead.erased_at, work.status,
+    select lead.lead_id, lead.source_id, lead.person_id, lead.version, lead.merged_into, lead.erased_at, work.status,
            (select array_agg(user_id) from assignment
             where tenant_id = :tenant and lead_id = lead.lead_id and ended_at is null) as owners,
            exists (select from vault where tenant_id = :tenant and vault.lead_id = lead.lead_id) as sealed,
@@ -73,6 +73,7 @@ class Life(RuleBasedStateMachine):
         self.passed = timedelta()
         self.closed: set[UUID] = set()
         self.erased: set[UUID] = set()
+        self.erasures: list[UUID] = []
         self.leads: dict[UUID, Any] = {}
 
     @initialize(policy=st.sampled_from(MergePolicy))
@@ -108,8 +109,15 @@ class Life(RuleBasedStateMachine):
 
     @rule(batch=st.lists(submissions, min_size=1, max_size=3))
     def submit(self, batch: list[SubmitLead]) -> None:
-        for verdict in self.do(self.desk.submit(*batch)):
+        for verdict in self.do(self._submit(batch)):
             assert verdict.lead_id is None or verdict.lead_id in self.leads, "a lead that was accepted is there"
+
+    async def _submit(self, batch: list[SubmitLead]) -> list[SubmissionResult]:
+        verdicts = await self.desk.submit(*batch)
+        back = {each.lead_id for each in verdicts if each.verdict is LeadVerdict.UPDATED} & self.erased
+        self.erased -= back
+        self.closed -= back
+        return verdicts
 
     @precondition(lambda self: len(self.leads) > 1)
     @rule(data=st.data())
@@ -124,10 +132,9 @@ class Life(RuleBasedStateMachine):
         self.do(self.desk.unmerge(data.draw(st.sampled_from(merged)) if merged else self.one(data)))
 
     @precondition(lambda self: self.leads)
-    @rule(data=st.data(), dice=st.integers(0, 2))
-    def erase(self, data: st.DataObject, dice: int) -> None:
-        if dice == 0:  # seldom: it leaves little to do
-            self.do(self._erase(self.one(data)))
+    @rule(data=st.data())
+    def erase(self, data: st.DataObject) -> None:
+        self.do(self._erase(self.one(data)))
 
     async def _erase(self, lead_id: UUID) -> None:
         cause = Envelope(uuid4(), "intake.request.erase_lead.v1", self.desk.tenant, datetime.now(UTC), uuid4())
@@ -136,6 +143,19 @@ class Life(RuleBasedStateMachine):
             erased = await erasing.erase(uow, self.desk.key, EraseLead(lead_id=lead_id), who, cause)
         assert erased
         self.erased.update(erased.lead_ids)
+        self.erasures.append(erased.erasure_id)
+
+    @precondition(lambda self: self.erasures)
+    @rule(data=st.data(), again=submissions)
+    def come_back(self, data: st.DataObject, again: SubmitLead) -> None:
+        lead_id = data.draw(st.sampled_from(sorted(self.erased) or sorted(self.leads)))
+        self.do(self._let_back())
+        self.submit([again.model_copy(update={"source_id": self.leads[lead_id]["source_id"]})])
+
+    async def _let_back(self) -> None:
+        async with self.desk.unit() as uow:
+            while self.erasures:
+                await store_erasure.lift(uow, self.desk.tenant, self.erasures.pop(), "operator", "came_back")
 
     @precondition(lambda self: self.leads)
     @rule(data=st.data(), agent=st.sampled_from(AGENTS))

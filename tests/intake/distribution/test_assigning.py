@@ -240,7 +240,7 @@ async def come(scene: Scene, count: int, geo: str) -> list[UUID]:
     """Leads that rules send to where they belong at this moment."""
     leads = await scene.leads(count, geo=geo)
     async with scene.unit() as uow:
-        await routing.begin_anew(uow, scene.tenant, leads)
+        await routing.drop_work(uow, scene.tenant, leads)
         facts = {"geo_key": geo, "metadata": {}}
         await route(uow, scene.tenant, [Arrival(lead, facts, scene.now) for lead in leads])
     return leads

@@ -17,6 +17,7 @@ from contracts.intake.distribution import (
     SetTimeOff,
     UpsertAgent,
 )
+from contracts.intake.erasure import EraseLead, LiftSuppression
 from contracts.intake.leads import SubmitLead, SubmitLeadNow
 from contracts.intake.routing import (
     GetLeadDecisions,
@@ -77,6 +78,15 @@ class Team:
 
         await until(is_so, what=f"the lead {status}, of {owner}", seconds=30)
 
+    async def loses(self, lead: UUID) -> None:
+        now, type_ = datetime.now(UTC), OutcomeType.CLOSED_LOST
+        lost = OutcomeRecorded(
+            outcome_id=uuid7(), lead_id=lead, sequence=1, type=type_, stage=STAGE_OF[type_], occurred_at=now, recorded_at=now,
+            recorded_by="ann", attribution=Attribution(),
+        )  # fmt: skip
+        await self.platform.publish("outcomes", self.tenant, lost)
+        await self.becomes(lead, "closed", None)
+
 
 @pytest.fixture
 async def team(intake: Platform, tenant: str) -> Team:
@@ -95,16 +105,24 @@ async def test_a_lead_is_received_routed_assigned_worked_and_closed(team: Team) 
     assert (await team.status(late)).status == "routed", "ann is full"
     await team.platform.publish("outreach", team.tenant, message_sent(early, datetime.now(UTC)))
     await team.becomes(early, "worked", "ann")
-    lost = OutcomeRecorded(
-        outcome_id=uuid7(), lead_id=early, sequence=1, type=OutcomeType.CLOSED_LOST,
-        stage=STAGE_OF[OutcomeType.CLOSED_LOST], occurred_at=datetime.now(UTC), recorded_at=datetime.now(UTC),
-        recorded_by="ann", attribution=Attribution(),
-    )  # fmt: skip
-    await team.platform.publish("outcomes", team.tenant, lost)
-    await team.becomes(early, "closed", None)
+    await team.loses(early)
     await team.becomes(late, "assigned", "ann")
     kinds = [decision.kind for decision in (await team.ask(GetLeadDecisions(lead_id=early))).decisions]
     assert kinds == ["unassigned", "assigned", "routed"]
+
+
+async def test_who_was_erased_and_came_back_is_worked_on_although_the_lead_had_been_closed(team: Team) -> None:
+    await team.publish(desk={"chain": [{"kind": "round_robin"}]})
+    lead = await team.submit("1", email="jo@example.com")
+    await team.loses(lead)
+    erased = await team.ask(EraseLead(lead_id=lead))
+    await team.ask(LiftSuppression(erasure_id=erased.erasure_id, reason="came_back"))
+    assert (await team.status(lead)).status == "closed"
+    await team.agent("ann")
+    assert await team.submit("1", email="jo@example.com") == lead
+    await team.becomes(lead, "assigned", "ann")
+    await team.platform.publish("outreach", team.tenant, message_sent(lead, datetime.now(UTC)))
+    await team.becomes(lead, "worked", "ann")
 
 
 async def test_a_lead_that_somebody_can_be_given_at_once_never_waits(team: Team) -> None:

@@ -1,12 +1,20 @@
 """An import is taken back: what nobody touched is withdrawn, its outcomes count no more, the rest stays and it is said why."""
 
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
 from contracts.intake import imports as messages
 from contracts.intake.imports import ImportState, KeptFor
 from contracts.intake.leads import GetLead, SubmitLead, SubmitLeadNow
+from contracts.intake.routing import (
+    GetLeadStatus,
+    ListWorkQueue,
+    NewRoutingConfiguration,
+    PublishRouting,
+    SaveRoutingDraft,
+)
 from contracts.message import ProblemCode, ProblemError
 from contracts.outcomes import Outcome, OutcomeHistory, RecordOutcomesNow
 from contracts.taxonomy import OutcomeType
@@ -43,6 +51,27 @@ async def test_leads_that_nobody_touched_are_withdrawn_and_may_come_again(scene:
     assert set(await scene.leads()) == {"L-1", "L-2", "L-3"}
     assert again.counts.outcomes_recorded == 3
     assert await scene.outcomes() == [("L-1", "contacted"), ("L-2", "contacted"), ("L-3", "contacted")]
+
+
+async def test_a_lead_that_comes_again_is_given_out_as_one_that_never_came_is(scene: Scene) -> None:
+    rules = NewRoutingConfiguration.model_validate(
+        {"rules": [{"name": "all", "workspace": "sales"}], "workspaces": {"sales": {}}}
+    )
+    draft = await scene.ask(SaveRoutingDraft(configuration=rules, actor=ACTOR))
+    await scene.ask(PublishRouting(version=draft.version, expected=None, actor=ACTOR))
+    content = file_of([row(1, outcome="closed_won")])
+    view = await scene.imported(content)
+    (lead,) = (await scene.leads()).values()
+
+    async def is_(status: str) -> bool:
+        return (await scene.ask(GetLeadStatus(lead_id=lead["lead_id"]))).status == status
+
+    await until(partial(is_, "closed"), what="the outcome closing the lead")
+    await scene.reverted(view.run_id)
+    await scene.imported(file_of([row(1)]))
+    assert await is_("routed")
+    queue = await scene.ask(ListWorkQueue(workspace="sales"))
+    assert [each.lead_id for each in queue.leads] == [lead["lead_id"]]
 
 
 async def test_leads_that_somebody_touched_stay_and_it_is_said_why(scene: Scene) -> None:

@@ -1,6 +1,6 @@
 """Leads come, change or are sent to a workspace by hand: they are routed, and given out at once as far as somebody is there."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from chassis.unit_of_work import Row, UnitOfWork
@@ -44,6 +44,16 @@ async def route(uow: UnitOfWork, tenant: str, arrivals: Iterable[Arrival]) -> No
     rest = [way for way in routes if not way.arrival.changed and way.arrival.lead_id not in owned]
     _, others = await settle(uow, tenant, rest, work)
     await write_down(uow, tenant, [*decisions, *others], refusals)
+
+
+async def begin_anew(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> None:
+    """Forget how far leads came that were erased or withdrawn, and are there again: to rules they are new, whatever had closed them.
+
+    To be called before anything else is done about their work.
+    """
+    await locks.whose_work(uow, tenant)
+    await store.drop_work(uow, tenant, leads)
+    await store_progress.forget(uow, tenant, leads)
 
 
 async def place_anew(

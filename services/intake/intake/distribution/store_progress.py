@@ -137,6 +137,15 @@ async def take_back_reopening(uow: UnitOfWork, tenant: str, lead: UUID) -> None:
     )
 
 
+async def forget(uow: UnitOfWork, tenant: str, leads: Collection[UUID]) -> None:
+    """Forget when these leads were contacted and what closed them; what was voided counts for nothing anyway."""
+    for statement in (
+        "delete from progress where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[]))",
+        "delete from ending where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[])) and not voided",
+    ):
+        await uow.execute(statement, tenant=tenant, leads=list(leads))
+
+
 async def hear(uow: UnitOfWork, through: datetime) -> None:
     """Keep until when the broker got the events that have been heard."""
     await uow.execute(

@@ -20,7 +20,6 @@ from intake.privacy import erasing, revealing, store_audit, store_erasure, store
 from intake.privacy.asking import Asker
 from intake.privacy.domain_export import Place
 from intake.privacy.exporting import Exporter
-from intake.routing import store as routing
 
 
 class Handlers:
@@ -88,7 +87,6 @@ class Handlers:
         if await store_erasure.erasure(uow, request.tenant, ask.erasure_id) is None:
             raise _no_erasure()
         entries, leads = await store_erasure.lift(uow, request.tenant, ask.erasure_id, who.caller, ask.reason)
-        await routing.begin_anew(uow, request.tenant, leads)
         if entries or leads:
             event = erasure_messages.SuppressionLifted(
                 erasure_id=ask.erasure_id, reason=ask.reason, service=who.service, actor=who.actor, occurred_at=uow.now

@@ -103,8 +103,8 @@ async def set_status(
     return list(rows.scalars())
 
 
-async def begin_anew(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> None:
-    """Forget the work on leads whose persons were erased, so that they are routed if they come again."""
+async def drop_work(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> None:
+    """Forget the work on leads, so that they are routed as new ones are."""
     await uow.execute(
         "delete from work where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[]))",
         tenant=tenant, leads=list(leads),

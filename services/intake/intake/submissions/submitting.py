@@ -27,7 +27,7 @@ from contracts.intake.leads import (
 from contracts.message import ProblemCode, ProblemError
 from contracts.taxonomy import MergePolicy
 from intake import locks
-from intake.distribution.arriving import route
+from intake.distribution.arriving import begin_anew, route
 from intake.leads import aliases, source_ids
 from intake.leads import store as leads
 from intake.leads.domain_combined import effective
@@ -235,6 +235,8 @@ async def _take(
     await leads.update_leads(uow, key.tenant, known)
     await sealing.keep(uow, key, sealed)
     await review.keep_blocks(uow, key, [_named(candidate) for candidate in changing if _is_renamed(candidate, key)])
+    if back := [c.before["lead_id"] for c in changing if c.before and c.before["erased_at"]]:
+        await begin_anew(uow, key.tenant, back)
 
 
 def _is_renamed(candidate: _Candidate, key: TenantKey) -> bool:
