@@ -51,6 +51,10 @@ async def test_leads_that_nobody_touched_are_withdrawn_and_may_come_again(scene:
     assert set(await scene.leads()) == {"L-1", "L-2", "L-3"}
     assert again.counts.outcomes_recorded == 3
     assert await scene.outcomes() == [("L-1", "contacted"), ("L-2", "contacted"), ("L-3", "contacted")]
+    reverted = await scene.reverted(again.run_id)
+    assert reverted.reverted
+    assert (reverted.reverted.withdrawn, reverted.reverted.kept) == (3, 0)
+    assert await scene.leads() == {}
 
 
 async def test_a_lead_that_comes_again_is_given_out_as_one_that_never_came_is(scene: Scene) -> None:

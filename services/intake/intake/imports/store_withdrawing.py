@@ -37,11 +37,13 @@ _EMPTY = """
 
 
 async def brought(uow: UnitOfWork, tenant: str, run_id: UUID, after: UUID | None, limit: int) -> list[UUID]:
-    """Leads that are there by an import, by their ids, from behind one."""
+    """Leads that are there by an import, by their ids, from behind one: they came with it, also again after they were withdrawn."""
     rows = await uow.execute(
         """select distinct lead_id from submission
-           where tenant_id = :tenant and correlation_id = :run_id and verdict = 'accepted'
-             and (cast(:after as uuid) is null or lead_id > :after)
+           where tenant_id = :tenant and correlation_id = :run_id and (cast(:after as uuid) is null or lead_id > :after)
+             and (verdict = 'accepted' or verdict = 'updated' and not exists (
+                 select from submission as other
+                 where other.tenant_id = :tenant and other.lead_id = submission.lead_id and other.correlation_id <> :run_id))
            order by lead_id limit :limit""",
         tenant=tenant, run_id=run_id, after=after, limit=limit,
     )  # fmt: skip
