@@ -98,6 +98,17 @@ async def test_a_run_that_takes_worker_after_worker_down_is_stopped(scene: Scene
     assert (await scene.standing(run.run_id, "succeeded")).companies == 0
 
 
+async def test_a_run_that_has_only_to_end_does_however_many_workers_died_of_it(scene: Scene) -> None:
+    await scene.three_providers()
+    run = await scene.executed()
+    await scene.sql(
+        """update intake.enrichment_run set status = 'running', ended_at = null, claims = 4, claimed_by = gen_random_uuid(), due_at = now()
+           where tenant_id = $1""",
+        scene.tenant,
+    )
+    assert (await scene.standing(run.run_id, "succeeded")).contacts == run.contacts
+
+
 async def test_a_contact_forgotten_while_the_run_is_under_way_is_passed_over(scene: Scene) -> None:
     await scene.three_providers()
     run = await scene.executed("budget_exhausted", budget=Decimal("0.30"))

@@ -93,12 +93,12 @@ class Worker:
             return False
         key = await self._keys.of(uow, claim.tenant)
         await locks.linking(uow, claim.tenant)
-        if run["claims"] >= _MOST_DEATHS:
-            await stop(uow, claim.tenant, run, EnrichmentStatus.FAILED, "gave_up")
-            return False
         step = await store.current_step(uow, claim)
         if step is None:
             await complete(uow, claim, run)
+            return False
+        if run["claims"] >= _MOST_DEATHS:
+            await stop(uow, claim.tenant, run, EnrichmentStatus.FAILED, "gave_up")
             return False
         if step["status"] == EnrichmentStatus.PENDING:
             step = await store.begin_step(uow, claim, step["step"])
