@@ -7,8 +7,8 @@ import pytest
 
 from chassis.unit_of_work import Database
 from intake.memory import store_actions
-from intake.privacy import store_audit, store_texts
-from intake.vault import store_suppression
+from intake.privacy import store_audit, store_erasure, store_texts
+from intake.vault import store, store_suppression
 from tests.platform import Platform
 
 LEADS = [uuid4() for _ in range(100)]
@@ -19,6 +19,8 @@ LOOKUPS: dict[str, tuple[str, dict[str, Any]]] = {
     "person_key_pkey": (store_audit._SEALED, {"leads": LEADS}),
     "text_pkey": (store_texts._SEALED, {"texts": LEADS}),
     "action_entity": (store_actions._FORGET_ENTITIES, {"entities": LEADS}),
+    "submission_lead": (store_erasure._SUBMISSIONS_OF, {"leads": LEADS}),
+    "vault_key": (store._DROP_UNUSED_KEYS, {"keys": LEADS}),
 }
 
 
@@ -57,6 +59,12 @@ async def test_a_lookup_goes_by_the_whole_key(platform: Platform, tenant: str, i
                       '{x}', now(), now(), now() from generate_series(1, 20000)""",
             tenant,
         )  # fmt: skip
+        await sql.execute(
+            """insert into intake.submission
+               select tenant_id, gen_random_uuid(), 'updated', lead_id, 1, gen_random_uuid(), '[]'
+               from intake.lead, generate_series(1, 4) where tenant_id = $1""",
+            tenant,
+        )  # fmt: skip
         # Of actions other tests know a few entities only: analysed then, the table would seem to hold no others.
         await sql.execute("analyze intake.action")
     database = Database("intake", platform.database_url("leadloop_intake"))
@@ -75,6 +83,8 @@ async def test_a_lookup_goes_by_the_whole_key(platform: Platform, tenant: str, i
         "person_key_pkey": "key_id =",
         "text_pkey": "text_id =",
         "action_entity": "entity_id =",
+        "submission_lead": "lead_id =",
+        "vault_key": "key_id =",
     }
     assert "Index Cond" in lines[place + 1], plan
     assert key[index] in lines[place + 1], plan

@@ -14,6 +14,9 @@ _ERASURE = """
     select erasure_id, person_id, lead_ids, erased_at, service, actor, role, reason, counts, lifted_at, lifted_by
     from erasure where tenant_id = :tenant
 """
+_SUBMISSIONS_OF = """
+    select submission_id from submission where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[]))
+"""
 _EMPTY_LEADS = """
     update lead set version = version + 1, updated_at = :now, erased_at = :now, suppressed = true,
                     digest = '', field_digests = '{}', phone_token = null, email_token = null, linkedin_token = null,
@@ -66,10 +69,7 @@ async def shred(uow: UnitOfWork, tenant: str, persons: Collection[UUID], leads: 
 
 async def submissions_of(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> Sequence[UUID]:
     """The ids of the messages that these leads were submitted by."""
-    rows = await uow.execute(
-        "select submission_id from submission where tenant_id = :tenant and lead_id = any(cast(:leads as uuid[]))",
-        tenant=tenant, leads=list(leads),
-    )  # fmt: skip
+    rows = await uow.execute(_SUBMISSIONS_OF, tenant=tenant, leads=list(leads))
     return rows.scalars().all()
 
 

@@ -20,10 +20,11 @@ _KEEP_SEALED = """
     on conflict (tenant_id, lead_id) do update set key_id = excluded.key_id, sealed = excluded.sealed
     returning new.lead_id, old.key_id as before, new.key_id as after
 """
-# A text is sealed with the key of its lead's record, so that a key which seals no record seals no text.
+# A text is sealed with the key of its lead's record, so that a key which seals no record seals no text. The offset has each key be
+# looked for by itself, whatever the planner thinks of the others (docs/adr/0009-lookups-by-the-whole-key.md).
 _DROP_UNUSED_KEYS = """
     delete from person_key where tenant_id = :tenant and key_id = any(cast(:keys as uuid[]))
-      and not exists (select from vault where vault.tenant_id = :tenant and vault.key_id = person_key.key_id)
+      and not exists (select from vault where vault.tenant_id = :tenant and vault.key_id = person_key.key_id offset 0)
 """
 
 
