@@ -249,7 +249,8 @@ class ExportLead(Request[ExportPage]):
     Leads that are merged are one person's, and exported together.
 
     Intake asks the other services for what they hold: `unavailable` where one does not answer, for an export that lacks
-    something would look like one that does not.
+    something would look like one that does not. What is not a lead yet is in none: commands that wait or were put away, and files of
+    imports, are sealed and cannot be searched by person.
     """
 
     topic: ClassVar = Topic("intake", Kind.REQUEST, "export_lead")
