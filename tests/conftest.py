@@ -18,6 +18,7 @@ from structlog.dev import ConsoleRenderer, plain_traceback
 from structlog.processors import add_log_level
 from xdist.scheduler import LoadFileScheduling
 
+from chassis import health
 from tests.platform import Platform
 
 # What one example takes depends on what else the machine does.
@@ -71,6 +72,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         f"LEADLOOP_CHAOS_SEED={os.environ['LEADLOOP_CHAOS_SEED']} repeats what was drawn: "
         "the harm of the chaos journey and the simulation, and the rows of the real file"
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_service_ends_the_tests() -> Iterator[None]:
+    """A service ends its process when the event loop stands still, or the broker connection has given up. Here the process is the tests':
+    their loop stands still by design, between two tests that are coroutines, and a worker that ends takes the tests that it had
+    left with it and says nothing. What a process of its own does is tests/chassis/test_health.py's.
+    """
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(health, "_STUCK_SECONDS", 24 * 3600.0)
+        patched.setattr(health, "_exit", lambda: None)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,7 @@ async def test_a_process_ends_when_its_broker_connection_has_given_up(scene: Sce
     users = [topology.User(name, public_key(seed)) for name, seed in seeds.items() if name != "admin"]
     async with Process.running(scene.platform) as process:
         await scene.give(submission(1))
-        await scene.written(1)
+        await scene.written(1, seconds=60)
         broker.configure(topology.authorization(user for user in users if user.name != ledger.NAME))
         await broker.reload()
         try:

@@ -50,7 +50,7 @@ class Watchdog:
             # Counted rather than measured, so that a process that was stopped and continued is not taken for stuck.
             missed = missed + 1 if time.monotonic() - self._beat > _STUCK_SECONDS / 3 else 0
             if missed >= 3:
-                os._exit(_EXIT_STATUS)
+                _exit()
 
 
 async def exit_when_given_up(client: Client) -> None:
@@ -64,6 +64,11 @@ async def exit_when_given_up(client: Client) -> None:
         await asyncio.sleep(_BEAT_SECONDS)
         missed = 0 if client.is_connected or client.is_reconnecting else missed + 1
     log.error("the broker connection has given up; ending, to be started again")
+    _exit()
+
+
+def _exit() -> None:
+    """At once: what would end it in order waits for the loop or the broker."""
     os._exit(_EXIT_STATUS)
 
 
