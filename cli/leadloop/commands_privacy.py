@@ -3,11 +3,10 @@
 `leadloop.main` says what each command does.
 """
 
-import csv
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -16,13 +15,12 @@ from uuid import UUID
 from pydantic_core import to_jsonable_python
 
 from chassis.caller import Caller
-from contracts.cells import harmless
 from contracts.intake.erasure import EraseLead, ErasureCertificate, ErasureResult, GetErasureCertificate
 from contracts.intake.privacy import ExportEntry, ExportLead, ListReveals, RevealView
 from leadloop.app import Common, Tenant
 from leadloop.commands_tenants import check_known
 from leadloop.installation import Installation
-from leadloop.output import Answer, CommandError, Printed
+from leadloop.output import Answer, CommandError, print_rows
 from leadloop.patience import polled
 
 _CONFIRMED_SECONDS = 30.0
@@ -169,13 +167,10 @@ async def export_audit(
     """
     if since and since.tzinfo is None:
         since = since.replace(tzinfo=UTC)
-    write = _json_writer() if common.json or format == "json" else _csv_writer()
     async with Installation(common.open()).asking() as caller:
         await check_known(caller, tenant, "intake")
-        async for row in _reveals(caller, tenant, since):
-            write(row)
-    write(None)
-    return Printed()
+        rows = _reveals(caller, tenant, since)
+        return await print_rows(RevealView, rows, as_json=common.json or format == "json")
 
 
 async def _reveals(caller: Caller, tenant: str, since: datetime | None) -> AsyncIterator[RevealView]:
@@ -187,35 +182,3 @@ async def _reveals(caller: Caller, tenant: str, since: datetime | None) -> Async
             yield row
         if (cursor := page.next_cursor) is None:
             return
-
-
-Write = Callable[[RevealView | None], None]
-"""Writes a row, and none at the end."""
-
-
-def _csv_writer() -> Write:
-    out = csv.writer(sys.stdout, lineterminator="\n")
-    out.writerow(RevealView.model_fields)
-
-    def write(row: RevealView | None) -> None:
-        if row:
-            cells = row.model_dump(mode="json").values()
-            out.writerow([harmless(" ".join(cell) if isinstance(cell, list) else cell or "") for cell in cells])
-        else:
-            sys.stdout.flush()
-
-    return write
-
-
-def _json_writer() -> Write:
-    separator = "["
-
-    def write(row: RevealView | None) -> None:
-        nonlocal separator
-        if row:
-            print(separator, row.model_dump_json(), sep="\n", end="")
-            separator = ","
-        else:
-            print("[]" if separator == "[" else "\n]", flush=True)
-
-    return write

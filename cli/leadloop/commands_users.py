@@ -3,9 +3,6 @@
 `leadloop.main` says what each command does.
 """
 
-import csv
-import json
-import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -14,7 +11,6 @@ from uuid import UUID
 from cyclopts import Parameter
 
 from chassis.caller import Caller
-from contracts.cells import harmless
 from contracts.gateway.audit import Change, ListChanges
 from contracts.gateway.keys import ApiKeyInfo, ListApiKeys
 from contracts.gateway.sign_in import CreateSignInLink
@@ -24,7 +20,7 @@ from contracts.taxonomy import Role
 from leadloop.app import Common, Tenant
 from leadloop.commands_tenants import check_known
 from leadloop.installation import Installation
-from leadloop.output import Answer, Printed, table
+from leadloop.output import Answer, print_rows, table
 
 OfTenant = Literal["viewer", "agent", "operator", "admin", "auditor"]
 
@@ -193,18 +189,8 @@ async def export_changes(
         since = since.replace(tzinfo=UTC)
     async with Installation(common.open()).asking() as caller:
         await check_known(caller, tenant, "gateway")
-        if common.json or format == "json":
-            rows = [change.model_dump(mode="json") async for change in _changes(caller, tenant, since)]
-            json.dump(rows, sys.stdout, indent=2)
-            sys.stdout.write("\n")
-        else:
-            out = csv.writer(sys.stdout, lineterminator="\n")
-            out.writerow(Change.model_fields)
-            async for change in _changes(caller, tenant, since):
-                row = change.model_dump(mode="json") | {"detail": json.dumps(change.detail)}
-                out.writerow([harmless(cell) for cell in row.values()])
-    sys.stdout.flush()
-    return Printed()
+        rows = _changes(caller, tenant, since)
+        return await print_rows(Change, rows, as_json=common.json or format == "json")
 
 
 async def _changes(caller: Caller, tenant: str, since: datetime | None) -> AsyncIterator[Change]:

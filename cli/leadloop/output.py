@@ -1,18 +1,22 @@
 """What a command says: data for ``--json``, a text for people, and errors that say what to do."""
 
+import csv
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 from rich.console import Console
 from rich.table import Table
 
 from chassis.exports.errors import LeadLoopError
+from contracts.cells import harmless
 
 _WIDE = 400
+R = TypeVar("R", bound=BaseModel)
 Data = Mapping[str, Any] | Sequence[Any]
 
 
@@ -53,6 +57,34 @@ class Printed(Answer):
 
     def show(self, as_json: bool) -> None:
         """There is nothing left to show."""
+
+
+async def print_rows(model: type[R], rows: AsyncIterator[R], *, as_json: bool) -> Printed:
+    """Print rows while they come, so that none is kept: as a JSON array, or as CSV with a header, without formulas."""
+    if as_json:
+        separator = "["
+        async for row in rows:
+            print(separator, row.model_dump_json(), sep="\n", end="")
+            separator = ","
+        print("[]" if separator == "[" else "\n]", flush=True)
+    else:
+        out = csv.writer(sys.stdout, lineterminator="\n")
+        out.writerow(model.model_fields)
+        async for row in rows:
+            out.writerow([harmless(_cell(value)) for value in row.model_dump(mode="json").values()])
+        sys.stdout.flush()
+    return Printed()
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case list():
+            return " ".join(value)
+        case dict():
+            return json.dumps(value)
+    return str(value)
 
 
 def fail(error: Exception, as_json: bool) -> int:
