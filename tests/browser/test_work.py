@@ -53,7 +53,7 @@ async def test_outcomes_of_ticked_leads_and_of_a_table_are_recorded_and_taken_ba
     bulks = page.get_by_role("region", name="Earlier bulks")
     row = bulks.get_by_role("row", name="Contacted")
     await row.get_by_text("Void all").click()
-    await row.get_by_label("Why").fill("the wrong list")
+    await row.get_by_label("Why, in words").fill("the wrong list")
     await row.get_by_role("button", name="Void 3 outcomes").click()
     await expect(page.get_by_role("status")).to_contain_text("3 outcomes were voided")
     await expect(row).to_contain_text("voided")

@@ -71,7 +71,7 @@ async def test_the_ticked_of_the_leads_that_were_found_are_recorded_and_the_bulk
         (bulk,) = (await gateway.platform.caller.ask(acme.name, ListBulks())).bulks
         (void,) = forms(await read(browser, path), f"{path}/{bulk.bulk_id}/void")
         assert "Void 3 outcomes" in text_of(void)
-        voided = await browser.post(f"{path}/{bulk.bulk_id}/void", data={"reason": "the wrong list"})
+        voided = await browser.post(f"{path}/{bulk.bulk_id}/void", data={"why": "the wrong list"})
         assert "3 outcomes were voided, and count no more." in text_of(voided.text)
         assert [await outcome_of(gateway, acme, lead) for lead in leads] == [None] * 5
         assert not forms(await read(browser, path), f"{path}/{bulk.bulk_id}/void")
@@ -204,3 +204,36 @@ async def test_a_key_overrides_nothing_unless_it_was_made_with_all_that_an_admin
     assert await outcome_of(gateway, acme, leads[0]) is None, "nor what came with it"
     recorded = await acme.client.post(acme.path("/outcomes"), json={"lead": lead, "outcomes": [won]})
     assert recorded.status_code == 201
+
+
+async def test_a_reason_is_chosen_of_the_tenants_list_and_typed_where_it_has_none(
+    gateway: Gateway, acme: Tenancy, tenant: str
+) -> None:
+    path = f"/t/{acme.name}/outcomes/bulk"
+    lead = await new_lead(acme, tier="A")
+
+    async def reasons_of(text: str) -> list[list[str]]:
+        selects = re.findall(r'<select[^>]* name="(?:reason_code|why_code)">(.*?)</select>', text, re.DOTALL)
+        return [re.findall(r'value="([^"]*)"', each) for each in selects]
+
+    async with signed_in(gateway, acme.name) as browser:
+        form = {"lead_ids": [str(lead)], "type": "closed_lost"}
+
+        async def known() -> bool:
+            return 'name="lead_ids"' in await read(browser, path, tiers=["A"])
+
+        await until(known, what="the lead's arrival at outcomes")
+        page = await read(browser, path, tiers=["A"])
+        assert await reasons_of(page) == [] and page.count('type="text" value="" placeholder="price_too_high"') == 2
+        done = await browser.post(f"{path}/record", data=form | {"reason_code": "Price too high"})
+        assert "1 recorded" in text_of(done.text)
+
+        settings = (await acme.client.get(acme.path("/settings"))).json()
+        listed = settings["settings"] | {"reason_codes": ["moved", "price"]}
+        body = {"version": settings["version"], "settings": listed}
+        assert (await acme.client.put(acme.path("/settings"), json=body)).is_success
+        page = await read(browser, path, tiers=["A"])
+        assert await reasons_of(page) == [["", "moved", "price"]] * 3, "two forms that record, and one that takes back"
+        (bulk,) = (await gateway.platform.caller.ask(acme.name, ListBulks())).bulks
+        voided = await browser.post(f"{path}/{bulk.bulk_id}/void", data={"why_code": "moved", "why": ""})
+        assert "1 outcome was voided" in text_of(voided.text)

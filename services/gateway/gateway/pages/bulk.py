@@ -32,15 +32,17 @@ from contracts.outcomes import (
     VoidOutcomesInBulk,
 )
 from contracts.taxonomy import KEY_LENGTH, OutcomeType, Tier, key
-from contracts.values import NO_NUL, Slug
+from contracts.values import NO_NUL
 from gateway.api.outcomes import BULK_SECONDS, must_be_admin
 from gateway.domain_outcomes import OUTCOMES, Group, Judged, joined, judged, verdict_of_each
 from gateway.domain_rows import MOST_CHARACTERS, Row, read_rows
 from gateway.gate import Admitted, Principal
 from gateway.identity.domain_access import is_admin
 from gateway.limits import Kind, limited
-from gateway.pages.dashboard import time_zone
+from gateway.pages.dashboard import settings_of, time_zone
+from gateway.pages.filled_in import TypedCode
 from gateway.pages.forms import invalid
+from gateway.pages.lead import Why
 from gateway.pages.names import NOT_ASKED_FOR, REVEALS, names_of
 from gateway.pages.panel import Panel, panel
 from gateway.problems import STATUS
@@ -101,7 +103,7 @@ class _What(BaseModel):
     type: OutcomeType
     occurred_at: Annotated[datetime | None, _Optional] = None
     """When it happened, by the tenant's clock; now, if empty."""
-    reason_code: Annotated[Slug | None, _Optional] = None
+    reason_code: TypedCode = None
     override_reason: Annotated[Reason | None, _Optional] = None
     as_file: bool = False
     """Whether the verdict on each row is answered as a CSV file."""
@@ -137,12 +139,10 @@ class OfTable(_What):
     rows: Annotated[str, Field(max_length=MOST_CHARACTERS, pattern=NO_NUL)] = ""
 
 
-class Voiding(BaseModel):
+class Voiding(Why):
     """The form that takes a bulk back."""
 
     model_config = ConfigDict(extra="forbid")
-
-    reason: Annotated[Reason | None, _Optional] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +229,9 @@ async def record_of_table(principal: Admitted, request: Request) -> Response:
 async def void_bulk(principal: Admitted, bulk_id: UUID, form: Annotated[Voiding, Form()], request: Request) -> Response:
     """Take back all that a bulk recorded."""
     try:
-        order = VoidOutcomesInBulk(bulk_id=bulk_id, reason=form.reason, voided_by=principal.actor)
+        order = VoidOutcomesInBulk(
+            bulk_id=bulk_id, reason_code=form.why_code, reason=form.why, voided_by=principal.actor
+        )
         voided = await principal.ask(order, seconds=BULK_SECONDS)
     except ProblemError as error:
         return await _show(principal, request, Shown(), Done(wrong=error.problem.message), STATUS[error.problem.code])
@@ -310,9 +312,10 @@ async def _show(
     names = NOT_ASKED_FOR
     if named and leads and leads.reply:
         names = await names_of(principal, [lead.lead_id for lead in leads.reply.leads])
+    settings = await settings_of(request.app.state.service, principal.tenant)
     return page(
         "bulk.html", status, principal=principal, shown=shown, done=done, leads=leads, names=names,
         keys=await panel(principal, ListLeadKeys()), bulks=await panel(principal, ListBulks()), outcomes=OUTCOMES,
         tiers=list(Tier), most=MAX_BULK_ROWS, most_characters=MOST_CHARACTERS, may_override=is_admin(principal.allowed),
-        zone=await time_zone(request, principal.tenant), now=datetime.now(UTC),
+        settings=settings, zone=settings.time_zone, now=datetime.now(UTC),
     )  # fmt: skip

@@ -21,6 +21,7 @@ from chassis.service import Service
 from contracts.aggregator.events import EventPage, ListEvents
 from contracts.aggregator.kpis import Dashboard, DashboardStats
 from contracts.aggregator.win_rates import Dimension, Order, WinRates
+from contracts.gateway import TenantSettings
 from contracts.message import ProblemCode, ProblemError
 from contracts.notifier import DismissAlert, ListAlerts
 from gateway import store
@@ -126,7 +127,7 @@ def watching(service: Service) -> Watching:
         if newest == mark:
             return None
         lines = [tell(event) for event in events.events]
-        zone = await _time_zone(service, tenant)
+        zone = (await settings_of(service, tenant)).time_zone
         now = datetime.now(UTC)
         return Newest(newest, fragment("activity_lines.html", tenant=tenant, lines=lines, zone=zone, now=now))
 
@@ -141,13 +142,14 @@ async def dismiss_alert(principal: Admitted, alert_id: UUID) -> Response:
 
 async def time_zone(request: Request, tenant: str) -> str:
     """The tenant's, by whose clock moments are shown."""
-    return await _time_zone(request.app.state.service, tenant)
+    return (await settings_of(request.app.state.service, tenant)).time_zone
 
 
-async def _time_zone(service: Service, tenant: str) -> str:
+async def settings_of(service: Service, tenant: str) -> TenantSettings:
+    """The tenant's; of the installation, which has none, what a tenant begins with."""
     async with service.database.begin(tenant) as uow:
         registered = await store.registered_tenant(uow, tenant)
-    return registered.settings.time_zone if registered else "UTC"
+    return registered.settings if registered else TenantSettings()
 
 
 def _page(principal: Principal, view: View, zone: str, numbers: Panel[Dashboard], **parts: Any) -> Response:

@@ -13,11 +13,14 @@ from starlette.datastructures import FormData
 
 from chassis.received import meant
 from contracts.message import ProblemError
+from contracts.values import Slug
 from gateway.problems import STATUS
 
 V = TypeVar("V")
 Chosen = Annotated[V | None, BeforeValidator(lambda text: text or None)]
 """A choice of a form, of which the empty one is none."""
+TypedCode = Annotated[Slug | None, BeforeValidator(lambda text: "_".join(text.lower().split()) or None)]
+"""A code as somebody types it: `Price too high` stands for `price_too_high`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from contracts.aggregator.events import ListEvents
-from contracts.gateway import TenantSettings
 from contracts.gateway.access import Scope
 from contracts.intake.distribution import ClaimLead, CompleteWork, UnassignLead
 from contracts.intake.leads import GetLead
@@ -38,8 +37,7 @@ from contracts.outcomes import (
 from contracts.outreach.people import GetContact
 from contracts.outreach.sending import ExplainMessage, Explanation, LeadMessages, LeadMessagesView, SendState
 from contracts.taxonomy import OutcomeType, Purpose
-from contracts.values import NO_NUL, Currency, LeadRef, Slug
-from gateway import store
+from contracts.values import NO_NUL, Currency, LeadRef
 from gateway.api.kpis import campaign_names
 from gateway.api.outcomes import as_may_be_read, ask_of_lead, must_be_admin
 from gateway.domain_activity import tell
@@ -47,6 +45,8 @@ from gateway.domain_lead import BY, NOT_RECORDED, ODD, PURPOSES, Reasons, reason
 from gateway.gate import Admitted, Principal, needs
 from gateway.identity.domain_access import is_admin
 from gateway.pages.actors import actors
+from gateway.pages.dashboard import settings_of, time_zone
+from gateway.pages.filled_in import TypedCode
 from gateway.pages.panel import PATIENCE_SECONDS, Panel, panel
 from gateway.pages.sign_in import see_other
 from gateway.pages.win_rates import Chosen
@@ -67,8 +67,6 @@ R = TypeVar("R", bound=Reply)
 Cursor = Chosen[Annotated[str, Field(max_length=200)]]
 
 
-TypedCode = Annotated[Slug | None, BeforeValidator(lambda text: "_".join(text.lower().split()) or None)]
-"""A code as somebody types it: `Price too high` stands for `price_too_high`."""
 TypedCurrency = Annotated[Currency | None, BeforeValidator(lambda text: text.strip().upper() or None)]
 
 
@@ -193,7 +191,7 @@ async def record_outcome(
 ) -> Response:
     """Record an outcome; what is odd about it is shown with it, what blocks it with the form."""
     try:
-        outcome = form.outcome((await _settings(request, principal.tenant)).time_zone)
+        outcome = form.outcome(await time_zone(request, principal.tenant))
         must_be_admin(principal, outcome)
         order = RecordOutcomesNow(lead=LeadRef(lead_id=lead_id), outcomes=[outcome], recorded_by=principal.actor)
         (result,) = (await ask_of_lead(principal, order, lead_id)).results
@@ -208,7 +206,7 @@ async def correct_lead_outcome(
 ) -> Response:
     """Record another outcome in one's stead, both or neither."""
     try:
-        outcome = form.outcome((await _settings(request, principal.tenant)).time_zone)
+        outcome = form.outcome(await time_zone(request, principal.tenant))
         must_be_admin(principal, outcome)
         order = CorrectOutcome(
             lead_id=lead_id, outcome_id=outcome_id, outcome=outcome, reason_code=form.why_code, reason=form.why,
@@ -308,7 +306,7 @@ async def _show(
     ask = _Asking(principal)
     (settings, state, history, status), (decisions, events, messages, contact) = await asyncio.gather(
         asyncio.gather(
-            _settings(request, principal.tenant),
+            settings_of(request.app.state.service, principal.tenant),
             ask.part(Scope.OUTCOMES_READ, LeadState(lead_id=lead_id)),
             ask.part(
                 Scope.OUTCOMES_READ,
@@ -415,12 +413,6 @@ def _when(form: OutcomeForm | None, correcting: OutcomeView | None, zone: str) -
     if form and form.occurred_at.tzinfo is None:
         return f"{form.occurred_at:%Y-%m-%dT%H:%M:%S}"
     return field(form.occurred_at if form else correcting.occurred_at if correcting else datetime.now(UTC), zone)
-
-
-async def _settings(request: Request, tenant: str) -> TenantSettings:
-    async with request.app.state.service.database.begin(tenant) as uow:
-        registered = await store.registered_tenant(uow, tenant)
-    return registered.settings if registered else TenantSettings()
 
 
 def _address(principal: Principal, lead_id: UUID) -> str:
