@@ -163,6 +163,7 @@ _DECLARED: Final = (
     _order(distribution.CompleteWork, "gateway"),
     _order(distribution.ListAssignments, "gateway"),
     _order(distribution.GetWorkload, "gateway"),
+    _order(distribution.ListWorkspaces, "gateway"),
     _event(distribution.AgentChanged),
     _event(distribution.LeadAssigned),
     _event(distribution.LeadReassigned),

@@ -133,6 +133,7 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
             distribution.CompleteWork: distributor.complete_work,
             distribution.ListAssignments: distributor.list_assignments,
             distribution.GetWorkload: distributor.get_workload,
+            distribution.ListWorkspaces: distributor.list_workspaces,
             providers.SetProvider: runs.set_provider,
             providers.ListProviders: runs.list_providers,
             providers.DeleteProvider: runs.delete_provider,

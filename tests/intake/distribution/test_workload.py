@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from contracts.intake.distribution import CompleteWork, GetAgent, GetWorkload, ListAgents, SetTimeOff
+from contracts.intake.distribution import CompleteWork, GetAgent, GetWorkload, ListAgents, ListWorkspaces, SetTimeOff
 from contracts.message import ProblemError
 from tests.intake.distribution.scene import Scene
 
@@ -54,6 +54,26 @@ async def test_leads_are_given_out_in_proportion_to_weight_and_that_is_fair(scen
     seen = await scene.ask(GetWorkload(workspace="desk"))
     assert {agent.user_id: agent.active_leads for agent in seen.agents} == {"heavy": 15, "light": 5}
     assert seen.fairness == 1.0
+
+
+async def test_the_workspaces_are_listed_a_page_at_a_time_each_as_its_own_workload_says(scene: Scene) -> None:
+    await scene.publish(desk={}, field={}, attic={}, east={"chain": [{"kind": "manual"}]})
+    await scene.agent("small", 10)
+    await scene.agent("large", 30, workspaces=["desk", "field"])
+    await scene.leads(7)
+    await scene.leads(2, workspace="attic")
+    await scene.fill()
+    await scene.agent("none", 0, workspaces=["field"])
+    first = await scene.ask(ListWorkspaces(limit=3))
+    rest = await scene.ask(ListWorkspaces(limit=3, cursor=first.next_cursor))
+    found = [*first.workspaces, *rest.workspaces]
+    assert [seen.workspace for seen in found] == ["attic", "desk", "east", "field"] and rest.next_cursor is None
+    assert (found[0].waiting, found[1].active_leads) == (2, 7)
+    assert [seen.agent_count for seen in found] == [0, 2, 0, 2]
+    for seen in found:
+        whole = await scene.ask(GetWorkload(workspace=seen.workspace))
+        assert seen.model_dump(exclude={"agent_count"}) == whole.model_dump(exclude={"agents"})
+        assert seen.agent_count == len(whole.agents)
 
 
 async def test_a_workspace_that_does_not_exist_has_no_workload(scene: Scene) -> None:

@@ -355,9 +355,7 @@ class AgentWorkload(Workload):
     does not count: who is away, or can take nothing."""
 
 
-class WorkspaceWorkload(Reply):
-    """How the work of a workspace is spread, as it is now."""
-
+class _Spread(Reply):
     workspace: str
     fairness: float
     """Jain's index over what each agent who is not away holds in proportion to what they can take: 1 is even, 1/n the least."""
@@ -369,6 +367,11 @@ class WorkspaceWorkload(Reply):
     """Since when the first of them has waited."""
     active_leads: int
     """Leads of this workspace that somebody owns."""
+
+
+class WorkspaceWorkload(_Spread):
+    """How the work of a workspace is spread, as it is now."""
+
     agents: list[AgentWorkload]
     """By user id, everything they hold in whichever workspace counted."""
 
@@ -378,6 +381,29 @@ class GetWorkload(Request[WorkspaceWorkload]):
 
     topic: ClassVar = Topic("intake", Kind.REQUEST, "get_workload")
     workspace: Slug
+
+
+class WorkspaceSummary(_Spread):
+    """The same of a workspace, without each of its agents."""
+
+    agent_count: int
+    """How many work there, whoever is away among them."""
+
+
+class WorkspacePage(Reply):
+    """A page of workspaces."""
+
+    workspaces: list[WorkspaceSummary]
+    """The workspaces of this page."""
+    next_cursor: str | None = None
+
+
+class ListWorkspaces(Request[WorkspacePage]):
+    """How the work of each published workspace is spread, as it is now: by name, a page at a time."""
+
+    topic: ClassVar = Topic("intake", Kind.REQUEST, "list_workspaces")
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=200)] | None = None
 
 
 class _Ownership(Event):

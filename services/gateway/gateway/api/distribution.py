@@ -19,11 +19,13 @@ from contracts.intake.distribution import (
     GetWorkload,
     ListAgents,
     ListAssignments,
+    ListWorkspaces,
     ReassignLead,
     RemoveAgent,
     SetTimeOff,
     UnassignLead,
     UpsertAgent,
+    WorkspacePage,
     WorkspaceWorkload,
 )
 from contracts.intake.routing import LeadStatus, ListWorkQueue, RouteLead, WorkQueuePage
@@ -96,6 +98,12 @@ async def change_time_off(
 async def cancel_time_off(principal: Admitted, user_id: Actor, time_off_id: UUID) -> AgentView:
     """Take time off back; what is under way ends now."""
     return await principal.ask(CancelTimeOff(user_id=user_id, time_off_id=time_off_id))
+
+
+@router.get("/workspaces")
+async def list_workspaces(principal: Admitted, query: Annotated[ListWorkspaces, Query()]) -> WorkspacePage:
+    """How the work of each published workspace is spread, by name, a page at a time."""
+    return await principal.ask(query)
 
 
 @router.get("/workspaces/{workspace}/workload")

@@ -1,6 +1,8 @@
 """What intake does with what it is asked about agents, and about whose lead is whose."""
 
 import json
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -170,22 +172,41 @@ async def get_workload(uow: UnitOfWork, request: Received[messages.GetWorkload])
     if not agents and workspace not in workspaces:
         raise no_such_workspace(workspaces)
     found = await workloads(uow, tenant, agents, workspaces)
-    configuration = workspaces.get(workspace, WorkspaceConfiguration())
-    loads = {}
-    for agent in agents:
-        seen = candidate(agent, configuration, uow.now)
-        if agent["active"] and not agent["away"] and seen.capacity:
-            loads[agent["user_id"]] = agent["held"] / (seen.capacity * agent["weight"])
+    loads = _loads(agents, workspaces.get(workspace, WorkspaceConfiguration()), uow.now)
+    (counted,) = await store.counted(uow, tenant, [workspace])
     return messages.WorkspaceWorkload(
-        workspace=workspace,
+        **counted,
         fairness=fairness(list(loads.values())),
-        **await store.queue(uow, tenant, workspace),
-        active_leads=await store.owned_in(uow, tenant, workspace),
         agents=[
             messages.AgentWorkload(user_id=user, load=loads.get(user), **workload.model_dump())
             for user, workload in found.items()
         ],
     )
+
+
+async def list_workspaces(uow: UnitOfWork, request: Received[messages.ListWorkspaces]) -> messages.WorkspacePage:
+    ask, tenant = request.body, request.tenant
+    workspaces = await workspaces_of(uow, tenant)
+    rest = sorted(name for name in workspaces if ask.cursor is None or name > ask.cursor)
+    names, cursor = paging.cut(rest, ask.limit, str)
+    agents = await store_agents.roster(uow, tenant, longest_ramp(workspaces), workspaces=names)
+    found = []
+    for counted in await store.counted(uow, tenant, names):
+        name = counted["workspace"]
+        there = [agent for agent in agents if name in agent["workspaces"]]
+        even = fairness(list(_loads(there, workspaces[name], uow.now).values()))
+        found.append(messages.WorkspaceSummary(**counted, fairness=even, agent_count=len(there)))
+    return messages.WorkspacePage(workspaces=found, next_cursor=cursor)
+
+
+def _loads(agents: Sequence[RowMapping], configuration: WorkspaceConfiguration, now: datetime) -> dict[str, float]:
+    """What each of a workspace's agents holds in proportion to what they can take there; of those who can take something."""
+    loads = {}
+    for agent in agents:
+        seen = candidate(agent, configuration, now)
+        if agent["active"] and not agent["away"] and seen.capacity:
+            loads[agent["user_id"]] = agent["held"] / (seen.capacity * agent["weight"])
+    return loads
 
 
 async def _view(uow: UnitOfWork, tenant: str, user: str) -> messages.AgentView:

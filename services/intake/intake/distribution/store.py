@@ -272,22 +272,26 @@ async def place(uow: UnitOfWork, tenant: str, lead: UUID, workspace: str) -> Non
     )  # fmt: skip
 
 
-async def queue(uow: UnitOfWork, tenant: str, workspace: str) -> RowMapping:
-    """How many leads of a workspace wait, how many of them for a person, and since when."""
+async def counted(uow: UnitOfWork, tenant: str, workspaces: Sequence[str]) -> Sequence[RowMapping]:
+    """Of each of these workspaces, in their order: how many of its leads wait, how many of them for a person, since when, and how
+    many somebody owns."""
     rows = await uow.execute(
-        """select count(*) filter (where status = 'routed') as waiting,
-                  count(*) filter (where status = 'routed' and kept_back is not null) as kept_back,
-                  min(waiting_since) filter (where status = 'routed') as oldest_waiting_since
-           from work where tenant_id = :tenant and status = 'routed' and workspace = :workspace""",
-        tenant=tenant, workspace=workspace,
+        """with waiting as (
+               select workspace, count(*) as waiting, count(*) filter (where kept_back is not null) as kept_back,
+                      min(waiting_since) as oldest_waiting_since
+               from work where tenant_id = :tenant and status = 'routed' and workspace = any(cast(:workspaces as text[]))
+               group by workspace
+           ), owned as (
+               select workspace, count(*) as active_leads
+               from assignment
+               where tenant_id = :tenant and ended_at is null and workspace = any(cast(:workspaces as text[]))
+               group by workspace
+           )
+           select workspace, coalesce(waiting, 0) as waiting, coalesce(kept_back, 0) as kept_back, oldest_waiting_since,
+                  coalesce(active_leads, 0) as active_leads
+           from unnest(cast(:workspaces as text[])) with ordinality as asked (workspace, place)
+           left join waiting using (workspace) left join owned using (workspace)
+           order by place""",
+        tenant=tenant, workspaces=list(workspaces),
     )  # fmt: skip
-    return rows.mappings().one()
-
-
-async def owned_in(uow: UnitOfWork, tenant: str, workspace: str) -> int:
-    """How many leads of a workspace somebody owns."""
-    rows = await uow.execute(
-        "select count(*) from assignment where tenant_id = :tenant and workspace = :workspace and ended_at is null",
-        tenant=tenant, workspace=workspace,
-    )  # fmt: skip
-    return int(rows.scalar_one())
+    return rows.mappings().all()
