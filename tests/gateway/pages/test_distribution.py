@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from contracts.intake.distribution import GetAgent, GetWorkload, UpsertAgent, Weekday
+from contracts.intake.privacy import ListReveals
 from contracts.intake.routing import GetLeadStatus, PublishRouting, SaveRoutingDraft
 from contracts.taxonomy import Role
 from tests.gateway.conftest import Gateway, Tenancy
@@ -81,11 +82,21 @@ async def test_how_work_is_spread_is_shown_as_intake_counts_it(floor: Floor) -> 
     assert (await floor.browser.get(f"{floor.home}/workspaces/none")).status_code == 404
 
 
+async def test_workspaces_are_read_together_and_not_one_by_one(floor: Floor) -> None:
+    many = {"rules": [], "workspaces": {f"team_{n:02}": {} for n in range(51)}}
+    saved = await floor.ask(SaveRoutingDraft.model_validate({"configuration": many, "actor": "user:7"}))
+    await floor.ask(PublishRouting(version=saved.version, expected=1, actor="user:7"))
+    page = await floor.get("")
+    assert re.findall(r"/workspaces/(team_\d+)", page) == [f"team_{n:02}" for n in range(50)]
+    (rest,) = re.findall(r'rel="next" href="[^"]*/distribution([^"]*)"', page)
+    assert re.findall(r"/workspaces/(team_\d+)", await floor.get(rest)) == ["team_50"]
+
+
 async def test_leads_that_wait_are_chosen_and_given_away(floor: Floor) -> None:
     waiting = [await floor.lead(f"L-{n}") for n in range(3)]
     nowhere = await floor.lead("L-nowhere", geo="Mars")
     await floor.agent("away", 5, "texas")
-    queue = f"{floor.home}/queue?workspace=ohio"
+    queue = f"{floor.home}/queue/give?workspace=ohio"
     page = await floor.get("/queue?workspace=ohio")
     assert re.findall(r'name="lead_ids" value="([^"]+)"', page) == waiting, "who has waited longest comes first"
     assert "Nobody could be given it" in page
@@ -102,7 +113,7 @@ async def test_leads_that_wait_are_chosen_and_given_away(floor: Floor) -> None:
     page = await floor.get("/queue")
     assert "No rule matches" in page and "geo does not match" in page and nowhere in page
     sent = await floor.browser.post(
-        f"{floor.home}/queue", data={"lead_ids": [nowhere], "to": "workspace", "workspace": "texas"}
+        f"{floor.home}/queue/give", data={"lead_ids": [nowhere], "to": "workspace", "workspace": "texas"}
     )
     assert sent.status_code == 303 and "Nobody waits here" in await floor.get("/queue")
     assert await floor.owner(nowhere) == "away", "who had room there"
@@ -114,6 +125,29 @@ async def test_leads_that_wait_are_chosen_and_given_away(floor: Floor) -> None:
     await floor.agent("b", 0)
     full = await floor.browser.post(f"{mine}/leads", data={"lead_ids": [waiting[1]], "to": "agent", "user_id": "b"})
     assert full.status_code == 409 and await floor.owner(waiting[1]) == "away"
+
+
+async def test_names_of_who_waits_and_of_an_agents_leads_are_shown_to_who_asks_each_audited(
+    gateway: Gateway, acme: Tenancy, floor: Floor
+) -> None:
+    await floor.agent("a", 1)
+    owned, waiting = [await floor.lead(f"L-{n}") for n in range(2)]
+    async with gateway.client() as agent, gateway.client() as viewer:
+        for client, role in ((agent, Role.AGENT), (viewer, Role.VIEWER)):
+            client.headers["Accept"] = "text/html"
+            await gateway.sign_in(client, acme.name, await gateway.user(acme.name, role))
+        for path in ("/queue?workspace=ohio", "/agents/a"):
+            (button,) = re.findall(r'class="names" method="post" action="([^"]+)"', await floor.get(path))
+            assert unescape(button) == floor.home + path
+            for client in (agent, floor.browser):
+                named = await client.post(floor.home + path)
+                assert named.status_code == 200 and "Zebedee Quark" in named.text, "and who may not give away, too"
+            assert "Show names" not in (await viewer.get(floor.home + path)).text
+            assert (await viewer.post(floor.home + path)).status_code == 403
+        refused = await agent.post(f"{floor.home}/queue/give?workspace=ohio", data={"lead_ids": [waiting]})
+        assert refused.status_code == 403 and (await agent.post(f"{floor.home}/agents/a/profile")).status_code == 403
+    audit = await floor.ask(ListReveals(limit=500, purpose="work_lead"))
+    assert sorted(str(row.lead_id) for row in audit.reveals) == sorted([owned, waiting] * 2)
 
 
 async def test_an_agent_is_added_changed_away_and_removed(floor: Floor) -> None:
@@ -130,7 +164,7 @@ async def test_an_agent_is_added_changed_away_and_removed(floor: Floor) -> None:
         "workspaces": "ohio, texas", "capacity": "5", "weight": "2", "roles": "senior", "regions": "ohio\ncolumbus_*",
         "time_zone": "America/New_York", "hours_mon": "09:00-12:00, 13:00-17:00", "active": "1",
     }  # fmt: skip
-    assert (await floor.browser.post(own, data=profile)).status_code == 303
+    assert (await floor.browser.post(f"{own}/profile", data=profile)).status_code == 303
     agent = await floor.ask(GetAgent(user_id="user:7"))
     assert (agent.workspaces, agent.weight, agent.regions) == (["ohio", "texas"], 2, ["ohio", "columbus_*"])
     assert [(shift.start, shift.end) for shift in agent.working_hours[Weekday.MON]] == [
@@ -143,9 +177,9 @@ async def test_an_agent_is_added_changed_away_and_removed(floor: Floor) -> None:
         ({"time_zone": "Ohio"}, "Not an IANA time zone"),
         ({"capacity": "-1"}, "greater than or equal to 0"),
     ]:
-        refused = await floor.browser.post(own, data=profile | flaw)
+        refused = await floor.browser.post(f"{own}/profile", data=profile | flaw)
         assert refused.status_code == 400 and told in refused.text, flaw
-    assert (await floor.browser.post(own, data=profile | {"around_the_clock": "1"})).status_code == 303
+    assert (await floor.browser.post(f"{own}/profile", data=profile | {"around_the_clock": "1"})).status_code == 303
     assert (await floor.ask(GetAgent(user_id="user:7"))).working_hours is None
 
     off = {"starts_at": "2036-12-21T00:00", "ends_at": "2036-12-28T00:00"}

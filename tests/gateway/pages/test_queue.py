@@ -6,8 +6,11 @@ from uuid import uuid4
 
 import httpx
 
+from contracts.message import ProblemError
+from contracts.outreach.people import Suppress
 from contracts.outreach.sending import SendState
 from tests.gateway.pages.conftest import Shop, rows_of, text_of
+from tests.waiting import until
 
 
 async def test_today_and_after_today_are_parted_by_the_tenants_day(admin: httpx.AsyncClient, shop: Shop) -> None:
@@ -70,7 +73,22 @@ async def test_a_message_is_skipped_with_a_reason_and_the_page_comes_back_where_
 async def test_names_are_shown_to_whoever_asks_and_may_and_nowhere_else(
     admin: httpx.AsyncClient, viewer: httpx.AsyncClient, shop: Shop
 ) -> None:
-    for here in (f"/t/{shop.name}/queue?campaign_id={shop.waiting.campaign_id}", f"/t/{shop.name}/outreach/activity"):
+    lead = await shop.lead(email="named@example.com")
+
+    async def entered() -> bool:
+        try:
+            await shop.ask(Suppress(lead_id=lead, actor="user:1"))
+        except ProblemError:
+            return False
+        return True
+
+    await until(entered, what="the lead's arrival at outreach")
+    for here in (
+        f"/t/{shop.name}/queue?campaign_id={shop.waiting.campaign_id}",
+        f"/t/{shop.name}/outreach/activity",
+        f"/t/{shop.name}/suppressions",
+        f"/t/{shop.name}/numbers/todays_sends",
+    ):
         page = (await admin.get(here)).text
         button = re.search(r'<form class="names" method="post" action="([^"]+)"', page)
         assert button and "Ada Quark" not in page

@@ -23,7 +23,7 @@ async def test_somebody_is_entered_by_what_is_known_of_them(admin: httpx.AsyncCl
         "last_day": "2030-01-01",
         "note": "On <b>",
     }
-    assert (await admin.post(here, data=given)).status_code == 303
+    assert (await admin.post(f"{here}/add", data=given)).status_code == 303
     added = (await shop.ask(ListSuppressions())).suppressions[0]
     assert (added.reason, added.channel, added.note) == (SuppressionReason.REQUEST, "email", "On <b>")
     assert added.expires_at and added.expires_at.date().isoformat() in ("2030-01-01", "2030-01-02")
@@ -31,7 +31,7 @@ async def test_somebody_is_entered_by_what_is_known_of_them(admin: httpx.AsyncCl
     row = rows_of(page)[0]
     assert row[1].startswith("They asked for it") and row[3] == "E-mail" and row[6] == "holds" and "<b>" not in page
     by_lead = {"lead_id": str(shop.leads[5]), "reason": "do_not_contact"}
-    assert (await admin.post(here, data=by_lead)).status_code == 303
+    assert (await admin.post(f"{here}/add", data=by_lead)).status_code == 303
     about = rows_of((await admin.get(f"{here}?lead_id={shop.leads[5]}")).text)
     assert [row[1] for row in about] == ["Do not contact"]
     assert len(await entries(shop)) == len(before) + 2
@@ -40,13 +40,13 @@ async def test_somebody_is_entered_by_what_is_known_of_them(admin: httpx.AsyncCl
         {"lead_id": "Eve", "reason": "request"},
         {"email": "e@example.com", "last_day": "soon"},
     ):
-        assert (await admin.post(here, data=wrong)).status_code == 400
+        assert (await admin.post(f"{here}/add", data=wrong)).status_code == 400
     assert "eve@example.com" not in page
 
 
 async def test_an_entry_is_lifted_with_a_reason_and_stays_in_the_ledger(admin: httpx.AsyncClient, shop: Shop) -> None:
     here = f"/t/{shop.name}/suppressions"
-    await admin.post(here, data={"email": "lift@example.com", "reason": "bounce"})
+    await admin.post(f"{here}/add", data={"email": "lift@example.com", "reason": "bounce"})
     lifting = re.search(r'action="([^"]+/lift)"', (await admin.get(here)).text)
     assert lifting
     silent = await admin.post(unescape(lifting[1]), data={"note": " "})
@@ -60,7 +60,7 @@ async def test_an_entry_is_lifted_with_a_reason_and_stays_in_the_ledger(admin: h
 
 async def test_a_complaint_is_never_offered_to_be_lifted(admin: httpx.AsyncClient, shop: Shop) -> None:
     here = f"/t/{shop.name}/suppressions"
-    await admin.post(here, data={"email": "spam@example.com", "reason": "complaint"})
+    await admin.post(f"{here}/add", data={"email": "spam@example.com", "reason": "complaint"})
     first = (await admin.get(here)).text.partition("<tbody>")[2].partition("</tr>")[0]
     assert "Reported as spam" in first and "/lift" not in first
     entry = (await entries(shop))[0]
@@ -91,8 +91,8 @@ async def test_notes_are_shown_to_whom_personal_data_is(
     viewer: httpx.AsyncClient, admin: httpx.AsyncClient, shop: Shop
 ) -> None:
     here = f"/t/{shop.name}/suppressions"
-    await admin.post(here, data={"email": "note@example.com", "reason": "request", "note": "Wrote on Sunday."})
+    await admin.post(f"{here}/add", data={"email": "note@example.com", "reason": "request", "note": "Wrote on Sunday."})
     assert "Wrote on Sunday." in (await admin.get(here)).text
     page = (await viewer.get(here)).raise_for_status().text
     assert "Wrote on Sunday." not in page and 'method="post"' not in page.partition("<main")[2]
-    assert (await viewer.post(here, data={"email": "x@example.com"})).status_code == 403
+    assert (await viewer.post(f"{here}/add", data={"email": "x@example.com"})).status_code == 403

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from contracts.gateway.access import Scope
 from contracts.gateway.users import ListUsers
@@ -31,7 +31,7 @@ from contracts.values import Actor, Slug
 from gateway.gate import Admitted, Principal
 from gateway.pages.actors import actors
 from gateway.pages.dashboard import time_zone
-from gateway.pages.distribution import free, workspace_names
+from gateway.pages.distribution import WRITES, Cursor, free, workspace_names
 from gateway.pages.filled_in import (
     RIGHT,
     Chosen,
@@ -45,6 +45,7 @@ from gateway.pages.filled_in import (
     words,
     wrong_with,
 )
+from gateway.pages.names import NOT_ASKED_FOR, REVEALS, names_of
 from gateway.pages.panel import Panel, panel
 from gateway.pages.sign_in import see_other
 from gateway.rendering import page
@@ -57,28 +58,17 @@ _DAYS: Final = {
     Weekday.MON: "Monday", Weekday.TUE: "Tuesday", Weekday.WED: "Wednesday", Weekday.THU: "Thursday",
     Weekday.FRI: "Friday", Weekday.SAT: "Saturday", Weekday.SUN: "Sunday",
 }  # fmt: skip
-_HELD: Final = [
-    ("", "As their workspace says"),
+ABSENCE: Final = [
     (OnAbsence.KEEP.value, "They keep them"),
     (OnAbsence.RETURN_TO_QUEUE.value, "They go back to the queue"),
 ]
+"""What becomes of an absent agent's leads, as forms offer it."""
 
 
-class Shown(BaseModel):
+class Shown(Cursor):
     """What the address of the list says about what it shows."""
 
-    model_config = ConfigDict(frozen=True)
-
     workspace: Chosen[Slug] = None
-    cursor: Chosen[Annotated[str, Field(max_length=200)]] = None
-
-
-class Leads(BaseModel):
-    """Which page of an agent's leads."""
-
-    model_config = ConfigDict(frozen=True)
-
-    cursor: Chosen[Annotated[str, Field(max_length=200)]] = None
 
 
 @router.get("")
@@ -86,7 +76,7 @@ async def agents(principal: Admitted, shown: Annotated[Shown, Query()]) -> Respo
     return await _list(principal, shown)
 
 
-@router.post("")
+@router.post("", dependencies=[WRITES])
 async def add_agent(principal: Admitted, form: Filled) -> Response:
     """Make somebody an agent; who is one already keeps the profile they have."""
     try:
@@ -103,12 +93,20 @@ async def add_agent(principal: Admitted, form: Filled) -> Response:
 
 
 @router.get("/{user_id}")
-async def agent(principal: Admitted, user_id: Actor, leads: Annotated[Leads, Query()], request: Request) -> Response:
+async def agent(principal: Admitted, user_id: Actor, leads: Annotated[Cursor, Query()], request: Request) -> Response:
     """An agent's profile, the time they are away, and the leads they own."""
     return await _one(principal, user_id, request, leads=leads)
 
 
-@router.post("/{user_id}")
+@router.post("/{user_id}", dependencies=[REVEALS])
+async def agent_by_name(
+    principal: Admitted, user_id: Actor, leads: Annotated[Cursor, Query()], request: Request
+) -> Response:
+    """The same page, with what the leads are called."""
+    return await _one(principal, user_id, request, leads=leads, named=True)
+
+
+@router.post("/{user_id}/profile", dependencies=[WRITES])
 async def change_agent(principal: Admitted, user_id: Actor, form: Filled, request: Request) -> Response:
     """Give an agent another profile."""
     try:
@@ -118,7 +116,7 @@ async def change_agent(principal: Admitted, user_id: Actor, form: Filled, reques
     return see_other(_home(principal, user_id))
 
 
-@router.post("/{user_id}/remove")
+@router.post("/{user_id}/remove", dependencies=[WRITES])
 async def remove_agent(principal: Admitted, user_id: Actor, form: Filled, request: Request) -> Response:
     """Somebody is no agent any more."""
     try:
@@ -128,26 +126,26 @@ async def remove_agent(principal: Admitted, user_id: Actor, form: Filled, reques
     return see_other(f"/t/{principal.tenant}/distribution/agents")
 
 
-@router.post("/{user_id}/time-off")
+@router.post("/{user_id}/time-off", dependencies=[WRITES])
 async def add_time_off(principal: Admitted, user_id: Actor, form: Filled, request: Request) -> Response:
     return await _set_time_off(principal, user_id, None, form, request)
 
 
-@router.post("/{user_id}/time-off/{time_off_id}")
+@router.post("/{user_id}/time-off/{time_off_id}", dependencies=[WRITES])
 async def change_time_off(
     principal: Admitted, user_id: Actor, time_off_id: UUID, form: Filled, request: Request
 ) -> Response:
     return await _set_time_off(principal, user_id, time_off_id, form, request)
 
 
-@router.post("/{user_id}/time-off/{time_off_id}/cancel")
+@router.post("/{user_id}/time-off/{time_off_id}/cancel", dependencies=[WRITES])
 async def cancel_time_off(principal: Admitted, user_id: Actor, time_off_id: UUID) -> Response:
     """Take time off back; what is under way ends now."""
     await principal.ask(CancelTimeOff(user_id=user_id, time_off_id=time_off_id))
     return see_other(_home(principal, user_id))
 
 
-@router.post("/{user_id}/leads")
+@router.post("/{user_id}/leads", dependencies=[WRITES])
 async def move_leads(principal: Admitted, user_id: Actor, form: Filled, request: Request) -> Response:
     """Give leads that an agent owns to another, or put them back into the queue; each by itself, and what is refused is told."""
     lead_ids = several(form, "lead_ids")[:_SHOWN]
@@ -271,20 +269,22 @@ async def _one(
     user_id: str,
     request: Request,
     *,
-    leads: Leads = Leads(),  # noqa: B008 - it is frozen
+    leads: Cursor = Cursor(),  # noqa: B008 - it is frozen
     profile: Wrong = RIGHT,
     off: Wrong = RIGHT,
     moved: Wrong = RIGHT,
     typed: dict[str, Any] | None = None,
+    named: bool = False,
 ) -> Response:
     found = await principal.ask(GetAgent(user_id=user_id))
-    owned, others, names, zone = await asyncio.gather(
+    owned, others, workspaces, zone = await asyncio.gather(
         panel(principal, ListAssignments(user_id=user_id, active=True, limit=_SHOWN, cursor=leads.cursor)),
         panel(principal, ListAgents(limit=_TO_CHOOSE)),
         workspace_names(principal),
         time_zone(request, principal.tenant),
     )
     given_to = [each for each in others.reply.agents if each.user_id != user_id] if others.reply else []
+    lead_ids = [each.lead_id for each in owned.reply.assignments] if owned.reply else []
     status = next((wrong.status for wrong in (profile, off, moved) if wrong.text or wrong.fields), RIGHT.status)
     return page(
         "agent.html",
@@ -293,13 +293,14 @@ async def _one(
         agent=found,
         typed=typed or _as_typed(found),
         days=_DAYS,
-        held=_HELD,
-        names=names,
+        held=[("", "As their workspace says"), *ABSENCE],
+        workspaces=workspaces,
+        names=await names_of(principal, lead_ids) if named else NOT_ASKED_FOR,
         owned=owned,
         leads=leads,
         others=given_to,
         free=free,
-        named=await actors(principal, [user_id, *(each.user_id for each in given_to)]),
+        called=await actors(principal, [user_id, *(each.user_id for each in given_to)]),
         profile=profile,
         off=off,
         moved=moved,

@@ -10,22 +10,25 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from contracts.intake.distribution import AgentView, AssignLead, GetWorkload, ListAgents
+from contracts.gateway.access import Scope
+from contracts.intake.distribution import AgentView, AssignLead, GetWorkload, ListAgents, ListWorkspaces
 from contracts.intake.routing import GetRouting, ListWorkQueue, RouteLead
 from contracts.message import ProblemCode, ProblemError
 from contracts.values import Slug
-from gateway.gate import Admitted, Principal
+from gateway.gate import Admitted, Principal, needs
 from gateway.pages.actors import actors
 from gateway.pages.dashboard import time_zone
 from gateway.pages.filled_in import RIGHT, Chosen, Filled, Wrong, several, text, wrong_with
-from gateway.pages.panel import panel
+from gateway.pages.names import NOT_ASKED_FOR, REVEALS, names_of
+from gateway.pages.panel import PATIENCE_SECONDS, panel
 from gateway.pages.sign_in import see_other
 from gateway.rendering import page
 
 router = APIRouter(prefix="/t/{tenant}/distribution")
 
-WORKSPACES_SHOWN: Final = 10
-"""Each is asked for by itself."""
+WRITES: Final = needs(Scope.ROUTING_READ, Scope.ROUTING_WRITE)
+"""What whoever changes something needs, beside what everybody here does: names are shown to who may not."""
+WORKSPACES_SHOWN: Final = 50
 AGENTS_SHOWN: Final = 50
 _QUEUE_SHOWN: Final = 50
 _AGENTS_TO_CHOOSE: Final = 200
@@ -39,38 +42,40 @@ class Numbered(BaseModel):
     page: Annotated[int, Field(ge=1, le=10_000)] = 1
 
 
-class Queue(BaseModel):
-    """What the address of the queue says about what it shows."""
+class Cursor(BaseModel):
+    """Which page of a list."""
 
     model_config = ConfigDict(frozen=True)
 
-    workspace: Chosen[Slug] = None
-    """Whose queue; the leads that no rule matched, if empty."""
     cursor: Chosen[Annotated[str, Field(max_length=200)]] = None
 
-    def address(self, tenant: str, cursor: str | None = None) -> str:
+
+class Queue(Cursor):
+    """What the address of the queue says about what it shows."""
+
+    workspace: Chosen[Slug] = None
+    """Whose queue; the leads that no rule matched, if empty."""
+
+    def address(self, tenant: str, cursor: str | None = None, below: str = "") -> str:
         terms = {"workspace": self.workspace, "cursor": cursor}
         query = urlencode({name: value for name, value in terms.items() if value})
-        return f"/t/{tenant}/distribution/queue{'?' if query else ''}{query}"
+        return f"/t/{tenant}/distribution/queue{below}{'?' if query else ''}{query}"
 
 
 @router.get("")
-async def distribution(principal: Admitted, which: Annotated[Numbered, Query()], request: Request) -> Response:
+async def distribution(principal: Admitted, shown: Annotated[Cursor, Query()], request: Request) -> Response:
     """Every workspace: how evenly its work is spread, and what waits there."""
-    names, unrouted, agents, zone = await asyncio.gather(
-        workspace_names(principal),
+    found, unrouted, agents, zone = await asyncio.gather(
+        panel(principal, ListWorkspaces(limit=WORKSPACES_SHOWN, cursor=shown.cursor), PATIENCE_SECONDS),
         panel(principal, ListWorkQueue(limit=1)),
         panel(principal, ListAgents(limit=1)),
         time_zone(request, principal.tenant),
     )
-    shown = names[(which.page - 1) * WORKSPACES_SHOWN : which.page * WORKSPACES_SHOWN]
-    found = await asyncio.gather(*(panel(principal, GetWorkload(workspace=name)) for name in shown))
     return page(
         "distribution.html",
         principal=principal,
-        workspaces=list(zip(shown, found, strict=True)),
-        number=which.page,
-        pages=-(-len(names) // WORKSPACES_SHOWN),
+        found=found,
+        first=shown.cursor is None,
         unrouted=unrouted.reply.leads[0] if unrouted.reply and unrouted.reply.leads else None,
         has_agents=not agents.reply or bool(agents.reply.agents),
         zone=zone,
@@ -109,7 +114,13 @@ async def queue(principal: Admitted, which: Annotated[Queue, Query()], request: 
     return await _queue(principal, which, request)
 
 
-@router.post("/queue")
+@router.post("/queue", dependencies=[REVEALS])
+async def queue_by_name(principal: Admitted, which: Annotated[Queue, Query()], request: Request) -> Response:
+    """The same page, with what its leads are called."""
+    return await _queue(principal, which, request, named=True)
+
+
+@router.post("/queue/give", dependencies=[WRITES])
 async def give_away(principal: Admitted, which: Annotated[Queue, Query()], form: Filled, request: Request) -> Response:
     """Give the leads that were chosen to an agent, or send them to a workspace; each by itself, and what is refused is told."""
     lead_ids = several(form, "lead_ids")[:_QUEUE_SHOWN]
@@ -141,9 +152,15 @@ async def give_away(principal: Admitted, which: Annotated[Queue, Query()], form:
 
 
 async def _queue(
-    principal: Principal, which: Queue, request: Request, wrong: Wrong = RIGHT, chosen: Sequence[str] = ()
+    principal: Principal,
+    which: Queue,
+    request: Request,
+    wrong: Wrong = RIGHT,
+    chosen: Sequence[str] = (),
+    *,
+    named: bool = False,
 ) -> Response:
-    waiting, agents, names, zone = await asyncio.gather(
+    waiting, agents, workspaces, zone = await asyncio.gather(
         principal.ask(ListWorkQueue(workspace=which.workspace, limit=_QUEUE_SHOWN, cursor=which.cursor)),
         panel(principal, ListAgents(workspace=which.workspace, limit=_AGENTS_TO_CHOOSE)),
         workspace_names(principal),
@@ -158,8 +175,9 @@ async def _queue(
         waiting=waiting,
         agents=found,
         more_agents=bool(agents.reply and agents.reply.next_cursor),
-        names=names,
-        named=await actors(principal, [agent.user_id for agent in found]),
+        workspaces=workspaces,
+        called=await actors(principal, [agent.user_id for agent in found]),
+        names=await names_of(principal, [lead.lead_id for lead in waiting.leads]) if named else NOT_ASKED_FOR,
         wrong=wrong,
         chosen=chosen,
         why=_WHY,

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from contracts.gateway.access import Scope
 from contracts.message import ProblemCode, ProblemError
 from contracts.outreach.backfill import ImportSuppressions, RowVerdict
 from contracts.outreach.people import ListSuppressions, SuppressionReason, Unsuppress
@@ -17,10 +18,10 @@ from contracts.taxonomy import Channel
 from gateway.api.kpis import campaign_names
 from gateway.api.suppressions import SuppressionImport, imported
 from gateway.domain_outreach import CHANNELS, SUPPRESSION_REASONS
-from gateway.gate import Admitted, Principal
+from gateway.gate import Admitted, Principal, needs
 from gateway.pages.dashboard import time_zone
 from gateway.pages.forms import address, invalid
-from gateway.pages.names import NOT_ASKED_FOR
+from gateway.pages.names import NOT_ASKED_FOR, REVEALS, names_of
 from gateway.pages.panel import panel
 from gateway.pages.sign_in import see_other
 from gateway.pages.win_rates import Chosen
@@ -29,6 +30,8 @@ from gateway.rendering import page
 
 router = APIRouter(prefix="/t/{tenant}/suppressions")
 
+WRITES: Final = needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE)
+"""What whoever changes something needs, beside what everybody here does: names are shown to who may not."""
 ROWS_SHOWN: Final = 50
 _PATIENCE_SECONDS: Final = 5.0
 """Longer than the overview's: whoever comes here came for this."""
@@ -97,7 +100,12 @@ async def suppressions(principal: Admitted, shown: Annotated[Shown, Query()], re
     return await _show(principal, shown, request)
 
 
-@router.post("")
+@router.post("", dependencies=[REVEALS])
+async def with_names(principal: Admitted, shown: Annotated[Shown, Query()], request: Request) -> Response:
+    return await _show(principal, shown, request, named=True)
+
+
+@router.post("/add", dependencies=[WRITES])
 async def suppress(principal: Admitted, form: Annotated[NewEntry, Form()], request: Request) -> Response:
     try:
         order = form.order(principal.actor, await time_zone(request, principal.tenant))
@@ -109,7 +117,7 @@ async def suppress(principal: Admitted, form: Annotated[NewEntry, Form()], reque
     return see_other(_home(principal))
 
 
-@router.post("/import")
+@router.post("/import", dependencies=[WRITES])
 async def import_file(
     principal: Admitted,
     request: Request,
@@ -124,7 +132,7 @@ async def import_file(
     return await _show(principal, Shown(), request, done=done, dry_run=dry_run)
 
 
-@router.post("/{suppression_id}/lift")
+@router.post("/{suppression_id}/lift", dependencies=[WRITES])
 async def lift(
     principal: Admitted,
     suppression_id: UUID,
@@ -154,16 +162,19 @@ async def _show(
     form: NewEntry | None = None,
     done: SuppressionImport | None = None,
     dry_run: bool = False,
+    named: bool = False,
 ) -> Response:
     found, campaigns, zone = await asyncio.gather(
         panel(principal, ListSuppressions(**shown.model_dump(), limit=ROWS_SHOWN), _PATIENCE_SECONDS),
         campaign_names(principal),
         time_zone(request, principal.tenant),
     )
+    leads = [entry.lead_id for entry in found.reply.suppressions if entry.lead_id] if found.reply else []
     return page(
         "suppressions.html", STATUS[wrong.problem.code] if wrong else HTTPStatus.OK, principal=principal, shown=shown,
-        found=found, campaigns=campaigns, form=form or NewEntry(), done=done, dry_run=dry_run, names=NOT_ASKED_FOR, zone=zone,
-        now=datetime.now(UTC), wrong=wrong.problem.message if wrong else "", **_WORDS,
+        found=found, campaigns=campaigns, form=form or NewEntry(), done=done, dry_run=dry_run, zone=zone,
+        names=await names_of(principal, leads) if named else NOT_ASKED_FOR, now=datetime.now(UTC),
+        wrong=wrong.problem.message if wrong else "", **_WORDS,
     )  # fmt: skip
 
 
