@@ -1,6 +1,6 @@
 """What is changed of routing: a rule or a workspace at a time, each change a new draft in the place of the one before."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Response
@@ -10,7 +10,6 @@ from contracts.intake.routing import GetRouting, NewRoutingRule, RoutingRule, Ro
 from contracts.intake.workspaces import (
     ChainStep,
     NewWorkspaceConfiguration,
-    OnAbsence,
     Pick,
     StepKind,
     WorkspaceConfiguration,
@@ -18,6 +17,7 @@ from contracts.intake.workspaces import (
 from contracts.message import ProblemCode, ProblemError
 from contracts.taxonomy import UNKNOWN, Intent, Tier, Timeline
 from gateway.gate import Admitted, Principal
+from gateway.pages.agents import ABSENCE
 from gateway.pages.filled_in import (
     RIGHT,
     Filled,
@@ -44,10 +44,6 @@ _WORDS: Final = {
     "timeline": [*(each.value for each in Timeline), UNKNOWN],
 }
 """Conditions on words, of which some are chosen."""
-_ABSENCE: Final = [
-    (OnAbsence.KEEP.value, "They keep them"),
-    (OnAbsence.RETURN_TO_QUEUE.value, "They go back to the queue"),
-]
 _PLAIN_STEPS: Final = frozenset({StepKind.ROUND_ROBIN, StepKind.LOAD_BALANCED, StepKind.MANUAL})
 _CHAIN: Final = "say what a step is: round_robin, load_balanced, region, role and which, or manual"
 Name = Annotated[str, Field(min_length=1, max_length=64)]
@@ -76,10 +72,11 @@ async def change_rule(principal: Admitted, version: Version, rule: Name, form: F
 @router.post("/rules/{rule}/delete")
 async def delete_rule(principal: Admitted, version: Version, rule: Name) -> Response:
     """A draft without the rule."""
-    found = await _found(principal, version)
-    content = _content(found)
-    del content["rules"][_place(found, rule)]
-    return await _saved(principal, content, found)
+
+    def without(content: dict[str, Any], found: RoutingVersionView) -> None:
+        del content["rules"][_place(found, rule)]
+
+    return await _changed(principal, version, without, lambda wrong: _rule(principal, version, rule, wrong))
 
 
 @router.get("/workspaces")
@@ -105,45 +102,50 @@ async def change_workspace(principal: Admitted, version: Version, workspace: Nam
 @router.post("/workspaces/{workspace}/delete")
 async def delete_workspace(principal: Admitted, version: Version, workspace: Name) -> Response:
     """A draft without the workspace; refused while a rule sends leads there."""
-    found = await _found(principal, version)
-    content = _content(found)
-    if content["workspaces"].pop(workspace, None) is None:
-        raise _no_such(f"version {version} has no workspace {workspace}")
-    try:
-        return await _saved(principal, content, found)
-    except ValidationError as error:
-        return await _workspace(principal, version, workspace, wrong_with(error))
+
+    def without(content: dict[str, Any], found: RoutingVersionView) -> None:
+        _configuration(found, workspace)
+        del content["workspaces"][workspace]
+
+    return await _changed(principal, version, without, lambda wrong: _workspace(principal, version, workspace, wrong))
 
 
 async def _save_rule(principal: Principal, version: int, name: str | None, form: Filled) -> Response:
-    found = await _found(principal, version)
-    content = _content(found)
-    try:
+    def with_it(content: dict[str, Any], found: RoutingVersionView) -> None:
         made = _read_rule(form)
         if name is None:
             content["rules"].append(made)
         else:
             content["rules"][_place(found, name)] = made
-        return await _saved(principal, content, found)
-    except (ValidationError, ProblemError, WrongError) as error:
-        return await _rule(principal, version, name, wrong_with(error, "when"), form)
+
+    return await _changed(principal, version, with_it, lambda wrong: _rule(principal, version, name, wrong, form))
 
 
 async def _save_workspace(principal: Principal, version: int, name: str | None, form: Filled) -> Response:
-    found = await _found(principal, version)
-    content = _content(found)
     called = name or text(form, "name")
-    try:
+
+    def with_it(content: dict[str, Any], _: RoutingVersionView) -> None:
         if name is None and called in content["workspaces"]:
             raise WrongError("name", "is a workspace already")
         content["workspaces"][called] = _read_workspace(form)
-        return await _saved(principal, content, found)
+
+    return await _changed(principal, version, with_it, lambda wrong: _workspace(principal, version, name, wrong, form))
+
+
+async def _changed(
+    principal: Principal,
+    version: int,
+    change: Callable[[dict[str, Any], RoutingVersionView], None],
+    again: Callable[[Wrong], Awaitable[Response]],
+) -> Response:
+    """A draft of a version with a change; where that makes no configuration, the form `again`, with what is wrong."""
+    found = await _found(principal, version)
+    content = _content(found)
+    try:
+        change(content, found)
+        saved = await save(principal, content, found)
     except (ValidationError, ProblemError, WrongError) as error:
-        return await _workspace(principal, version, name, wrong_with(error), form)
-
-
-async def _saved(principal: Principal, content: dict[str, Any], instead: RoutingVersionView) -> Response:
-    saved = await save(principal, content, instead)
+        return await again(wrong_with(error, "when"))
     return see_other(f"/t/{principal.tenant}/routing/versions/{saved.version}")
 
 
@@ -152,7 +154,6 @@ async def _rule(
 ) -> Response:
     found = await _found(principal, version)
     rule = found.configuration.rules[_place(found, name)] if name is not None else None
-    typed = _typed_rule(rule) if form is None else {key: text(form, key) for key in form}
     chosen = {
         field: several(form, field) if form is not None else [str(each) for each in getattr(rule.when, field) or ()] if rule else []
         for field in _WORDS
@@ -163,10 +164,11 @@ async def _rule(
         principal=principal,
         version=found,
         which=name,
-        typed=typed,
+        typed=_typed_rule(rule) if form is None else _as_sent(form),
         words=_WORDS,
         chosen=chosen,
         places=[(each, each) for each in sorted(found.configuration.workspaces)],
+        sent=[],
         wrong=wrong,
     )
 
@@ -175,20 +177,23 @@ async def _workspace(
     principal: Principal, version: int, name: str | None, wrong: Wrong = RIGHT, form: Filled | None = None
 ) -> Response:
     found = await _found(principal, version)
-    if name is not None and name not in found.configuration.workspaces:
-        raise _no_such(f"version {version} has no workspace {name}")
-    configuration = found.configuration.workspaces[name] if name is not None else WorkspaceConfiguration()
+    configuration = _configuration(found, name) if name is not None else WorkspaceConfiguration()
     return page(
         "routing_workspace.html",
         wrong.status,
         principal=principal,
         version=found,
         which=name,
-        typed=_typed_workspace(configuration) if form is None else {key: text(form, key) for key in form},
-        absence=_ABSENCE,
+        typed=_typed_workspace(configuration) if form is None else _as_sent(form),
+        absence=ABSENCE,
         sent=[rule.name for rule in found.configuration.rules if rule.workspace == name],
         wrong=wrong,
     )
+
+
+def _as_sent(form: Filled) -> dict[str, str]:
+    """What was typed, to be typed on."""
+    return {key: text(form, key) for key in form}
 
 
 def _read_rule(form: Filled) -> dict[str, Any]:
@@ -300,6 +305,17 @@ def _place(found: RoutingVersionView, name: str) -> int:
         if rule.name == name:
             return place
     raise _no_such(f"version {found.version} has no rule {name}")
+
+
+def _configuration(found: RoutingVersionView, name: str) -> WorkspaceConfiguration:
+    """How a workspace is set up.
+
+    Raises:
+        ProblemError: `not_found`.
+    """
+    if name not in found.configuration.workspaces:
+        raise _no_such(f"version {found.version} has no workspace {name}")
+    return found.configuration.workspaces[name]
 
 
 def _no_such(text_: str) -> ProblemError:
