@@ -6,6 +6,7 @@ from contracts.taxonomy import Role
 from tests.browser.conftest import Opening
 from tests.browser.window import Window
 from tests.gateway.conftest import Gateway, Tenancy
+from tests.gateway.webhooks.test_webhooks import account
 
 
 async def test_a_user_is_added_given_another_role_and_signed_in_by_a_link(
@@ -48,6 +49,24 @@ async def test_a_key_is_made_shown_once_and_revoked(gateway: Gateway, acme: Tena
         await page.get_by_role("button", name="Revoke a program").click()
         await expect(page.get_by_role("row", name="a program")).to_contain_text("revoked")
         assert (await client.get(acme.path("/campaigns"))).status_code == 401
+
+
+async def test_a_secret_of_webhooks_is_made_rotated_and_revoked(
+    gateway: Gateway, acme: Tenancy, admin: Window, window: Opening
+) -> None:
+    await account(gateway, acme)
+    await admin.go("/settings/webhooks")
+    await admin.look("webhooks")
+    plain = await window(acme, Role.ADMIN, javascript=False)
+    page = plain.page
+    await plain.go("/settings/webhooks")
+    await page.get_by_role("region", name="Make a secret").get_by_role("button", name="Make").click()
+    await expect(page.get_by_role("status").locator("code")).to_contain_text("whsec_")
+    await page.get_by_role("button", name="Rotate the secrets of Sales").click()
+    await expect(page.get_by_role("button", name="Revoke secret")).to_have_count(2)
+    await page.get_by_role("button", name="Revoke secret").last.click()
+    await expect(page.get_by_role("button", name="Revoke secret")).to_have_count(1)
+    assert "whsec_" not in await page.content()
 
 
 async def test_the_page_of_keys_is_for_everybody(admin: Window) -> None:

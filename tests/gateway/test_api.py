@@ -418,7 +418,7 @@ async def test_the_description_is_openapi_3_1_with_an_example_of_every_body(gate
     operations = [(path, op) for path, ops in document["paths"].items() for op in ops.values()]
     assert len(operations) >= 16
     for path, operation in operations:
-        assert path.startswith(("/api/t/{tenant}/", "/superadmin/api/"))
+        assert path.startswith(("/api/t/{tenant}/", "/superadmin/api/", "/hooks/{tenant}/"))
         assert {"tenant", "service"} & {parameter["name"] for parameter in operation["parameters"]}
         assert "application/problem+json" in operation["responses"]["default"]["content"]
         bodies = [response.get("content", {}) for response in operation["responses"].values()]
@@ -426,6 +426,13 @@ async def test_the_description_is_openapi_3_1_with_an_example_of_every_body(gate
         for body in bodies:
             if reference := body.get("application/json", {}).get("schema", {}).get("$ref"):
                 assert schemas[reference.rpartition("/")[2]]["examples"], reference
+    hook = document["paths"]["/hooks/{tenant}/{account_id}"]["post"]
+    assert (
+        hook["security"] == [{"Signature": []}]
+        and hook["security"][0].keys() <= document["components"]["securitySchemes"].keys()
+    )
+    told = [example["type"] for example in schemas["Webhook"]["examples"]]
+    assert told == list(schemas["Webhook"]["discriminator"]["mapping"]) and "mail.received" in told
     text = json.dumps(document)
     assert "HTTPValidationError" not in text and "422" not in text
     for name in re.findall(r'"\$ref": "([^"]+)"', text):

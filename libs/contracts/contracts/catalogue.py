@@ -97,6 +97,7 @@ _DECLARED: Final = (
     _order(keys.ListApiKeys, "gateway"),
     _order(webhooks.MakeWebhookSecret, "gateway"),
     _order(webhooks.GetWebhook, "gateway"),
+    _order(webhooks.ListWebhooks, "gateway"),
     _order(webhooks.RemoveWebhook, "gateway"),
     _order(sign_in.CreateSignInLink, "gateway"),
     _order(sign_in.ListSignInProviders, "gateway"),

@@ -65,6 +65,7 @@ def build(settings: Settings) -> Service:
             audit.ListChanges: list_changes,
             webhooks.MakeWebhookSecret: hooks.make_secret,
             webhooks.GetWebhook: hooks.get_webhook,
+            webhooks.ListWebhooks: hooks.list_webhooks,
             webhooks.RemoveWebhook: hooks.remove_webhook,
         },
         jobs=[Job("sign_ins", "41 3 * * *", partial(handlers.sweep, database))],
@@ -122,7 +123,7 @@ def application(service: Service, rates: RateSettings | None = None) -> FastAPI:
     app.openapi = cache(partial(openapi.describe, app))  # type: ignore[method-assign]
     app.routes.extend(Route(path, answer) for path, answer in service.health_routes())
     app.include_router(api.router)
-    app.include_router(routes.router, include_in_schema=False)
+    app.include_router(routes.router, responses=problems.DOCUMENTED)
     app.include_router(pages.router)
     app.mount("/static", pages.STATIC)
     must_be_guarded(app.routes)

@@ -224,7 +224,10 @@ def _type(name: str, schema: Schema) -> Type:
     fields = [
         Field(field, _parts(part, field in required), need_of(part, field in required), part.get("description", ""))
         for field, part in schema.get("properties", {}).items()
-    ]
+    ] + [
+        Field(value, _parts({"$ref": target}, True), "one of these", f"Where `{schema['discriminator']['propertyName']}` says so.")
+        for value, target in schema.get("discriminator", {}).get("mapping", {}).items()
+    ]  # fmt: skip
     meanings = _meanings().get(name, {})
     words = [(str(word), meanings.get(str(word), "")) for word in schema.get("enum", ())]
     return Type(name, inspect.cleandoc(schema.get("description", "")), fields, words)

@@ -1,6 +1,7 @@
 """The API's own description: OpenAPI 3.1, with the meaning of every field and an example of every body."""
 
 import inspect
+import json
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Any
@@ -16,6 +17,7 @@ from contracts.documents.schema import meaning_of, nested_in, schema_of
 from gateway.api import idempotency
 from gateway.gate import needs_of
 from gateway.problems import ProblemDetail
+from gateway.webhooks.routes import PATH
 
 _COMPONENTS = "#/components/schemas/{model}"
 
@@ -59,17 +61,35 @@ def describe(app: FastAPI, only: Sequence[RouteContext] | None = None) -> dict[s
             "type": "http",
             "scheme": "bearer",
             "description": "`ll_…`; each operation says which scopes it needs",
-        }
+        },
+        "Signature": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "webhook-signature",
+            "description": "made with a secret of the account's, as Standard Webhooks have it (https://www.standardwebhooks.com)",
+        },
     }
     for route in routes:
         for method in route.methods or ():
-            document["paths"][route.path][method.lower()]["security"] = [{"ApiKey": needs_of(route, method)}]
-            _explain_parameters(document["paths"][route.path][method.lower()], route)
+            operation = document["paths"][route.path][method.lower()]
+            operation["security"] = [{"Signature": []} if route.path == PATH else {"ApiKey": needs_of(route, method)}]
+            schemas.update(_own_types(operation))
+            _explain_parameters(operation, route)
             if heeded := idempotency.parameter_of(route, method):
-                document["paths"][route.path][method.lower()]["parameters"].append(heeded)
+                operation["parameters"].append(heeded)
         for model in _bodies(route):
             _explain_fields(schemas.get(model.__name__, {}), model)
     return document
+
+
+def _own_types(operation: dict[str, Any]) -> dict[str, Any]:
+    """The types of a body that its route reads itself, and describes whole; it is described by its name then."""
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    if "$defs" not in content.get("schema", {}):
+        return {}
+    body = json.loads(json.dumps(content["schema"]).replace("#/$defs/", _COMPONENTS.format(model="")))
+    content["schema"] = {"$ref": _COMPONENTS.format(model=body["title"])}
+    return {**body.pop("$defs"), body["title"]: body}
 
 
 def _bodies(route: RouteContext) -> Iterator[type[BaseModel]]:

@@ -193,6 +193,40 @@ async def test_a_new_secret_counts_beside_those_before_it_for_a_while_and_a_remo
     )
 
 
+async def test_one_secret_is_revoked_and_none_that_was_over_counts_again(gateway: Gateway, acme: Tenancy) -> None:
+    account_id = await account(gateway, acme)
+    address = acme.path(f"/accounts/{account_id}/webhook")
+    senders = [await service_of(gateway, acme, account_id) for _ in range(6)]
+    counting = (await acme.client.get(address)).json()["secrets"]
+    assert len(counting) == 5, "the newest"
+
+    async def statuses() -> list[int]:
+        answers = [await sender.send("message.delivered", message_id=str(uuid4())) for sender in senders]
+        return [answer.status_code for answer in answers]
+
+    assert await statuses() == [401, 404, 404, 404, 404, 404]
+    revoked = await acme.client.delete(f"{address}/secrets/{counting[1]['secret_id']}")
+    assert [each["secret_id"] for each in revoked.json()["secrets"]] == [
+        each["secret_id"] for each in counting if each is not counting[1]
+    ]
+    assert await statuses() == [401, 404, 404, 404, 401, 404]
+    (change, *_) = (await acme.client.get(acme.path(f"/audit?subject=account:{account_id}"))).json()["changes"]
+    assert (change["action"], change["detail"]) == (
+        "webhook_secret_revoked", {"secret_id": counting[1]["secret_id"]},
+    )  # fmt: skip
+
+
+async def test_the_webhooks_of_a_tenant_are_listed_a_page_at_a_time(gateway: Gateway, acme: Tenancy) -> None:
+    ids = sorted([str(await account(gateway, acme)) for _ in range(3)])
+    for account_id in ids[1:]:
+        await service_of(gateway, acme, UUID(account_id))
+    first = (await acme.client.get(acme.path("/webhooks?limit=1"))).json()
+    rest = (await acme.client.get(acme.path("/webhooks"), params={"cursor": first["next_cursor"]})).json()
+    listed = [*first["webhooks"], *rest["webhooks"]]
+    assert [each["account_id"] for each in listed] == ids[1:] and rest["next_cursor"] is None
+    assert listed[0] == (await acme.client.get(acme.path(f"/accounts/{ids[1]}/webhook"))).json()
+
+
 async def test_whoever_forges_again_and_again_is_told_of(gateway: Gateway, acme: Tenancy) -> None:
     account_id = await account(gateway, acme)
     sender = await service_of(gateway, acme, account_id)

@@ -58,9 +58,27 @@ class GetWebhook(Request[WebhookView]):
     account_id: UUID
 
 
+class WebhookPage(Reply):
+    """A page of the webhooks that something may come by."""
+
+    webhooks: list[WebhookView]
+    """Of each account that has a secret which counts."""
+    next_cursor: str | None = None
+
+
+class ListWebhooks(Request[WebhookPage]):
+    """The webhooks of the tenant's accounts, in the order of the accounts' ids, a page at a time."""
+
+    topic: ClassVar = Topic("gateway", Kind.REQUEST, "list_webhooks")
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+
+
 class RemoveWebhook(Request[WebhookView]):
-    """Have nothing come back by webhooks any more: none of an account's secrets counts from the reply on."""
+    """Revoke an account's secrets, or one: nothing signed with it is taken from the reply on."""
 
     topic: ClassVar = Topic("gateway", Kind.REQUEST, "remove_webhook")
     account_id: UUID
+    secret_id: UUID | None = None
+    """The only one that is meant; all of them, if empty, so that nothing comes back by webhooks any more."""
     ordered_by: Actor | None = None

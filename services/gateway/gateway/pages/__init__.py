@@ -41,6 +41,7 @@ from gateway.pages import (
     templates,
     unsubscribe,
     users,
+    webhooks,
     win_rates,
 )
 from gateway.pages.navigation import leads_to, menu
@@ -76,6 +77,7 @@ PARTS: Final = (
     (imports, needs(Scope.IMPORTS_READ, Scope.IMPORTS_WRITE)),
     (users, needs(Scope.USERS_READ, Scope.USERS_WRITE)),
     (keys, needs(Scope.USERS_READ, Scope.USERS_WRITE)),
+    (webhooks, needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE)),
     (reference, needs(Scope.SELF)),
     (account, needs(Scope.SELF, Scope.SELF)),
     (superadmin, needs(Scope.SELF, Scope.SELF)),

@@ -68,6 +68,7 @@ MENU: Final[tuple[tuple[str, tuple[Place, ...]], ...]] = (
             Place("Limits", "/settings/limits", Scope.SETTINGS_READ),
             Place("Users", "/settings/users", Scope.USERS_READ),
             Place("API keys", "/settings/keys", Scope.USERS_READ),
+            Place("Webhooks", "/settings/webhooks", Scope.OUTREACH_READ),
             Place("Your account", "/account", Scope.SELF),
         ),
     ),

@@ -1,12 +1,14 @@
 """What the gateway does when somebody orders or looks at the secrets of an account's webhooks."""
 
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from chassis import paging
 from chassis.keys import ResealedColumn, TenantKey, TenantKeys
 from chassis.received import Received
 from chassis.tenants import NO_SUCH_TENANT
@@ -51,18 +53,28 @@ class Handlers:
     async def get_webhook(self, uow: UnitOfWork, request: Received[messages.GetWebhook]) -> messages.WebhookView:
         return await _view(uow, request.tenant, request.body.account_id)
 
+    async def list_webhooks(self, uow: UnitOfWork, request: Received[messages.ListWebhooks]) -> messages.WebhookPage:
+        ask, tenant = request.body, request.tenant
+        rows = await store.accounts(uow, tenant, paging.after(ask.cursor, UUID), ask.limit + 1)
+        account_ids, cursor = paging.cut(rows, ask.limit, str)
+        found = await _views(uow, tenant, account_ids)
+        return messages.WebhookPage(webhooks=found, next_cursor=cursor)
+
     async def remove_webhook(self, uow: UnitOfWork, request: Received[messages.RemoveWebhook]) -> messages.WebhookView:
-        account_id = request.body.account_id
-        if await store.remove(uow, request.tenant, account_id):
-            await audit.record(
-                uow, request.envelope, audit.actor_of(request), "webhook_removed", account(account_id)
-            )  # fmt: skip
-        return await _view(uow, request.tenant, account_id)
+        ask, actor = request.body, audit.actor_of(request)
+        if await store.remove(uow, request.tenant, ask.account_id, ask.secret_id):
+            action, detail = (
+                ("webhook_secret_revoked", {"secret_id": str(ask.secret_id)})
+                if ask.secret_id
+                else ("webhook_removed", {})
+            )
+            await audit.record(uow, request.envelope, actor, action, account(ask.account_id), detail)
+        return await _view(uow, request.tenant, ask.account_id)
 
 
 async def counting(uow: UnitOfWork, keys: TenantKeys, tenant: str, account_id: UUID) -> list[bytes]:
     """The secrets that count for an account's webhooks now; none where there is no such account, or tenant."""
-    rows = await store.counting(uow, tenant, account_id)
+    rows = await store.counting(uow, tenant, [account_id])
     if not rows:
         return []
     key: TenantKey = await keys.of(uow, tenant)
@@ -75,9 +87,18 @@ def account(account_id: object) -> str:
 
 
 async def _view(uow: UnitOfWork, tenant: str, account_id: UUID) -> messages.WebhookView:
-    rows = await store.counting(uow, tenant, account_id)
-    found = [messages.WebhookSecretInfo.model_validate(dict(row)) for row in rows]
-    return messages.WebhookView(account_id=account_id, path=f"/hooks/{tenant}/{account_id}", secrets=found)
+    (view,) = await _views(uow, tenant, [account_id])
+    return view
+
+
+async def _views(uow: UnitOfWork, tenant: str, account_ids: Sequence[UUID]) -> list[messages.WebhookView]:
+    secrets_of: dict[UUID, list[messages.WebhookSecretInfo]] = {account_id: [] for account_id in account_ids}
+    for row in await store.counting(uow, tenant, account_ids):
+        secrets_of[row["account_id"]].append(messages.WebhookSecretInfo.model_validate(dict(row)))
+    return [
+        messages.WebhookView(account_id=account_id, path=f"/hooks/{tenant}/{account_id}", secrets=found)
+        for account_id, found in secrets_of.items()
+    ]
 
 
 def _context(account_id: UUID, secret_id: UUID) -> str:
