@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from aggregator.replay.handlers import DRIFT, measure_drift
-from aggregator.replay.store import PROJECTIONS
+from aggregator.replay.store import PROJECTIONS, compare
 from chassis.unit_of_work import Database
 from contracts.aggregator.kpis import DashboardStats, Kpi
 from contracts.aggregator.replay import Replay, Validate
@@ -109,6 +109,19 @@ async def test_a_replay_of_numbers_that_are_right_keeps_nobody_waiting_and_waits
         await transaction.rollback()
     assert replayed.differences == []
     assert set(replayed.projected) == set(PROJECTIONS)
+
+
+async def test_a_week_that_is_to_be_recounted_is_no_difference(database: Database, busy: str) -> None:
+    async with database.begin(busy, snapshot=True) as uow:
+        await uow.execute("delete from weekly_win_rate where tenant_id = :tenant", tenant=busy)
+        assert (await compare(uow, busy)).differences
+    async with database.begin(busy, snapshot=True) as uow:
+        await uow.execute(
+            "insert into stale_week select distinct tenant_id, week from weekly_win_rate where tenant_id = :tenant union all "
+            "select distinct tenant_id, week from outcome where tenant_id = :tenant on conflict do nothing",
+            tenant=busy,
+        )
+        assert (await compare(uow, busy)).differences == []
 
 
 async def test_the_continuous_check_tells_its_drift_as_a_metric_and_on_the_dashboard(
