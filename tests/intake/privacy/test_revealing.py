@@ -230,6 +230,16 @@ async def test_the_audit_is_listed_page_by_page_by_whom_of_whom_for_what_and_whe
     assert (await refused(vault.ask("gateway", ListReveals(cursor="x")))).problem.field == "cursor"
 
 
+async def test_the_audit_of_a_person_has_what_was_shown_before_two_were_found_to_be_one(vault: Vault) -> None:
+    first, second = await two_persons(vault)
+    await vault.reveal(first, second)
+    await vault.submit("0", full_name="Ada Example", phone="(614) 555-0101")
+    person = (await vault.reveal(first)).leads[0].person_id
+    assert (await vault.reveal(second)).leads[0].person_id == person, "they are one by now"
+    rows = (await vault.ask("operator", ListReveals(person_id=person))).reveals
+    assert [row.lead_id for row in rows] == [second, first, second, first]
+
+
 async def limit(vault: Vault, **settings: int) -> None:
     """Have intake know how many persons an hour the tenant allows."""
     changed = TenantChanged(version=9, settings=TenantSettings(**settings), created_at="2026-01-05T00:00:00Z")

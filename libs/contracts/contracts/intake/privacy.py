@@ -179,7 +179,7 @@ class ListReveals(Request[RevealPage]):
     lead_id: UUID | None = None
     """Only of this lead."""
     person_id: UUID | None = None
-    """Only of this person."""
+    """Only of this person, and of leads that are theirs by now."""
     purpose: Purpose | None = None
     """Only for this purpose."""
     since: AwareDatetime | None = None

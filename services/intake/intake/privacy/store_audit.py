@@ -27,6 +27,11 @@ _SEALED = """
     ) as person_key on true
     order by wanted.n
 """
+# Also what was shown of a lead before its person was found to be this one.
+_OF_PERSON = """
+    (person_id = :person_id or lead_id = any(array(
+        select lead_id from lead where lead.tenant_id = :tenant and lead.person_id = :person_id)))
+"""
 _AUDIT = """
     insert into reveal_audit (tenant_id, reveal_id, revealed_at, caller, service, actor, role, purpose, fields, lead_id,
                               person_id, correlation_id)
@@ -96,7 +101,9 @@ async def reveals(
     uow: UnitOfWork, tenant: str, filters: Mapping[str, Any], before: UUID | None, limit: int
 ) -> Sequence[RowMapping]:
     """A page of the audit, newest first, from before a row; `filters` by column, and ``since`` and ``until``."""
-    conditions = {"since": "revealed_at >= :since", "until": "revealed_at < :until", "actor": "caller = :actor"}
+    conditions = {
+        "since": "revealed_at >= :since", "until": "revealed_at < :until", "actor": "caller = :actor", "person_id": _OF_PERSON,
+    }  # fmt: skip
     given = {name: value for name, value in filters.items() if value is not None}
     where = "".join(f" and {conditions.get(name, f'{name} = :{name}')}" for name in given)
     rows = await uow.execute(
