@@ -176,9 +176,9 @@ async def superadmin(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
 async def test_a_superadmin_is_let_in_everywhere_and_where_there_is_no_tenant_nothing_is(
     gateway: Gateway, acme: Tenancy, anyone: Tenancy, superadmin: httpx.AsyncClient
 ) -> None:
-    for tenancy in (acme, anyone):
-        met = await answers(superadmin, gateway, tenancy.name, lambda method, _: method == "GET")
-        assert not {401, 403, 405, 500} & set(met.values())
+    met = await answers(superadmin, gateway, acme.name, lambda method, _: method == "GET")
+    assert not {401, 403, 405, 500} & set(met.values())
+    assert (await superadmin.get(f"/t/{anyone.name}")).status_code == 200
     assert set((await answers(superadmin, gateway, "no-such-tenant")).values()) == {404}
     assert f'href="/t/{acme.name}"' in (await superadmin.get("/superadmin")).text
 
