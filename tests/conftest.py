@@ -1,9 +1,11 @@
 """Real parts for every test: one Postgres and one NATS per test process, provisioned as an installation is."""
 
+import gc
 import os
 import random
 import re
 import shutil
+import sys
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Generator, Iterator
@@ -14,6 +16,7 @@ import hypothesis
 import psycopg
 import pytest
 import structlog
+from structlog.contextvars import merge_contextvars
 from structlog.dev import ConsoleRenderer, plain_traceback
 from structlog.processors import add_log_level
 from xdist.scheduler import LoadFileScheduling
@@ -29,6 +32,21 @@ hypothesis.settings.load_profile("leadloop")
 def pytest_configure() -> None:
     """Draw the seed here, before the workers are started, so that it is one and can be told."""
     os.environ["LEADLOOP_CHAOS_SEED"] = os.environ.get("LEADLOOP_CHAOS_SEED") or str(random.randrange(1_000_000))
+    # httpcore looks for it several times a request, in every folder that Python imports from.
+    sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Garbage is collected as in a service's process (chassis/service.py): what is loaded by then never goes, and is not looked through
+    again and again."""
+    gc.disable()
+    collected = yield
+    gc.enable()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    return collected
 
 
 TOGETHER = ("tests/journeys/", "tests/chaos/", "tests/browser/")
@@ -106,10 +124,12 @@ async def platform(memory_path: Path) -> AsyncIterator[Platform]:
         yield running
 
 
-@pytest.fixture(scope="session")
-def plain_logs() -> None:
-    """Errors logged without the values of every local variable, which take seconds to print."""
-    structlog.configure(processors=[add_log_level, ConsoleRenderer(exception_formatter=plain_traceback)])
+@pytest.fixture(scope="session", autouse=True)
+def _plain_logs() -> None:
+    """Errors logged without the values of every local variable, which take seconds to print; many are made on purpose."""
+    structlog.configure(
+        processors=[merge_contextvars, add_log_level, ConsoleRenderer(exception_formatter=plain_traceback)]
+    )
 
 
 @pytest.fixture

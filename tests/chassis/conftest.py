@@ -4,24 +4,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from chassis import consumer
 from tests.chassis import ledger
 from tests.chassis.scene import Scene
 from tests.platform import Platform
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _plain_tracebacks() -> None:
-    """The default draws every frame with its variables, for seconds an error; and here errors are made on purpose."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
-        ]
-    )
 
 
 @pytest.fixture(scope="session")

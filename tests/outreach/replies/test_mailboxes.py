@@ -106,7 +106,7 @@ async def test_what_comes_into_a_mailbox_is_taken_once(
 
 
 async def test_a_mail_that_can_never_be_taken_holds_up_none_behind_it(
-    platform: Platform, tenant: str, outbox: Outbox, server: ImapServer, plain_logs: None
+    platform: Platform, tenant: str, outbox: Outbox, server: ImapServer
 ) -> None:
     (message,) = await sent(platform, tenant)
     await read_from_now_on(platform, tenant, server)
