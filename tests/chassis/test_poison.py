@@ -268,6 +268,24 @@ async def test_a_redriven_message_was_received_when_the_broker_first_had_it(scen
     assert letter["received_at"] == heard[0] < letter["buried_at"]
 
 
+async def test_a_redriven_command_is_still_its_upstreams(scene: Scene) -> None:
+    """Whoever has it handled again does not answer for what it says: what an upstream may not do, it may not do so either."""
+    heard: list[str | None] = []
+
+    async def fail_at_first(uow: UnitOfWork, received: Sequence[Received[SubmitLead]]) -> None:
+        heard.extend(message.wire.sender for message in received)
+        if len(heard) <= 4:  # once in its batch and three times alone
+            raise ValueError
+
+    async with scene.platform.upstream(scene.tenant) as upstream:
+        await upstream.jetstream().publish(f"{SubmitLead.topic.type}.{scene.tenant}", GOOD)
+    async with scene.service(consumes={SubmitLead: fail_at_first}).running():
+        (letter,) = await scene.buried(1)
+        await scene.ask(RedriveDeadLetters(dead_letter_ids=[letter["dead_letter_id"]]), of=ledger.NAME)
+    assert len(heard) == 5
+    assert len(set(heard)) == 1 and heard[0] is not None
+
+
 async def test_an_event_the_database_does_not_take_fails_its_savepoint_and_not_the_unit(scene: Scene) -> None:
     settings = scene.platform.settings(ledger.NAME)
     database = Database(ledger.NAME, settings.database_url)

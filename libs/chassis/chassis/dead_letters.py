@@ -32,6 +32,17 @@ _OPEN = """
         and (cast(:only as text) is null or tenant = :only)
     order by dead_letter_id limit 1000 for update skip locked
 """
+_LISTED = """
+    select dead_letter_id, tenant, message_id, message_type, reason, size, buried_at, redriven_at from dead_letter
+    where (cast(:only as text) is null or tenant = :only)
+        and (cast(:before as bigint) is null or dead_letter_id < :before)
+    order by dead_letter_id desc limit :limit
+"""
+_COUNTED = """
+    select reason, count(*) as n from dead_letter
+    where redriven_at is null and (cast(:only as text) is null or tenant = :only)
+    group by reason order by n desc, reason
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,20 +110,9 @@ async def open_count(connection: AsyncConnection) -> int:
 
 async def listing(uow: UnitOfWork, tenant: str, before: int | None, limit: int) -> DeadLetterList:
     """A tenant's dead letters, newest first, from before one of them, and how many are open per reason."""
-    rows = await uow.execute(
-        """select dead_letter_id, tenant, message_id, message_type, reason, size, buried_at, redriven_at from dead_letter
-           where (cast(:only as text) is null or tenant = :only)
-               and (cast(:before as bigint) is null or dead_letter_id < :before)
-           order by dead_letter_id desc limit :limit""",
-        only=_only(tenant), before=before, limit=limit + 1,
-    )  # fmt: skip
+    rows = await uow.execute(_LISTED, only=_only(tenant), before=before, limit=limit + 1)
     letters = [DeadLetterView.model_validate(dict(row)) for row in rows.mappings()]
-    counts = await uow.execute(
-        """select reason, count(*) as n from dead_letter
-           where redriven_at is null and (cast(:only as text) is null or tenant = :only)
-           group by reason order by n desc, reason""",
-        only=_only(tenant),
-    )
+    counts = await uow.execute(_COUNTED, only=_only(tenant))
     page, cursor = paging.cut(letters, limit, lambda letter: letter.dead_letter_id)
     return DeadLetterList(dead_letters=list(page), counts={row.reason: row.n for row in counts}, next_cursor=cursor)
 

@@ -49,16 +49,20 @@ class Wire:
         return self.subject.rpartition(".")[2]
 
     def packed(self) -> bytes:
-        """Subject, headers and body in one, to be sealed and kept."""
-        envelope = json.dumps({"subject": self.subject, "headers": dict(self.headers)}).encode()
+        """Subject, headers, sender and body in one, to be sealed and kept."""
+        around = {"subject": self.subject, "headers": dict(self.headers)} | (
+            {"sender": self.sender} if self.sender else {}
+        )
+        envelope = json.dumps(around).encode()
         return len(envelope).to_bytes(4, "big") + envelope + self.body
 
     @classmethod
     def unpacked(cls, content: bytes, received: datetime) -> "Wire":
-        """What was packed. Its sender is not kept: it is handled again on our word."""
+        """What was packed, with its sender: whoever has it handled again does not answer for what it says."""
         end = 4 + int.from_bytes(content[:4], "big")
         envelope = json.loads(content[4:end])
-        return cls(envelope["subject"], envelope["headers"], content[end:], received)
+        # What an earlier version packed names no sender.
+        return cls(envelope["subject"], envelope["headers"], content[end:], received, envelope.get("sender"))
 
     @property
     def digest(self) -> bytes:

@@ -85,6 +85,9 @@ create table tenant_key (
 """
 
 
+_DEAD_LETTERS_BY_TENANT = "create index dead_letter_tenant on dead_letter (tenant, dead_letter_id)"
+
+
 class Migration(Protocol):
     """What a migration runs its statements by: ``alembic.op``, or an ``Operations`` of one's own."""
 
@@ -96,6 +99,11 @@ def create_chassis_tables(op: Migration) -> None:
     for statement in _CHASSIS.split(";\n"):
         if statement.strip():
             op.execute(statement)
+
+
+def index_dead_letters(op: Migration) -> None:
+    """Have a tenant's dead letters be found among everybody's."""
+    op.execute(_DEAD_LETTERS_BY_TENANT)
 
 
 def isolate(op: Migration, *tables: str) -> None:

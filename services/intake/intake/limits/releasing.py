@@ -8,6 +8,7 @@ deletion commit together.
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from prometheus_client import Gauge
@@ -125,7 +126,8 @@ def _in_turns(due: Sequence[store.Source]) -> list[store.Source]:
 
 def _opened(row: Any, key: TenantKey) -> Wire:
     try:
-        return Wire.unpacked(key.open(row.sealed, purpose(row.message_id)), row.received_at)
+        wire = Wire.unpacked(key.open(row.sealed, purpose(row.message_id)), row.received_at)
+        return replace(wire, sender=None)  # it was counted just now, and would be parked again as its sender's
     except TinkError:
         # Handed on as it is, it becomes a dead letter, as what cannot be read does, and the others go on.
         headers = {"ce-id": str(row.message_id)}
