@@ -14,6 +14,7 @@ import json
 import re
 import secrets
 import statistics
+import sys
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -59,6 +60,8 @@ DEEP: Final = 50
 """So many pages into a list it is compared with its first pages."""
 _EACH_OPENS_EVERY_SECONDS: Final = 20.0
 _LEADS_PER_SECOND: Final = 5
+_LIMITS: Final = httpx.Limits(keepalive_expiry=2)
+"""Seconds: less than the gateway keeps a connection that nobody uses, or one would be used as it is being closed."""
 _AGENTS: Final = 50
 _RULES: Final = 20
 _IMPORTED: Final = 1_000
@@ -167,9 +170,12 @@ async def main(
                 if (answer := (await browser.get(address)).status_code) != HTTPStatus.OK:
                     addresses.remove(address)
                     left_out.append(f"{address} (answered {answer})")
-            found["pages"] = {address: await measure(browser, address, times) for address in addresses}
-            found["deep"] = {address: await follow(browser, address) for address in addresses}
-            found["deep"] = {address: each for address, each in found["deep"].items() if each}
+            found["pages"], found["deep"] = {}, {}
+            for address in addresses:
+                found["pages"][address] = page = await measure(browser, address, times)
+                print(_line(address, page), file=sys.stderr)
+                if deep := await follow(browser, address):
+                    found["deep"][address] = deep
         found["many"] = await many(installation, caller, addresses, sessions, seconds)
         return found
 
@@ -232,7 +238,9 @@ async def signed_in(installation: Installation, caller: Caller) -> AsyncIterator
     user = await caller.ask(TENANT, CreateUser(role=Role.ADMIN))
     link = await caller.ask(TENANT, CreateSignInLink(user_id=user.user_id))
     headers = {"Accept": "text/html"}
-    async with httpx.AsyncClient(base_url=installation.gateway_url, headers=headers, timeout=30) as browser:
+    async with httpx.AsyncClient(
+        base_url=installation.gateway_url, headers=headers, timeout=30, limits=_LIMITS
+    ) as browser:
         assert (await browser.post(link.path)).status_code == 303
         yield browser
 
@@ -340,12 +348,16 @@ def _busy_seconds(installation: Installation) -> float:
 def say(found: dict[str, Any]) -> None:
     """The numbers, a line for each page, the slowest last."""
     for address, page in sorted(found["pages"].items(), key=lambda item: item[1]["p95_ms"]):
-        print(f"{page['p50_ms']:7.1f} {page['p95_ms']:7.1f} ms {page['bytes'] / 1000:7.1f} kB  {address}")
+        print(_line(address, page))
     for address, deep in found["deep"].items():
         print(f"{deep['first_ms']:7.1f} {deep['last_ms']:7.1f} ms, the first pages and the fiftieth of {address}")
     for path in found["left_out"]:
         print(f"not opened: {path}")
     print(", ".join(f"{name} {value:,.1f}" for name, value in found["many"].items()))
+
+
+def _line(address: str, page: Mapping[str, float]) -> str:
+    return f"{page['p50_ms']:7.1f} {page['p95_ms']:7.1f} ms {page['bytes'] / 1000:7.1f} kB  {address}"
 
 
 if __name__ == "__main__":

@@ -56,6 +56,7 @@ async def store_told(uow: UnitOfWork, told: Sequence[Told]) -> None:
     for tenant, gone in ((each.tenant, each.event) for each in told):
         if isinstance(gone, LeadWithdrawn):
             await store.keep_erased(uow, tenant, gone.lead_id, gone.version)
+    await store.make_months(uow, {each.told_at.date() for each in told})
     await store.store_events(uow, [each.row for each in told])
     await projecting.project(uow, [(each.tenant, each.event_id, each.told_at, each.event.topic.type) for each in told])
     counted = [each for each in told if isinstance(each.event, win_rates.PROJECTED)]

@@ -85,7 +85,7 @@ class _PendingAcks:
 def most_held(stream: Stream) -> int:
     """How many messages a replica takes in at most. Of events, a batch and the next; of commands, which are taken in turns by
     tenant, one tenant's burst and whoever comes behind it."""
-    return 12 * BATCH if stream.work_queue else 2 * BATCH
+    return 12 * BATCH if stream.work_queue else 4 * BATCH
 
 
 def most_unacknowledged(stream: Stream) -> int:
@@ -243,7 +243,7 @@ class Consumer:
     @property
     def _most_asked(self) -> int:
         """How many messages are asked for at once."""
-        return 4 * BATCH if self._durable.stream.work_queue else BATCH
+        return 4 * BATCH if self._durable.stream.work_queue else 2 * BATCH
 
     async def _unless_stopped(self, fetching: Coroutine[Any, Any, list[Msg]]) -> list[Msg]:
         """What is fetched, or nothing once `stop` was called: an idle replica leaves at once."""

@@ -1,7 +1,7 @@
 """What was handled already: a message id is handled once, however often and in whatever order it is delivered."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Final
 from uuid import UUID
 
 from chassis.received import Received, Wire
@@ -19,6 +19,9 @@ _DIGESTS = """
 """
 Key = tuple[str, UUID]
 """A message's identity: its sender chose the id, and one tenant must not be able to use up another's."""
+REUSED: Final = "the id was used before by a message with another body"
+Admit = Callable[[UnitOfWork, Sequence[Received[Any]]], Awaitable[tuple[list[Received[Any]], list[Received[Any]]]]]
+"""Tells of a batch which messages are to be handled, and which reuse the id of another message."""
 
 
 async def admit(uow: UnitOfWork, messages: Sequence[Received[Any]]) -> tuple[list[Received[Any]], list[Received[Any]]]:
@@ -28,23 +31,45 @@ async def admit(uow: UnitOfWork, messages: Sequence[Received[Any]]) -> tuple[lis
         The messages that are new, and those that reuse the id of another message with another body. What is in
         neither was handled before.
     """
+    keys = [(message.tenant, message.id) for message in messages]
     first: dict[Key, Received[Any]] = {}
-    again = []
-    for message in messages:
-        if _key(message) in first:
-            again.append(message)
-        else:
-            first[_key(message)] = message
+    for key, message in zip(keys, messages, strict=True):
+        first.setdefault(key, message)
     digests = {key: message.wire.digest for key, message in first.items()}
-    rows = await uow.execute(_ADMIT, **_columns(digests), digests=list(digests.values()))
-    new = {(row.tenant, row.message_id) for row in rows}
+    new = await newly(uow, _ADMIT, **_columns(digests), digests=list(digests.values()))
+    if new is None and len(first) == len(messages):
+        return list(messages), []
+    new = set(first) if new is None else new
+    again = [message for key, message in zip(keys, messages, strict=True) if first[key] is not message]
     known = [key for key in first if key not in new]
     if known:
         rows = await uow.execute(_DIGESTS, **_columns(known))
         digests.update({(row.tenant, row.message_id): row.digest for row in rows})
         again += [first[key] for key in known]
-    reused = [message for message in again if message.wire.digest != digests[_key(message)]]
+    reused = [message for message in again if message.wire.digest != digests[message.tenant, message.id]]
     return [message for key, message in first.items() if key in new], reused
+
+
+async def newly(uow: UnitOfWork, insert: str, /, ids: Sequence[UUID], **columns: Any) -> set[Key] | None:
+    """Insert what is not there: the rows of `ids`, by a statement that returns the tenants and ids of those it inserts.
+
+    Returns:
+        Those; none where it inserted every one, as it does as a rule: to name them takes longer than to write them.
+    """
+    told = f"""
+        with put (tenant, id) as ({insert})
+        select case when count(*) < :given then coalesce(array_agg(tenant), '{{}}') end as tenants,
+               case when count(*) < :given then coalesce(array_agg(id), '{{}}') end as ids
+        from put"""
+    put = (await uow.execute(told, ids=ids, given=len(ids), **columns)).one()
+    return None if put.tenants is None else set(zip(put.tenants, put.ids, strict=True))
+
+
+async def every_one(
+    _: UnitOfWork, messages: Sequence[Received[Any]]
+) -> tuple[list[Received[Any]], list[Received[Any]]]:
+    """Admits all: for a service whose handlers keep each message under its id, so that they see themselves what they had before."""
+    return list(messages), []
 
 
 async def forget(uow: UnitOfWork, message_id: UUID, wire: Wire) -> None:
@@ -67,10 +92,6 @@ async def sweep(uow: UnitOfWork, days: int) -> int:
     """Forget what was handled longer ago than the stream keeps it and anyone publishes it again."""
     result = await uow.execute("delete from inbox where handled_at < now() - make_interval(days => :days)", days=days)
     return result.rowcount
-
-
-def _key(message: Received[Any]) -> Key:
-    return message.tenant, message.id
 
 
 def _columns(keys: Iterable[Key]) -> dict[str, list[Any]]:

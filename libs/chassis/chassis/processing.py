@@ -33,12 +33,14 @@ class Processor:
         dead_letters: DeadLetters,
         ids: MessageIds,
         tenants: Tenants,
+        admit: inbox.Admit = inbox.admit,
     ) -> None:
         self._database = database
         self._handlers = handlers
         self._dead_letters = dead_letters
         self._ids = ids
         self._tenants = tenants
+        self._admit = admit
         self._attempts = Attempts(database)
 
     async def handle(self, uow: UnitOfWork, batch: Sequence[Read], *, suspicious: bool = False) -> None:
@@ -54,9 +56,9 @@ class Processor:
         decoded = await self._readable(uow, batch)
         if not decoded:
             return
-        new, reused = await inbox.admit(uow, decoded)
+        new, reused = await self._admit(uow, decoded)
         for message in reused:
-            await self._bury(uow, message.wire, "the id was used before by a message with another body")
+            await self._bury(uow, message.wire, inbox.REUSED)
         await self._give(uow, new, suspicious)
 
     async def handle_kept(self, uow: UnitOfWork, wires: Sequence[Wire]) -> None:
@@ -72,19 +74,27 @@ class Processor:
     async def _readable(self, uow: UnitOfWork, batch: Sequence[Read]) -> list[Received[Any]]:
         """What can be read and is of a tenant; the rest is buried."""
         decoded: list[Received[Any]] = []
-        async for some in pieces(batch):
-            for wire, message in some:
-                try:
-                    found = message or decode(wire, await self._ids.of(uow, wire))
-                except UnreadableError as error:
-                    found = error
-                if isinstance(found, UnreadableError):
-                    await self._bury(uow, wire, str(found))
-                else:
-                    decoded.append(found)
+        for wire, found in await self._read(uow, batch):
+            if isinstance(found, UnreadableError):
+                await self._bury(uow, wire, str(found))
+            elif found:
+                decoded.append(found)
         if decoded and (absent := await self._tenants.admit(uow, decoded)):
             decoded = await self._bury_those_of(uow, absent, decoded, NO_SUCH_TENANT)
         return decoded
+
+    async def _read(self, uow: UnitOfWork, batch: Sequence[Read]) -> Sequence[Read]:
+        """The batch with what it takes the service's secret to read read as well."""
+        if all(message for _, message in batch):
+            return batch  # at once: whoever gives way here waits for all that reads the next batch meanwhile
+        whole: list[Read] = []
+        async for some in pieces(batch):
+            for wire, message in some:
+                try:
+                    whole.append(Read(wire, message or decode(wire, await self._ids.of(uow, wire))))
+                except UnreadableError as error:
+                    whole.append(Read(wire, error))
+        return whole
 
     async def _give(self, uow: UnitOfWork, new: Sequence[Received[Any]], suspicious: bool) -> None:
         """Call each handler with its messages, and bury the poison among them."""
@@ -145,6 +155,9 @@ class Processor:
             try:
                 async with uow.savepoint():
                     await handler(uow, [message])
+            except UnreadableError as error:
+                reason = str(error)
+                break
             except Exception as error:
                 if is_transient(error):
                     raise

@@ -14,7 +14,7 @@ import uvloop
 from faststream.asgi import AsgiFastStream
 from faststream.asgi.types import ASGIApp
 
-from chassis import health, logs, tenants
+from chassis import health, inbox, logs, tenants
 from chassis.broker import broker, outlet_address
 from chassis.caller import Caller
 from chassis.consumer import Consumer
@@ -58,6 +58,7 @@ class Service:
         closes: called when it has stopped: for connections of its own.
         keys: the tenants', shared with the handlers that seal and open.
         sealed: all that the service holds sealed under them, to be sealed anew after a rotation.
+        admit: which messages are to be handled; the inbox remembers those that were.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Service:
         keys: TenantKeys | None = None,
         sealed: Sequence[Sealed] = (),
         database: Database | None = None,
+        admit: inbox.Admit = inbox.admit,
     ) -> None:
         self.name = name
         self.settings = settings
@@ -95,7 +97,7 @@ class Service:
         ids = MessageIds(keys)
         letters = DeadLetters(service_of_keys, ids)
         known = Tenants(None if name == ListTenants.topic.owner else self._ask_the_gateway)
-        self._processor = Processor(self.database, self.consumes, letters, ids, known)
+        self._processor = Processor(self.database, self.consumes, letters, ids, known, admit)
         self._consumers: list[Consumer] = []
         self._consuming: list[asyncio.Task[None]] = []
         self._background: list[asyncio.Task[None]] = []

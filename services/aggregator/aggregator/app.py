@@ -7,8 +7,9 @@ from aggregator.events.archiving import Archiving
 from aggregator.events.parquet import Archive, ArchiveSettings
 from aggregator.kpis import handlers as kpis
 from aggregator.replay.handlers import Replaying, publish_drift
-from aggregator.storing import store_events
+from aggregator.storing import Storing
 from aggregator.win_rates import handlers as win_rates
+from chassis import inbox
 from chassis.jobs import Job
 from chassis.requests import InOneSnapshot, InOwnUnits
 from chassis.service import Service
@@ -27,11 +28,12 @@ def build(settings: Settings) -> Service:
     archives = ArchiveSettings()
     archiving = Archiving(Archive(archives.archive_uri), archives.event_months)
     replaying = Replaying(database, archiving)
+    storing = Storing()
     return Service(
         "aggregator",
         settings,
         database=database,
-        consumes={entry.message: store_events for entry in catalogue.read_by("aggregator", Kind.EVENT)},
+        consumes={entry.message: storing.store for entry in catalogue.read_by("aggregator", Kind.EVENT)},
         answers={
             WinRates: win_rates.win_rates,
             WeeklyWinRates: win_rates.weekly_win_rates,
@@ -52,4 +54,5 @@ def build(settings: Settings) -> Service:
             Job("check_numbers", "37 * * * *", replaying.check_numbers),
         ],
         workers=[partial(publish_drift, database)],
+        admit=inbox.every_one,
     )

@@ -1,6 +1,10 @@
 """What the aggregator does with every event it hears: it is stored, and what is made of it follows in the same transaction."""
 
 from collections.abc import Sequence
+from datetime import date
+from functools import partial
+
+from sqlalchemy.exc import DBAPIError
 
 from aggregator.events import store as events
 from aggregator.kpis import projecting
@@ -13,23 +17,51 @@ from contracts.message import Event
 from contracts.operations import PersonalDataDropped
 
 
-async def store_events(uow: UnitOfWork, received: Sequence[Received[Event]]) -> None:
-    """Store every event, project what numbers are counted from, and forget the persons that were erased, or whose leads were withdrawn."""
-    gone = [(message, body) for message in received if isinstance(body := message.body, LeadErased | LeadWithdrawn)]
-    for message, lead in gone:  # before the others are stored: one that is late holds what it is to hold then
-        await events.keep_erased(uow, message.tenant, lead.lead_id, lead.version)
-    await events.store_events(uow, [_row(message) for message in received])
-    for message, lead in gone:
-        scrubbed = await events.forget(uow, message.tenant, lead.lead_id, lead.version)
-        if isinstance(lead, LeadWithdrawn):
-            continue
-        answer = PersonalDataDropped(
-            erasure_id=lead.erasure_id, lead_id=lead.lead_id, dropped={"events_scrubbed": scrubbed}
-        )
-        uow.publish(message.tenant, answer, message.envelope)
-    await projecting.project(uow, [(m.tenant, m.id, m.envelope.time, m.envelope.type) for m in received])
-    counted = [message for message in received if isinstance(message.body, win_rates.PROJECTED)]
-    await win_rates.project(uow, [(m.tenant, m.envelope.type, m.wire.body.decode()) for m in counted])
+class Storing:
+    """Stores what is heard, and keeps in mind which months are there: their tables stay, once they are made."""
+
+    def __init__(self) -> None:
+        self._months: set[date] = set()
+
+    async def store(self, uow: UnitOfWork, received: Sequence[Received[Event]]) -> None:
+        """Store every event, project what numbers are counted from, and forget the persons that were erased, or whose leads were withdrawn."""
+        for message, lead in _gone(
+            received
+        ):  # before the others are stored: one that is late holds what it is to hold then
+            await events.keep_erased(uow, message.tenant, lead.lead_id, lead.version)
+        received = await self._store(uow, received)
+        for message, lead in _gone(received):
+            scrubbed = await events.forget(uow, message.tenant, lead.lead_id, lead.version)
+            if isinstance(lead, LeadWithdrawn):
+                continue
+            answer = PersonalDataDropped(
+                erasure_id=lead.erasure_id, lead_id=lead.lead_id, dropped={"events_scrubbed": scrubbed}
+            )
+            uow.publish(message.tenant, answer, message.envelope)
+        await projecting.project(uow, [(m.tenant, m.id, m.envelope.time, m.envelope.type) for m in received])
+        counted = [message for message in received if isinstance(message.body, win_rates.PROJECTED)]
+        await win_rates.project(uow, [(m.tenant, m.envelope.type, m.wire.body.decode()) for m in counted])
+
+    async def _store(self, uow: UnitOfWork, received: Sequence[Received[Event]]) -> Sequence[Received[Event]]:
+        """Store events, and return those that were not there."""
+        months = {events.month_of(message.envelope.time.date()) for message in received}
+        if missing := months - self._months:
+            await events.make_months(uow, missing)
+            uow.after_commit.append(partial(self._months.update, missing))
+        try:
+            new = await events.store_events(uow, [_row(message) for message in received])
+        except DBAPIError:
+            self._months.clear()  # a database that was put back may lack some: the next try looks
+            raise
+        if new is None:
+            return received
+        once = {(message.tenant, message.id): message for message in received}
+        return [message for key, message in once.items() if key in new]
+
+
+def _gone(received: Sequence[Received[Event]]) -> list[tuple[Received[Event], LeadErased | LeadWithdrawn]]:
+    """The leads that are no more, each by the message that says so."""
+    return [(message, body) for message in received if isinstance(body := message.body, LeadErased | LeadWithdrawn)]
 
 
 def _row(message: Received[Event]) -> events.Row:

@@ -1,9 +1,16 @@
 """The event store takes every event once, of every type, and gives them back page by page."""
 
-import pytest
+from collections import Counter
+from datetime import UTC, datetime
 
+import pytest
+from uuid_utils.compat import uuid7
+
+from chassis.received import encode
 from contracts.aggregator.events import EventPage, ListEvents
-from contracts.message import ProblemError
+from contracts.intake.erasure import LeadErased
+from contracts.message import Envelope, Event, ProblemError
+from contracts.operations import DeadLetterList, ListDeadLetters, PersonalDataDropped
 from contracts.taxonomy import OutcomeType
 from tests.aggregator.recorded import recorded
 from tests.platform import Platform
@@ -31,6 +38,54 @@ async def test_an_event_published_twice_is_stored_once(platform: Platform, tenan
     last = await platform.publish("outcomes", tenant, recorded(OutcomeType.CLOSED_LOST))
     page = await stored(platform, tenant, 2)
     assert [found.event_id for found in page.events] == [last, id_]
+
+
+async def tell(platform: Platform, told: Envelope, event: Event) -> None:
+    """Have an event come as a service's outbox publishes it again, long after the broker forgot that it had it."""
+    headers = told.headers | {"Nats-Msg-Id": str(uuid7())}
+    async with platform.connect(told.type.partition(".")[0]) as client:
+        await client.jetstream().publish(told.subject, encode(event), headers=headers)
+
+
+def envelope(tenant: str, event: Event) -> Envelope:
+    id_ = uuid7()
+    return Envelope(id_, event.topic.type, tenant, datetime.now(UTC), id_)
+
+
+async def test_what_is_told_again_is_handled_once(platform: Platform, tenant: str) -> None:
+    """That a person's data was dropped is answered once, and counted as it was; a batch may have both tellings."""
+    lead = uuid7()
+    gone = LeadErased(lead_id=lead, erasure_id=uuid7(), version=1, person_id=uuid7(), occurred_at=datetime.now(UTC))
+    told = envelope(tenant, gone)
+    for _ in range(3):
+        await tell(platform, told, gone)
+    await stored(platform, tenant, 2)
+    await tell(platform, told, gone)
+    last = recorded(OutcomeType.CONTACTED)
+    await platform.publish("outcomes", tenant, last)
+    page = await stored(platform, tenant, 3)
+    assert Counter(found.type for found in page.events) == {
+        LeadErased.topic.type: 1, PersonalDataDropped.topic.owned_by("aggregator").type: 1, last.topic.type: 1,
+    }  # fmt: skip
+
+
+async def test_an_id_told_again_with_another_body_is_a_dead_letter_and_nothing_else(
+    platform: Platform, tenant: str
+) -> None:
+    first, other = recorded(OutcomeType.CONTACTED), recorded(OutcomeType.CLOSED_WON)
+    told = envelope(tenant, first)
+    await tell(platform, told, first)
+    await tell(platform, told, other)
+    after = await platform.publish("outcomes", tenant, recorded(OutcomeType.CLOSED_LOST))
+
+    async def buried() -> DeadLetterList | None:
+        found = await platform.caller.ask(tenant, ListDeadLetters(), of="aggregator")
+        return found if found.dead_letters else None
+
+    (letter,) = (await until(buried, what="the dead letter")).dead_letters
+    assert (letter.message_id, letter.reason) == (told.id, "the id was used before by a message with another body")
+    page = await platform.caller.ask(tenant, ListEvents(types=[first.topic.type]))
+    assert {found.event_id: found.body["type"] for found in page.events} == {told.id: "contacted", after: "closed_lost"}
 
 
 async def test_pages_follow_each_other_without_gap_or_overlap(platform: Platform, tenant: str) -> None:

@@ -251,6 +251,7 @@ async def put(platform: Platform, tenant: str, rows: Sequence[store.Row]) -> Non
     database = Database("aggregator", platform.database_url("leadloop_aggregator"))
     try:
         async with database.begin(tenant) as uow:
+            await store.make_months(uow, {each.told_at.date() for each in rows})
             await store.store_events(uow, rows)
     finally:
         await database.close()

@@ -9,8 +9,10 @@ from sqlalchemy import RowMapping
 
 from aggregator import locks
 from aggregator.events.domain_wanted import FEW, Order, Position, Wanted
+from chassis import inbox
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.privacy import DERIVED_FROM_A_PERSON
+from contracts.message import UnreadableError
 
 _STORE_EVENTS = """
     insert into event (tenant_id, event_id, told_at, type, occurred_at, lead_id, campaign_id, account_id, correlation_id, body)
@@ -28,6 +30,17 @@ _STORE_EVENTS = """
                 cast(:accounts as uuid[]), cast(:bodies as jsonb[]), cast(:correlations as uuid[]))
          as given (tenant_id, event_id, told_at, type, occurred_at, lead_id, campaign_id, account_id, body, correlation_id)
     on conflict do nothing
+    returning tenant_id, event_id
+"""
+# Of one whose person was forgotten nobody knows any more what it said of them.
+_OTHERS = """
+    select exists (
+        select from unnest(cast(:tenants as text[]), cast(:ids as uuid[]), cast(:told as timestamptz[]),
+                           cast(:types as text[]), cast(:bodies as jsonb[])) as given (tenant, id, told, type, body)
+        cross join lateral (select * from event where tenant_id = tenant and event_id = id and told_at = told offset 0) as event
+        where event.type <> given.type
+           or event.body - cast(:personal as text[]) <> given.body - cast(:personal as text[])
+    ) as some
 """
 
 
@@ -52,22 +65,43 @@ class Row(NamedTuple):
     correlation_id: UUID | None = None
 
 
-async def store_events(uow: UnitOfWork, rows: Sequence[Row]) -> None:
-    """Store events, each in its month, which is made where it is not there; an id that is there already is left as it is."""
-    await make_months(uow, {row.told_at.date() for row in rows})
+async def store_events(uow: UnitOfWork, rows: Sequence[Row]) -> set[inbox.Key] | None:
+    """Store events, each in its month; one that is there already is left as it is.
+
+    An event's id and when it was told are made together, once, and never change: together they are what it is known by.
+
+    Returns:
+        Which were not there before; none stands for all of them.
+
+    Raises:
+        UnreadableError: an event that is there has another body than the one of the same id that was given.
+    """
     tenants, ids, told, types, occurred, leads, campaigns, accounts, bodies, correlations = map(
         list, zip(*rows, strict=True)
     )
-    await uow.execute(
-        _STORE_EVENTS, tenants=tenants, ids=ids, told=told, types=types, occurred=occurred, leads=leads,
-        campaigns=campaigns, accounts=accounts, bodies=bodies, correlations=correlations, personal=list(DERIVED_FROM_A_PERSON),
+    personal = list(DERIVED_FROM_A_PERSON)
+    new = await inbox.newly(
+        uow, _STORE_EVENTS, tenants=tenants, ids=ids, told=told, types=types, occurred=occurred, leads=leads,
+        campaigns=campaigns, accounts=accounts, bodies=bodies, correlations=correlations, personal=personal,
     )  # fmt: skip
+    if new is not None:
+        others = await uow.execute(
+            _OTHERS, tenants=tenants, ids=ids, told=told, types=types, bodies=bodies, personal=personal
+        )
+        if others.scalar_one():
+            raise UnreadableError(inbox.REUSED)
+    return new
+
+
+def month_of(day: date) -> date:
+    """The first day of its month."""
+    return day.replace(day=1)
 
 
 async def make_months(uow: UnitOfWork, days: Iterable[date]) -> int:
     """Have the months of these days (UTC) be there; returns how many were made."""
     # As texts: the driver takes the first day of the year 1 for the beginning of all time.
-    months = sorted({day.replace(day=1).isoformat() for day in days})
+    months = sorted({month_of(day).isoformat() for day in days})
     made = await uow.execute("select make_event_months(cast(cast(:months as text[]) as date[])) as made", months=months)
     return int(made.scalar_one())
 
