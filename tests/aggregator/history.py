@@ -77,6 +77,11 @@ def _message(at: datetime, n: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _anew(at: datetime, n: int) -> dict[str, Any]:
+    """The same message after somebody put it off."""
+    return _sent(at, n) | {"followup_id": numbered("follow", n % 6)}
+
+
 def _sent(at: datetime, n: int) -> dict[str, Any]:
     return _message(at, n) | {"step": 1 + n % 3, "kind": SendKind.EMAIL}
 
@@ -144,6 +149,10 @@ MAKERS: Mapping[str, Callable[[datetime, int], Event]] = {
     "queued": lambda at, n: sending.MessageQueued(**_sent(at, n)),
     "scheduled": lambda at, n: sending.FollowupScheduled(**_sent(at, n), due_at=at),
     "followup": lambda at, n: sending.FollowupSent(**_sent(at, n)),
+    "postponed": lambda at, n: sending.FollowupPostponed(**_sent(at, n), until=at),
+    "scheduled_anew": lambda at, n: sending.FollowupScheduled(**_anew(at, n), due_at=at),
+    "postponed_again": lambda at, n: sending.FollowupPostponed(**_anew(at, n), until=at),
+    "followup_anew": lambda at, n: sending.FollowupSent(**_anew(at, n)),
     "unknown": lambda at, n: sending.MessageUnknown(**_sent(at, n)),
     "reply": lambda at, n: replies.ReplyReceived(**_reply(at, n), received_at=at),
     "handled": lambda at, n: replies.ReplyHandled(**_reply(at, n), actor="user:7"),
@@ -170,6 +179,9 @@ MAKERS: Mapping[str, Callable[[datetime, int], Event]] = {
 
 OPENING = tuple(
     name for name in MAKERS
-    if name not in ("classified", "handled", "ended", "completed", "resumed", "skipped", "unknown", "followup", "failed", "settings")
+    if name not in (
+        "classified", "handled", "ended", "completed", "resumed", "skipped", "unknown", "followup", "failed", "settings", "postponed",
+        "postponed_again", "followup_anew",
+    )
 )  # fmt: skip
 """What leaves something to count in each number but a few."""

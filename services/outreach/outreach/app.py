@@ -108,6 +108,7 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
             messages.ExplainMessage: sending.explain_message,
             messages.MessageHistory: sending.message_history,
             messages.SkipMessage: sending.skip_message,
+            messages.PostponeFollowup: sending.postpone_followup,
             messages.SettleMessage: sending.settle_message,
             people_messages.Suppress: partial(people.suppress, keys),
             people_messages.Unsubscribe: partial(people.unsubscribe, links),

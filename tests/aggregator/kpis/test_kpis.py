@@ -12,7 +12,7 @@ from chassis.unit_of_work import Database
 from contracts.aggregator.events import ListEvents
 from contracts.aggregator.kpis import Dashboard, DashboardStats, Kpi, ListKpiEvents
 from contracts.message import Event
-from contracts.outreach import campaigns, replies
+from contracts.outreach import campaigns, replies, sending
 from contracts.taxonomy import Channel, OutcomeType, ReplyClass, Stage, SystemStatus
 from tests.aggregator.history import MAKERS, OPENING, Told, numbered, recorded_outcome, store_told, voided
 from tests.aggregator.recorded import recorded
@@ -98,6 +98,26 @@ async def test_an_old_classification_hides_no_new_reply(platform: Platform, data
     await has(database, tenant, ("reply", NOON + timedelta(hours=3), 3), ("handled", NOON + timedelta(hours=4), 3))
     assert (await shown(platform, tenant, NOON + timedelta(hours=3))).kpis.replies_needing_action == 1
     assert (await shown(platform, tenant)).kpis.replies_needing_action == 0, "nothing is left to be done about it"
+
+
+async def test_a_follow_up_that_is_put_off_is_due_on_another_day_from_then_on_and_no_day_before_is_counted_anew(
+    platform: Platform, database: Database, tenant: str
+) -> None:
+    hour, day = timedelta(hours=1), timedelta(days=1)
+    about = MAKERS["scheduled"](NOON, 1).model_dump() | {"due_at": NOON}
+    scheduled = sending.FollowupScheduled(**about | {"occurred_at": NOON - day})
+    put_off = sending.FollowupPostponed(**about | {"occurred_at": NOON - hour}, until=NOON + day)
+    anew = about | {"followup_id": numbered("follow", 1)}
+    again = sending.FollowupScheduled(**anew | {"occurred_at": NOON - hour, "due_at": NOON + day})
+    sent = sending.FollowupSent(**anew | {"occurred_at": NOON + day + hour})
+    for event in (sent, again, put_off, scheduled):  # told in any order
+        await has(database, tenant, (event, event.occurred_at))
+    counted = [
+        await opened(platform, tenant, Kpi.FOLLOWUPS_DUE, as_of=moment)
+        for moment in (NOON - 2 * hour, NOON, NOON + day, NOON + day + 2 * hour)
+    ]
+    assert [len(events) for events in counted] == [1, 0, 1, 0]
+    assert counted[0] != counted[2], "each day opens the event that said so"
 
 
 async def test_a_day_is_the_tenants_by_the_settings_of_its_time(

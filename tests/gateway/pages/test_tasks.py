@@ -7,6 +7,7 @@ import pytest
 
 from contracts.intake.distribution import AssignLead, UpsertAgent
 from contracts.intake.routing import PublishRouting, SaveRoutingDraft
+from contracts.outreach.activity import ListActivity
 from contracts.outreach.sending import LeadMessages, SendState
 from contracts.taxonomy import Role
 from gateway.pages import tasks
@@ -70,6 +71,38 @@ async def test_follow_ups_are_shown_when_they_are_due_and_skipped_one_by_one_or_
     async with signed_in(gateway, acme.name, Role.AGENT) as browser:
         assert "Skip<" not in await read(browser, path)
         assert (await browser.post(f"{path}/skip", data={"one": str(of_third)})).status_code == 403
+
+
+async def test_follow_ups_that_are_ticked_are_put_off_and_due_on_another_day(
+    gateway: Gateway, acme: Tenancy, followups: dict[UUID, UUID]
+) -> None:
+    path = f"/t/{acme.name}/tasks"
+    first, second, third = followups.values()
+
+    async def due() -> dict[UUID, datetime | None]:
+        found = await gateway.platform.caller.ask(acme.name, ListActivity(message_ids=list(followups.values())))
+        return {entry.message_id: entry.at for entry in found.entries if entry.message_id}
+
+    before = await due()
+    async with signed_in(gateway, acme.name, Role.OPERATOR) as browser:
+        assert "Put off the ticked" in await read(browser, path, due="week")
+        nothing = await browser.post(f"{path}/postpone", data={"due": "week"})
+        assert nothing.status_code == 400 and "No follow-up was ticked" in nothing.text
+        form = {"due": "week", "message_ids": [str(first), str(second)], "days": "7"}
+        done = await browser.post(f"{path}/postpone", data=form)
+        assert (done.status_code, done.headers["location"]) == (303, f"{path}?due=week")
+        after = await due()
+        assert {id_: (after[id_] or before[id_]) - before[id_] for id_ in before} == {  # type: ignore[operator]
+            first: timedelta(days=7), second: timedelta(days=7), third: timedelta(),
+        }  # fmt: skip
+        week = await read(browser, path, due="week")
+        assert f'value="{third}"' in week and f'value="{first}"' not in week
+        assert (await browser.post(f"{path}/postpone", data=form | {"days": "90"})).status_code == 400
+        far = await browser.post(f"{path}/postpone", data=form | {"days": "60"})
+        assert far.status_code == 400 and "at most 60 days" in far.text
+    async with signed_in(gateway, acme.name, Role.AGENT) as browser:
+        assert "Put off" not in await read(browser, path, due="week")
+        assert (await browser.post(f"{path}/postpone", data=form)).status_code == 403
 
 
 async def test_a_page_of_follow_ups_leads_to_the_next(

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.message import Event, Kind, Reply, Request, Topic
 from contracts.taxonomy import Channel, Fault, SendKind
-from contracts.values import Actor, Slug
+from contracts.values import Actor, Moment, Slug
 
 
 class SendState(StrEnum):
@@ -68,6 +68,8 @@ class _MessageEvent(Event):
     account_id: UUID | None = None
     variant: UUID | None = None
     """The template it is written by."""
+    followup_id: UUID | None = None
+    """What the follow-up that it is, or was, is known by since it was put off; by `message_id`, if it never was."""
     occurred_at: datetime
 
 
@@ -109,11 +111,20 @@ class MessageUnknown(_MessageEvent):
 
 
 class FollowupScheduled(_MessageEvent):
-    """A message was sent, and the next of its sequence was put into the send queue."""
+    """A message was sent, and the next of its sequence was put into the send queue; or somebody put that off."""
 
     topic: ClassVar = Topic("outreach", Kind.EVENT, "followup_scheduled")
     due_at: datetime
     """When it is to leave, at the earliest."""
+
+
+class FollowupPostponed(_MessageEvent):
+    """Somebody put a follow-up off: it is not to leave when it was to, and a `followup_scheduled` with another `followup_id` says when."""
+
+    topic: ClassVar = Topic("outreach", Kind.EVENT, "followup_postponed")
+    until: datetime
+    """When it is to leave now, at the earliest."""
+    actor: Actor | None = None
 
 
 class FollowupSent(_MessageEvent):
@@ -252,6 +263,16 @@ class SkipMessage(Request[MessageView]):
     message_id: UUID
     reason: SkipReason = SkipReason.BY_HAND
     """Why; kept with the message, and told."""
+    actor: Actor | None = None
+
+
+class PostponeFollowup(Request[MessageView]):
+    """Have a follow-up that has not begun to leave wait until another moment: no earlier does it leave, and then as its gates let it."""
+
+    topic: ClassVar = Topic("outreach", Kind.REQUEST, "postpone_followup")
+    message_id: UUID
+    until: Moment
+    """Until when; at most 60 days from now, for all the while nobody else may contact its person."""
     actor: Actor | None = None
 
 

@@ -79,7 +79,7 @@ class Fold:
             campaigns.CampaignCreated, campaigns.CampaignPaused, campaigns.CampaignResumed, campaigns.CampaignCompleted,
             campaigns.EnrollmentStarted, campaigns.EnrollmentEnded,
             sending.MessageSent, sending.MessageFailed, sending.MessageSkipped, sending.MessageUnknown,
-            sending.FollowupScheduled, sending.FollowupSent,
+            sending.FollowupScheduled, sending.FollowupPostponed, sending.FollowupSent,
             replies.ReplyReceived, replies.ReplyClassified, replies.ReplyHandled,
         )
     )  # fmt: skip
@@ -142,13 +142,13 @@ class Fold:
             case "enrollment_ended":
                 self._close(Kpi.QUEUE_REMAINING, body["enrollment_id"])
             case "followup_scheduled":
-                self._open(Kpi.FOLLOWUPS_DUE, body["message_id"], mark, body)
+                self._open(Kpi.FOLLOWUPS_DUE, _followup(body), mark, body)
             case "message_failed":
-                self._close(Kpi.FOLLOWUPS_DUE, body["message_id"])
+                self._close(Kpi.FOLLOWUPS_DUE, _followup(body))
                 if at >= self._as_of - _DAY:
                     self._errors.append((at, body.get("account_id") or ""))
-            case "followup_sent" | "message_skipped" | "message_unknown":
-                self._close(Kpi.FOLLOWUPS_DUE, body["message_id"])
+            case "followup_sent" | "followup_postponed" | "message_skipped" | "message_unknown":
+                self._close(Kpi.FOLLOWUPS_DUE, _followup(body))
             case "captcha_detected" if at >= self._as_of - _DAY:
                 self._captchas.append((at, body["account_id"]))
                 self._errors.append((at, body["account_id"]))
@@ -359,6 +359,12 @@ def _credit(body: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def _arrival(body: Mapping[str, Any]) -> Arrival:
     return Arrival(body["version"], datetime.fromisoformat(body["created_at"]), *_credit(body))
+
+
+def _followup(body: Mapping[str, Any]) -> str:
+    """What a follow-up is known by."""
+    known: str = body.get("followup_id") or body["message_id"]
+    return known
 
 
 def _keep_last(of: dict[str, Any], key: str, new: tuple[Any, ...]) -> None:

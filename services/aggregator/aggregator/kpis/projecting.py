@@ -37,13 +37,20 @@ _CLOSES: Mapping[type[Message], str] = {
     replies.ReplyClassified: "reply",
     replies.ReplyHandled: "reply",
     campaigns.EnrollmentEnded: "enrollment",
+    sending.FollowupPostponed: "followup",
     sending.FollowupSent: "followup",
     sending.MessageFailed: "followup",
     sending.MessageSkipped: "followup",
     sending.MessageUnknown: "followup",
     OutcomeVoided: "outcome",
 }
-_KEY_OF = {"reply": "reply_id", "enrollment": "enrollment_id", "followup": "message_id", "outcome": "outcome_id"}
+_KEY_OF = {
+    "reply": "body ->> 'reply_id'",
+    "enrollment": "body ->> 'enrollment_id'",
+    # One that was put off is another from then on: what was due on the day before stays what it was.
+    "followup": "coalesce(body ->> 'followup_id', body ->> 'message_id')",
+    "outcome": "body ->> 'outcome_id'",
+}
 
 
 def _types(messages: Sequence[type[Message]]) -> str:
@@ -99,7 +106,7 @@ STANDING_UNTIL = """
 _OF_FIRST = ("event_id", "told_at", "campaign_id", "lead_id", "due_at", "stage", "value", "currency")
 _FIRST = ", ".join(f"(array_agg({name} order by occurred_at, event_id) filter (where opens))[1]" for name in _OF_FIRST)
 _KIND = _when({message: f"'{kind}'" for message, kind in {**_OPENS, **_CLOSES}.items()})
-_KEY = _when({message: f"body ->> '{_KEY_OF[kind]}'" for message, kind in {**_OPENS, **_CLOSES}.items()})
+_KEY = _when({message: _KEY_OF[kind] for message, kind in {**_OPENS, **_CLOSES}.items()})
 
 
 def _items_from(events: str) -> str:

@@ -23,6 +23,7 @@ from contracts.outreach.sending import (
     MessageHistory,
     MessageHistoryView,
     MessageView,
+    PostponeFollowup,
     SendState,
     SettleMessage,
     SkipMessage,
@@ -69,6 +70,14 @@ async def skip_message(
 ) -> MessageView:
     """Have a message that has not begun to leave not be sent; its sequence goes on with the next step."""
     return await principal.ask(order(SkipMessage, given, message_id=message_id, actor=principal.actor))
+
+
+@router.post("/messages/{message_id}/postpone")
+async def postpone_followup(
+    principal: Admitted, message_id: UUID, given: Annotated[BaseModel, sent(PostponeFollowup, "message_id", "actor")]
+) -> MessageView:
+    """Have a follow-up that has not begun to leave wait until another moment, at most 60 days from now."""
+    return await principal.ask(order(PostponeFollowup, given, message_id=message_id, actor=principal.actor))
 
 
 @router.post("/messages/{message_id}/settle")

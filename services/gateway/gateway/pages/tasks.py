@@ -17,7 +17,7 @@ from contracts.intake.distribution import AssignmentPage, CompleteWork, ListAssi
 from contracts.message import ProblemCode, ProblemError
 from contracts.outcomes import MissingOutcomes, MissingOutcomesView
 from contracts.outreach.activity import ListActivity
-from contracts.outreach.sending import SendState, SkipMessage, SkipReason
+from contracts.outreach.sending import PostponeFollowup, SendState, SkipMessage, SkipReason
 from gateway.api.kpis import campaign_names
 from gateway.domain_outreach import GATES
 from gateway.gate import Admitted, Principal, needs
@@ -30,6 +30,8 @@ from gateway.rendering import page
 
 router = APIRouter(prefix="/t/{tenant}/tasks")
 
+WRITES: Final = needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE)
+"""What whoever changes what is sent needs, beside what everybody here does."""
 ROWS_SHOWN: Final = 50
 _PATIENCE_SECONDS: Final = 5.0
 
@@ -42,6 +44,8 @@ class Due(StrEnum):
 
 
 _DAYS: Final = {Due.TODAY: 1, Due.WEEK: 7}
+DELAYS: Final = [(1, "1 day"), (2, "2 days"), (3, "3 days"), (7, "1 week"), (14, "2 weeks"), (30, "30 days")]
+"""By how much follow-ups are put off, as the form offers it."""
 
 
 class Shown(BaseModel):
@@ -58,8 +62,8 @@ class Shown(BaseModel):
         return f"/t/{tenant}/tasks" + (f"?{query}" if query else "")
 
 
-class Skip(Shown):
-    """The form that has follow-ups not be sent."""
+class Meant(Shown):
+    """The form that has follow-ups not be sent, or sent later."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -67,6 +71,18 @@ class Skip(Shown):
     """Those that were ticked."""
     one: UUID | None = None
     """The only one that is meant."""
+    days: Annotated[int, Field(ge=1, le=60)] = 1
+    """By how many days they are put off, where they are."""
+
+    def ids(self) -> list[UUID]:
+        """Of which the form speaks.
+
+        Raises:
+            ProblemError: `invalid`, of none.
+        """
+        if meant := [self.one] if self.one else self.message_ids:
+            return meant
+        raise ProblemError(ProblemCode.INVALID, "no follow-up was ticked: tick some")
 
 
 @router.get("")
@@ -80,17 +96,29 @@ async def tasks_by_name(principal: Admitted, shown: Annotated[Shown, Query()], r
     return await _show(principal, request, shown, named=True)
 
 
-@router.post("/skip", dependencies=[needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE)])
-async def skip_followups(principal: Admitted, form: Annotated[Skip, Form()], request: Request) -> Response:
+@router.post("/skip", dependencies=[WRITES])
+async def skip_followups(principal: Admitted, form: Annotated[Meant, Form()], request: Request) -> Response:
     """Have follow-ups not be sent, as somebody has seen to them otherwise; each sequence goes on with its next step."""
-    meant = [form.one] if form.one else form.message_ids
     try:
-        if not meant:
-            raise ProblemError(ProblemCode.INVALID, "no follow-up was ticked: tick some, or skip one alone")
-        for message_id in meant:
+        for message_id in form.ids():
             await principal.ask(
                 SkipMessage(message_id=message_id, reason=SkipReason.HANDLED_OTHERWISE, actor=principal.actor)
             )
+    except ProblemError as error:
+        return await _show(principal, request, form, error)
+    return see_other(form.address(principal.tenant))
+
+
+@router.post("/postpone", dependencies=[WRITES])
+async def postpone_followups(principal: Admitted, form: Annotated[Meant, Form()], request: Request) -> Response:
+    """Have follow-ups be sent so many days after they are due, or from now where they are overdue."""
+    now = datetime.now(UTC)
+    try:
+        found = await principal.ask(ListActivity(message_ids=form.ids(), limit=ROWS_SHOWN))
+        for entry in found.entries:
+            if entry.message_id:
+                until = max(entry.at or now, now) + timedelta(days=form.days)
+                await principal.ask(PostponeFollowup(message_id=entry.message_id, until=until, actor=principal.actor))
     except ProblemError as error:
         return await _show(principal, request, form, error)
     return see_other(form.address(principal.tenant))
@@ -125,7 +153,7 @@ async def _show(
         "tasks.html", STATUS[wrong.problem.code] if wrong else HTTPStatus.OK, principal=principal, shown=shown,
         followups=followups, own=own, missing=missing, campaigns=campaigns,
         names=await names_of(principal, leads) if named else NOT_ASKED_FOR, gates=GATES,
-        wrong=wrong.problem.message if wrong else "", may_skip=Scope.OUTREACH_WRITE in principal.allowed,
+        delays=DELAYS, wrong=wrong.problem.message if wrong else "", may_skip=Scope.OUTREACH_WRITE in principal.allowed,
         may_work=Scope.WORK_WRITE in principal.allowed, zone=zone, now=now,
     )  # fmt: skip
 

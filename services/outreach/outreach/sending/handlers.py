@@ -3,24 +3,34 @@
 from uuid import UUID
 
 from sqlalchemy import RowMapping
+from uuid_utils.compat import uuid7
 
 from chassis import paging
 from chassis.received import Received
 from chassis.unit_of_work import Row, UnitOfWork
 from contracts.message import ProblemCode, ProblemError
 from contracts.outreach import sending as messages
-from contracts.outreach.sending import Explanation, MessageView, SendState, Verdict
+from contracts.outreach.sending import (
+    Explanation,
+    FollowupPostponed,
+    FollowupScheduled,
+    MessageView,
+    SendState,
+    Verdict,
+)
 from contracts.taxonomy import Channel
 from outreach.leads import store as leads
 from outreach.sending import store_enrollments, store_messages, store_queue
-from outreach.sending.domain_gates import ask, binding
+from outreach.sending.domain_gates import REST, ask, binding
 from outreach.sending.facts import GATE_NAMES, Accounts, facts_of, may_leave_at
 from outreach.sending.going_on import skip
 from outreach.sending.leaving import put_back
+from outreach.sending.queueing import about_message
 from outreach.sending.recording import Result, record
 
 _OVER = (SendState.SENT, SendState.FAILED, SendState.SKIPPED, SendState.UNKNOWN)
 _BY_HAND = "by_hand"
+_POSTPONED = "postponed"
 
 
 async def lead_messages(uow: UnitOfWork, request: Received[messages.LeadMessages]) -> messages.LeadMessagesView:
@@ -74,6 +84,39 @@ async def skip_message(uow: UnitOfWork, request: Received[messages.SkipMessage])
         )  # fmt: skip
     await skip(uow, [(row, request.body.reason.value)], actor=request.body.actor, cause=request.envelope)
     return _view(await _message(uow, request.tenant, request.body.message_id))
+
+
+async def postpone_followup(uow: UnitOfWork, request: Received[messages.PostponeFollowup]) -> MessageView:
+    """What is counted of a follow-up is counted by a name, and it gets another one: so that what was due on a day stays what was due."""
+    tenant, wish = request.tenant, request.body
+    row = await _message(uow, tenant, wish.message_id, lock=True)
+    if row["step"] == 1:
+        raise ProblemError(
+            ProblemCode.CONFLICT, "it is the first of its sequence, and follows on nothing: pause its campaign, or skip it",
+            "message_id",
+        )  # fmt: skip
+    if row["state"] not in (SendState.QUEUED, SendState.CLAIMED):
+        raise ProblemError(
+            ProblemCode.CONFLICT, f"the message is {row['state']}: only one that has not begun to leave can be put off",
+            "message_id",
+        )  # fmt: skip
+    if not uow.now < wish.until <= uow.now + REST:
+        raise ProblemError(
+            ProblemCode.INVALID, f"name a moment to come, at most {REST.days} days from now: its person is kept from others meanwhile",
+            "until",
+        )  # fmt: skip
+    if row["due_at"].tzinfo and wish.until <= row["due_at"]:
+        raise ProblemError(
+            ProblemCode.CONFLICT, "it is due later than that already, and is not brought forward", "until"
+        )
+    followup_id = uuid7()
+    await put_back(uow, [(row, wish.until, _POSTPONED)])
+    await store_queue.rename_followup(uow, tenant, wish.message_id, followup_id)
+    over = FollowupPostponed(**about_message(row), until=wish.until, actor=wish.actor, occurred_at=uow.now)
+    uow.publish(tenant, over, request.envelope)
+    about = about_message({**row, "followup_id": followup_id})
+    uow.publish(tenant, FollowupScheduled(**about, due_at=wish.until, occurred_at=uow.now), request.envelope)
+    return _view(await _message(uow, tenant, wish.message_id))
 
 
 async def settle_message(uow: UnitOfWork, request: Received[messages.SettleMessage]) -> MessageView:

@@ -138,7 +138,7 @@ def name_of(variant: Variant) -> str:
 def about_message(row: Row) -> dict[str, Any]:
     """What every event of a message says of it."""
     kind = SendKind(row["kind"])
-    names = ("campaign_id", "message_id", "lead_id", "enrollment_id", "step", "account_id", "variant")
+    names = ("campaign_id", "message_id", "lead_id", "enrollment_id", "step", "account_id", "variant", "followup_id")
     return {**{name: row[name] for name in names}, "kind": kind, "channel": CHANNEL_OF[kind]}
 
 
@@ -156,5 +156,6 @@ def _row(uow: UnitOfWork, entry: Entry) -> dict[str, Any]:
         "variant": entry.variant.template_id if entry.variant else None,
         "variant_version": entry.variant.version if entry.variant else None,
         "has_text": entry.has_text,
+        "followup_id": None,
         "token": None,
     }

@@ -289,6 +289,14 @@ async def put_off(
     )  # fmt: skip
 
 
+async def rename_followup(uow: UnitOfWork, tenant: str, message_id: UUID, followup_id: UUID) -> None:
+    """Have a message that was put off be known by another name as a follow-up."""
+    await uow.execute(
+        "update send_queue set followup_id = :followup where tenant_id = :tenant and message_id = :message",
+        tenant=tenant, message=message_id, followup=followup_id,
+    )  # fmt: skip
+
+
 async def rest_lanes(uow: UnitOfWork, lanes: Sequence[tuple[Row, datetime | None]]) -> None:
     """Have lanes be looked at when their next message is due, and not before then; where that has no date, when they are woken."""
     given = columns([lane for lane, _ in lanes], "tenant_id", "account_id", "campaign_id", "kind")
