@@ -11,19 +11,22 @@ import yaml
 
 from aggregator.events.parquet import ArchiveSettings
 from chassis.schema import role_of
-from chassis.settings import Settings
+from chassis.settings import PublicAddress, Settings
 from contracts.catalogue import OPERATOR, SERVICES
 from leadloop import deploy
 from leadloop.deploy import NODES
 from leadloop.embedded.broker import MAX_PAYLOAD, STORE_BYTES
 from leadloop.embedded.database import SETTINGS
-from outreach.unsubscribing import PublicAddress
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 BLOCKS: dict[str, Any] = COMPOSE["services"]
 BROKER = [node.partition(":")[0] for node in NODES]
-OWN = {"outreach": set(PublicAddress.model_fields), "aggregator": set(ArchiveSettings.model_fields)}
+OWN = {
+    "outreach": set(PublicAddress.model_fields),
+    "gateway": set(PublicAddress.model_fields),
+    "aggregator": set(ArchiveSettings.model_fields),
+}
 """What a service is told beside what every service is."""
 REQUIRED = {name for name, field in Settings.model_fields.items() if field.is_required()}
 

@@ -3,12 +3,14 @@ present and future."""
 
 import re
 from collections.abc import AsyncIterator
+from html import unescape
 
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
 from starlette.types import Message
 
+from contracts.gateway import CreateTenant, NewTenantSettings
 from contracts.gateway.access import Scope
 from contracts.gateway.keys import CreateApiKey, RevokeApiKey
 from contracts.message import ProblemCode, ProblemError
@@ -180,7 +182,26 @@ async def test_a_superadmin_is_let_in_everywhere_and_where_there_is_no_tenant_no
     assert not {401, 403, 405, 500} & set(met.values())
     assert (await superadmin.get(f"/t/{anyone.name}")).status_code == 200
     assert set((await answers(superadmin, gateway, "no-such-tenant")).values()) == {404}
-    assert f'href="/t/{acme.name}"' in (await superadmin.get("/superadmin")).text
+    assert f'href="/t/{acme.name}"' in (await superadmin.get("/superadmin", params={"name": acme.name})).text
+
+
+async def test_superadmins_page_through_tenants_and_find_them_by_name(
+    gateway: Gateway, superadmin: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [f"paged-{n}" for n in range(5)]
+    for name in made:
+        await gateway.platform.caller.ask(name, CreateTenant(settings=NewTenantSettings()))
+    monkeypatch.setattr("gateway.pages.superadmin.ROWS_SHOWN", 2)
+    shown, address, pages = [], "/superadmin?name=%20Paged-", 0
+    while address:
+        page = (await superadmin.get(address)).raise_for_status().text
+        shown += re.findall(r'<th scope="row"><a href="/t/([^"]+)"', page)
+        after = re.search(r'rel="next" href="([^"]+)"', page)
+        address, pages = unescape(after[1]) if after else "", pages + 1
+    assert (shown, pages) == (made, 3)
+    assert "No tenant matches" in (await superadmin.get("/superadmin?name=nobody-is-called-so")).text
+    found = (await superadmin.get("/superadmin")).text
+    assert len(re.findall(r'<th scope="row"><a href="/t/', found)) == 2, "no more than a page, whatever is asked for"
 
 
 async def test_what_is_the_installations_is_nobodys_of_a_tenant(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.gateway.access import Scope
-from gateway.bodies import MOST_BYTES, MOST_NESTED, OF_ANYBODY, OF_KIND, nesting, taken_by
+from gateway.bodies import MOST_BYTES, MOST_NESTED, OF_ANYBODY, OF_PAGES, OF_UPLOADS, nesting, taken_by
 from gateway.gate import needs
 from gateway.limits import Kind, limited
 from tests.gateway.api.test_breadth import example_of, operations
@@ -51,9 +51,9 @@ async def test_whoever_shows_nothing_sends_little_and_a_page_takes_less_than_a_p
         assert (await browser.post("/sign-in", content=b"x" * (OF_ANYBODY + 1), headers=form)).status_code == 413
         await gateway.sign_in(browser, acme.name)
         path = f"/t/{acme.name}/settings/keys"
-        big = b"label=" + b"x" * OF_KIND[Kind.PAGES]
+        big = b"label=" + b"x" * OF_PAGES
         assert (await browser.post(path, content=big, headers=form)).status_code == 413
-        file = {"file": ("suppressions.csv", b"\xff" * OF_KIND[Kind.PAGES], "text/csv")}
+        file = {"file": ("suppressions.csv", b"\xff" * OF_PAGES, "text/csv")}
         there = await browser.post(f"/t/{acme.name}/suppressions/import", files=file, data={"dry_run": "true"})
         assert there.status_code != 413, "a form with a file takes what a program may send"
 
@@ -135,8 +135,8 @@ async def test_an_upload_is_read_as_it_comes_and_takes_more_than_memory_should_h
     write = needs(Scope.IMPORTS_READ, Scope.IMPORTS_WRITE)
     app.include_router(router, prefix="/api/t/{tenant}", dependencies=[write, limited(Kind.READING, Kind.WRITING)])
     taken = taken_by(app.routes)[take]
-    assert (taken.most, taken.formats, taken.streamed) == (OF_KIND[Kind.UPLOADING], ("text/csv",), True)
-    assert OF_KIND[Kind.UPLOADING] > 100 * MOST_BYTES
+    assert (taken.most, taken.formats, taken.streamed) == (OF_UPLOADS, ("text/csv",), True)
+    assert OF_UPLOADS > 100 * MOST_BYTES
 
 
 async def test_every_operation_refuses_another_format_and_long_strings(gateway: Gateway, acme: Tenancy) -> None:

@@ -4,6 +4,8 @@ import asyncio
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import CodeType, FunctionType
+from typing import Any
 
 import httpx
 import pytest
@@ -12,6 +14,7 @@ from fastapi import APIRouter, FastAPI
 from chassis.limits.counters import LocalCounters
 from contracts.gateway.access import Scope
 from contracts.gateway.keys import CreateApiKey
+from contracts.message import Request as Ask
 from gateway.gate import each, is_public
 from gateway.identity.attempts import PER_ACCOUNT
 from gateway.limits import Kind, Rates, RateSettings, UnlimitedRouteError, kind_of, must_be_limited
@@ -74,9 +77,54 @@ def test_what_the_plan_names_is_of_the_kind_it_names(gateway: Gateway) -> None:
     assert {kind for (_, path), kind in kinds.items() if path.startswith("/superadmin")} == {Kind.SUPERADMIN}
     uploads = ("PUT", "/api/t/{tenant}/imports/{run_id}/file"), ("POST", "/t/{tenant}/imports")
     assert [kinds.pop(upload) for upload in uploads] == [Kind.UPLOADING] * 2
-    tables = [route for route in kinds if route[0] == "POST" and route[1].endswith("/table")]
-    assert [kinds.pop(table) for table in tables] == [Kind.WRITING] * len(tables)
-    assert {kind for (_, path), kind in kinds.items() if path.startswith("/t/")} == {Kind.PAGES}
+    reading = {kind for (method, path), kind in kinds.items() if method == "GET" and path.startswith("/t/")}
+    assert reading == {Kind.PAGES, Kind.SCORING}
+
+
+def asked_by(endpoint: Any, seen: frozenset[Any] = frozenset()) -> set[type]:
+    """The requests that an endpoint names, or a function of its module that it calls."""
+    found: set[type] = set()
+    for name in _names(endpoint.__code__):
+        named = endpoint.__globals__.get(name)
+        if isinstance(named, type) and issubclass(named, Ask):
+            found.add(named)
+        elif isinstance(named, FunctionType) and named.__module__ == endpoint.__module__ and named not in seen:
+            found |= asked_by(named, seen | {endpoint})
+    return found
+
+
+def _names(code: CodeType) -> set[str]:
+    """What a function names, and what those name that it defines."""
+    return set(code.co_names).union(*(_names(inner) for inner in code.co_consts if isinstance(inner, CodeType)))
+
+
+def test_what_is_done_on_a_page_counts_with_the_same_done_through_the_api(gateway: Gateway) -> None:
+    by_api: dict[type, set[tuple[bool, Kind | None]]] = {}
+    by_page: list[tuple[str, str, Kind | None, set[type]]] = []
+    for route, method in each(gateway.app.routes):
+        path, endpoint = str(route.path), getattr(route.original_route, "endpoint", None)
+        if is_public(path) or not isinstance(endpoint, FunctionType) or path.startswith("/superadmin"):
+            continue
+        kind = kind_of(route, method)
+        if path.startswith("/t/"):
+            by_page.append((method, path, kind, asked_by(endpoint)))
+            continue
+        parameters = {hint for hint in endpoint.__annotations__.values() if isinstance(hint, type)}
+        for asked in asked_by(endpoint) | {hint for hint in parameters if issubclass(hint, Ask)}:
+            by_api.setdefault(asked, set()).add((method != "GET", kind))
+    compared, wrong = set(), []
+    for method, path, kind, all_asked in by_page:
+        if path == "/t/{tenant}/numbers/{kpi}" or method == "POST":
+            own = {
+                (asked, next(iter(kinds))[1])
+                for asked in all_asked
+                if len(kinds := by_api.get(asked, set())) == 1 and next(iter(kinds))[0] == (method == "POST")
+            }
+            compared |= {asked for asked, _ in own}
+            if own and kind is not Kind.UPLOADING and kind not in {of_api for _, of_api in own}:
+                wrong.append((path, kind, {asked.__name__: of_api for asked, of_api in own}))
+    assert not wrong
+    assert len(compared) > 30, "most of what is done on pages is there in the API, too"
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ async def test_who_leaves_before_they_are_told_anything_disturbs_nobody(gateway:
 
 
 async def test_only_so_many_follow_at_once(gateway: Gateway, acme: Tenancy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "MOST_AT_ONCE", 1)
+    monkeypatch.setattr(live.SEATS, "most", 1)
     async with following(acme):
         refused = await acme.client.get(acme.path("/outreach/activity/live"))
         assert refused.status_code == 503
@@ -161,8 +161,35 @@ async def test_only_so_many_follow_at_once(gateway: Gateway, acme: Tenancy, monk
 async def test_nobody_takes_every_place(
     gateway: Gateway, acme: Tenancy, anyone: Tenancy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "MOST_OF_ONE", 1)
+    monkeypatch.setattr(live.SEATS, "most_of_one", 1)
     async with following(acme):
         assert (await acme.client.get(acme.path("/outreach/activity/live"))).status_code == 503
         async with following(anyone):
             pass
+
+
+async def test_of_many_who_come_at_once_no_more_get_a_place_than_there_are(
+    acme: Tenancy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live.SEATS, "most", 2)
+    answered: asyncio.Queue[int] = asyncio.Queue()
+
+    async def follow() -> None:
+        async with acme.client.stream("GET", acme.path("/outreach/activity/live")) as response:
+            answered.put_nowait(response.status_code)
+            if response.status_code == 200:
+                await asyncio.Event().wait()
+
+    following = [asyncio.create_task(follow()) for _ in range(8)]
+    try:
+        statuses = [await asyncio.wait_for(answered.get(), 10) for _ in following]
+    finally:
+        for task in following:
+            task.cancel()
+        await asyncio.gather(*following, return_exceptions=True)
+    assert sorted(statuses) == [200] * 2 + [503] * 6
+    await until(_free, what="those who went to leave their places")
+
+
+async def _free() -> bool:
+    return not live.SEATS._taken

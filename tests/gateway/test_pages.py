@@ -3,16 +3,19 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
+from chassis.settings import PublicAddress
 from contracts.gateway.sign_in import CreateSignInLink
 from contracts.message import ProblemCode, ProblemError
 from gateway import newest
 from gateway.newest import Newest, Watching
+from gateway.seats import Seats
 from tests.gateway.conftest import Gateway, Tenancy
 from tests.waiting import until
 
@@ -84,11 +87,38 @@ async def test_a_session_is_a_cookie_no_script_reads_and_ends_after_twelve_hours
         assert (fragment.status_code, fragment.headers["hx-refresh"]) == (401, "true")
 
 
-async def test_the_cookie_is_secure_behind_https(gateway: Gateway, anyone: Tenancy) -> None:
+@pytest.mark.parametrize("by_setting", [False, True], ids=["as the proxy says", "as the operator says"])
+async def test_behind_https_a_cookie_is_this_hosts_alone_and_browsers_come_over_tls_only(
+    gateway: Gateway, anyone: Tenancy, request: pytest.FixtureRequest, by_setting: bool
+) -> None:
+    request.addfinalizer(partial(setattr, gateway.app.state, "https", gateway.app.state.https))
+    gateway.app.state.https = by_setting
+    told = {} if by_setting else {"X-Forwarded-Proto": "https"}
     link = await gateway.platform.caller.ask(anyone.name, CreateSignInLink())
     async with gateway.client() as client:
-        response = await client.post(link.path, headers={"X-Forwarded-Proto": "https"})
-    assert "Secure" in response.headers["set-cookie"].split("; ")
+        response = await client.post(link.path, headers=told)
+        name, _, rest = response.headers["set-cookie"].partition("=")
+        secret, *attributes = rest.split("; ")
+        assert name == f"__Host-leadloop_session_{anyone.name}"
+        assert {"Secure", "Path=/", "HttpOnly", "SameSite=lax"} <= set(attributes) and "omain=" not in rest
+        assert response.headers["strict-transport-security"] == "max-age=31536000"
+        client.cookies.clear()
+        mine = await client.get(anyone.path("/me"), headers=told | {"Cookie": f"{name}={secret}"})
+        assert mine.status_code == 200 and "strict-transport-security" in mine.headers
+        planted = {"Cookie": f"leadloop_session_{anyone.name}={secret}"}
+        assert (await client.get(anyone.path("/me"), headers=told | planted)).status_code == 401, "anybody can set that"
+        out = await client.post(f"/t/{anyone.name}/sign-out", headers=told | {"Cookie": f"{name}={secret}"})
+        assert out.headers["set-cookie"].startswith(f'{name}=""; ') and "Secure" in out.headers["set-cookie"]
+
+
+async def test_on_plain_http_there_is_neither(gateway: Gateway, browser: httpx.AsyncClient, anyone: Tenancy) -> None:
+    assert [cookie.name for cookie in browser.cookies.jar] == [f"leadloop_session_{anyone.name}"]
+    assert "strict-transport-security" not in (await browser.get(f"/t/{anyone.name}")).headers
+
+
+def test_the_operator_says_by_an_address_that_browsers_come_over_tls() -> None:
+    assert PublicAddress(public_url=" https://leads.example.com").is_https
+    assert not PublicAddress(public_url="").is_https and not PublicAddress(public_url="http://leads.local").is_https
 
 
 async def test_who_is_signed_in_finds_the_way_back_from_the_front_page(
@@ -265,7 +295,7 @@ async def test_what_is_told_is_looked_for_once_however_many_have_it_open_and_not
         return Newest(str(looks), tenant)
 
     watching = Watching(look)
-    windows = [watching.follow("acme", f"user:{n}", "", 5.0) for n in range(100)]
+    windows = [watching.follow("acme", "", 5.0) for _ in range(100)]
     found = [await anext(window) for window in windows]
     assert looks <= 4 and {each.written for each in found if each} == {"acme"}
     for window in windows:
@@ -276,24 +306,25 @@ async def test_what_is_told_is_looked_for_once_however_many_have_it_open_and_not
     assert looks == stopped
 
 
-async def test_one_user_keeps_only_so_many_windows_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def look(tenant: str, mark: str) -> Newest | None:
-        return Newest("1", "list")
+def test_one_user_keeps_only_so_many_windows_open() -> None:
+    seats = Seats(3, 2, "too many")
+    with ExitStack() as windows:
+        for _ in range(2):
+            windows.enter_context(seats.taken("user:1"))
+        with pytest.raises(ProblemError, match="too many"), seats.taken("user:1"):
+            pass
+        with seats.taken("user:2"), pytest.raises(ProblemError), seats.taken("user:3"):
+            pass
+        with seats.taken("user:3"):
+            pass
+    assert not seats._taken
 
-    watching = Watching(look)
-    windows = [watching.follow("acme", "user:1", "", 5.0) for _ in range(newest.MOST_OF_ONE)]
-    for window in windows:
-        await anext(window)
-    with pytest.raises(ProblemError, match="too many windows"):
-        watching.must_have_room("user:1")
-    watching.must_have_room("user:2")
-    monkeypatch.setattr(newest, "MOST_AT_ONCE", newest.MOST_OF_ONE)
-    with pytest.raises(ProblemError):
-        watching.must_have_room("user:2")
-    await windows[0].aclose()
-    watching.must_have_room("user:1")
-    for window in windows:
-        await window.aclose()
+
+async def test_a_window_for_which_there_is_no_place_is_refused(
+    gateway: Gateway, browser: httpx.AsyncClient, anyone: Tenancy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway.app.state.watching.windows, "most", 0)
+    assert (await browser.get(f"/t/{anyone.name}/live")).status_code == 503
 
 
 async def test_live_activity_can_be_paused(browser: httpx.AsyncClient, anyone: Tenancy) -> None:

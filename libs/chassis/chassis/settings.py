@@ -27,3 +27,20 @@ class Settings(BaseSettings):
     http_host: str = "127.0.0.1"
     http_port: int = 0
     log_level: str = "INFO"
+
+
+class PublicAddress(BaseSettings):
+    """Where the gateway is reached from outside, as the operator says: ``LEADLOOP_PUBLIC_URL``.
+
+    Attributes:
+        public_url: ``https://…``; where it is empty or not https, no e-mail has a link (RFC 8058, 3.1, asks for https), and the gateway takes
+            for the scheme what the proxy in front of it says (`X-Forwarded-Proto`).
+    """
+
+    model_config = SettingsConfigDict(env_prefix="LEADLOOP_", frozen=True, extra="ignore")
+
+    public_url: str = ""
+
+    @property
+    def is_https(self) -> bool:
+        return self.public_url.strip().lower().startswith("https://")

@@ -14,7 +14,7 @@ from chassis.keys import TenantKeys, key_service
 from chassis.limits.counters import counters_in
 from chassis.outside import Outside
 from chassis.service import Service
-from chassis.settings import Settings
+from chassis.settings import PublicAddress, Settings
 from chassis.unit_of_work import Database
 from contracts import gateway as messages
 from contracts.gateway import audit, keys, sign_in, users, webhooks
@@ -74,11 +74,12 @@ def build(settings: Settings) -> Service:
     )
 
 
-def application(service: Service, rates: RateSettings | None = None) -> FastAPI:
+def application(service: Service, rates: RateSettings | None = None, address: PublicAddress | None = None) -> FastAPI:
     """What the gateway does over HTTP; the service runs for as long as the application does.
 
     Parameters:
         rates: how often somebody may ask what; as the environment says, if none are given.
+        address: where browsers find it; as the environment says, if none is given.
 
     Raises:
         UnguardedRouteError: a route does not say what it needs of whoever comes.
@@ -111,6 +112,7 @@ def application(service: Service, rates: RateSettings | None = None) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.service = service
+    app.state.https = (address or PublicAddress()).is_https
     app.state.refusals = refusals
     app.state.rates = Rates(asked, rates or RateSettings())
     app.state.attempts = Attempts(tried)

@@ -23,8 +23,9 @@ from gateway.webhooks.routes import PATH
 
 MOST_BYTES: Final = 1024 * 1024
 """Of what programs send: as much as a message can hold."""
-OF_KIND: Final[Mapping[Kind | None, int]] = {Kind.PAGES: 256 * 1024, Kind.UPLOADING: 512 * 1024 * 1024}
-"""What other kinds take."""
+OF_PAGES: Final = 256 * 1024
+"""Of what somebody typed into a form, where no file comes with it."""
+OF_UPLOADS: Final = 512 * 1024 * 1024
 OF_ANYBODY: Final = 16 * 1024
 """Of who has shown no credential: enough for the form that signs in. A webhook's signature is over all of it, so that is read first."""
 MOST_NESTED: Final = 64
@@ -73,16 +74,25 @@ def taken_by(routes: Sequence[BaseRoute]) -> dict[Any, Taken]:
     for route, method in each(routes):
         if isinstance(route.original_route, APIRoute):
             kind = kind_of(route, method)
-            most = OF_KIND.get(kind, MOST_BYTES) if kind or route.path == PATH else OF_ANYBODY
             declared = (route.openapi_extra or {}).get("requestBody", {}).get("content", {})
             formats = tuple(declared)
+            with_a_file = _WITH_A_FILE in declared
             if not formats and route.body_field is not None:
                 media_type = getattr(route.body_field.field_info, "media_type", _JSON)
                 formats = _FORMS if media_type in _FORMS else (media_type,)
-                if media_type == _WITH_A_FILE:
-                    most = max(most, MOST_BYTES)
+                with_a_file = media_type == _WITH_A_FILE
+            most = _most(str(route.path), kind, with_a_file=with_a_file)
             found[route.original_route.endpoint] = Taken(most, formats, kind is Kind.UPLOADING)
     return found
+
+
+def _most(path: str, kind: Kind | None, *, with_a_file: bool) -> int:
+    if kind is Kind.UPLOADING:
+        return OF_UPLOADS
+    if kind is None and path != PATH:
+        return OF_ANYBODY
+    is_page = not path.startswith("/api/") and path != PATH
+    return OF_PAGES if is_page and not with_a_file else MOST_BYTES
 
 
 def is_streamed(request: Request) -> bool:

@@ -7,12 +7,14 @@ from uuid import UUID
 
 from prometheus_client import Histogram
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 from uuid_utils.compat import uuid7
 
 from chassis.logs import get_logger
 from gateway import problems
+from gateway.gate import is_https
 from gateway.rate_limit import STATE
 
 log = get_logger("http")
@@ -35,6 +37,8 @@ HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",
 }
 """On every response that does not say otherwise itself (OWASP HTTP Headers Cheat Sheet)."""
+_HSTS: Final = "max-age=31536000"
+"""A browser that was here over TLS comes by nothing else for a year (RFC 6797); its subdomains are not ours to speak for."""
 _OF_FILES: Final[Mapping[str, str]] = {**HEADERS, "Cache-Control": "no-cache"}
 """Our style sheet and scripts hold nothing of anybody: a browser keeps them, and asks whether they have changed."""
 
@@ -65,6 +69,8 @@ class Edge:
                 usual = _OF_FILES if scope["path"].startswith("/static/") else HEADERS
                 for key, value in usual.items():
                     headers.setdefault(key, value)
+                if is_https(HTTPConnection(scope)):
+                    headers["Strict-Transport-Security"] = _HSTS
                 headers["X-Request-Id"] = str(request_id)
                 if "RateLimit" not in headers:  # what a service tells of its own limit says more
                     headers.update(scope["state"].get(STATE, {}))

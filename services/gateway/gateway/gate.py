@@ -34,7 +34,7 @@ from contracts.taxonomy import Role
 from contracts.values import Tenant
 from gateway import store
 from gateway.identity import audit, credentials, store_sessions
-from gateway.identity.domain_access import OF_PROGRAMS, OF_ROLE
+from gateway.identity.domain_access import OF_ROLE, of_key
 from gateway.identity.domain_session import IDLE, NOTED_EVERY, SAFE_METHODS, is_use
 from gateway.identity.refusals import Refusals
 
@@ -198,12 +198,11 @@ class Gate:
         if not (credentials.matches(presented, key["digest"]) and key["valid"]):
             await self._refusals.note(cause, RefusedFor.CREDENTIAL, audit.key(key_id))
             raise _unauthenticated(connection)
-        allowed = OF_PROGRAMS if key["scopes"] is None else frozenset(map(Access, key["scopes"]))
-        return Principal(cause.tenant, audit.key(key_id), allowed, cause, self._service.caller)
+        return Principal(cause.tenant, audit.key(key_id), of_key(key["scopes"]), cause, self._service.caller)
 
     async def _by_session(self, connection: HTTPConnection, cause: Envelope) -> Principal:
         for tenant in dict.fromkeys((cause.tenant, PLATFORM)):
-            if not (secret := connection.cookies.get(session_cookie(tenant))):
+            if not (secret := connection.cookies.get(session_cookie(connection, tenant))):
                 continue
             digest = credentials.digest(secret)
             async with self._service.database.begin(tenant) as uow:
@@ -221,7 +220,8 @@ class Gate:
                 role=role, user_id=session["user_id"] if tenant == cause.tenant else None,
             )  # fmt: skip
         shown = set(connection.cookies)
-        if any(map(_is_session, shown)) and shown.isdisjoint({session_cookie(cause.tenant), session_cookie(PLATFORM)}):
+        own = {session_cookie(connection, tenant) for tenant in (cause.tenant, PLATFORM)}
+        if shown.isdisjoint(own) and any(name.startswith(cookie_name(connection, _COOKIE)) for name in shown):
             raise HTTPException(HTTPStatus.NOT_FOUND)
         raise _unauthenticated(connection)
 
@@ -232,19 +232,28 @@ def cause_of(connection: HTTPConnection, tenant: str) -> Envelope:
     return Envelope(request_id, "gateway.http.request.v1", tenant, datetime.now(UTC), request_id)
 
 
-def session_cookie(tenant: str) -> str:
+def is_https(connection: HTTPConnection) -> bool:
+    """Whether browsers reach us over TLS: as the operator says (`LEADLOOP_PUBLIC_URL`), or as this one came."""
+    return connection.app.state.https or connection.url.scheme == "https"
+
+
+def cookie_name(connection: HTTPConnection, name: str) -> str:
+    """What a cookie of ours is called. Over TLS a browser takes it from this host alone, and from no neighbour's or forged answer, by its name.
+
+    The prefix asks for `Secure`, for the path `/` and for no domain (RFC 6265bis, 4.1.3.2).
+    """
+    return f"__Host-{name}" if is_https(connection) else name
+
+
+def session_cookie(connection: HTTPConnection, tenant: str) -> str:
     """The name of a tenant's session cookie; one each, so that a browser can be signed in to several."""
-    return f"{_COOKIE}{tenant}"
+    return cookie_name(connection, f"{_COOKIE}{tenant}")
 
 
-def tenant_of_cookie(name: str) -> str | None:
+def tenant_of_cookie(connection: HTTPConnection, name: str) -> str | None:
     """The tenant whose session cookie has this name."""
-    tenant = name.removeprefix(_COOKIE)
+    tenant = name.removeprefix(cookie_name(connection, _COOKIE))
     return tenant if tenant != name and is_tenant(tenant) else None
-
-
-def _is_session(cookie: str) -> bool:
-    return cookie.startswith(_COOKIE)
 
 
 def is_cross_origin(headers: Headers) -> bool:

@@ -30,7 +30,7 @@ class Kind(StrEnum):
     READING = "reading"
     WRITING = "writing"
     PAGES = "pages"
-    """The pages people work in, which ask anew by themselves."""
+    """Looking at the pages people work in, which ask anew by themselves. What somebody does there is of the kind that the same is of the API."""
     SUBMITTING = "submitting"
     """Leads and outcomes, which programs send as they come; how many leads is the tenant's to say (`leads_per_minute`)."""
     INCOMING = "incoming"
@@ -108,12 +108,18 @@ class Limited:
         return self.read if method in SAFE_METHODS else self.write
 
     async def __call__(self, request: Request) -> None:
+        nearer = _said(request.scope["route"])
+        if nearer and self not in nearer:
+            return
         principal: Principal = request.state.principal
         await count(request, principal.tenant, principal.actor, self.of(request.method))
 
 
 def limited(read: Kind, write: Kind | None = None) -> Any:
-    """Of which kind every route of a router is, among its dependencies; without `write` of the same whatever is done."""
+    """Of which kind every route of a router is, among its dependencies, or one route, among its own, which then counts alone.
+
+    Without `write` it is of the same kind whatever is done.
+    """
     return Depends(Limited(read, write or read))
 
 
@@ -154,6 +160,10 @@ def must_be_limited(routes: Sequence[BaseRoute]) -> None:
 
 def kind_of(route: RouteContext, method: str) -> Kind | None:
     """Of which kind a route is with this method; none where it does not say. What is said nearest to the route counts."""
-    dependant = getattr(route, "dependant", None)
-    said = [found.call for found in dependant.dependencies if isinstance(found.call, Limited)] if dependant else []
+    said = _said(route)
     return said[-1].of(method) if said else None
+
+
+def _said(route: Any) -> list[Limited]:
+    dependant = getattr(route, "dependant", None)
+    return [found.call for found in dependant.dependencies if isinstance(found.call, Limited)] if dependant else []

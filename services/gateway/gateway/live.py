@@ -5,37 +5,35 @@ says when it stands (`Changes.gap`): what is read from then on misses nothing.
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
 from anyio import CancelScope
+from fastapi import Depends
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from contracts import catalogue
 from contracts.catalogue import Entry
-from contracts.message import ProblemCode, ProblemError
+from gateway.gate import Admitted
+from gateway.seats import Seats
 
-MOST_AT_ONCE: Final = 100
-"""How many listen to one replica at most: each costs it a look at what its tenant sends."""
-MOST_OF_ONE: Final = 20
-"""How many of them may be one user's or key's, so that nobody takes all."""
+SEATS: Final = Seats(100, 20, "too many listen already: read page by page, or come again")
+"""Those who listen: each costs the replica a look at what its tenant sends."""
 _MOST_KEPT: Final = 5_000
 """How many changes are kept for a listener that is slow; of more it is only told that it has missed some."""
 
 
-def must_have_room(actor: str) -> None:
-    """Refuse one more listener where there are too many, or too many of somebody's.
+async def _seat(principal: Admitted) -> AsyncIterator[None]:
+    with SEATS.taken(principal.actor):
+        yield
 
-    Raises:
-        ProblemError: `unavailable`.
-    """
-    if _listening.total() >= MOST_AT_ONCE or _listening[actor] >= MOST_OF_ONE:
-        raise ProblemError(ProblemCode.UNAVAILABLE, "too many listen already: read page by page, or come again")
+
+SEAT: Final = Depends(_seat, scope="request")
+"""What a route depends on that tells something live: a place from before anything is asked for, until all was told or nobody listens."""
 
 
 class Changes:
@@ -76,21 +74,6 @@ class Changes:
         for message_id in taken:
             del self._messages[message_id]
         return taken
-
-
-_listening: Counter[str] = Counter()
-
-
-@contextmanager
-def listener(actor: str) -> Iterator[None]:
-    """Be counted among those who listen while the block lasts."""
-    _listening[actor] += 1
-    try:
-        yield
-    finally:
-        _listening.subtract([actor])
-        if not _listening[actor]:
-            del _listening[actor]
 
 
 @asynccontextmanager

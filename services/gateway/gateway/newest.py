@@ -4,18 +4,14 @@ A hundred windows on one tenant cost as much as one: a question a second, and a 
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from chassis.failures import is_transient
-from contracts.message import ProblemCode, ProblemError
+from contracts.message import ProblemError
+from gateway.seats import Seats
 
-MOST_AT_ONCE: Final = 1_000
-"""How many windows one replica tells of what is new; each keeps a connection open."""
-MOST_OF_ONE: Final = 20
-"""How many of them may be one user's, so that nobody takes all."""
 _LOOKED_EVERY_SECONDS: Final = 1.0
 
 
@@ -60,18 +56,10 @@ class Watching:
     def __init__(self, look: Look) -> None:
         self._look = look
         self._watched: dict[str, _Watched] = {}
-        self._windows: Counter[str] = Counter()
+        self.windows = Seats(1_000, 20, "too many windows are open already: close some, or come again")
+        """Whoever has one open: each keeps a connection open."""
 
-    def must_have_room(self, actor: str) -> None:
-        """Refuse one more window where there are too many.
-
-        Raises:
-            ProblemError: `unavailable`.
-        """
-        if self._windows.total() >= MOST_AT_ONCE or self._windows[actor] >= MOST_OF_ONE:
-            raise ProblemError(ProblemCode.UNAVAILABLE, "too many windows are open already: close some, or come again")
-
-    async def follow(self, tenant: str, actor: str, seen: str, seconds: float) -> AsyncGenerator[Newest | None]:
+    async def follow(self, tenant: str, seen: str, seconds: float) -> AsyncGenerator[Newest | None]:
         """The list whenever it is another than the one seen; none, where it was not for so many seconds.
 
         It ends where looking failed for a reason that does not pass by itself.
@@ -79,7 +67,6 @@ class Watching:
         watched = self._watched.setdefault(tenant, _Watched())
         watched.looking = watched.looking or asyncio.create_task(self._keep_looking(tenant, watched))
         watched.windows += 1
-        self._windows[actor] += 1
         try:
             while not watched.looking.done():
                 changed, newest = watched.changed, watched.newest
@@ -93,7 +80,6 @@ class Watching:
                 except TimeoutError:
                     yield None
         finally:
-            self._windows[actor] -= 1
             watched.windows -= 1
             if not watched.windows:
                 watched.looking.cancel()

@@ -49,4 +49,12 @@ def option(name: str) -> tuple[str, str]:
     return name, words(name).capitalize()
 
 
-TEMPLATES.filters |= {"clock": clock, "field": field, "words": words, "option": option}
+def cut(text: str, most: int) -> str:
+    """The beginning of a text that is longer than a list has room for; it ends after a word, where there is one to end after."""
+    if len(text) <= most:
+        return text
+    begin = text[:most]
+    return (begin.rsplit(None, 1)[0] if " " in begin else begin) + " …"
+
+
+TEMPLATES.filters |= {"cut": cut, "clock": clock, "field": field, "words": words, "option": option}

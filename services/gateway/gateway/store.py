@@ -53,6 +53,18 @@ async def registered_tenants(uow: UnitOfWork, only: Sequence[str] = ()) -> list[
     return [_view(row) for row in rows]
 
 
+async def find_tenants(uow: UnitOfWork, named: str, after: str | None, limit: int) -> list[TenantView]:
+    """A page of the tenants whose name holds a text, by name, from behind one of them."""
+    rows = await uow.execute(
+        """select tenant_id, version, settings, created_at from registered_tenant
+           where strpos(tenant_id, :named) > 0 and tenant_id collate "C" > coalesce(:after, '')
+           order by tenant_id collate "C" limit :limit
+        """,
+        named=named, after=after, limit=limit,
+    )  # fmt: skip
+    return [_view(row) for row in rows]
+
+
 def _view(row: Row[tuple[str, int, object, datetime]]) -> TenantView:
     return TenantView(
         tenant=row.tenant_id,

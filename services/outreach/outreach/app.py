@@ -10,7 +10,7 @@ from chassis.jobs import Job
 from chassis.keys import TenantKeys, key_service
 from chassis.outside import Outside
 from chassis.service import Service
-from chassis.settings import Settings
+from chassis.settings import PublicAddress, Settings
 from chassis.unit_of_work import Database
 from contracts.intake.erasure import LeadErased
 from contracts.intake.imports import LeadWithdrawn
@@ -45,7 +45,7 @@ from outreach.sending import handlers as sending
 from outreach.sending.composing import Composer
 from outreach.sending.sender import Worker
 from outreach.templates.handlers import Handlers as Templates
-from outreach.unsubscribing import Links, PublicAddress
+from outreach.unsubscribing import Links
 from outreach.upkeep import Upkeep, forget_old, look_after_accounts, refresh_eligibility
 
 

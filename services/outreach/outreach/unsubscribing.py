@@ -9,8 +9,6 @@ from collections.abc import Collection
 from typing import Final
 from uuid import UUID
 
-from pydantic_settings import BaseSettings, SettingsConfigDict
-
 from chassis.keys import TenantKeys
 from chassis.logs import get_logger
 from chassis.unit_of_work import Database, UnitOfWork
@@ -23,23 +21,11 @@ _KIND: Final = "unsubscribe"
 """What these tokens are for; one of another kind opens nothing here."""
 
 
-class PublicAddress(BaseSettings):
-    """Where the gateway is reached from outside, as the operator says: ``LEADLOOP_PUBLIC_URL``.
-
-    Attributes:
-        public_url: ``https://…``; where it is empty or not https, no message has a link: RFC 8058 (3.1) asks for https.
-    """
-
-    model_config = SettingsConfigDict(env_prefix="LEADLOOP_", frozen=True, extra="ignore")
-
-    public_url: str = ""
-
-
 class Links:
     """Makes links, and knows those it made, for as long as the tenant's first key exists: no rotation breaks one.
 
     Parameters:
-        public_url: as `PublicAddress` has it.
+        public_url: as `chassis.settings.PublicAddress` has it.
     """
 
     def __init__(self, keys: TenantKeys, public_url: str) -> None:

@@ -1,7 +1,7 @@
 """API keys allow what was said, as long as was said, and are shown once."""
 
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -59,3 +59,20 @@ async def test_the_page_of_keys_shows_a_new_one_this_once(acme: Tenancy, admin: 
     key_id = (await admin.get(acme.path("/keys"))).json()["keys"][0]["key_id"]
     assert (await admin.post(f"{path}/{key_id}/revoke")).status_code == 303
     assert "revoked" in (await admin.get(path)).text
+
+
+async def test_nobody_revokes_a_key_that_may_more_than_they(gateway: Gateway, acme: Tenancy) -> None:
+    some = frozenset({Scope.USERS_READ, Scope.USERS_WRITE, Scope.LEADS_READ})
+    own = await gateway.platform.caller.ask(acme.name, CreateApiKey(scopes=some))
+    more = await gateway.platform.caller.ask(acme.name, CreateApiKey(scopes=some | {Scope.OUTREACH_WRITE}))
+    less = await gateway.platform.caller.ask(acme.name, CreateApiKey(scopes=frozenset({Scope.LEADS_READ})))
+    async with gateway.client(own.secret) as program:
+        for refused in (
+            await program.delete(acme.path(f"/keys/{more.key_id}")),
+            await program.post(f"/t/{acme.name}/settings/keys/{more.key_id}/revoke"),
+        ):
+            assert refused.status_code == 403 and "outreach:write" in refused.text
+        assert (await program.delete(acme.path(f"/keys/{less.key_id}"))).status_code == 200
+        assert (await program.delete(acme.path(f"/keys/{UUID(int=0)}"))).status_code == 404
+    async with gateway.client(more.secret) as colleague:
+        assert (await colleague.get(acme.path("/me"))).status_code != 401

@@ -315,7 +315,7 @@ async def test_a_lead_of_which_much_was_recorded_has_a_page_of_usual_size(
         {
             "type": "contacted",
             "occurred_at": f"2026-{n // 28 + 1:02}-{n % 28 + 1:02}T12:00:00Z",
-            "notes": "Called. " * 25,
+            "notes": f"Call {n}: " + 'they said "yes" & <no>; ' * 800,
         }
         for n in range(120)
     ]
@@ -324,6 +324,15 @@ async def test_a_lead_of_which_much_was_recorded_has_a_page_of_usual_size(
         (await busy.client.post(busy.path("/outcomes"), json=sent)).raise_for_status()
     page = (await agent.get(f"/t/{busy.name}/leads/{lead_id}")).raise_for_status()
     assert len(page.content) <= 150_000 and "Later ones" in page.text
+    later = unescape(re.findall(r'rel="next" href="([^"]+)"[^>]*>Later ones', page.text)[0])
+    page = (await agent.get(later)).raise_for_status()
+    assert len(page.content) <= 150_000
+    shown = re.search(r'<p class="written">(Call \d+): [^<]*… <a href="([^"]+)">All of it', page.text)
+    assert shown, "a note is cut, and says where the rest of it is"
+    whole = (await agent.get(unescape(shown[2]))).raise_for_status().text
+    note = re.search(rf'<p class="written">({shown[1]}: [^<]*)</p>', whole)
+    assert note and len(unescape(note[1])) > 10_000, "the page opened at one shows all of it"
+    assert whole.count("All of it") == page.text.count("All of it") - 1
 
 
 async def test_codes_are_taken_as_people_type_them(gateway: Gateway, agent: httpx.AsyncClient, busy: Tenancy) -> None:

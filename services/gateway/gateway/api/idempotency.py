@@ -16,9 +16,10 @@ from contracts.message import ProblemCode, ProblemError
 from gateway.bodies import is_streamed
 from gateway.gate import Admitted
 from gateway.idempotency import HEADER, Idempotency, Key
+from gateway.limits import Kind, kind_of
 
 METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
-"""Which requests it may come with; what is deleted twice is gone."""
+"""Which requests it may come with; what is deleted twice is gone. It comes with no upload, of which no fingerprint is known before it is kept."""
 _MOST: Final = 200
 _PARAMETER: Final[dict[str, Any]] = {
     "name": HEADER,
@@ -35,11 +36,16 @@ async def heed(request: Request, principal: Admitted) -> AsyncIterator[Key | Non
     if not sent or request.method not in METHODS:
         yield None
         return
+    if is_streamed(request):
+        raise ProblemError(
+            ProblemCode.INVALID,
+            "leave it out here: what is uploaded again is compared with what is here, the same changes nothing and another is a conflict",
+            HEADER,
+        )
     if len(sent) > _MOST:
         raise ProblemError(ProblemCode.INVALID, f"send at most {_MOST} characters", HEADER)
     idempotency: Idempotency = request.app.state.idempotency
-    body = b"" if is_streamed(request) else await request.body()
-    content = (request.method, request.url.path, request.url.query, body)
+    content = (request.method, request.url.path, request.url.query, await request.body())
     async with idempotency.under(principal.tenant, principal.actor, sent, *content) as key:
         yield key
 
@@ -75,7 +81,7 @@ ONCE: Final = Depends(_once, scope="function")
 def parameter_of(route: RouteContext, method: str) -> dict[str, Any] | None:
     """The header, as OpenAPI describes it with a route's method; none where it is not heeded."""
     calls = {found.call for found in _all_below(getattr(route, "dependant", None))}
-    if heed not in calls or method not in METHODS:
+    if heed not in calls or method not in METHODS or kind_of(route, method) is Kind.UPLOADING:
         return None
     return _PARAMETER | {"required": _required in calls}
 

@@ -170,6 +170,7 @@ async def list_kept_leads(principal: Admitted, run_id: UUID, query: Annotated[Pa
 
 @router.get(
     "/{run_id}/progress/live",
+    dependencies=[live.SEAT],
     response_class=StreamingResponse,
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
 )
@@ -179,7 +180,6 @@ async def follow_import(principal: Admitted, run_id: UUID) -> StreamingResponse:
     The stream ends with `end`, where nothing is under way any more; or after a while, or when intake is away: connect again, as
     browsers do by themselves.
     """
-    live.must_have_room(principal.actor)
     first = await principal.ask(GetImport(run_id=run_id))
     following = _follow(principal, first)
     return StreamingResponse(following, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
@@ -204,18 +204,17 @@ async def views(principal: Principal, view: ImportDetails) -> AsyncIterator[Impo
     clock = asyncio.get_running_loop().time
     ends = clock() + _LASTS_SECONDS
     told, told_at = None, clock()
-    with live.listener(principal.actor):
-        while clock() < ends:
-            if view != told or clock() - told_at > live.SIGN_OF_LIFE_SECONDS:
-                yield view if view != told else None
-                told, told_at = view, clock()
-            if view.state not in UNDER_WAY:
-                return
-            await asyncio.sleep(_LOOK_SECONDS)
-            try:
-                view = await principal.ask(GetImport(run_id=view.run_id))
-            except ProblemError:
-                return
+    while clock() < ends:
+        if view != told or clock() - told_at > live.SIGN_OF_LIFE_SECONDS:
+            yield view if view != told else None
+            told, told_at = view, clock()
+        if view.state not in UNDER_WAY:
+            return
+        await asyncio.sleep(_LOOK_SECONDS)
+        try:
+            view = await principal.ask(GetImport(run_id=view.run_id))
+        except ProblemError:
+            return
 
 
 async def kept(principal: Principal, run_id: UUID, body: AsyncIterator[bytes], from_chunk: int = 0) -> ImportView:

@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from contracts.gateway.access import Scope
@@ -12,8 +12,9 @@ from contracts.gateway.keys import ApiKeyPage, ApiKeyView, CreateApiKey, ListApi
 from contracts.message import ProblemCode, ProblemError
 from contracts.values import NO_NUL
 from gateway.api.idempotency import ONCE
-from gateway.gate import Admitted
-from gateway.identity.domain_access import OF_PROGRAMS, beyond
+from gateway.gate import Admitted, Principal
+from gateway.identity import store_sessions
+from gateway.identity.domain_access import OF_PROGRAMS, beyond, of_key
 
 router = APIRouter(tags=["keys"])
 
@@ -47,6 +48,19 @@ async def create_key(principal: Admitted, key: NewKey) -> ApiKeyView:
 
 
 @router.delete("/keys/{key_id}")
-async def revoke_key(principal: Admitted, key_id: UUID) -> RevokeResult:
-    """Revoke a key; it opens nothing any more."""
+async def revoke_key(principal: Admitted, key_id: UUID, request: Request) -> RevokeResult:
+    """Revoke a key that allows no more than you may; it opens nothing any more."""
+    await must_have_all_of(request, principal, key_id)
     return await principal.ask(RevokeApiKey(key_id=key_id, ordered_by=principal.actor))
+
+
+async def must_have_all_of(request: Request, principal: Principal, key_id: UUID) -> None:
+    """Refuse to revoke a key that allows more than whoever revokes it may; of one that there is not, who revokes keys says so.
+
+    Raises:
+        ProblemError: `forbidden`.
+    """
+    async with request.app.state.service.database.begin(principal.tenant) as uow:
+        key = await store_sessions.key(uow, principal.tenant, key_id)
+    if key and (more := beyond(of_key(key["scopes"]), principal.allowed)):
+        raise ProblemError(ProblemCode.FORBIDDEN, f"nobody gives or takes what they do not have: {', '.join(more)}")

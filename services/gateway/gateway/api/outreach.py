@@ -29,6 +29,7 @@ async def list_activity(principal: Admitted, query: Annotated[ListActivity, Quer
 
 @router.get(
     "/outreach/activity/live",
+    dependencies=[live.SEAT],
     response_class=StreamingResponse,
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
 )
@@ -40,7 +41,6 @@ async def follow_activity(
     `ready` comes first, and again when something may have been missed: read the page then. An entry that has changed since is told
     after it. The stream ends after a while, or when outreach is away; connect again, as browsers do by themselves.
     """
-    live.must_have_room(principal.actor)
     following = _follow(principal, query, request.app.state.service.broker.connection)
     return StreamingResponse(following, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
@@ -48,22 +48,21 @@ async def follow_activity(
 async def _follow(principal: Principal, query: ActivityFilter, client: Client) -> AsyncIterator[str]:
     clock = asyncio.get_running_loop().time
     ends = clock() + _LASTS_SECONDS
-    with live.listener(principal.actor):
-        async with live.changes(client, principal.tenant) as changes:
-            yield live.AGAIN
-            while clock() < ends:
-                if changes.gap():
-                    yield live.told("ready")
-                await changes.wait(live.SIGN_OF_LIFE_SECONDS)
-                messages = changes.take(MOST_NAMED)
-                if not messages:
-                    yield live.SIGN_OF_LIFE
-                    continue
-                try:
-                    asked = ListActivity(**query.model_dump(), message_ids=messages, limit=MOST_NAMED)
-                    page = await principal.ask(asked)
-                except ProblemError:
-                    return
-                for entry in page.entries:
-                    yield live.told("entry", entry.model_dump_json())
-                await asyncio.sleep(_TOGETHER_SECONDS)
+    async with live.changes(client, principal.tenant) as changes:
+        yield live.AGAIN
+        while clock() < ends:
+            if changes.gap():
+                yield live.told("ready")
+            await changes.wait(live.SIGN_OF_LIFE_SECONDS)
+            messages = changes.take(MOST_NAMED)
+            if not messages:
+                yield live.SIGN_OF_LIFE
+                continue
+            try:
+                asked = ListActivity(**query.model_dump(), message_ids=messages, limit=MOST_NAMED)
+                page = await principal.ask(asked)
+            except ProblemError:
+                return
+            for entry in page.entries:
+                yield live.told("entry", entry.model_dump_json())
+            await asyncio.sleep(_TOGETHER_SECONDS)

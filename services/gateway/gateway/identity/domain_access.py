@@ -1,6 +1,6 @@
 """What each role allows, and what may be passed on to whom. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from contracts.gateway.access import Scope
@@ -31,6 +31,11 @@ OF_ROLE: Final[Mapping[Role, frozenset[Scope]]] = {
 
 OF_PROGRAMS: Final = _RUN - {Scope.SELF, Scope.PERSONAL_READ}
 """What an API key allows for which nobody said what: what the API did before keys had scopes."""
+
+
+def of_key(scopes: Iterable[str] | None) -> frozenset[Scope]:
+    """What a key allows; one from before keys had scopes has none, and allows what programs need."""
+    return OF_PROGRAMS if scopes is None else frozenset(map(Scope, scopes))
 
 
 def refused_role(role: Role, *, of_platform: bool) -> str:

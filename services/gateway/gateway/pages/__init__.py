@@ -51,44 +51,44 @@ STATIC: Final = StaticFiles(directory=Path(__file__).parents[1] / "static", pack
 """Our style sheet and icon, and htmx from its wheel."""
 
 PARTS: Final = (
-    (dashboard, needs(Scope.NUMBERS_READ, Scope.ALERTS_WRITE)),
-    (leads, needs(Scope.LEADS_READ, Scope.LEADS_READ)),
-    (lead, needs(Scope.LEADS_READ, Scope.LEADS_READ)),
-    (campaigns, needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE)),
-    (templates, needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE)),
-    (accounts, needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE)),
-    (queue, needs(Scope.OUTREACH_READ, Scope.OUTREACH_READ)),
-    (activity, needs(Scope.OUTREACH_READ, Scope.OUTREACH_READ)),
-    (suppressions, needs(Scope.OUTREACH_READ, Scope.OUTREACH_READ)),
-    (numbers, needs(Scope.NUMBERS_READ, Scope.NUMBERS_READ)),
-    (win_rates, needs(Scope.NUMBERS_READ)),
-    (bulk, needs(Scope.OUTCOMES_WRITE, Scope.OUTCOMES_WRITE)),
-    (missing, needs(Scope.OUTCOMES_READ, Scope.OUTCOMES_WRITE)),
-    (inbox, needs(Scope.OUTREACH_READ, Scope.WORK_WRITE)),
-    (tasks, needs(Scope.OUTREACH_READ, Scope.WORK_WRITE)),
-    (distribution, needs(Scope.ROUTING_READ, Scope.ROUTING_READ)),
-    (agents, needs(Scope.ROUTING_READ, Scope.ROUTING_READ)),
-    (routing, needs(Scope.ROUTING_READ, Scope.ROUTING_WRITE)),
-    (routing_drafts, needs(Scope.ROUTING_WRITE, Scope.ROUTING_WRITE)),
-    (alerts, needs(Scope.ALERTS_READ, Scope.ALERTS_WRITE)),
-    (operations, needs(Scope.OPERATIONS_READ, Scope.OPERATIONS_WRITE)),
-    (audit, needs(Scope.AUDIT_READ)),
-    (limits, needs(Scope.SETTINGS_READ, Scope.SETTINGS_WRITE)),
-    (imports, needs(Scope.IMPORTS_READ, Scope.IMPORTS_WRITE)),
-    (users, needs(Scope.USERS_READ, Scope.USERS_WRITE)),
-    (keys, needs(Scope.USERS_READ, Scope.USERS_WRITE)),
-    (webhooks, needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE)),
-    (reference, needs(Scope.SELF)),
-    (account, needs(Scope.SELF, Scope.SELF)),
-    (superadmin, needs(Scope.SELF, Scope.SELF)),
-    (installation, needs(Scope.OPERATIONS_READ, Scope.OPERATIONS_WRITE)),
+    (dashboard, needs(Scope.NUMBERS_READ, Scope.ALERTS_WRITE), limited(Kind.PAGES, Kind.WRITING)),
+    (leads, needs(Scope.LEADS_READ, Scope.LEADS_READ), limited(Kind.PAGES, Kind.WRITING)),
+    (lead, needs(Scope.LEADS_READ, Scope.LEADS_READ), limited(Kind.PAGES, Kind.WRITING)),
+    (campaigns, needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE), limited(Kind.PAGES, Kind.OUTREACH)),
+    (templates, needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE), limited(Kind.PAGES, Kind.OUTREACH)),
+    (accounts, needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE), limited(Kind.PAGES, Kind.OUTREACH)),
+    (queue, needs(Scope.OUTREACH_READ, Scope.OUTREACH_READ), limited(Kind.PAGES, Kind.OUTREACH)),
+    (activity, needs(Scope.OUTREACH_READ, Scope.OUTREACH_READ), limited(Kind.PAGES)),
+    (suppressions, needs(Scope.OUTREACH_READ, Scope.OUTREACH_READ), limited(Kind.PAGES, Kind.INCOMING)),
+    (numbers, needs(Scope.NUMBERS_READ, Scope.NUMBERS_READ), limited(Kind.SCORING)),
+    (win_rates, needs(Scope.NUMBERS_READ), limited(Kind.SCORING)),
+    (bulk, needs(Scope.OUTCOMES_WRITE, Scope.OUTCOMES_WRITE), limited(Kind.PAGES, Kind.SUBMITTING)),
+    (missing, needs(Scope.OUTCOMES_READ, Scope.OUTCOMES_WRITE), limited(Kind.PAGES, Kind.SUBMITTING)),
+    (inbox, needs(Scope.OUTREACH_READ, Scope.WORK_WRITE), limited(Kind.PAGES, Kind.WRITING)),
+    (tasks, needs(Scope.OUTREACH_READ, Scope.WORK_WRITE), limited(Kind.PAGES, Kind.WRITING)),
+    (distribution, needs(Scope.ROUTING_READ, Scope.ROUTING_READ), limited(Kind.PAGES, Kind.WRITING)),
+    (agents, needs(Scope.ROUTING_READ, Scope.ROUTING_READ), limited(Kind.PAGES, Kind.WRITING)),
+    (routing, needs(Scope.ROUTING_READ, Scope.ROUTING_WRITE), limited(Kind.PAGES, Kind.WRITING)),
+    (routing_drafts, needs(Scope.ROUTING_WRITE, Scope.ROUTING_WRITE), limited(Kind.PAGES, Kind.WRITING)),
+    (alerts, needs(Scope.ALERTS_READ, Scope.ALERTS_WRITE), limited(Kind.PAGES, Kind.WRITING)),
+    (operations, needs(Scope.OPERATIONS_READ, Scope.OPERATIONS_WRITE), limited(Kind.PAGES, Kind.OPERATIONS)),
+    (audit, needs(Scope.AUDIT_READ), limited(Kind.PAGES)),
+    (limits, needs(Scope.SETTINGS_READ, Scope.SETTINGS_WRITE), limited(Kind.PAGES, Kind.WRITING)),
+    (imports, needs(Scope.IMPORTS_READ, Scope.IMPORTS_WRITE), limited(Kind.PAGES, Kind.WRITING)),
+    (users, needs(Scope.USERS_READ, Scope.USERS_WRITE), limited(Kind.PAGES, Kind.WRITING)),
+    (keys, needs(Scope.USERS_READ, Scope.USERS_WRITE), limited(Kind.PAGES, Kind.WRITING)),
+    (webhooks, needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE), limited(Kind.PAGES, Kind.OUTREACH)),
+    (reference, needs(Scope.SELF), limited(Kind.PAGES)),
+    (account, needs(Scope.SELF, Scope.SELF), limited(Kind.PAGES, Kind.WRITING)),
+    (superadmin, needs(Scope.SELF, Scope.SELF), limited(Kind.SUPERADMIN)),
+    (installation, needs(Scope.OPERATIONS_READ, Scope.OPERATIONS_WRITE), limited(Kind.SUPERADMIN)),
 )
-"""What there is behind the gate, and what whoever reads it needs, and whoever changes it."""
+"""What there is behind the gate, what whoever reads it needs and whoever changes it, and of which kind it is for either: what is done on a
+page counts with the same done through the API (`gateway.api.PARTS`), or else the page would be a way around its limit."""
 
 TEMPLATES.globals |= {"menu": menu, "leads_to": leads_to}
 router = APIRouter(include_in_schema=False)
 for public in (sign_in, unsubscribe):
     router.include_router(public.router)
-for part, needed in PARTS:
-    kind = Kind.SUPERADMIN if part in (superadmin, installation) else Kind.PAGES
-    router.include_router(part.router, dependencies=[needed, limited(kind)])
+for part, *asked in PARTS:
+    router.include_router(part.router, dependencies=asked)

@@ -1,10 +1,10 @@
 """One's own account: the password, and the way out."""
 
-from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.datastructures import FormData
 
 from contracts.gateway.users import GetUser
 from contracts.message import PLATFORM, ProblemCode, ProblemError
@@ -12,8 +12,8 @@ from contracts.values import NO_NUL
 from gateway.gate import Admitted, Principal, cause_of, session_cookie
 from gateway.identity.domain_password import LONGEST, SHORTEST
 from gateway.identity.signing_in import SigningIn
+from gateway.pages.filled_in import RIGHT, Filled, Wrong, WrongError, read, wrong_with
 from gateway.pages.sign_in import must_wait, signed_in, signed_out
-from gateway.problems import STATUS
 from gateway.rendering import page
 
 router = APIRouter(prefix="/t/{tenant}")
@@ -38,45 +38,45 @@ async def account(principal: Admitted) -> Response:
 
 
 @router.post("/account/password")
-async def set_password(request: Request, principal: Admitted, given: Annotated[NewPassword, Form()]) -> Response:
-    return await change_password(request, principal, given)
+async def set_password(request: Request, principal: Admitted, form: Filled) -> Response:
+    return await change_password(request, principal, form)
 
 
 @router.post("/sign-out")
 async def sign_out(request: Request, principal: Admitted) -> Response:
     """End the session, here and on the server; a superadmin's ends for all tenants."""
-    tenant = principal.tenant if session_cookie(principal.tenant) in request.cookies else PLATFORM
+    tenant = principal.tenant if session_cookie(request, principal.tenant) in request.cookies else PLATFORM
     return await end_session(request, principal, tenant)
 
 
-async def show(principal: Principal, wrong: ProblemError | None = None) -> Response:
+async def show(principal: Principal, wrong: Wrong = RIGHT) -> Response:
     """The page; a superadmin has an account elsewhere."""
     user = await principal.ask(GetUser(user_id=principal.user_id)) if principal.user_id else None
     return page(
-        "account.html", STATUS[wrong.problem.code] if wrong else HTTPStatus.OK, principal=principal, user=user,
-        below="/superadmin" if principal.tenant == PLATFORM else f"/t/{principal.tenant}", shortest=SHORTEST,
-        wrong=wrong.problem.message if wrong else "",
+        "account.html", wrong.status, principal=principal, user=user, shortest=SHORTEST, wrong=wrong,
+        below="/superadmin" if principal.tenant == PLATFORM else f"/t/{principal.tenant}",
     )  # fmt: skip
 
 
-async def change_password(request: Request, principal: Principal, given: NewPassword) -> Response:
+async def change_password(request: Request, principal: Principal, form: FormData) -> Response:
     """Set one's own password; the session goes on under another secret, and all others end."""
     if principal.user_id is None:
         raise ProblemError(ProblemCode.FORBIDDEN, "who is signed in is no user of this tenant")
     # Whoever has only the session must not find the password by it.
     await must_wait(request, principal.tenant, principal.actor, signed_in=True)
     signing_in: SigningIn = request.app.state.signing_in
-    secret = request.cookies[session_cookie(principal.tenant)]
+    secret = request.cookies[session_cookie(request, principal.tenant)]
     try:
+        given = read(NewPassword, form)
         renewed = await signing_in.set_password(principal.cause, secret, given.current, given.password)
-    except ProblemError as error:
-        return await show(principal, error)
+    except (WrongError, ProblemError) as error:
+        return await show(principal, wrong_with(error))
     return signed_in(request, principal.tenant, renewed)
 
 
 async def end_session(request: Request, principal: Principal, tenant: str) -> Response:
     """End the session that the browser has with a tenant, or with the installation."""
     signing_in: SigningIn = request.app.state.signing_in
-    secret = request.cookies.get(session_cookie(tenant), "")
+    secret = request.cookies.get(session_cookie(request, tenant), "")
     await signing_in.end(cause_of(request, tenant), principal.actor, secret)
     return signed_out(request, tenant)

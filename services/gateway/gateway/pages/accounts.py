@@ -5,7 +5,7 @@ Of what an account signs in with only the end of its variable's name is ever sho
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
@@ -33,6 +33,7 @@ from gateway.domain_outreach import CHANNELS, KINDS, TRANSPORTS, health_tone, st
 from gateway.gate import Admitted, Principal, needs
 from gateway.pages.dashboard import time_zone
 from gateway.pages.forms import invalid
+from gateway.pages.once import once
 from gateway.pages.panel import panel
 from gateway.pages.sign_in import see_other
 from gateway.pages.win_rates import Chosen
@@ -76,6 +77,8 @@ class AccountForm(BaseModel):
     """The end of the variable's name."""
     refuses: Chosen[str] = None
     takes_seconds: Chosen[str] = None
+    once: str = ""
+    """See `gateway.pages.once`."""
 
     def order(self, **more: Any) -> SetAccount:
         """What is asked of outreach.
@@ -114,7 +117,7 @@ class SettingsForm(BaseModel):
     rotation_set: str = "default"
     least_gap_minutes: str = ""
     most_gap_minutes: str = ""
-    warm_up_began: Chosen[date] = None
+    warm_up_began: Chosen[str] = None
     email: Chosen[str] = None
     connection_request: Chosen[str] = None
     linkedin_message: Chosen[str] = None
@@ -145,9 +148,10 @@ async def new_account(
 
 
 @router.post("/new")
-async def add_account(principal: Admitted, form: Annotated[AccountForm, Form()]) -> Response:
+async def add_account(principal: Admitted, form: Annotated[AccountForm, Form()], request: Request) -> Response:
     try:
-        added = await principal.ask(form.order(actor=principal.actor))
+        async with once(request, principal) as key:
+            added = await principal.ask(form.order(added_as=key.made_id, actor=principal.actor))
     except ProblemError as error:
         return _form(principal, form, wrong=error)
     return see_other(_home(principal, added.account_id))
@@ -284,7 +288,7 @@ def _settings_as_typed(known: AccountView) -> SettingsForm:
     settings = known.settings
     return SettingsForm(
         time_zone=settings.time_zone, rotation_set=settings.rotation_set, least_gap_minutes=f"{settings.least_gap_minutes:g}",
-        most_gap_minutes=f"{settings.most_gap_minutes:g}", warm_up_began=settings.warm_up_began,
+        most_gap_minutes=f"{settings.most_gap_minutes:g}", warm_up_began=str(settings.warm_up_began or ""),
         **{kind.value: str(limit) for kind, limit in settings.daily_limits.items()},
     )  # fmt: skip
 

@@ -84,7 +84,7 @@ async def activity(
     return await _show(principal, shown, request, seen)
 
 
-@router.post("", dependencies=[REVEALS])
+@router.post("", dependencies=REVEALS)
 async def with_names(principal: Admitted, shown: Annotated[Shown, Query()], request: Request) -> Response:
     """The same with the leads' names; it is not live, for each time they are shown is audited."""
     return await _show(principal, shown.model_copy(update={"live": False}), request, named=True)

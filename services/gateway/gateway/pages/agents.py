@@ -98,7 +98,7 @@ async def agent(principal: Admitted, user_id: Actor, leads: Annotated[Cursor, Qu
     return await _one(principal, user_id, request, leads=leads)
 
 
-@router.post("/{user_id}", dependencies=[REVEALS])
+@router.post("/{user_id}", dependencies=REVEALS)
 async def agent_by_name(
     principal: Admitted, user_id: Actor, leads: Annotated[Cursor, Query()], request: Request
 ) -> Response:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -11,8 +11,9 @@ from urllib.parse import urlencode
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from starlette.datastructures import FormData
 from uuid_utils.compat import uuid7
 
 from contracts.cells import harmless
@@ -38,14 +39,11 @@ from gateway.domain_outcomes import OUTCOMES, Group, Judged, joined, judged, ver
 from gateway.domain_rows import MOST_CHARACTERS, Row, read_rows
 from gateway.gate import Admitted, Principal
 from gateway.identity.domain_access import is_admin
-from gateway.limits import Kind, limited
 from gateway.pages.dashboard import settings_of, time_zone
-from gateway.pages.filled_in import TypedCode
-from gateway.pages.forms import invalid
+from gateway.pages.filled_in import RIGHT, Filled, TypedCode, Wrong, WrongError, read, several, typed, wrong_with
 from gateway.pages.lead import Why
 from gateway.pages.names import NOT_ASKED_FOR, REVEALS, names_of
 from gateway.pages.panel import Panel, panel
-from gateway.problems import STATUS
 from gateway.rendering import page
 
 router = APIRouter(prefix="/t/{tenant}/outcomes/bulk")
@@ -88,7 +86,7 @@ class Which(BaseModel):
 class Shown(Which):
     """What the address of the page says about what it shows."""
 
-    cursor: Annotated[str, Field(max_length=200)] | None = None
+    cursor: Annotated[Annotated[str, Field(max_length=200)] | None, _Optional] = None
 
     def address(self, tenant: str, **changes: object) -> str:
         query = urlencode({k: v for k, v in (self.terms() | changes).items() if v}, doseq=True)
@@ -109,7 +107,7 @@ class _What(BaseModel):
     """Whether the verdict on each row is answered as a CSV file."""
 
     def outcome(self, zone: str) -> Outcome:
-        """Raises ProblemError, `invalid`, where the moment is none of this time."""
+        """Raises WrongError where the moment is none of this time."""
         at = self.occurred_at or datetime.now(UTC)
         try:
             at = at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
@@ -117,10 +115,10 @@ class _What(BaseModel):
                 type=self.type, occurred_at=at, reason_code=self.reason_code, override_reason=self.override_reason
             )
         except (ValidationError, OverflowError):
-            raise ProblemError(ProblemCode.INVALID, "name a moment like 2026-11-30T12:00", "occurred_at") from None
+            raise WrongError("occurred_at", "name a moment like 2026-11-30T12:00") from None
 
 
-class OfChosen(_What, Which):
+class OfChosen(_What, Shown):
     """The form over the table of leads."""
 
     model_config = ConfigDict(extra="forbid")
@@ -152,8 +150,13 @@ class Done:
     judged: Judged | None = None
     bulk_id: UUID | None = None
     voided: int | None = None
-    wrong: str = ""
-    pasted: str = field(default="", repr=False)
+    wrong: Wrong = RIGHT
+    about: str = ""
+    """What was wrong: ``chosen``, ``table``, or the bulk that was to be taken back."""
+    typed: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What was filled in there."""
+    ticked: frozenset[str] = frozenset()
+    """The leads that were ticked."""
     count: int | None = None
     """Of how many leads it would be recorded, for somebody to confirm."""
     form: "OfChosen | None" = field(default=None, repr=False)
@@ -166,17 +169,19 @@ async def bulk(principal: Admitted, shown: Annotated[Shown, Query()], request: R
     return await _show(principal, request, shown)
 
 
-@router.post("", dependencies=[REVEALS])
+@router.post("", dependencies=REVEALS)
 async def bulk_by_name(principal: Admitted, shown: Annotated[Shown, Query()], request: Request) -> Response:
     """The same page, with what its leads are called."""
     return await _show(principal, request, shown, named=True)
 
 
 @router.post("/record")
-async def record_of_chosen(principal: Admitted, form: Annotated[OfChosen, Form()], request: Request) -> Response:
+async def record_of_chosen(principal: Admitted, sent: Filled, request: Request) -> Response:
     """Record an outcome of the leads that were ticked, or of all that match."""
-    shown = Shown(**form.terms())
+    shown = Shown()
     try:
+        shown = read(Shown, sent)
+        form = read(OfChosen, sent)
         outcome = form.outcome(await time_zone(request, principal.tenant))
         must_be_admin(principal, outcome)
         rows = [BulkRow(lead_id=lead_id) for lead_id in form.lead_ids]
@@ -190,8 +195,11 @@ async def record_of_chosen(principal: Admitted, form: Annotated[OfChosen, Form()
         else:
             raise ProblemError(ProblemCode.INVALID, "no lead was ticked: tick some, or record it of all that match")
         results = await principal.ask(order, seconds=BULK_SECONDS)
-    except ProblemError as error:
-        return await _show(principal, request, shown, Done(wrong=error.problem.message), STATUS[error.problem.code])
+    except (WrongError, ProblemError) as error:
+        ticked = frozenset(several(sent, "lead_ids"))
+        return await _show(
+            principal, request, shown, Done(wrong=wrong_with(error), about="chosen", typed=typed(sent), ticked=ticked)
+        )
     named = [str(lead_id) for lead_id in results.lead_ids or form.lead_ids]
     if form.as_file:
         return _file(
@@ -200,19 +208,21 @@ async def record_of_chosen(principal: Admitted, form: Annotated[OfChosen, Form()
     return await _show(principal, request, shown, Done(judged(results, named), results.bulk_id, at=outcome.occurred_at))
 
 
-@router.post("/table", dependencies=[limited(Kind.WRITING)], openapi_extra=_FORMS)
+@router.post("/table", openapi_extra=_FORMS)
 async def record_of_table(principal: Admitted, request: Request) -> Response:
     """Record the outcomes of a table that was pasted or uploaded: each row its own verdict, those that cannot be read too."""
-    form, pasted = await _table(request)
+    given, content = await _table(request)
     try:
+        form, pasted = _read(given, content)
         zone = await time_zone(request, principal.tenant)
         outcome = form.outcome(zone)
         must_be_admin(principal, outcome)
         rows = read_rows(pasted, form.type, ZoneInfo(zone))
         results = await _record(principal, outcome, rows)
-    except ProblemError as error:
-        done = Done(wrong=error.problem.message, pasted=pasted)
-        return await _show(principal, request, Shown(), done, STATUS[error.problem.code])
+    except (WrongError, ProblemError) as error:
+        return await _show(
+            principal, request, Shown(), Done(wrong=wrong_with(error), about="table", typed=typed(given))
+        )
     if form.as_file:
         verdicts = verdict_of_each(results, sum(row.order is not None for row in rows))
         return _file(
@@ -226,15 +236,17 @@ async def record_of_table(principal: Admitted, request: Request) -> Response:
 
 
 @router.post("/{bulk_id}/void")
-async def void_bulk(principal: Admitted, bulk_id: UUID, form: Annotated[Voiding, Form()], request: Request) -> Response:
+async def void_bulk(principal: Admitted, bulk_id: UUID, form: Filled, request: Request) -> Response:
     """Take back all that a bulk recorded."""
     try:
+        given = read(Voiding, form)
         order = VoidOutcomesInBulk(
-            bulk_id=bulk_id, reason_code=form.why_code, reason=form.why, voided_by=principal.actor
+            bulk_id=bulk_id, reason_code=given.why_code, reason=given.why, voided_by=principal.actor
         )
         voided = await principal.ask(order, seconds=BULK_SECONDS)
-    except ProblemError as error:
-        return await _show(principal, request, Shown(), Done(wrong=error.problem.message), STATUS[error.problem.code])
+    except (WrongError, ProblemError) as error:
+        done = Done(wrong=wrong_with(error), about=str(bulk_id), typed=typed(form))
+        return await _show(principal, request, Shown(), done)
     return await _show(principal, request, Shown(), Done(voided=voided.counts.get("voided", 0)))  # type: ignore[call-overload]
 
 
@@ -253,26 +265,25 @@ async def _record(principal: Principal, outcome: Outcome, rows: Sequence[Row]) -
     return joined(parts)
 
 
-async def _table(request: Request) -> tuple[OfTable, str]:
-    """The form and its rows: those of the file where there is one, else those that were pasted.
-
-    Raises:
-        ProblemError: `invalid`, the file is no text.
-    """
-    given: dict[str, Any] = {}
+async def _table(request: Request) -> tuple[FormData, bytes]:
+    """The form, and what the file holds that came with it."""
     async with request.form(max_files=1, max_fields=10, max_part_size=MOST_CHARACTERS) as form:
         file = form.get("file")
         content = b"" if file is None or isinstance(file, str) else await file.read()
-        given = {name: value for name, value in form.items() if name != "file" and isinstance(value, str)}
+        return FormData([(name, value) for name, value in form.multi_items() if name != "file"]), content
+
+
+def _read(form: FormData, content: bytes) -> tuple[OfTable, str]:
+    """The form and its rows: those of the file where there is one, else those that were pasted.
+
+    Raises:
+        WrongError: a field cannot be read, or the file is no text.
+    """
+    given = read(OfTable, form)
     try:
-        read = OfTable.model_validate(given)
-        return read, content.decode("utf-8-sig") or read.rows
-    except ValidationError as error:
-        raise invalid(error) from None
+        return given, content.decode("utf-8-sig") or given.rows
     except UnicodeDecodeError:
-        raise ProblemError(
-            ProblemCode.INVALID, "the file is no text in UTF-8; save it as CSV in UTF-8", "file"
-        ) from None
+        raise WrongError("", "the file is no text in UTF-8; save it as CSV in UTF-8") from None
 
 
 def _with_flaws(found: Judged, rows: Sequence[Row]) -> Judged:
@@ -302,7 +313,6 @@ async def _show(
     request: Request,
     shown: Shown,
     done: Done | None = None,
-    status: HTTPStatus = HTTPStatus.OK,
     *,
     named: bool = False,
 ) -> Response:
@@ -314,7 +324,7 @@ async def _show(
         names = await names_of(principal, [lead.lead_id for lead in leads.reply.leads])
     settings = await settings_of(request.app.state.service, principal.tenant)
     return page(
-        "bulk.html", status, principal=principal, shown=shown, done=done, leads=leads, names=names,
+        "bulk.html", done.wrong.status if done else HTTPStatus.OK, principal=principal, shown=shown, done=done, leads=leads, names=names,
         keys=await panel(principal, ListLeadKeys()), bulks=await panel(principal, ListBulks()), outcomes=OUTCOMES,
         tiers=list(Tier), most=MAX_BULK_ROWS, most_characters=MOST_CHARACTERS, may_override=is_admin(principal.allowed),
         settings=settings, zone=settings.time_zone, now=datetime.now(UTC),

@@ -34,6 +34,7 @@ from gateway.gate import Admitted, Principal, needs
 from gateway.pages.called import template_names
 from gateway.pages.dashboard import time_zone
 from gateway.pages.forms import invalid
+from gateway.pages.once import once
 from gateway.pages.panel import panel
 from gateway.pages.sign_in import see_other
 from gateway.pages.win_rates import Chosen
@@ -77,6 +78,8 @@ class CampaignForm(BaseModel):
     weekdays: Annotated[list[int], Field(max_length=7)] = []
     holidays: Chosen[str] = None
     stop_for_company: bool = False
+    once: str = ""
+    """See `gateway.pages.once`."""
     do: str = ""
     """What the button says that was pressed: ``start`` and ``draft`` make it, ``add`` and ``drop-<step>`` change the form."""
 
@@ -107,8 +110,8 @@ class CampaignForm(BaseModel):
             }
         )  # fmt: skip
 
-    def order(self) -> CreateCampaign:
-        """What is asked of outreach.
+    def order(self, campaign_id: UUID) -> CreateCampaign:
+        """What is asked of outreach: a campaign of this id.
 
         Raises:
             ProblemError: `invalid`.
@@ -123,6 +126,7 @@ class CampaignForm(BaseModel):
                 "stop_for_company": self.stop_for_company,
             },
             "start": self.do == "start",
+            "campaign_id": campaign_id,
         }  # fmt: skip
         try:
             return CreateCampaign.model_validate(given)
@@ -156,14 +160,15 @@ async def new_campaign(principal: Admitted, like: UUID | None = None) -> Respons
 
 
 @router.post("/new")
-async def make_campaign(principal: Admitted, form: Annotated[CampaignForm, Form()]) -> Response:
+async def make_campaign(principal: Admitted, form: Annotated[CampaignForm, Form()], request: Request) -> Response:
     """Make it; or, as the button says, only show the form again, with one step more or less."""
     if form.do not in ("start", "draft"):
         steps = [step for number, step in enumerate(form.steps(), 1) if f"drop-{number}" != form.do]
         more = [_NEW_STEP] if form.do == "add" or not steps else []
         return await _form(principal, form.with_steps([*steps, *more][:MOST_STEPS]))
     try:
-        made = await principal.ask(form.order())
+        async with once(request, principal) as key:
+            made = await principal.ask(form.order(key.made_id))
     except ProblemError as error:
         return await _form(principal, form, error)
     return see_other(_home(principal, made.campaign_id))

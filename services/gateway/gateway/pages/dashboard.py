@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from starlette.responses import RedirectResponse, StreamingResponse
 
@@ -29,6 +29,7 @@ from gateway.api.kpis import campaign_names, named, names_campaigns
 from gateway.domain_activity import Activity, tell
 from gateway.domain_numbers import BEHIND_ACTION, BEHIND_CAMPAIGN, BEHIND_STATUS, opening
 from gateway.gate import Admitted, Principal
+from gateway.limits import Kind, limited
 from gateway.live import AGAIN, SIGN_OF_LIFE, SIGN_OF_LIFE_SECONDS, told
 from gateway.newest import Newest, Watching
 from gateway.pages.panel import Panel, panel
@@ -62,7 +63,7 @@ class View(BaseModel):
         return f"{path}?{query}" if query else path
 
 
-@router.get("")
+@router.get("", dependencies=[limited(Kind.SCORING)])
 async def dashboard(principal: Admitted, view: Annotated[View, Query()], request: Request) -> Response:
     """The whole page; each part is asked for at the same time, and may be missing without the others."""
     zone = await time_zone(request, principal.tenant)
@@ -92,7 +93,13 @@ async def dashboard(principal: Admitted, view: Annotated[View, Query()], request
     )
 
 
-@router.get("/live")
+async def _window(request: Request, principal: Admitted) -> AsyncIterator[None]:
+    watching: Watching = request.app.state.watching
+    with watching.windows.taken(principal.actor):
+        yield
+
+
+@router.get("/live", dependencies=[Depends(_window, scope="request")])
 async def live(
     principal: Admitted,
     request: Request,
@@ -101,8 +108,7 @@ async def live(
 ) -> StreamingResponse:
     """The activity list whenever it has changed, as server-sent events; the first time, unless it is the one that was seen."""
     watching: Watching = request.app.state.watching
-    watching.must_have_room(principal.actor)
-    told = _told(watching.follow(principal.tenant, principal.actor, last_event_id or seen, SIGN_OF_LIFE_SECONDS))
+    told = _told(watching.follow(principal.tenant, last_event_id or seen, SIGN_OF_LIFE_SECONDS))
     return StreamingResponse(told, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 

@@ -114,7 +114,7 @@ async def queue(principal: Admitted, which: Annotated[Queue, Query()], request: 
     return await _queue(principal, which, request)
 
 
-@router.post("/queue", dependencies=[REVEALS])
+@router.post("/queue", dependencies=REVEALS)
 async def queue_by_name(principal: Admitted, which: Annotated[Queue, Query()], request: Request) -> Response:
     """The same page, with what its leads are called."""
     return await _queue(principal, which, request, named=True)

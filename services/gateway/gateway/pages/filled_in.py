@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Final, TypeVar
+from types import MappingProxyType
+from typing import Annotated, Any, Final, TypeVar, get_origin
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request
-from pydantic import BeforeValidator, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 from starlette.datastructures import FormData
 
 from chassis.received import meant
@@ -17,6 +18,9 @@ from contracts.values import Slug
 from gateway.problems import STATUS
 
 V = TypeVar("V")
+M = TypeVar("M", bound=BaseModel)
+ONCE: Final = "once"
+"""The field that holds a form's own key, see `gateway.pages.once`."""
 Chosen = Annotated[V | None, BeforeValidator(lambda text: text or None)]
 """A choice of a form, of which the empty one is none."""
 TypedCode = Annotated[Slug | None, BeforeValidator(lambda text: "_".join(text.lower().split()) or None)]
@@ -48,6 +52,13 @@ class WrongError(Exception):
         super().__init__(text)
         self.wrong = Wrong(fields={field_: text}) if field_ else Wrong(text)
 
+    @classmethod
+    def of(cls, wrong: Wrong) -> "WrongError":
+        """The same for several fields at once."""
+        error = cls("", wrong.text)
+        error.wrong = wrong
+        return error
+
 
 async def _fields(request: Request) -> FormData:
     return await request.form(max_files=0)
@@ -57,17 +68,69 @@ Filled = Annotated[FormData, Depends(_fields)]
 """A form as it was sent, for what has more fields than a model can name."""
 
 
-def wrong_with(error: ValidationError | ProblemError | WrongError, *within: str) -> Wrong:
+def read(kind: type[M], form: FormData) -> M:
+    """A form, as its model has it; a field that was left empty is what the model has for it.
+
+    A page reads its form by this, and does not have the framework do so, wherever somebody types: the framework would answer with a page of its
+    own, and what was typed would be gone.
+
+    Raises:
+        WrongError: fields that the model does not take.
+    """
+    several_of = {name for name, field in kind.model_fields.items() if get_origin(field.annotation) is list}
+    filled = {
+        name: several(form, name) if name in several_of else form[name]
+        for name in form
+        if form[name] != "" and name != ONCE
+    }
+    try:
+        return kind.model_validate(filled)
+    except ValidationError as error:
+        wrong = wrong_with(error)
+        fields = dict(wrong.fields)
+        for flaw in error.errors(include_url=False, include_input=False):
+            if len(flaw["loc"]) == 1 and (says := _in_words(kind, str(flaw["loc"][0]), flaw["type"])):
+                fields[str(flaw["loc"][0])] = says
+        raise WrongError.of(Wrong(wrong.text, fields)) from None
+
+
+def typed(form: FormData) -> dict[str, str]:
+    """What was filled in, for the page to show it again; of a field that takes several, see `several`."""
+    return {name: text(form, name) for name in form}
+
+
+def _in_words(kind: type[BaseModel], name: str, flaw: str) -> str:
+    """What to write in a field, for flaws of which the library says what only programmers read."""
+    match flaw.split("_"):
+        case ["missing"]:
+            return "fill this in"
+        case ["datetime", *_]:
+            return "write a moment like 2026-11-30T12:00"
+        case ["date", *_]:
+            return "write a day like 2026-11-30"
+        case ["string", "pattern", "mismatch"]:
+            schema = kind.model_json_schema()["properties"].get(name, {})
+            examples = [part["examples"][0] for part in (schema, *schema.get("anyOf", ())) if part.get("examples")]
+            return f"write something like {examples[0]}" if examples else ""
+    return ""
+
+
+def wrong_with(
+    error: ValidationError | ProblemError | WrongError, *within: str, called: Mapping[str, str] = MappingProxyType({})
+) -> Wrong:
     """What an error says, by the fields of the form: a field of a request is called as it is.
 
     Parameters:
         within: what fields lie within that have a form's name of their own.
+        called: what the form calls the fields for which a service refuses the order; what it says of others is said above the form.
     """
     match error:
         case WrongError():
             return error.wrong
-        case ProblemError():
-            return Wrong(error.problem.message, status=STATUS[error.problem.code])
+        case ProblemError(problem=problem):
+            if name := called.get(problem.field or ""):
+                return Wrong(fields={name: problem.message}, status=STATUS[problem.code])
+            return Wrong(problem.message, status=STATUS[problem.code])
     fields: dict[str, str] = {}
     rest: list[str] = []
     for flaw in error.errors(include_url=False, include_input=False):

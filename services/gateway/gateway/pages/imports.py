@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Form, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from starlette.responses import StreamingResponse
 
 from contracts.gateway.access import Scope
@@ -30,12 +30,13 @@ from contracts.intake.imports import (
     SetImportMapping,
     StartImport,
 )
-from contracts.message import ProblemError
+from contracts.message import ProblemCode, ProblemError, id_from_content
 from contracts.message import Request as Ask
 from gateway import live
 from gateway.api.imports import UNDER_WAY, errors_file, kept, views
 from gateway.gate import Admitted, Principal
 from gateway.limits import Kind, limited
+from gateway.pages.forms import invalid
 from gateway.pages.sign_in import see_other
 from gateway.pages.uploading import file_in
 from gateway.problems import STATUS
@@ -79,14 +80,13 @@ _SYSTEM: Final = "crm"
 _ERRORS_SHOWN: Final = 20
 _KEPT_SHOWN: Final = 50
 _PREVIEWED: Final = 5
-_Column = Annotated[str, Field(max_length=1000)]
 
 Mapped: type[BaseModel] = create_model(
     "Mapped",
     __config__=ConfigDict(extra="forbid"),
-    source_system=(Annotated[str, Field(max_length=100)], _SYSTEM),
-    **{f"lead_{name}": (_Column, "") for name, _ in LEAD_FIELDS},
-    **{f"outcome_{name}": (_Column, "") for name, _ in OUTCOME_FIELDS},
+    source_system=(str, _SYSTEM),
+    **{f"lead_{name}": (str, "") for name, _ in LEAD_FIELDS},
+    **{f"outcome_{name}": (str, "") for name, _ in OUTCOME_FIELDS},
 )  # type: ignore[call-overload]
 """The form that says which column is what; an empty one is none."""
 
@@ -96,7 +96,7 @@ class Written(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    mapping: Annotated[str, Field(max_length=100_000)] = ""
+    mapping: str = ""
 
 
 class Confirmed(BaseModel):
@@ -104,7 +104,7 @@ class Confirmed(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    sure: Literal["yes"]
+    sure: bool = False
 
 
 @router.get("")
@@ -117,11 +117,16 @@ async def imports(
 
 
 @router.post("", dependencies=[limited(Kind.UPLOADING)])
-async def upload(principal: Admitted, request: Request) -> Response:
-    """Keep a file as it comes; then its columns are mapped."""
+async def upload(principal: Admitted, request: Request, once: Annotated[str, Query(max_length=64)] = "") -> Response:
+    """Keep a file as it comes; then its columns are mapped.
+
+    Parameters:
+        once: the form's own key, of which the import's id is made: sent twice it is one import, whose file is the same.
+    """
     try:
         name, content = await file_in(request, "file")
-        made = await principal.ask(CreateImport(run_id=uuid4(), file_name=name, actor=principal.actor))
+        run_id = id_from_content("form", principal.tenant, principal.actor, once) if once else uuid4()
+        made = await principal.ask(CreateImport(run_id=run_id, file_name=name, actor=principal.actor))
         await kept(principal, made.run_id, content)
     except ProblemError as error:
         return await _list(principal, wrong=error)
@@ -133,10 +138,9 @@ async def show_import(principal: Admitted, run_id: UUID) -> Response:
     return await _show(principal, run_id)
 
 
-@router.get("/{run_id}/live")
+@router.get("/{run_id}/live", dependencies=[live.SEAT])
 async def import_live(principal: Admitted, run_id: UUID) -> StreamingResponse:
     """How it goes, as server-sent events, for the page to show in the place of what it shows; at the end it loads itself anew."""
-    live.must_have_room(principal.actor)
     first = await principal.ask(GetImport(run_id=run_id))
     return StreamingResponse(
         _told(principal, first), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
@@ -162,12 +166,12 @@ async def download_errors(principal: Admitted, run_id: UUID) -> Response:
 @router.post("/{run_id}/columns")
 async def map_columns(principal: Admitted, run_id: UUID, form: Annotated[Mapped, Form()]) -> Response:
     """Make a mapping of the columns that were chosen."""
-    return await _done(principal, run_id, SetImportMapping(run_id=run_id, mapping=_mapping(form.__dict__)))
+    return await _map(principal, run_id, _mapping(form.__dict__), chosen=form.__dict__)
 
 
 @router.post("/{run_id}/mapping")
 async def write_mapping(principal: Admitted, run_id: UUID, form: Annotated[Written, Form()]) -> Response:
-    return await _done(principal, run_id, SetImportMapping(run_id=run_id, mapping=form.mapping), form.mapping)
+    return await _map(principal, run_id, form.mapping, written=form.mapping)
 
 
 @router.post("/{run_id}/preview")
@@ -198,14 +202,37 @@ async def cancel(principal: Admitted, run_id: UUID) -> Response:
 @router.post("/{run_id}/revert")
 async def revert(principal: Admitted, run_id: UUID, form: Annotated[Confirmed, Form()]) -> Response:
     """Take it back; whoever does has said that they are sure."""
+    if not form.sure:
+        wrong = ProblemError(
+            ProblemCode.INVALID, "tick that you are sure: what is taken back is not imported again by itself"
+        )
+        return await _show(principal, run_id, wrong=wrong)
     return await _done(principal, run_id, RevertImport(run_id=run_id, actor=principal.actor))
 
 
-async def _done(principal: Principal, run_id: UUID, order: Ask[Any], written: str | None = None) -> Response:
+async def _map(
+    principal: Principal,
+    run_id: UUID,
+    mapping: str,
+    *,
+    chosen: dict[str, str] | None = None,
+    written: str | None = None,
+) -> Response:
+    """Set the mapping; the page again, with what was `chosen` or `written`, where it is refused."""
+    try:
+        await principal.ask(SetImportMapping(run_id=run_id, mapping=mapping))
+    except ValidationError as error:
+        return await _show(principal, run_id, wrong=invalid(error), chosen=chosen, written=written)
+    except ProblemError as error:
+        return await _show(principal, run_id, wrong=error, chosen=chosen, written=written)
+    return see_other(f"/t/{principal.tenant}/imports/{run_id}")
+
+
+async def _done(principal: Principal, run_id: UUID, order: Ask[Any]) -> Response:
     try:
         await principal.ask(order)
     except ProblemError as error:
-        return await _show(principal, run_id, wrong=error, written=written)
+        return await _show(principal, run_id, wrong=error)
     return see_other(f"/t/{principal.tenant}/imports/{run_id}")
 
 
@@ -230,6 +257,7 @@ async def _show(
     *,
     wrong: ProblemError | None = None,
     shown: ImportPreview | None = None,
+    chosen: dict[str, str] | None = None,
     written: str | None = None,
 ) -> Response:
     view = await principal.ask(GetImport(run_id=run_id))
@@ -241,7 +269,7 @@ async def _show(
         stay = await principal.ask(ListKeptLeads(run_id=run_id, limit=_KEPT_SHOWN))
     return page(
         "import.html", STATUS[wrong.problem.code] if wrong else HTTPStatus.OK, principal=principal, view=view,
-        errors=errors, stay=stay, shown=shown, chosen=_chosen(view), lead_fields=LEAD_FIELDS,
+        errors=errors, stay=stay, shown=shown, chosen=_chosen(view) if chosen is None else chosen, lead_fields=LEAD_FIELDS,
         outcome_fields=OUTCOME_FIELDS, written=view.mapping or "" if written is None else written,
         under_way=view.state in UNDER_WAY, may_import=Scope.IMPORTS_WRITE in principal.allowed,
         wrong=wrong.problem.message.splitlines() if wrong else [],

@@ -1,6 +1,7 @@
 """The inbox: replies that somebody has to see to, what they seem to say, and what is done about them."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from http import HTTPStatus
@@ -14,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from contracts.gateway.access import Scope
 from contracts.intake.privacy import MOST_REVEALED, RevealState
 from contracts.intake.texts import RevealTexts
-from contracts.message import ProblemError
+from contracts.message import ProblemCode, ProblemError
 from contracts.message import Request as Ask
 from contracts.outreach.people import Suppress, SuppressionReason
 from contracts.outreach.replies import ClassifyReply, HandleReply, ListReplies, StopAfterReply
@@ -22,6 +23,7 @@ from contracts.taxonomy import Purpose, ReplyClass
 from gateway.api.kpis import campaign_names
 from gateway.domain_lead import PURPOSES
 from gateway.gate import Admitted, Principal, needs
+from gateway.limits import Kind, limited
 from gateway.pages.dashboard import time_zone
 from gateway.pages.names import NOT_ASKED_FOR, REVEALS, names_of
 from gateway.pages.panel import panel
@@ -67,7 +69,7 @@ class Back(Shown):
 class Reveal(Back):
     """The form that shows what replies say."""
 
-    reply_ids: Annotated[list[UUID], Field(min_length=1, max_length=MOST_REVEALED)]
+    reply_ids: Annotated[list[UUID], Field(max_length=MOST_REVEALED)] = []
     purpose: Purpose = Purpose.WORK_LEAD
 
 
@@ -75,8 +77,11 @@ class Classify(Back):
     """The form that says what a reply says."""
 
     reply_class: ReplyClass
-    returns_on: Annotated[date | None, BeforeValidator(lambda text: text or None)] = None
+    returns_on: str = ""
     """Of an out of office the day the person is back."""
+
+
+_NOTHING: Final[Mapping[UUID, Classify]] = {}
 
 
 class SuppressForm(Back):
@@ -90,16 +95,18 @@ async def inbox(principal: Admitted, shown: Annotated[Shown, Query()], request: 
     return await _show(principal, request, shown)
 
 
-@router.post("", dependencies=[REVEALS])
+@router.post("", dependencies=REVEALS)
 async def inbox_by_name(principal: Admitted, shown: Annotated[Shown, Query()], request: Request) -> Response:
     """The same page, with what its leads are called."""
     return await _show(principal, request, shown, named=True)
 
 
-@router.post("/reveal", dependencies=[REVEALS])
+@router.post("/reveal", dependencies=REVEALS)
 async def reveal_words(principal: Admitted, form: Annotated[Reveal, Form()], request: Request) -> Response:
     """Show what replies say, this once: each is audited with the purpose, and nothing keeps the words."""
     try:
+        if not form.reply_ids:
+            raise ProblemError(ProblemCode.INVALID, "no reply was ticked: tick those to read")
         order = RevealTexts(text_ids=form.reply_ids, purpose=form.purpose, on_behalf_of=principal.on_behalf_of())
         found = await principal.ask(order)
     except ProblemError as error:
@@ -117,7 +124,14 @@ async def classify_reply(
     principal: Admitted, reply_id: UUID, form: Annotated[Classify, Form()], request: Request
 ) -> Response:
     """Say what a reply says; it is acted on."""
-    returns_on = form.returns_on if form.reply_class is ReplyClass.OUT_OF_OFFICE else None
+    try:
+        away = form.reply_class is ReplyClass.OUT_OF_OFFICE and form.returns_on
+        returns_on = date.fromisoformat(form.returns_on) if away else None
+    except ValueError:
+        wrong = ProblemError(
+            ProblemCode.INVALID, "the day they are back is none: write one like 2026-11-30", "returns_on"
+        )
+        return await _show(principal, request, form, wrong, typed={reply_id: form})
     order = ClassifyReply(reply_id=reply_id, reply_class=form.reply_class, returns_on=returns_on, actor=principal.actor)
     return await _done(principal, request, form, order)
 
@@ -138,7 +152,7 @@ async def stop_sequence(
     return await _done(principal, request, form, StopAfterReply(reply_id=reply_id, actor=principal.actor))
 
 
-@router.post("/suppress", dependencies=[needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE)])
+@router.post("/suppress", dependencies=[needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE), limited(Kind.INCOMING)])
 async def suppress_person(principal: Admitted, form: Annotated[SuppressForm, Form()], request: Request) -> Response:
     """Have the person not be contacted any more, by whatever lead, campaign or channel."""
     order = Suppress(lead_id=form.lead_id, reason=SuppressionReason.REQUEST, actor=principal.actor)
@@ -160,6 +174,7 @@ async def _show(
     wrong: ProblemError | None = None,
     *,
     words: dict[UUID, tuple[str, str]] | None = None,
+    typed: Mapping[UUID, Classify] = _NOTHING,
     named: bool = False,
 ) -> Response:
     is_open = shown.show is Which.OPEN
@@ -170,7 +185,7 @@ async def _show(
     leads = [reply.lead_id for reply in replies.reply.replies] if replies.reply else []
     return page(
         "inbox.html", STATUS[wrong.problem.code] if wrong else HTTPStatus.OK, principal=principal, shown=shown,
-        replies=replies, campaigns=campaigns, words=words or {},
+        replies=replies, campaigns=campaigns, words=words or {}, typed=typed,
         names=await names_of(principal, leads) if named else NOT_ASKED_FOR, wrong=wrong.problem.message if wrong else "",
         classes=CLASSES, purposes=list(PURPOSES.items()), may_work=Scope.WORK_WRITE in principal.allowed,
         may_reveal=Scope.PERSONAL_READ in principal.allowed and principal.role is not None,

@@ -1,8 +1,8 @@
 """One lead: all that happened to it, what became of it, whose it is and why, and what was and will be sent to it."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final, TypeVar
@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Form, Query, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from starlette.datastructures import FormData
 
 from contracts.aggregator.events import ListEvents
 from contracts.gateway.access import Scope
@@ -44,14 +45,15 @@ from gateway.domain_activity import tell
 from gateway.domain_lead import BY, NOT_RECORDED, ODD, PURPOSES, Reasons, reasons
 from gateway.gate import Admitted, Principal, needs
 from gateway.identity.domain_access import is_admin
+from gateway.limits import Kind, limited
 from gateway.pages.actors import actors
 from gateway.pages.dashboard import settings_of, time_zone
-from gateway.pages.filled_in import TypedCode
+from gateway.pages.filled_in import RIGHT, Chosen, Filled, TypedCode, Wrong, WrongError, read, typed, wrong_with
+from gateway.pages.names import REVEALS
 from gateway.pages.panel import PATIENCE_SECONDS, Panel, panel
 from gateway.pages.sign_in import see_other
-from gateway.pages.win_rates import Chosen
-from gateway.problems import STATUS
-from gateway.rendering import field, page
+from gateway.rendering import field as as_field
+from gateway.rendering import page
 
 router = APIRouter(prefix="/t/{tenant}/leads/{lead_id}")
 
@@ -59,8 +61,14 @@ EVENTS_SHOWN: Final = 25
 OUTCOMES_SHOWN: Final = 40
 DECISIONS_SHOWN: Final = 10
 MESSAGES_SHOWN: Final = 20
+NOTE_SHOWN: Final = 240
+"""Characters of what somebody wrote; so few that a page of outcomes stays small whatever was written (docs/architecture.md)."""
+BODY_SHOWN: Final = 1_000
+"""Characters of an event's body."""
 EXPLAINED: Final = 5
 """Of how many messages that have not left it is asked why."""
+_RECORDS: Final = (needs(Scope.OUTCOMES_READ, Scope.OUTCOMES_WRITE), limited(Kind.PAGES, Kind.SUBMITTING))
+"""What a route that records outcomes needs, beside what its router does, and of which kind it is."""
 _NOT_LEFT: Final = (SendState.QUEUED, SendState.CLAIMED)
 
 R = TypeVar("R", bound=Reply)
@@ -83,6 +91,8 @@ class Opened(BaseModel):
     """The outcome that was just recorded."""
     again: bool = False
     """It had been recorded before."""
+    whole: UUID | None = None
+    """The outcome or event of which all is shown; of others the beginning, where they are long."""
     correct: UUID | None = None
     """The outcome in whose stead another is to be recorded."""
 
@@ -105,7 +115,7 @@ class OutcomeForm(BaseModel):
         """What is to be recorded.
 
         Raises:
-            ProblemError: `invalid`, it happened at no time of ours.
+            WrongError: it happened at no time of ours.
         """
         at = self.occurred_at
         try:
@@ -113,9 +123,7 @@ class OutcomeForm(BaseModel):
             said = self.model_dump(include={"type", "value", "currency", "reason_code", "notes", "override_reason"})
             return Outcome(**said, occurred_at=moment)
         except (ValidationError, OverflowError):
-            raise ProblemError(
-                ProblemCode.INVALID, "name a moment since 1900 at which it happened", "occurred_at"
-            ) from None
+            raise WrongError("occurred_at", "name a moment since 1900 at which it happened") from None
 
 
 class Why(BaseModel):
@@ -156,24 +164,19 @@ class Answer:
     """What the page says beside what it always does, when it answers an order.
 
     Attributes:
-        about: the part of the page that the problem is told in.
-        form: what was sent, to be sent again.
+        about: the part of the page that it is about.
+        typed: what was filled in there.
+        outcome_id: the outcome that was to be taken back, or in whose stead another was to be recorded.
         blocked: the outcome was blocked by the sequence rules.
-        correcting: in whose stead it was to be recorded.
     """
 
     about: str = ""
-    problem: str = ""
-    status: HTTPStatus = HTTPStatus.OK
-    form: OutcomeForm | None = None
+    wrong: Wrong = RIGHT
+    typed: Mapping[str, str] = field(default_factory=dict, repr=False)
+    outcome_id: UUID | None = None
     blocked: bool = False
-    correcting: UUID | None = None
     revealed: Revealed | None = None
     purpose: Purpose | None = None
-
-    @classmethod
-    def to(cls, error: ProblemError, about: str, **more: Any) -> "Answer":
-        return cls(about, error.problem.message, STATUS[error.problem.code], **more)
 
 
 _AS_IT_IS: Final = Opened()
@@ -185,64 +188,69 @@ async def lead(request: Request, principal: Admitted, lead_id: UUID, opened: Ann
     return await _show(request, principal, lead_id, opened)
 
 
-@router.post("/outcomes", dependencies=[needs(Scope.OUTCOMES_READ, Scope.OUTCOMES_WRITE)])
-async def record_outcome(
-    request: Request, principal: Admitted, lead_id: UUID, form: Annotated[OutcomeForm, Form()]
-) -> Response:
+@router.post("/outcomes", dependencies=_RECORDS)
+async def record_outcome(request: Request, principal: Admitted, lead_id: UUID, form: Filled) -> Response:
     """Record an outcome; what is odd about it is shown with it, what blocks it with the form."""
     try:
-        outcome = form.outcome(await time_zone(request, principal.tenant))
+        outcome = read(OutcomeForm, form).outcome(await time_zone(request, principal.tenant))
         must_be_admin(principal, outcome)
         order = RecordOutcomesNow(lead=LeadRef(lead_id=lead_id), outcomes=[outcome], recorded_by=principal.actor)
         (result,) = (await ask_of_lead(principal, order, lead_id)).results
-    except ProblemError as error:
-        return await _show(request, principal, lead_id, answer=Answer.to(error, "record", form=form))
+    except (WrongError, ProblemError) as error:
+        return await _show(request, principal, lead_id, answer=Answer("record", wrong_with(error), typed(form)))
     return await _recorded(request, principal, lead_id, result, form)
 
 
-@router.post("/outcomes/{outcome_id}/correct", dependencies=[needs(Scope.OUTCOMES_READ, Scope.OUTCOMES_WRITE)])
+@router.post("/outcomes/{outcome_id}/correct", dependencies=_RECORDS)
 async def correct_lead_outcome(
-    request: Request, principal: Admitted, lead_id: UUID, outcome_id: UUID, form: Annotated[CorrectionForm, Form()]
+    request: Request, principal: Admitted, lead_id: UUID, outcome_id: UUID, form: Filled
 ) -> Response:
     """Record another outcome in one's stead, both or neither."""
     try:
-        outcome = form.outcome(await time_zone(request, principal.tenant))
+        given = read(CorrectionForm, form)
+        outcome = given.outcome(await time_zone(request, principal.tenant))
         must_be_admin(principal, outcome)
         order = CorrectOutcome(
-            lead_id=lead_id, outcome_id=outcome_id, outcome=outcome, reason_code=form.why_code, reason=form.why,
+            lead_id=lead_id, outcome_id=outcome_id, outcome=outcome, reason_code=given.why_code, reason=given.why,
             recorded_by=principal.actor,
         )  # fmt: skip
         result = (await principal.ask(order)).result
-    except ProblemError as error:
-        answer = Answer.to(error, "record", form=form, correcting=outcome_id)
+    except (WrongError, ProblemError) as error:
+        answer = Answer("record", wrong_with(error), typed(form), outcome_id)
         return await _show(request, principal, lead_id, answer=answer)
     return await _recorded(request, principal, lead_id, result, form, outcome_id)
 
 
-@router.post("/outcomes/{outcome_id}/void", dependencies=[needs(Scope.OUTCOMES_READ, Scope.OUTCOMES_WRITE)])
+@router.post("/outcomes/{outcome_id}/void", dependencies=_RECORDS)
 async def void_lead_outcome(
-    request: Request, principal: Admitted, lead_id: UUID, outcome_id: UUID, form: Annotated[VoidForm, Form()]
+    request: Request, principal: Admitted, lead_id: UUID, outcome_id: UUID, form: Filled
 ) -> Response:
     """Have an outcome count no more; it stays in the history."""
     try:
+        given = read(VoidForm, form)
         order = VoidOutcome(
             lead_id=lead_id,
             outcome_id=outcome_id,
-            reason_code=form.why_code,
-            reason=form.why,
+            reason_code=given.why_code,
+            reason=given.why,
             voided_by=principal.actor,
         )
         await principal.ask(order)
-    except ProblemError as error:
-        return await _show(request, principal, lead_id, answer=Answer.to(error, "outcomes"))
+    except (WrongError, ProblemError) as error:
+        answer = Answer("outcomes", wrong_with(error), typed(form), outcome_id)
+        return await _show(request, principal, lead_id, answer=answer)
     return see_other(f"{_address(principal, lead_id)}#outcomes")
 
 
 @router.post("/claim", dependencies=[needs(Scope.LEADS_READ, Scope.WORK_WRITE)])
-async def claim(request: Request, principal: Admitted, lead_id: UUID, form: Annotated[ClaimForm, Form()]) -> Response:
+async def claim(request: Request, principal: Admitted, lead_id: UUID, form: Filled) -> Response:
     """Take a lead that waits; of several who try at once one gets it."""
-    order = ClaimLead(lead_id=lead_id, user_id=principal.actor, workspace=form.workspace)
-    return await _order(request, principal, lead_id, order)
+    try:
+        order = ClaimLead(lead_id=lead_id, user_id=principal.actor, workspace=read(ClaimForm, form).workspace)
+        await principal.ask(order)
+    except (WrongError, ProblemError) as error:
+        return await _show(request, principal, lead_id, answer=Answer("work", wrong_with(error), typed(form)))
+    return see_other(f"{_address(principal, lead_id)}#work")
 
 
 @router.post("/complete", dependencies=[needs(Scope.LEADS_READ, Scope.WORK_WRITE)])
@@ -257,14 +265,16 @@ async def release(request: Request, principal: Admitted, lead_id: UUID) -> Respo
     return await _order(request, principal, lead_id, UnassignLead(lead_id=lead_id, actor=principal.actor))
 
 
-@router.post("/reveal", dependencies=[needs(Scope.PERSONAL_READ, Scope.PERSONAL_READ)])
+@router.post("/reveal", dependencies=REVEALS)
 async def reveal(request: Request, principal: Admitted, lead_id: UUID, form: Annotated[RevealForm, Form()]) -> Response:
     """Show once who the person is; the audit has who saw it, and what for."""
     try:
         order = RevealPii(lead_ids=[lead_id], purpose=form.purpose, on_behalf_of=principal.on_behalf_of())
         (revealed,) = (await principal.ask(order)).leads
     except ProblemError as error:
-        return await _show(request, principal, lead_id, answer=Answer.to(error, "person", purpose=form.purpose))
+        return await _show(
+            request, principal, lead_id, answer=Answer("person", wrong_with(error), purpose=form.purpose)
+        )
     return await _show(request, principal, lead_id, answer=Answer(revealed=revealed, purpose=form.purpose))
 
 
@@ -272,7 +282,7 @@ async def _order(request: Request, principal: Principal, lead_id: UUID, order: A
     try:
         await principal.ask(order)
     except ProblemError as error:
-        return await _show(request, principal, lead_id, answer=Answer.to(error, "work"))
+        return await _show(request, principal, lead_id, answer=Answer("work", wrong_with(error)))
     return see_other(f"{_address(principal, lead_id)}#work")
 
 
@@ -281,18 +291,20 @@ async def _recorded(
     principal: Principal,
     lead_id: UUID,
     result: OutcomeResult,
-    form: OutcomeForm,
+    form: FormData,
     correcting: UUID | None = None,
 ) -> Response:
     """The answer to what became of an outcome: the page on which it stands, or the form with what was wrong."""
-    if (why := result.refusal or result.refused_for) is not None:
-        blocked = result.verdict is OutcomeVerdict.BLOCKED
-        status = HTTPStatus.CONFLICT if blocked else HTTPStatus.BAD_REQUEST
-        answer = Answer("record", NOT_RECORDED[why], status, form=form, blocked=blocked, correcting=correcting)
-        return await _show(request, principal, lead_id, answer=answer)
-    if result.voided:
+    why, blocked = result.refusal or result.refused_for, result.verdict is OutcomeVerdict.BLOCKED
+    if why is not None:
+        wrong = Wrong(NOT_RECORDED[why], status=HTTPStatus.CONFLICT if blocked else HTTPStatus.BAD_REQUEST)
+    elif result.voided:
         text = "the same was recorded for this moment and taken back; give the moment more exactly"
-        answer = Answer("record", text, HTTPStatus.CONFLICT, form=form, correcting=correcting)
+        wrong = Wrong(text, status=HTTPStatus.CONFLICT)
+    else:
+        wrong = RIGHT
+    if wrong.text:
+        answer = Answer("record", wrong, typed(form), correcting, blocked)
         return await _show(request, principal, lead_id, answer=answer)
     again = "&again=true" if result.verdict is OutcomeVerdict.DUPLICATE else ""
     return see_other(f"{_address(principal, lead_id)}?recorded={result.outcome_id}{again}#outcomes")
@@ -328,19 +340,21 @@ async def _show(
     explanations, campaigns, called = await asyncio.gather(
         _explained(principal, messages), _campaigns(principal, messages), actors(principal, acted)
     )
-    correcting = _correctable(history, answer.correcting or opened.correct)
+    correcting = _correctable(history, answer.outcome_id if answer.about == "record" else opened.correct)
     return page(
         "lead.html",
-        answer.status,
+        answer.wrong.status,
         principal=principal,
         address=_address(principal, lead_id),
         opened=opened,
+        noted=NOTE_SHOWN,
+        told=BODY_SHOWN,
         answer=answer,
         lead=found,
         state=state,
         history=history,
         correcting=correcting,
-        occurred_at=_when(answer.form, correcting, settings.time_zone),
+        filled=answer.typed if answer.about == "record" else _begun(correcting, settings.time_zone),
         work=status,
         decisions=whys,
         called=called,
@@ -408,11 +422,13 @@ def _correctable(history: Panel[OutcomeHistoryView], outcome_id: UUID | None) ->
     return next((each for each in shown if each.outcome_id == outcome_id and each.void is None), None)
 
 
-def _when(form: OutcomeForm | None, correcting: OutcomeView | None, zone: str) -> str:
-    """The moment that the form begins with: as it was sent, that of what is corrected, or now."""
-    if form and form.occurred_at.tzinfo is None:
-        return f"{form.occurred_at:%Y-%m-%dT%H:%M:%S}"
-    return field(form.occurred_at if form else correcting.occurred_at if correcting else datetime.now(UTC), zone)
+def _begun(correcting: OutcomeView | None, zone: str) -> dict[str, str]:
+    """What the form for an outcome begins with: what it is to correct, or a contact now."""
+    if correcting is None:
+        return {"type": OutcomeType.CONTACTED.value, "occurred_at": as_field(datetime.now(UTC), zone)}
+    said = {name: getattr(correcting, name) for name in ("type", "value", "currency", "reason_code", "notes")}
+    known = {name: str(value) for name, value in said.items() if value is not None}
+    return known | {"occurred_at": as_field(correcting.occurred_at, zone)}
 
 
 def _address(principal: Principal, lead_id: UUID) -> str:

@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from http import HTTPStatus
 from typing import Annotated, Final, Literal
 from urllib.parse import urlencode
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from contracts.gateway.access import Scope
@@ -23,11 +22,10 @@ from gateway.gate import Admitted, Principal
 from gateway.identity import views
 from gateway.pages.actors import actors
 from gateway.pages.dashboard import time_zone
+from gateway.pages.filled_in import RIGHT, Chosen, Filled, Wrong, WrongError, read, typed, wrong_with
 from gateway.pages.names import NOT_ASKED_FOR, REVEALS, Names, names_of
 from gateway.pages.panel import PATIENCE_SECONDS, panel
 from gateway.pages.sign_in import see_other
-from gateway.pages.win_rates import Chosen
-from gateway.problems import STATUS
 from gateway.rendering import page
 
 router = APIRouter(prefix="/t/{tenant}/leads")
@@ -88,7 +86,7 @@ async def leads(request: Request, principal: Admitted, shown: Annotated[Shown, Q
     return await _show(request, principal, shown)
 
 
-@router.post("", dependencies=[REVEALS])
+@router.post("", dependencies=REVEALS)
 async def leads_by_name(request: Request, principal: Admitted, shown: Annotated[Shown, Query()]) -> Response:
     """The same page, with what its leads are called."""
     return await _show(request, principal, shown, named=True)
@@ -114,7 +112,7 @@ async def board(request: Request, principal: Admitted, shown: Annotated[Board, Q
     return await _board(request, principal, shown)
 
 
-@router.post("/board", dependencies=[REVEALS])
+@router.post("/board", dependencies=REVEALS)
 async def board_by_name(request: Request, principal: Admitted, shown: Annotated[Board, Query()]) -> Response:
     """The same board, with what its leads are called."""
     return await _board(request, principal, shown, named=True)
@@ -166,10 +164,11 @@ class NewView(BaseModel):
 
 @router.post("/views")
 async def save_view(
-    request: Request, principal: Admitted, filters: Annotated[Filters, Query()], form: Annotated[NewView, Form()]
+    request: Request, principal: Admitted, filters: Annotated[Filters, Query()], sent: Filled
 ) -> Response:
     """Keep what the list is asked for under a name, for oneself or for everybody."""
     try:
+        form = read(NewView, sent)
         if form.shared and Scope.LEADS_WRITE not in principal.allowed:
             raise ProblemError(
                 ProblemCode.FORBIDDEN, f"to share a view needs `{Scope.LEADS_WRITE}`; keep it for yourself"
@@ -177,9 +176,9 @@ async def save_view(
         async with request.app.state.service.database.begin(principal.tenant) as uow:
             terms = filters.given()
             await views.save(uow, principal.cause, principal.actor, LIST, form.name, terms, shared=form.shared)
-    except ProblemError as error:
+    except (WrongError, ProblemError) as error:
         shown = Shown.model_validate(filters.model_dump())
-        return await _show(request, principal, shown, wrong=error)
+        return await _show(request, principal, shown, wrong=wrong_with(error), keeping=typed(sent))
     return see_other(address(principal.tenant, filters))
 
 
@@ -198,8 +197,14 @@ async def _show(
     shown: Shown,
     *,
     named: bool = False,
-    wrong: ProblemError | None = None,
+    wrong: Wrong = RIGHT,
+    keeping: Mapping[str, str] | None = None,
 ) -> Response:
+    """The page.
+
+    Parameters:
+        keeping: what was filled in to keep this as a view.
+    """
     zone = await time_zone(request, principal.tenant)
     async with request.app.state.service.database.begin(principal.tenant) as uow:
         saved = await views.of(uow, principal.tenant, principal.actor, LIST)
@@ -212,10 +217,11 @@ async def _show(
     )
     return page(
         "leads.html",
-        STATUS[wrong.problem.code] if wrong else HTTPStatus.OK,
+        wrong.status,
         principal=principal,
         views=[(view, f"/t/{principal.tenant}/leads?{urlencode(view.terms)}") for view in saved],
-        wrong=wrong.problem.message if wrong else "",
+        wrong=wrong,
+        keeping=keeping,
         shown=shown,
         address=shown.address(principal.tenant, cursor=shown.cursor),
         leads=found,

@@ -17,10 +17,10 @@ from gateway.domain_outcomes import judged
 from gateway.gate import Admitted, Principal
 from gateway.pages.bulk import Done
 from gateway.pages.dashboard import time_zone
+from gateway.pages.filled_in import wrong_with
 from gateway.pages.names import NOT_ASKED_FOR, REVEALS, names_of
 from gateway.pages.panel import panel
 from gateway.pages.sign_in import see_other
-from gateway.problems import STATUS
 from gateway.rendering import page
 
 router = APIRouter(prefix="/t/{tenant}/outcomes/missing")
@@ -58,7 +58,7 @@ async def missing(
     return await _show(principal, request, recorded=recorded)
 
 
-@router.post("", dependencies=[REVEALS])
+@router.post("", dependencies=REVEALS)
 async def missing_by_name(principal: Admitted, request: Request) -> Response:
     """The same page, with what its leads are called."""
     return await _show(principal, request, named=True)
@@ -78,7 +78,7 @@ async def record_missing(principal: Admitted, form: Annotated[QuickAction, Form(
             seconds=BULK_SECONDS,
         )
     except ProblemError as error:
-        return await _show(principal, request, Done(wrong=error.problem.message), STATUS[error.problem.code])
+        return await _show(principal, request, Done(wrong=wrong_with(error)))
     if results.verdicts:
         done = Done(judged(results, [str(lead_id) for lead_id in leads]), results.bulk_id)
         return await _show(principal, request, done)
@@ -106,7 +106,6 @@ async def _show(
     principal: Principal,
     request: Request,
     done: Done | None = None,
-    status: HTTPStatus = HTTPStatus.OK,
     *,
     recorded: int = 0,
     named: bool = False,
@@ -114,7 +113,7 @@ async def _show(
     found = await panel(principal, MissingOutcomes(), _PATIENCE_SECONDS)
     leads = [lead.lead_id for lead in found.reply.leads] if found.reply else []
     return page(
-        "missing.html", status, principal=principal, done=done, recorded=recorded, quick=QUICK, missing=found,
+        "missing.html", done.wrong.status if done else HTTPStatus.OK, principal=principal, done=done, recorded=recorded, quick=QUICK, missing=found,
         names=await names_of(principal, leads) if named else NOT_ASKED_FOR,
         may_record=Scope.OUTCOMES_WRITE in principal.allowed,
         zone=await time_zone(request, principal.tenant), now=datetime.now(UTC),

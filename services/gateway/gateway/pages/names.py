@@ -3,14 +3,14 @@
 A list never shows a name by itself. It has a button (`ui.show_names`) that sends a POST to the list's own address; the route
 answers with the same page and the names of the leads on it, and nothing keeps them:
 
-    @router.post("", dependencies=[REVEALS])
+    @router.post("", dependencies=REVEALS)
     async def with_names(principal: Admitted, shown: ...) -> Response:
         return await _show(principal, shown, named=True)
 
     names = await names_of(principal, lead_ids) if named else NOT_ASKED_FOR
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
@@ -20,9 +20,10 @@ from contracts.intake.privacy import MOST_REVEALED, PersonalField, RevealPii, Re
 from contracts.message import ProblemError
 from contracts.taxonomy import Purpose
 from gateway.gate import Principal, needs
+from gateway.limits import Kind, limited
 
-REVEALS: Final[Any] = needs(Scope.PERSONAL_READ, Scope.PERSONAL_READ)
-"""What a route that shows names needs, beside what its router does."""
+REVEALS: Final[Sequence[Any]] = (needs(Scope.PERSONAL_READ, Scope.PERSONAL_READ), limited(Kind.PERSONAL))
+"""What a route that shows names needs, beside what its router does, and of which kind it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Final
 from urllib.parse import urlencode
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -20,6 +21,8 @@ from gateway.rendering import page
 router = APIRouter(prefix="/t/{tenant}/numbers")
 
 ROWS_SHOWN: Final = 50
+BODY_SHOWN: Final = 600
+"""Characters of an event's body."""
 
 
 class Opened(BaseModel):
@@ -30,6 +33,8 @@ class Opened(BaseModel):
     part: Annotated[str, Field(max_length=200)] | None = None
     as_of: Annotated[Moment | None, BeforeValidator(lambda text: text or None)] = None
     cursor: Annotated[str, Field(max_length=200)] | None = None
+    whole: UUID | None = None
+    """The event of which all is shown; of others the beginning, where they are long."""
 
 
 @router.get("/{kpi}")
@@ -38,7 +43,7 @@ async def number(principal: Admitted, kpi: Kpi, opened: Annotated[Opened, Query(
     return await _show(principal, kpi, opened, request)
 
 
-@router.post("/{kpi}", dependencies=[REVEALS])
+@router.post("/{kpi}", dependencies=REVEALS)
 async def number_by_name(
     principal: Admitted, kpi: Kpi, opened: Annotated[Opened, Query()], request: Request
 ) -> Response:
@@ -47,7 +52,7 @@ async def number_by_name(
 
 
 async def _show(principal: Principal, kpi: Kpi, opened: Opened, request: Request, *, named: bool = False) -> Response:
-    found = await principal.ask(ListKpiEvents(kpi=kpi, limit=ROWS_SHOWN, **opened.model_dump()))
+    found = await principal.ask(ListKpiEvents(kpi=kpi, limit=ROWS_SHOWN, **opened.model_dump(exclude={"whole"})))
     part = opened.part
     campaigns = await campaign_names(principal) if part or any(event.campaign_id for event in found.events) else {}
     leads = [event.lead_id for event in found.events if event.lead_id]
@@ -57,6 +62,8 @@ async def _show(principal: Principal, kpi: Kpi, opened: Opened, request: Request
         "number.html",
         principal=principal,
         kpi=kpi,
+        opened=opened,
+        told=BODY_SHOWN,
         named=NAMES[kpi],
         part=part,
         part_in_words=part_in_words(kpi, part, campaigns) if part is not None else "",

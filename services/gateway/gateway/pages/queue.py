@@ -89,7 +89,7 @@ async def queue(principal: Admitted, shown: Annotated[Shown, Query()], request: 
     return await _show(principal, shown, request)
 
 
-@router.post("", dependencies=[REVEALS])
+@router.post("", dependencies=REVEALS)
 async def with_names(principal: Admitted, shown: Annotated[Shown, Query()], request: Request) -> Response:
     return await _show(principal, shown, request, named=True)
 

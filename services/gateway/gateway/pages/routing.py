@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Form, Query, Request, Response
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.intake.routing import (
     MOST_DRY_RUN_LEADS,
@@ -26,7 +26,7 @@ from contracts.message import ProblemCode, ProblemError
 from gateway.gate import Admitted, Principal
 from gateway.pages.actors import actors
 from gateway.pages.dashboard import time_zone
-from gateway.pages.filled_in import RIGHT, Chosen, Wrong, wrong_with
+from gateway.pages.filled_in import RIGHT, Chosen, Filled, Wrong, WrongError, read, text, wrong_with
 from gateway.pages.sign_in import see_other
 from gateway.rendering import page
 
@@ -62,9 +62,7 @@ class Trial(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    last: Annotated[int, Field(ge=1, le=MOST_DRY_RUN_LEADS), BeforeValidator(lambda text: text or _USUAL_DRY_RUN)] = (
-        _USUAL_DRY_RUN
-    )
+    last: Annotated[int, Field(ge=1, le=MOST_DRY_RUN_LEADS)] = _USUAL_DRY_RUN
 
 
 class Publication(BaseModel):
@@ -112,14 +110,15 @@ async def version(
 
 
 @router.post("/versions/{version}/dry-run")
-async def dry_run(principal: Admitted, version: Version, trial: Annotated[Trial, Form()], request: Request) -> Response:
+async def dry_run(principal: Admitted, version: Version, form: Filled, request: Request) -> Response:
     """Show what would move if this version were published; nothing is changed."""
     try:
+        trial = read(Trial, form)
         order = DryRunRouting(version=version, last=trial.last, sample=_SAMPLE)
         tried = await principal.ask(order, seconds=_DRY_RUN_SECONDS)
-    except ProblemError as error:
-        return await _version(principal, version, request, wrong=wrong_with(error))
-    return await _version(principal, version, request, tried=tried, trial=trial)
+    except (WrongError, ProblemError) as error:
+        return await _version(principal, version, request, wrong=wrong_with(error), last=text(form, "last"))
+    return await _version(principal, version, request, tried=tried, last=str(trial.last))
 
 
 @router.post("/versions/{version}/publish")
@@ -193,7 +192,7 @@ async def _version(
     parts: Parts = Parts(),  # noqa: B008 - it is frozen
     wrong: Wrong = RIGHT,
     tried: DryRun | None = None,
-    trial: Trial | None = None,
+    last: str = str(_USUAL_DRY_RUN),
 ) -> Response:
     found, now, zone = await asyncio.gather(
         principal.ask(GetRouting(version=number)), published(principal), time_zone(request, principal.tenant)
@@ -213,7 +212,7 @@ async def _version(
         counts=(len(rules), len(workspaces)),
         parts=parts,
         tried=tried,
-        last=trial.last if trial else _USUAL_DRY_RUN,
+        last=last,
         most=MOST_DRY_RUN_LEADS,
         wrong=wrong,
         named=await actors(principal, [found.created_by, found.published_by]),

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import RedirectResponse
 
@@ -11,7 +11,7 @@ from contracts.gateway.users import Email
 from contracts.message import PLATFORM, is_tenant
 from contracts.values import NO_NUL
 from gateway import rate_limit
-from gateway.gate import cause_of, session_cookie, tenant_of_cookie
+from gateway.gate import cause_of, cookie_name, is_https, session_cookie, tenant_of_cookie
 from gateway.identity import credentials
 from gateway.identity.attempts import Attempts
 from gateway.identity.credentials import SignInToken
@@ -19,6 +19,7 @@ from gateway.identity.domain_password import LONGEST
 from gateway.identity.domain_session import ABSOLUTE
 from gateway.identity.oidc import Oidc
 from gateway.identity.signing_in import SigningIn
+from gateway.pages.filled_in import RIGHT, Filled, Wrong, WrongError, read, text
 from gateway.problems import RefusedError
 from gateway.rendering import page
 
@@ -26,9 +27,9 @@ router = APIRouter()
 
 _ROUND: Final = "leadloop_round"
 """The cookie of a round by way of a sign-in provider."""
-_ROUND_PATH: Final = "/sign-in/by"
+_ROUNDS: Final = "/sign-in/by"
 _ROUND_SECONDS: Final = 600
-_WRONG: Final = "The e-mail address or the password is wrong."
+_WRONG: Final = Wrong("the e-mail address or the password is wrong", status=HTTPStatus.UNAUTHORIZED)
 
 
 class Credentials(BaseModel):
@@ -44,7 +45,8 @@ class Credentials(BaseModel):
 
 @router.get("/")
 async def welcome(request: Request) -> Response:
-    return page("welcome.html", tenants=[name for name in map(tenant_of_cookie, sorted(request.cookies)) if name])
+    names = [tenant_of_cookie(request, name) for name in sorted(request.cookies)]
+    return page("welcome.html", tenants=[name for name in names if name])
 
 
 @router.get("/sign-in")
@@ -53,8 +55,12 @@ async def ask_for_password(tenant: Annotated[str, Query(max_length=63)] = "") ->
 
 
 @router.post("/sign-in")
-async def sign_in_with_password(request: Request, given: Annotated[Credentials, Form()]) -> Response:
+async def sign_in_with_password(request: Request, form: Filled) -> Response:
     """Start a session; a browser's earlier one with the tenant ends."""
+    try:
+        given = read(Credentials, form)
+    except WrongError as error:
+        return _form(text(form, "tenant"), text(form, "email"), error.wrong)
     tenant = given.tenant.strip() or PLATFORM
     await must_wait(request, tenant, given.email)
     secret = None
@@ -64,7 +70,7 @@ async def sign_in_with_password(request: Request, given: Annotated[Credentials, 
             cause_of(request, tenant), given.email, given.password, _before(request, tenant)
         )
     if secret is None:
-        return _form(given.tenant, HTTPStatus.UNAUTHORIZED, _WRONG)
+        return _form(given.tenant, given.email, _WRONG)
     return signed_in(request, tenant, secret)
 
 
@@ -75,7 +81,7 @@ async def name_provider(
     """From the form to the provider's own address."""
     if not is_tenant(tenant) or not provider.replace("_", "").isalnum():
         raise RefusedError(HTTPStatus.BAD_REQUEST, "name the tenant, and the sign-in provider as the tenant calls it")
-    return see_other(f"{_ROUND_PATH}/{tenant}/{provider}")
+    return see_other(f"{_ROUNDS}/{tenant}/{provider}")
 
 
 @router.get("/sign-in/by/{tenant}/{provider}")
@@ -87,7 +93,12 @@ async def sign_in_with_provider(request: Request, tenant: str, provider: str) ->
     oidc: Oidc = request.app.state.oidc
     response = see_other(await oidc.begin(tenant, provider, secret, _back(request, tenant, provider)))
     response.set_cookie(
-        _ROUND, secret, max_age=_ROUND_SECONDS, path=_ROUND_PATH, httponly=True, samesite="lax", secure=_secure(request)
+        cookie_name(request, _ROUND),
+        secret,
+        max_age=_ROUND_SECONDS,
+        httponly=True,
+        samesite="lax",
+        secure=is_https(request),
     )
     return response
 
@@ -99,7 +110,11 @@ async def come_back(request: Request, tenant: str, provider: str) -> Response:
     await must_wait(request)
     oidc: Oidc = request.app.state.oidc
     known, new_users = await oidc.complete(
-        tenant, provider, request.cookies.get(_ROUND, ""), _back(request, tenant, provider), request.query_params
+        tenant,
+        provider,
+        request.cookies.get(cookie_name(request, _ROUND), ""),
+        _back(request, tenant, provider),
+        request.query_params,
     )
     secret = await _signing_in(request).by_provider(
         cause_of(request, tenant), known, new_users, _before(request, tenant)
@@ -107,7 +122,7 @@ async def come_back(request: Request, tenant: str, provider: str) -> Response:
     if secret is None:
         raise RefusedError(HTTPStatus.FORBIDDEN, "you are no user here; ask an admin of the tenant to add you")
     response = signed_in(request, tenant, secret)
-    response.delete_cookie(_ROUND, path=_ROUND_PATH, httponly=True, samesite="lax", secure=_secure(request))
+    response.delete_cookie(cookie_name(request, _ROUND), httponly=True, samesite="lax", secure=is_https(request))
     return response
 
 
@@ -136,12 +151,12 @@ def signed_in(request: Request, tenant: str, secret: str, path: str = "") -> Red
     """Have the browser keep a session's secret, and go on to the tenant's pages."""
     response = see_other(path or home(tenant))
     response.set_cookie(
-        session_cookie(tenant),
+        session_cookie(request, tenant),
         secret,
         max_age=int(ABSOLUTE.total_seconds()),
         httponly=True,
         samesite="lax",
-        secure=_secure(request),
+        secure=is_https(request),
     )
     return response
 
@@ -149,7 +164,7 @@ def signed_in(request: Request, tenant: str, secret: str, path: str = "") -> Red
 def signed_out(request: Request, tenant: str) -> RedirectResponse:
     """Have the browser forget a session."""
     response = see_other("/")
-    response.delete_cookie(session_cookie(tenant), httponly=True, samesite="lax", secure=_secure(request))
+    response.delete_cookie(session_cookie(request, tenant), httponly=True, samesite="lax", secure=is_https(request))
     return response
 
 
@@ -179,8 +194,8 @@ async def must_wait(request: Request, *account: str, signed_in: bool = False) ->
         )  # fmt: skip
 
 
-def _form(tenant: str, status: HTTPStatus = HTTPStatus.OK, wrong: str = "") -> Response:
-    return page("password.html", status, tenant=tenant if is_tenant(tenant) else "", wrong=wrong)
+def _form(tenant: str, email: str = "", wrong: Wrong = RIGHT) -> Response:
+    return page("password.html", wrong.status, tenant=tenant if is_tenant(tenant) else "", email=email, wrong=wrong)
 
 
 def _signing_in(request: Request) -> SigningIn:
@@ -190,15 +205,11 @@ def _signing_in(request: Request) -> SigningIn:
 
 def _before(request: Request, tenant: str) -> str | None:
     """The secret of the session that the browser has with the tenant."""
-    return request.cookies.get(session_cookie(tenant))
+    return request.cookies.get(session_cookie(request, tenant))
 
 
 def _back(request: Request, tenant: str, provider: str) -> str:
     return str(request.url_for("come_back", tenant=tenant, provider=provider))
-
-
-def _secure(request: Request) -> bool:
-    return request.url.scheme == "https"
 
 
 def _must_be_tenant(name: str) -> None:

@@ -33,6 +33,8 @@ router = APIRouter(prefix="/t/{tenant}/suppressions")
 WRITES: Final = needs(Scope.OUTREACH_READ, Scope.OUTREACH_WRITE)
 """What whoever changes something needs, beside what everybody here does: names are shown to who may not."""
 ROWS_SHOWN: Final = 50
+NOTE_SHOWN: Final = 200
+"""Characters of a note."""
 _PATIENCE_SECONDS: Final = 5.0
 """Longer than the overview's: whoever comes here came for this."""
 _ADDING_SECONDS: Final = 15.0
@@ -46,9 +48,11 @@ class Shown(BaseModel):
 
     lead_id: Chosen[UUID] = None
     cursor: Annotated[str, Field(max_length=200)] | None = None
+    whole: UUID | None = None
+    """The entry whose notes are shown whole; of others the beginning, where they are long."""
 
     def address(self, tenant: str, **changes: object) -> str:
-        return address(f"/t/{tenant}/suppressions", self, **changes)
+        return address(f"/t/{tenant}/suppressions", self, **{"whole": None} | changes)
 
     def lifting(self, tenant: str, suppression_id: UUID) -> str:
         """Where an entry of this page is lifted, from where one comes back to it."""
@@ -67,7 +71,7 @@ class NewEntry(BaseModel):
     reason: SuppressionReason = SuppressionReason.DO_NOT_CONTACT
     channel: Chosen[Channel] = None
     campaign_id: Chosen[UUID] = None
-    last_day: Chosen[date] = None
+    last_day: Chosen[str] = None
     """The last day on which it holds, by the tenant's clock; without an end, if empty."""
     note: Chosen[str] = None
 
@@ -79,8 +83,14 @@ class NewEntry(BaseModel):
         """
         known = self.model_dump(include={"email", "phone", "linkedin_url", "lead_id"}, exclude_none=True)
         row = self.model_dump(include={"reason", "channel", "campaign_id", "note"}, exclude_none=True)
-        if self.last_day and self.last_day < date.max:
-            row["expires_at"] = datetime.combine(self.last_day + timedelta(days=1), time(), ZoneInfo(zone))
+        try:
+            last_day = date.fromisoformat(self.last_day) if self.last_day else date.max
+        except ValueError:
+            raise ProblemError(
+                ProblemCode.INVALID, "the last day is none: write one like 2026-11-30", "last_day"
+            ) from None
+        if last_day < date.max:
+            row["expires_at"] = datetime.combine(last_day + timedelta(days=1), time(), ZoneInfo(zone))
         try:
             return ImportSuppressions.model_validate({"rows": [{"person": known, **row}], "actor": actor})
         except ValidationError as error:
@@ -92,7 +102,7 @@ class Lift(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    note: Annotated[str, Field(max_length=1_000)] = ""
+    note: str = ""
 
 
 @router.get("")
@@ -100,7 +110,7 @@ async def suppressions(principal: Admitted, shown: Annotated[Shown, Query()], re
     return await _show(principal, shown, request)
 
 
-@router.post("", dependencies=[REVEALS])
+@router.post("", dependencies=REVEALS)
 async def with_names(principal: Admitted, shown: Annotated[Shown, Query()], request: Request) -> Response:
     return await _show(principal, shown, request, named=True)
 
@@ -147,9 +157,9 @@ async def lift(
         wish = Unsuppress(suppression_id=suppression_id, actor=principal.actor, note=form.note.strip())
         await principal.ask(wish)
     except ValidationError as error:
-        return await _show(principal, shown, request, wrong=invalid(error))
+        return await _show(principal, shown, request, wrong=invalid(error), lifting=(suppression_id, form.note))
     except ProblemError as error:
-        return await _show(principal, shown, request, wrong=error)
+        return await _show(principal, shown, request, wrong=error, lifting=(suppression_id, form.note))
     return see_other(shown.address(principal.tenant, cursor=shown.cursor))
 
 
@@ -160,19 +170,20 @@ async def _show(
     *,
     wrong: ProblemError | None = None,
     form: NewEntry | None = None,
+    lifting: tuple[UUID | None, str] = (None, ""),
     done: SuppressionImport | None = None,
     dry_run: bool = False,
     named: bool = False,
 ) -> Response:
     found, campaigns, zone = await asyncio.gather(
-        panel(principal, ListSuppressions(**shown.model_dump(), limit=ROWS_SHOWN), _PATIENCE_SECONDS),
+        panel(principal, ListSuppressions(**shown.model_dump(exclude={"whole"}), limit=ROWS_SHOWN), _PATIENCE_SECONDS),
         campaign_names(principal),
         time_zone(request, principal.tenant),
     )
     leads = [entry.lead_id for entry in found.reply.suppressions if entry.lead_id] if found.reply else []
     return page(
         "suppressions.html", STATUS[wrong.problem.code] if wrong else HTTPStatus.OK, principal=principal, shown=shown,
-        found=found, campaigns=campaigns, form=form or NewEntry(), done=done, dry_run=dry_run, zone=zone,
+        found=found, campaigns=campaigns, form=form or NewEntry(), lifting=lifting, noted=NOTE_SHOWN, done=done, dry_run=dry_run, zone=zone,
         names=await names_of(principal, leads) if named else NOT_ASKED_FOR, now=datetime.now(UTC),
         wrong=wrong.problem.message if wrong else "", **_WORDS,
     )  # fmt: skip

@@ -21,6 +21,7 @@ from contracts.outreach.sending import PostponeFollowup, SendState, SkipMessage,
 from gateway.api.kpis import campaign_names
 from gateway.domain_outreach import GATES
 from gateway.gate import Admitted, Principal, needs
+from gateway.limits import Kind, limited
 from gateway.pages.dashboard import time_zone
 from gateway.pages.names import NOT_ASKED_FOR, REVEALS, names_of
 from gateway.pages.panel import Panel, panel
@@ -90,13 +91,13 @@ async def tasks(principal: Admitted, shown: Annotated[Shown, Query()], request: 
     return await _show(principal, request, shown)
 
 
-@router.post("", dependencies=[REVEALS])
+@router.post("", dependencies=REVEALS)
 async def tasks_by_name(principal: Admitted, shown: Annotated[Shown, Query()], request: Request) -> Response:
     """The same page, with what its leads are called."""
     return await _show(principal, request, shown, named=True)
 
 
-@router.post("/skip", dependencies=[WRITES])
+@router.post("/skip", dependencies=[WRITES, limited(Kind.OUTREACH)])
 async def skip_followups(principal: Admitted, form: Annotated[Meant, Form()], request: Request) -> Response:
     """Have follow-ups not be sent, as somebody has seen to them otherwise; each sequence goes on with its next step."""
     try:
@@ -109,7 +110,7 @@ async def skip_followups(principal: Admitted, form: Annotated[Meant, Form()], re
     return see_other(form.address(principal.tenant))
 
 
-@router.post("/postpone", dependencies=[WRITES])
+@router.post("/postpone", dependencies=[WRITES, limited(Kind.OUTREACH)])
 async def postpone_followups(principal: Admitted, form: Annotated[Meant, Form()], request: Request) -> Response:
     """Have follow-ups be sent so many days after they are due, or from now where they are overdue."""
     now = datetime.now(UTC)

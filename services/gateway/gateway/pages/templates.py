@@ -78,7 +78,7 @@ class PreviewForm(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     version: int
-    lead_id: Annotated[str, Field(max_length=100)] = ""
+    lead_id: str = ""
 
 
 @router.get("")
@@ -158,7 +158,12 @@ async def preview_template(
         lead_id = UUID(form.lead_id.strip())
     except ValueError:
         return await _show(
-            principal, template_id, form.version, request, wrong="this is no lead's id: copy it from the lead's page"
+            principal,
+            template_id,
+            form.version,
+            request,
+            typed=form.lead_id,
+            wrong="this is no lead's id: copy it from the lead's page",
         )
     try:
         wish = PreviewTemplate(
@@ -171,6 +176,7 @@ async def preview_template(
             template_id,
             form.version,
             request,
+            typed=form.lead_id,
             wrong=error.problem.message,
             status=STATUS[error.problem.code],
         )
@@ -186,6 +192,7 @@ async def _show(
     *,
     preview: TemplatePreview | None = None,
     lead_id: UUID | None = None,
+    typed: str = "",
     wrong: str = "",
     status: HTTPStatus = HTTPStatus.BAD_REQUEST,
 ) -> Response:
@@ -197,7 +204,7 @@ async def _show(
     sample = await panel(principal, CheckTemplate(kind=known.kind, subject=known.subject, body=known.body))
     return page(
         "template.html", status if wrong else HTTPStatus.OK, principal=principal, template=known, versions=versions,
-        sample=sample, preview=preview, lead_id=lead_id, wrong=wrong, zone=zone, now=datetime.now(UTC), **_WORDS,
+        sample=sample, preview=preview, lead_id=lead_id, typed=typed, wrong=wrong, zone=zone, now=datetime.now(UTC), **_WORDS,
     )  # fmt: skip
 
 

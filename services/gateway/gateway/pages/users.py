@@ -1,11 +1,11 @@
 """Who works in the tenant: add users, change their role, hand them links."""
 
-from http import HTTPStatus
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Form, Query, Response
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from fastapi import APIRouter, Form, Query, Request, Response
+from pydantic import BaseModel, ConfigDict
 
 from contracts.gateway.sign_in import CreateSignInLink
 from contracts.gateway.users import ChangeUser, CreateUser, Email, ListUsers, Name, RemoveUser
@@ -13,13 +13,16 @@ from contracts.message import ProblemError
 from contracts.taxonomy import Role
 from gateway.api.users import must_have, must_have_all_of
 from gateway.gate import Admitted, Principal
+from gateway.pages.filled_in import RIGHT, Filled, Wrong, WrongError, read, typed, wrong_with
+from gateway.pages.once import once
 from gateway.pages.sign_in import see_other
-from gateway.problems import STATUS
 from gateway.rendering import page
 
 router = APIRouter(prefix="/t/{tenant}/settings/users")
 
 ROLES = [(role.value, role.value.capitalize()) for role in Role if role is not Role.SUPERADMIN]
+_BEGUN: Final = {"role": Role.AGENT.value}
+"""What the form that adds a user begins with."""
 
 
 class NewUser(BaseModel):
@@ -28,8 +31,8 @@ class NewUser(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     role: Role
-    email: Annotated[Email | None, BeforeValidator(lambda text: text or None)] = None
-    name: Annotated[Name | None, BeforeValidator(lambda text: text or None)] = None
+    email: Email | None = None
+    name: Name | None = None
 
 
 class UserForm(BaseModel):
@@ -47,12 +50,17 @@ async def users(principal: Admitted, cursor: Annotated[str | None, Query(max_len
 
 
 @router.post("")
-async def add_user(principal: Admitted, form: Annotated[NewUser, Form()]) -> Response:
+async def add_user(principal: Admitted, form: Filled, request: Request) -> Response:
     try:
-        must_have(principal, form.role)
-        await principal.ask(CreateUser(**form.model_dump(), ordered_by=principal.actor))
-    except ProblemError as error:
-        return await _show(principal, wrong=error)
+        given = read(NewUser, form)
+        must_have(principal, given.role)
+        async with once(request, principal) as key:
+            order = CreateUser(**given.model_dump(), user_id=key.made_id, ordered_by=principal.actor)
+            await principal.ask(order)
+    except (WrongError, ProblemError) as error:
+        return await _show(
+            principal, adding=wrong_with(error, called={"email": "email", "role": "role"}), filled=typed(form)
+        )
     return see_other(_home(principal))
 
 
@@ -63,7 +71,7 @@ async def change_user(principal: Admitted, user_id: UUID, form: Annotated[UserFo
         must_have(principal, form.role)
         await principal.ask(ChangeUser(user_id=user_id, **form.model_dump(), ordered_by=principal.actor))
     except ProblemError as error:
-        return await _show(principal, wrong=error)
+        return await _show(principal, wrong=wrong_with(error))
     return see_other(_home(principal))
 
 
@@ -73,7 +81,7 @@ async def remove_user(principal: Admitted, user_id: UUID) -> Response:
         await must_have_all_of(principal, user_id)
         await principal.ask(RemoveUser(user_id=user_id, ordered_by=principal.actor))
     except ProblemError as error:
-        return await _show(principal, wrong=error)
+        return await _show(principal, wrong=wrong_with(error))
     return see_other(_home(principal))
 
 
@@ -84,17 +92,29 @@ async def make_link(principal: Admitted, user_id: UUID) -> Response:
         await must_have_all_of(principal, user_id)
         link = await principal.ask(CreateSignInLink(user_id=user_id, ordered_by=principal.actor))
     except ProblemError as error:
-        return await _show(principal, wrong=error)
+        return await _show(principal, wrong=wrong_with(error))
     return await _show(principal, link=link.path)
 
 
 async def _show(
-    principal: Principal, cursor: str | None = None, *, wrong: ProblemError | None = None, link: str = ""
+    principal: Principal,
+    cursor: str | None = None,
+    *,
+    wrong: Wrong = RIGHT,
+    adding: Wrong = RIGHT,
+    filled: Mapping[str, str] = _BEGUN,
+    link: str = "",
 ) -> Response:
+    """The page.
+
+    Parameters:
+        wrong: what was wrong with an order about somebody there is.
+        adding: what was wrong with whom the form adds, and `filled` in there.
+    """
     found = await principal.ask(ListUsers(cursor=cursor))
+    status = wrong.status if adding is RIGHT else adding.status
     return page(
-        "users.html", STATUS[wrong.problem.code] if wrong else HTTPStatus.OK, principal=principal, found=found,
-        roles=ROLES, wrong=wrong.problem.message if wrong else "", link=link,
+        "users.html", status, principal=principal, found=found, roles=ROLES, wrong=wrong, adding=adding, filled=filled, link=link,
     )  # fmt: skip
 
 

@@ -7,11 +7,10 @@ from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contracts.gateway.access import Scope
 from contracts.gateway.webhooks import (
-    LONGEST_OVERLAP_HOURS,
     GetWebhook,
     ListWebhooks,
     MakeWebhookSecret,
@@ -26,6 +25,7 @@ from gateway.pages.actors import actors
 from gateway.pages.called import accounts_of, choices
 from gateway.pages.dashboard import time_zone
 from gateway.pages.filled_in import Chosen
+from gateway.pages.forms import invalid
 from gateway.pages.sign_in import see_other
 from gateway.problems import STATUS
 from gateway.rendering import page
@@ -52,7 +52,7 @@ class NewSecret(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     account_id: UUID
-    overlap_hours: Annotated[int, Field(ge=0, le=LONGEST_OVERLAP_HOURS)] = OVERLAP_HOURS
+    overlap_hours: str = str(OVERLAP_HOURS)
 
 
 @router.get("")
@@ -66,12 +66,13 @@ async def make_secret(principal: Admitted, form: Annotated[NewSecret, Form()], r
     shown = Shown(account_id=form.account_id)
     try:
         await principal.ask(ExplainAccount(account_id=form.account_id))  # there is such an account
-        order = MakeWebhookSecret(
-            account_id=form.account_id, overlap_hours=form.overlap_hours, ordered_by=principal.actor
-        )
+        asked = {"account_id": form.account_id, "overlap_hours": form.overlap_hours, "ordered_by": principal.actor}
+        order = MakeWebhookSecret.model_validate(asked)
         made = await principal.ask(order)
+    except ValidationError as error:
+        return await _show(principal, shown, request, wrong=invalid(error), hours=form.overlap_hours)
     except ProblemError as error:
-        return await _show(principal, shown, request, wrong=error)
+        return await _show(principal, shown, request, wrong=error, hours=form.overlap_hours)
     return await _show(principal, shown, request, made=made)
 
 
@@ -96,13 +97,14 @@ async def _show(
     *,
     wrong: ProblemError | None = None,
     made: WebhookSecretMade | None = None,
+    hours: str = str(OVERLAP_HOURS),
 ) -> Response:
     found, accounts, zone = await asyncio.gather(
         _found(principal, shown), accounts_of(principal), time_zone(request, principal.tenant)
     )
     return page(
         "webhooks.html", STATUS[wrong.problem.code] if wrong else HTTPStatus.OK, principal=principal, shown=shown,
-        found=found, accounts=accounts, account_choices=choices(accounts), made=made, overlap_hours=OVERLAP_HOURS,
+        found=found, accounts=accounts, account_choices=choices(accounts), made=made, overlap_hours=OVERLAP_HOURS, hours=hours,
         called=await actors(principal, [secret.created_by for webhook in found.webhooks for secret in webhook.secrets]),
         may=Scope.OUTREACH_WRITE in principal.allowed, wrong=wrong.problem.message if wrong else "", zone=zone,
         now=datetime.now(UTC),
