@@ -60,6 +60,8 @@ DEEP: Final = 50
 """So many pages into a list it is compared with its first pages."""
 _EACH_OPENS_EVERY_SECONDS: Final = 20.0
 _LEADS_PER_SECOND: Final = 5
+_NO_PAGES: Final = ("/live", "/validation")
+"""What these paths end with is no page: what is told as it happens, and a count of every event anew, which says that it takes its time."""
 _LIMITS: Final = httpx.Limits(keepalive_expiry=2)
 """Seconds: less than the gateway keeps a connection that nobody uses, or one would be used as it is being closed."""
 _AGENTS: Final = 50
@@ -220,7 +222,7 @@ async def opened(sql: asyncpg.Connection) -> tuple[list[str], list[str]]:
     addresses, left_out = [], []
     for route, method in each(pages.router.routes):
         path = str(route.path)
-        if method != "GET" or not path.startswith("/t/{tenant}") or path.endswith("/live"):
+        if method != "GET" or not path.startswith("/t/{tenant}") or path.endswith(_NO_PAGES):
             continue
         names = re.findall(r"\{(\w+)\}", path)
         if unknown := set(names) - _STANDS_FOR.keys() - {"kpi"}:
