@@ -89,19 +89,30 @@ _AS_DERIVED = f"beyond_contacted = {_BEYOND_CONTACTED}, last_activity_at = {_LAS
 _MERGED = (
     "exists (select from lead as merged where merged.tenant_id = :tenant and merged.merged_into = lead.lead_id and {0})"
 )
-_MISSING = f"""
-    from lead
-    where lead.tenant_id = :tenant and lead.merged_into is null
-      and (lead.last_activity_at < :before and not {_MERGED.format("merged.last_activity_at >= :before")}
-           or lead.sms_replied_at < :before and not {_MERGED.format("merged.sms_replied_at >= :before")})
-      and not {_MERGED.format("merged.beyond_contacted")}
-      and not beyond_contacted
-      and tier in ({", ".join(f"'{tier}'" for tier in PROMISING_TIERS)})
-      and timeline in ({", ".join(f"'{timeline}'" for timeline in PROMISING_TIMELINES)})
+_PROMISING = f"""
+    lead.tenant_id = :tenant and lead.merged_into is null and not beyond_contacted
+    and tier in ({", ".join(f"'{tier}'" for tier in PROMISING_TIERS)})
+    and timeline in ({", ".join(f"'{timeline}'" for timeline in PROMISING_TIMELINES)})
+"""
+"""The words stand in the statement itself, as they do in the partial indexes that it is to be answered from."""
+_ACTIVE = _MERGED.format("merged.last_activity_at >= :before")
+_QUIET = f"""
+    from lead where {_PROMISING} and last_activity_at < :before
+      and not {_MERGED.format("(merged.beyond_contacted or merged.last_activity_at >= :before)")}
+"""
+_UNANSWERED = f"""
+    from lead where {_PROMISING} and sms_replied_at < :before and (last_activity_at >= :before or {_ACTIVE})
+      and not {_MERGED.format("(merged.beyond_contacted or merged.sms_replied_at >= :before)")}
+"""
+# Apart, and each in the order of an index: the stalest few are read, and not all that are stale.
+_STALEST = f"""
+    (select *, last_activity_at as stale_since {_QUIET} order by last_activity_at, lead_id limit :limit)
+    union all
+    (select *, sms_replied_at as stale_since {_UNANSWERED} order by sms_replied_at, lead_id limit :limit)
+    order by stale_since, lead_id limit :limit
 """
 """Nothing has happened for a week, or an SMS of theirs is a week old, whatever was sent since (outcome-capture plan, "Missing Outcome
-Nudges"). The words stand in the statement itself, as they do in the partial indexes that it is to be answered from."""
-_STALE_SINCE = "case when last_activity_at < :before then last_activity_at else sms_replied_at end"
+Nudges")."""
 
 
 async def histories(uow: UnitOfWork, leads: Collection[LeadKey]) -> dict[LeadKey, list[Recorded]]:
@@ -254,11 +265,13 @@ async def missing(uow: UnitOfWork, tenant: str, before: datetime, limit: int) ->
     and how many there are."""
     rows = await uow.execute(
         f"""select lead.lead_id, tier, timeline, last_activity_at, sms_replied_at, stale_since, seen.attribution
-            from (select *, {_STALE_SINCE} as stale_since {_MISSING} order by stale_since, lead_id limit :limit) as lead
+            from ({_STALEST}) as lead
             join lead_version as seen
               on seen.tenant_id = lead.tenant_id and seen.lead_id = lead.lead_id and seen.version = lead.version
             order by stale_since, lead.lead_id""",
         tenant=tenant, before=before, limit=limit,
     )  # fmt: skip
-    count = await uow.execute(f"select count(*) {_MISSING}", tenant=tenant, before=before)
+    count = await uow.execute(
+        f"select (select count(*) {_QUIET}) + (select count(*) {_UNANSWERED})", tenant=tenant, before=before
+    )
     return rows.mappings().all(), count.scalar_one()
