@@ -19,8 +19,8 @@ from tests.gateway.conftest import Gateway, Tenancy
 
 TYPED = "Quite <a> long thing & more"
 FAR_TOO_LONG = "a far too long thing " * 20_000
-HIDDEN = {"code", "cursor", "expected", "one", "version", "weekdays"}
-"""Fields of text or numbers that nobody types: the page says them itself, or a button does."""
+HIDDEN = {"code", "cursor", "days", "expected", "one", "version", "weekdays"}
+"""Fields of text or numbers that nobody types: the page says them itself or offers them, or a button does."""
 
 
 @pytest.fixture
