@@ -7,7 +7,7 @@ has not left. A gate answers for a moment, so that what it will say later can be
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -151,8 +151,7 @@ class Facts:
     claimed_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What a gate says of a message at a moment.
 
     Attributes:
@@ -219,11 +218,11 @@ def account_capacity(facts: Facts, at: datetime) -> Answer:
     sent, of_campaign = spent.by_kind.get(facts.kind, 0), spent.by_campaign.get(facts.campaign.campaign_id, 0)
     cap = facts.campaign.daily_cap
     room = capacity(account.limits, facts.kind, at, used=sent, campaign_used=of_campaign, campaign_limit=cap)
-    today = allowance(account.limits, facts.kind, at)
     if room.cause is Cause.CAMPAIGN_LIMIT:
         why = f"{of_campaign} of the campaign's {cap} a day have left the account"
     else:
-        why = f"{sent} of {today.messages} a day have left the account ({_word(today.cause)})"
+        today = sent + room.left if room.left else allowance(account.limits, facts.kind, at).messages
+        why = f"{sent} of {today} a day have left the account ({_word(room.cause)})"
     return Answer(Gate.ACCOUNT_CAPACITY, room.room_at, why)
 
 

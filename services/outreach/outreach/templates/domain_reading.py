@@ -54,10 +54,11 @@ class Compiled:
     """A text that is a template.
 
     Attributes:
+        template: none where the text stands for itself, whatever the values.
         gaps: the places that may have nothing to show.
     """
 
-    template: BoundTemplate
+    template: BoundTemplate | None
     names: frozenset[str]
     gaps: tuple[TemplateFlaw, ...]
 
@@ -85,7 +86,7 @@ def compiled(text: str, part: TemplatePart, kind: SendKind) -> Compiled:
     except LiquidError as error:
         raise TemplateError([flaw(TemplateFlawCode.SYNTAX, part, f"cannot be read: {error.message}")]) from None
     names = frozenset(name for _, expression in expressions for name in names_in(expression))
-    return Compiled(template, names, tuple(gaps(template.nodes, SENDERS, part)))
+    return Compiled(template if markups else None, names, tuple(gaps(template.nodes, SENDERS, part)))
 
 
 def _control_characters(text: str, part: TemplatePart) -> Iterator[TemplateFlaw]:

@@ -14,7 +14,7 @@ from contracts.taxonomy import SendKind
 from outreach.templates.domain_filters import TooLongError
 from outreach.templates.domain_flaws import LackingError, TemplateError, flaw, is_control
 from outreach.templates.domain_liquid import GapError
-from outreach.templates.domain_reading import MOST_TOLD, Compiled, compiled
+from outreach.templates.domain_reading import MOST_TOLD, compiled
 
 MOST_CHARACTERS: Final[Mapping[SendKind, int]] = {
     SendKind.EMAIL: MOST_TEMPLATE_CHARACTERS,
@@ -86,7 +86,7 @@ def render(kind: SendKind, subject: str | None, body: str, values: Mapping[str, 
     """
     if flaws := _subject_flaws(kind, subject):
         raise TemplateError(flaws)
-    texts = {part: _render(compiled(text, part, kind), part, values) for part, text in _parts(subject, body)}
+    texts = {part: _render(text, part, kind, values) for part, text in _parts(subject, body)}
     for part, text in texts.items():
         if found := flaw_of(kind, part, text):
             raise TemplateError([found])
@@ -103,11 +103,12 @@ def flaw_of(kind: SendKind, part: TemplatePart, text: str) -> TemplateFlaw | Non
     return None
 
 
-def _render(compiled: Compiled, part: TemplatePart, values: Mapping[str, str]) -> str:
+def _render(text: str, part: TemplatePart, kind: SendKind, values: Mapping[str, str]) -> str:
+    read = compiled(text, part, kind)
+    if read.template is None:
+        return text
     try:
-        return compiled.template.render(
-            dict(_lines({name: values[name] for name in compiled.names & values.keys()}, part))
-        )
+        return read.template.render(dict(_lines({name: values[name] for name in read.names & values.keys()}, part)))
     except GapError as gap:
         raise LackingError(part, gap.line, gap.names) from None
     except (TooLongError, OutputStreamLimitError):
@@ -125,7 +126,7 @@ def _lines(values: Mapping[str, str], part: TemplatePart) -> Iterator[tuple[str,
         if len(line) > MOST_VALUE:
             message = f"would hold a value for {name} of more than {MOST_VALUE} characters"
             raise TemplateError([flaw(TemplateFlawCode.TOO_LONG, part, message, variable=name)])
-        if any(map(is_control, line)):
+        if not line.isprintable() and any(map(is_control, line)):  # what is printable has none, and is the rule
             message = f"would hold a value for {name} with a control character in it"
             raise TemplateError([flaw(TemplateFlawCode.CONTROL_CHARACTER, part, message, variable=name)])
         if line:
