@@ -18,6 +18,8 @@ def fit(views: Sequence[Revealed], room: int = ROOM) -> list[Revealed]:
     A view that is too large for a reply of its own loses its largest values, which are named in `left_out`, unless it has
     one value only: a value came in one message, so it fits into one.
     """
+    if sum(map(size_of, views)) <= room:
+        return list(views)
     alone = (_without_largest(view, room) for view in views)
     return _in_order(alone, lambda view: Revealed(lead_id=view.lead_id, state=RevealState.DEFERRED), room)
 

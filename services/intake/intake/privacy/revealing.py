@@ -52,7 +52,7 @@ async def reveal(
 async def too_many(uow: UnitOfWork, tenant: str, who: Asker, persons: set[UUID], cause: Envelope) -> Problem | None:
     """The refusal, where with these persons the caller would have seen more within an hour than the tenant allows.
 
-    The caller is locked until the unit of work ends, and counted in the audit itself.
+    The caller is locked until the unit of work ends, and counted by the minute; near the limit, in the audit itself.
     """
     await locks.reveals(uow, tenant, who.caller)
     settings = await tenants.settings_of(uow, tenant)

@@ -50,10 +50,10 @@ async def sealed(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> dict[UU
 
 
 async def count_since(uow: UnitOfWork, tenant: str, caller: str, since: datetime) -> int:
-    """How often the caller was shown anybody since then: of no fewer times than persons."""
+    """How often the caller was shown anybody since the minute began in which that was: of no fewer times than persons."""
     rows = await uow.execute(
-        """select count(*) from reveal_audit
-           where tenant_id = :tenant and caller = :caller and revealed_at > :since""",
+        """select coalesce(sum(shown), 0) from reveal_count
+           where tenant_id = :tenant and caller = :caller and minute >= date_trunc('minute', cast(:since as timestamptz))""",
         tenant=tenant, caller=caller, since=since,
     )  # fmt: skip
     return int(rows.scalar_one())
