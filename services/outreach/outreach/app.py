@@ -3,15 +3,13 @@
 from functools import partial
 from random import Random
 
-from sqlalchemy import RowMapping
-
 from chassis.clock import MovedClock, real
 from chassis.jobs import Job
 from chassis.keys import TenantKeys, key_service
 from chassis.outside import Outside
 from chassis.service import Service
 from chassis.settings import PublicAddress, Settings
-from chassis.unit_of_work import Database
+from chassis.unit_of_work import Database, Row
 from contracts.intake.erasure import LeadErased
 from contracts.intake.imports import LeadWithdrawn
 from contracts.intake.leads import LeadAccepted, LeadUpdated
@@ -63,7 +61,7 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
     outside = Outside()
     carriers = Carriers(database, outside, sandbox_only=moved is not None)
 
-    def provider_of(row: RowMapping) -> Provider:
+    def provider_of(row: Row) -> Provider:
         return provider or carriers.of(row)
 
     templates = Templates(lambda tenant, request, cause: service.caller.ask(tenant, request, cause=cause))

@@ -4,10 +4,9 @@ import asyncio
 from uuid import UUID
 
 from pydantic import SecretStr
-from sqlalchemy import RowMapping
 
 from chassis.outside import NoSecretError, NotAllowedError, Outside, secret
-from chassis.unit_of_work import Database
+from chassis.unit_of_work import Database, Row
 from contracts.outreach.accounts import Dkim, HttpService, SmtpSecurity, SmtpServer, Transport
 from outreach.providers.protocol import AwayError, LaterError, Outgoing, Provider, Receipt, SetupError
 from outreach.providers.sandbox import Sandbox
@@ -28,7 +27,7 @@ class Carriers:
         self._servers: dict[UUID, tuple[tuple[str | None, ...], Provider]] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
-    def of(self, row: RowMapping) -> Provider:
+    def of(self, row: Row) -> Provider:
         """Who carries a message, by its row with its account's (`store_queue`)."""
         if row["transport"] == Transport.SANDBOX:
             return self._sandbox.behaving(row["account_sandbox"])
@@ -50,7 +49,7 @@ class Carriers:
             await provider.close()
         await asyncio.gather(*self._closing)
 
-    def _made(self, row: RowMapping) -> Provider:
+    def _made(self, row: Row) -> Provider:
         if row["transport"] == Transport.HTTP:
             from outreach.providers.http import Http  # what it is made of takes 2 MiB of whoever has no such account
 

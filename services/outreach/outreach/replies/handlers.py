@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping
 
 from chassis import paging
 from chassis.received import Received
-from chassis.unit_of_work import UnitOfWork
+from chassis.unit_of_work import Row, UnitOfWork
 from contracts.message import Envelope, ProblemCode, ProblemError
 from contracts.outreach import replies as messages
 from contracts.outreach.sending import SendState
@@ -166,7 +166,7 @@ def _messages_of(mail: IncomingMail) -> list[UUID]:
     return list(dict.fromkeys(each for each in found if each))
 
 
-async def _message(uow: UnitOfWork, tenant: str, message_id: UUID, account_id: UUID | None = None) -> RowMapping:
+async def _message(uow: UnitOfWork, tenant: str, message_id: UUID, account_id: UUID | None = None) -> Row:
     row = await store_queue.one(uow, tenant, message_id)
     if row is None or account_id not in (None, row["account_id"]):
         raise ProblemError(ProblemCode.NOT_FOUND, "this tenant has no such message", "message_id")

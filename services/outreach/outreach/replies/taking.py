@@ -13,9 +13,7 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import RowMapping
-
-from chassis.unit_of_work import UnitOfWork
+from chassis.unit_of_work import Row, UnitOfWork
 from contracts.intake.texts import KeepText, TextKept
 from contracts.message import Envelope, ProblemCode, ProblemError
 from contracts.outreach import replies as messages
@@ -62,7 +60,7 @@ class Incoming:
 
 
 async def take_reply(
-    uow: UnitOfWork, tenant: str, row: RowMapping, incoming: Incoming, keep: KeepWords, cause: Envelope | None = None
+    uow: UnitOfWork, tenant: str, row: Row, incoming: Incoming, keep: KeepWords, cause: Envelope | None = None
 ) -> UUID:
     """Keep a reply to a message (`store_queue.one`), and act on it; returns its id. One that was taken before changes nothing.
 
@@ -110,7 +108,7 @@ async def take_reply(
 async def act(
     uow: UnitOfWork,
     tenant: str,
-    row: RowMapping,
+    row: Row,
     reply_class: ReplyClass | None,
     received_at: datetime,
     returns_on: date | None,
@@ -134,14 +132,14 @@ async def act(
         await stop(uow, tenant, others, EnrollmentEnd.REPLIED, cause=cause, actor=actor)
 
 
-async def stop_person(uow: UnitOfWork, tenant: str, row: RowMapping, cause: Envelope | None, actor: str | None) -> None:
+async def stop_person(uow: UnitOfWork, tenant: str, row: Row, cause: Envelope | None, actor: str | None) -> None:
     """End the sequence of a message, and every other that holds its person, as after a person's answer. Needs `locks.stop_messages`."""
     concerned = await _concerned(uow, tenant, row)
     await stop(uow, tenant, concerned, EnrollmentEnd.REPLIED, cause=cause, actor=actor)
 
 
 async def wait_no_longer(
-    uow: UnitOfWork, tenant: str, row: RowMapping, received_at: datetime, returns_on: date | None
+    uow: UnitOfWork, tenant: str, row: Row, received_at: datetime, returns_on: date | None
 ) -> None:
     """Take back that the person of a message is waited for because of an out of office. Needs `locks.stop_messages`."""
     # What is being claimed is just about to wait for them.
@@ -151,7 +149,7 @@ async def wait_no_longer(
     await store_waiting.look_again(uow, [(tenant, lead) for lead in leads], [Gate.REPLIED])
 
 
-async def _concerned(uow: UnitOfWork, tenant: str, row: RowMapping) -> list[UUID]:
+async def _concerned(uow: UnitOfWork, tenant: str, row: Row) -> list[UUID]:
     """The sequences that a reply to a message is about: its own, and every other that holds its person."""
     held = await store_enrollments.going_on_of_persons(uow, tenant, row["names"])
     return list({row["enrollment_id"], *held})
@@ -199,7 +197,7 @@ async def take_complaint(
     await _suppress(uow, tenant, row, SuppressionReason.COMPLAINT, cause)
 
 
-async def _locked(uow: UnitOfWork, tenant: str, message_id: UUID, *, stops: bool = True) -> RowMapping:
+async def _locked(uow: UnitOfWork, tenant: str, message_id: UUID, *, stops: bool = True) -> Row:
     """A message with what is known of its lead. Where something `stops` by it, nothing can leave any more before this unit of work ends."""
     if stops:
         await locks.stop_messages(uow, [tenant])
@@ -208,7 +206,7 @@ async def _locked(uow: UnitOfWork, tenant: str, message_id: UUID, *, stops: bool
     return row
 
 
-async def _was_sent(uow: UnitOfWork, tenant: str, row: RowMapping) -> None:
+async def _was_sent(uow: UnitOfWork, tenant: str, row: Row) -> None:
     """What comes back of a message shows that it was sent, where nobody knew."""
     if row["state"] == SendState.UNKNOWN:
         await record(uow, [Result(tenant, row["message_id"], row["token"], SendState.SENT)])
@@ -217,7 +215,7 @@ async def _was_sent(uow: UnitOfWork, tenant: str, row: RowMapping) -> None:
 async def _suppress(
     uow: UnitOfWork,
     tenant: str,
-    row: RowMapping,
+    row: Row,
     reason: SuppressionReason,
     cause: Envelope | None,
     actor: str | None = None,
@@ -235,7 +233,7 @@ async def _suppress(
 _OF_MESSAGE = ("campaign_id", "message_id", "lead_id", "enrollment_id", "account_id", "variant")
 
 
-def _about(uow: UnitOfWork, row: RowMapping) -> dict[str, Any]:
+def _about(uow: UnitOfWork, row: Row) -> dict[str, Any]:
     """What every event says of the message that something came back of."""
     return {
         **{name: row[name] for name in _OF_MESSAGE}, "channel": CHANNEL_OF[SendKind(row["kind"])], "occurred_at": uow.now
@@ -252,11 +250,11 @@ def _verdict(
     )
 
 
-def _back(row: RowMapping, received_at: datetime, returns_on: date | None) -> datetime:
+def _back(row: Row, received_at: datetime, returns_on: date | None) -> datetime:
     """Until when somebody who is out of office is waited for."""
     return datetime.combine(returns_on, time(), _zone(row)).astimezone(UTC) if returns_on else received_at + ABSENCE
 
 
-def _zone(row: RowMapping) -> ZoneInfo:
+def _zone(row: Row) -> ZoneInfo:
     """The recipient's clock."""
     return ZoneInfo(row["time_zone"] or "UTC")

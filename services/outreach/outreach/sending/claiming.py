@@ -7,7 +7,6 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping
 from uuid_utils.compat import uuid7
 
 from chassis.unit_of_work import Row, UnitOfWork
@@ -26,7 +25,7 @@ from outreach.sending.domain_gates import (
     binding,
     earliest,
 )
-from outreach.sending.facts import Accounts, facts_of, variants
+from outreach.sending.facts import Accounts, facts_of, step_of
 from outreach.sending.going_on import skip
 from outreach.sending.queueing import variant_of
 
@@ -58,10 +57,10 @@ class Claimed:
 class _Sorted:
     """What is to be done with the candidates."""
 
-    claimed: list[RowMapping] = field(default_factory=list)
-    kept: list[tuple[RowMapping, datetime | None, str]] = field(default_factory=list)
-    skipped: list[tuple[RowMapping, str]] = field(default_factory=list)
-    wanting: list[RowMapping] = field(default_factory=list)
+    claimed: list[Row] = field(default_factory=list)
+    kept: list[tuple[Row, datetime | None, str]] = field(default_factory=list)
+    skipped: list[tuple[Row, str]] = field(default_factory=list)
+    wanting: list[Row] = field(default_factory=list)
     """Those claimed whose sequences do not hold their persons yet."""
     probes: list[tuple[UUID, tuple[str, str]]] = field(default_factory=list)
     """Those claimed that are to show whether a (tenant, provider) works again."""
@@ -81,14 +80,14 @@ async def claim(uow: UnitOfWork, tenants: Sequence[str], most: int, chance: Rand
     accounts = await Accounts.read(uow, lanes)
     per_lane = max(_LEAST_PER_LANE, most // len(lanes))
     rows = await store_queue.candidates(uow, [(lane, per_lane) for lane in lanes])
-    of_lane: dict[tuple[Any, ...], list[RowMapping]] = {}
+    of_lane: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
-        of_lane.setdefault(_lane(row), []).append(row)
+        of_lane.setdefault(store_queue.lane_of(row), []).append(row)
     done = _Sorted()
-    rests: list[tuple[RowMapping, datetime | None]] = []
+    rests: list[tuple[Row, datetime | None]] = []
     next_at: dict[UUID, datetime] = {}
     for lane in lanes:
-        floor = _sort(uow, of_lane.get(_lane(lane), []), accounts, done, most, chance, next_at)
+        floor = _sort(uow, of_lane.get(store_queue.lane_of(lane), []), accounts, done, most, chance, next_at)
         rests.append((lane, floor))
     await _reserve(uow, done)
     if done.claimed:
@@ -96,7 +95,6 @@ async def claim(uow: UnitOfWork, tenants: Sequence[str], most: int, chance: Rand
         claimed = {row["message_id"] for row in done.claimed}
         if probes := [provider for message_id, provider in done.probes if message_id in claimed]:
             await store_circuit.probe(uow, probes, TOLERANCE.patience)
-        await store_queue.note(uow, done.claimed, "claimed", [None] * len(done.claimed))
     if done.kept:
         await store_queue.put_off(uow, done.kept)
     if done.skipped:
@@ -110,7 +108,7 @@ async def claim(uow: UnitOfWork, tenants: Sequence[str], most: int, chance: Rand
 
 def _sort(
     uow: UnitOfWork,
-    rows: Sequence[RowMapping],
+    rows: Sequence[Row],
     accounts: Accounts,
     done: _Sorted,
     most: int,
@@ -162,9 +160,12 @@ async def _reserve(uow: UnitOfWork, done: _Sorted) -> None:
         return
     wanted = [(row["tenant_id"], row["enrollment_id"], row["names"]) for row in done.wanting]
     held = await store_queue.take_holds(uow, wanted, REST)
-    over = await store_enrollments.ended(uow, done.wanting)
-    done.skipped += [(row, over[row["enrollment_id"]]) for row in done.wanting if row["enrollment_id"] in over]
-    late = {row["message_id"] for row in done.wanting if row["enrollment_id"] not in held}
+    refused = [row for row in done.wanting if row["enrollment_id"] not in held]
+    if not refused:
+        return
+    over = await store_enrollments.ended(uow, refused)
+    done.skipped += [(row, over[row["enrollment_id"]]) for row in refused if row["enrollment_id"] in over]
+    late = {row["message_id"] for row in refused}
     # Somebody else has them since a moment ago: what that means for it is seen when it is looked at next.
     again = uow.now + AGAIN
     done.kept += [
@@ -175,11 +176,11 @@ async def _reserve(uow: UnitOfWork, done: _Sorted) -> None:
     done.claimed = [row for row in done.claimed if row["message_id"] not in late]
 
 
-async def _written(uow: UnitOfWork, rows: Sequence[RowMapping]) -> list[Row]:
+async def _written(uow: UnitOfWork, rows: Sequence[Row]) -> list[Row]:
     """Messages with the variants that they are written by: what was to be by one that was stopped since is by another of the step."""
     others: dict[UUID, Variant] = {}
     for row in rows:
-        given = variants(row["step_variants"]) if row["variant"] else ()
+        given = step.variants if row["variant"] and (step := step_of(row)) else ()
         if any(
             not each.weight and (each.template_id, each.version) == (row["variant"], row["variant_version"])
             for each in given
@@ -197,7 +198,3 @@ async def _written(uow: UnitOfWork, rows: Sequence[RowMapping]) -> list[Row]:
         {**row, "variant": other.template_id, "variant_version": other.version} if (other := others.get(row["message_id"])) else row
         for row in rows
     ]  # fmt: skip
-
-
-def _lane(row: RowMapping) -> tuple[Any, ...]:
-    return row["tenant_id"], row["account_id"], row["campaign_id"], row["kind"]

@@ -8,11 +8,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import RowMapping
 
 from chassis.unit_of_work import Row, UnitOfWork
 from contracts.outreach.accounts import AccountSettings, AccountState
-from contracts.outreach.campaigns import AudienceView, CampaignSettings, CampaignState, Step, Variant
+from contracts.outreach.campaigns import AudienceView, CampaignSettings, CampaignState, Step
 from contracts.outreach.people import SuppressionReason
 from contracts.outreach.sending import Gate
 from contracts.taxonomy import Channel, SendKind
@@ -24,7 +23,7 @@ from outreach.sending.domain_gates import FOREVER, AccountFacts, CampaignFacts, 
 GATE_NAMES: Final = frozenset(gate.value for gate in Gate)
 """Of the reasons for which a message waits those that are a gate's."""
 
-_VARIANTS = TypeAdapter(tuple[Variant, ...])
+_STEPS = TypeAdapter(tuple[Step, ...])
 
 
 class Accounts:
@@ -92,14 +91,14 @@ def account_of(row: Row) -> AccountFacts:
 
 def campaign_of(row: Row) -> CampaignFacts:
     settings = campaign_settings(row["campaign_settings"])
-    stopped = row.get("campaign_stopped")
+    stopped = row["campaign_stopped"]
     return CampaignFacts(
         row["campaign_id"], CampaignState(row["campaign_state"]), settings.daily_cap, settings.hours, row["region"],
         stopped["why"] if stopped else None,
     )  # fmt: skip
 
 
-def facts_of(row: RowMapping, accounts: Accounts) -> Facts:
+def facts_of(row: Row, accounts: Accounts) -> Facts:
     """Of a message's row (`store_queue`); one that is claimed is not counted as having left its account."""
     spent = accounts.spent(row["account_id"])
     is_claimed = row["state"] in ("claimed", "sending")
@@ -118,7 +117,7 @@ def facts_of(row: RowMapping, accounts: Accounts) -> Facts:
         spent=spent,
         channels=frozenset(row["channels"]),
         attribution=row["attribution"],
-        condition=_condition(row["condition"]),
+        condition=step.condition if (step := step_of(row)) else AudienceView(),
         time_zone=row["time_zone"],
         merged=row["merged"],
         erased=row["erased"],
@@ -131,7 +130,7 @@ def facts_of(row: RowMapping, accounts: Accounts) -> Facts:
     )
 
 
-def may_leave_at(row: RowMapping, facts: Facts, now: datetime) -> datetime | None:
+def may_leave_at(row: Row, facts: Facts, now: datetime) -> datetime | None:
     """When all gates would let a message pass, if nothing else changes; none where that has no date."""
     # What waits for a gate may leave once that opens; anything else is not looked at before it is due.
     waits = row["due_at"].tzinfo and row["waiting_for"] not in GATE_NAMES
@@ -153,14 +152,14 @@ def steps_of(given: Sequence[Any]) -> list[Step]:
 
 
 @lru_cache(maxsize=1_000)
-def variants(text: str) -> tuple[Variant, ...]:
-    """Of a step, as a message's row has them (`step_variants`)."""
-    return _VARIANTS.validate_json(text)
+def campaign_steps(text: str) -> tuple[Step, ...]:
+    return _STEPS.validate_json(text)
 
 
-@lru_cache(maxsize=1_000)
-def _condition(text: str) -> AudienceView:
-    return AudienceView.model_validate_json(text)
+def step_of(row: Row) -> Step | None:
+    """Which of its campaign's steps a message is."""
+    steps = campaign_steps(row["campaign_steps"])
+    return steps[row["step"] - 1] if row["step"] <= len(steps) else None
 
 
 def _held(given: Mapping[str, Any]) -> Held:

@@ -9,8 +9,8 @@ from contracts.message import Envelope
 from contracts.outreach.campaigns import CampaignState, EnrollmentEnd
 from contracts.outreach.sending import Gate, MessageSkipped
 from contracts.taxonomy import CHANNEL_OF, SendKind
-from outreach.sending import store_going_on, store_queue
-from outreach.sending.facts import campaign_settings, steps_of
+from outreach.sending import store_enrollments, store_queue
+from outreach.sending.facts import campaign_settings, campaign_steps
 from outreach.sending.queueing import Entry, about_message, end_enrollments, enqueue, variant_of
 
 _ENDS = {
@@ -50,7 +50,6 @@ async def skip(
     over = [(ended[row["message_id"]], reason) for row, reason in skipped if row["message_id"] in ended]
     if not over:
         return
-    await store_queue.note(uow, [row for row, _ in over], "skipped", [reason for _, reason in over])
     for row, reason in over:
         event = MessageSkipped(**about_message(row), reason=reason, actor=actor, occurred_at=uow.now)
         uow.publish(row["tenant_id"], event, cause)
@@ -59,30 +58,46 @@ async def skip(
     await follow_up(uow, [row for row, reason in over if reason not in _ENDS], cause)
 
 
-async def follow_up(uow: UnitOfWork, over: Sequence[Row], cause: Envelope | None = None) -> None:
-    """Put the next message of each of these messages' sequences into the queue; where there is none, it is complete."""
+async def follow_up(
+    uow: UnitOfWork, over: Sequence[Row], cause: Envelope | None = None, *, contacted: bool = False
+) -> None:
+    """Put the next message of each of these messages' sequences into the queue; where there is none, it is complete.
+
+    Parameters:
+        contacted: whether they were sent, so that the 60 days are counted from now on.
+    """
     if not over:
         return
-    following, reachable, complete = [], [], []
-    for row in await store_going_on.sequences(uow, over):
-        steps = steps_of(row["steps"])
-        if row["step"] >= len(steps) or row["campaign_state"] == CampaignState.ARCHIVED:
-            complete.append((row["tenant_id"], row["enrollment_id"], EnrollmentEnd.COMPLETED))
-            continue
-        step = steps[row["step"]]
+    campaigns = await store_queue.campaigns(uow, over)
+    complete: list[Row] = []
+    unfinished: list[Row] = []
+    for row in over:
+        campaign = campaigns[row["campaign_id"]]
+        is_last = row["step"] >= len(campaign_steps(campaign["campaign_steps"]))
+        (complete if is_last or campaign["campaign_state"] == CampaignState.ARCHIVED else unfinished).append(row)
+    if contacted and unfinished:
+        await store_enrollments.contacted(uow, unfinished)
+    following, reachable = [], []
+    persons = await store_enrollments.persons(uow, unfinished) if unfinished else {}
+    for row in (row for row in unfinished if row["enrollment_id"] in persons):
+        campaign, person = campaigns[row["campaign_id"]], persons[row["enrollment_id"]]
+        step = campaign_steps(campaign["campaign_steps"])[row["step"]]
         same = CHANNEL_OF[step.kind] is CHANNEL_OF[SendKind(row["kind"])]
-        reachable.append(CHANNEL_OF[step.kind] in row["channels"])
+        reachable.append(CHANNEL_OF[step.kind] in person["channels"])
         following.append(
             Entry(
                 tenant=row["tenant_id"], enrollment_id=row["enrollment_id"], campaign_id=row["campaign_id"],
                 lead_id=row["lead_id"], step=row["step"] + 1, kind=step.kind,
-                rotation_set=campaign_settings(row["settings"]).rotation_set, person=row["person"],
+                rotation_set=campaign_settings(campaign["campaign_settings"]).rotation_set, person=person["person"],
                 due_at=uow.now + timedelta(days=step.delay_days), account_id=row["account_id"] if same else None, cause=cause,
                 variant=variant_of(step.variants, row["step"] + 1, row["enrollment_id"]),
             )
         )  # fmt: skip
     rows = await enqueue(uow, following)
-    await end_enrollments(uow, complete, cause)
+    ends = [(row["tenant_id"], row["enrollment_id"], EnrollmentEnd.COMPLETED) for row in complete]
+    ended = await end_enrollments(uow, ends, cause, contacted=contacted)
+    if contacted and (before := [row for row in complete if row["enrollment_id"] not in ended]):
+        await store_enrollments.contacted(uow, before)
     # No account need be looked for where there is no address.
     nowhere = [row for row, able in zip(rows, reachable, strict=True) if not able]
     await skip(uow, [(row, Gate.CONDITION.value) for row in nowhere], cause=cause)

@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from sqlalchemy import RowMapping
 from uuid_utils.compat import uuid7
 
 from chassis import paging
@@ -140,7 +139,7 @@ async def settle_message(uow: UnitOfWork, request: Received[messages.SettleMessa
     return _view(await _message(uow, tenant, decided.message_id))
 
 
-async def _message(uow: UnitOfWork, tenant: str, message_id: UUID, *, lock: bool = False) -> RowMapping:
+async def _message(uow: UnitOfWork, tenant: str, message_id: UUID, *, lock: bool = False) -> Row:
     row = await store_queue.one(uow, tenant, message_id, lock=lock)
     if row is None:
         raise ProblemError(ProblemCode.NOT_FOUND, "this tenant has no such message", "message_id")

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import RowMapping
-
 from chassis.unit_of_work import Row, UnitOfWork
 from contracts.outreach.sending import Gate
 from outreach import locks
@@ -18,7 +16,7 @@ from outreach.sending.going_on import skip
 _REFERENCE_END = "@leadloop>"
 
 
-async def begin(uow: UnitOfWork, messages: Mapping[UUID, tuple[str, UUID]]) -> dict[UUID, RowMapping]:
+async def begin(uow: UnitOfWork, messages: Mapping[UUID, tuple[str, UUID]]) -> dict[UUID, Row]:
     """Of messages that are claimed, with their tenants and tokens, those that may be handed over once this has committed.
 
     What stops a message waits until then (`locks`); the others are put off, or skipped.
@@ -27,7 +25,7 @@ async def begin(uow: UnitOfWork, messages: Mapping[UUID, tuple[str, UUID]]) -> d
     rows = await store_queue.claimed(uow, messages)
     accounts = await Accounts.read(uow, rows.values())
     leaving, skipped = [], []
-    kept: list[tuple[RowMapping, datetime | None, str]] = []
+    kept: list[tuple[Row, datetime | None, str]] = []
     for row in rows.values():
         facts = facts_of(row, accounts)
         if facts.account and facts.account.day_of(row["spent_at"]) != facts.account.day_of(uow.now):
@@ -46,8 +44,8 @@ async def begin(uow: UnitOfWork, messages: Mapping[UUID, tuple[str, UUID]]) -> d
                 opens = uow.now + LATER
             kept.append((row, opens, closed.gate.value))
     if leaving:
-        await store_queue.begin(uow, leaving, [reference(row["message_id"]) for row in leaving], LEASE)
-        await store_queue.note(uow, leaving, "sending", [None] * len(leaving))
+        begun = await store_queue.begin(uow, leaving, [reference(row["message_id"]) for row in leaving], LEASE)
+        leaving = [row for row in leaving if row["message_id"] in begun]
         # The gap that was drawn when they were claimed is kept from now on.
         gaps = {
             row["account_id"]: (row, row["account_next_at"] - row["spent_at"])
@@ -64,9 +62,7 @@ async def begin(uow: UnitOfWork, messages: Mapping[UUID, tuple[str, UUID]]) -> d
     return {row["message_id"]: row for row in leaving}
 
 
-async def put_back(
-    uow: UnitOfWork, kept: Sequence[tuple[RowMapping, datetime | None, str]], *, tried: bool = False
-) -> None:
+async def put_back(uow: UnitOfWork, kept: Sequence[tuple[Row, datetime | None, str]], *, tried: bool = False) -> None:
     """Have messages that were claimed, or surely not sent, wait in the queue again; those of sequences that have ended meanwhile are
     skipped."""
     over = await store_enrollments.ended(uow, [row for row, _, _ in kept])
@@ -75,12 +71,11 @@ async def put_back(
         kept = [each for each in kept if each[0]["enrollment_id"] not in over]
     if not kept:
         return
-    await store_queue.put_off(uow, kept, tried=tried)
-    await store_queue.note(uow, [row for row, _, _ in kept], "queued", [reason for _, _, reason in kept])
+    await store_queue.put_back(uow, kept, tried=tried)
     await store_queue.wake_for(uow, [(row, due) for row, due, _ in kept])
 
 
-async def skip_sent_back(uow: UnitOfWork, gone: Sequence[tuple[RowMapping, str]]) -> None:
+async def skip_sent_back(uow: UnitOfWork, gone: Sequence[tuple[Row, str]]) -> None:
     """Skip messages that surely were not sent, or of which somebody says so, though they had begun to leave."""
     await store_queue.put_off(uow, [(row, None, reason) for row, reason in gone])
     await skip(uow, [({**row, "token": None}, reason) for row, reason in gone])

@@ -105,17 +105,24 @@ async def stop(
 
 
 async def end_enrollments(
-    uow: UnitOfWork, ends: Sequence[tuple[str, UUID, EnrollmentEnd]], cause: Envelope | None = None
-) -> None:
-    """Let go of the persons of (tenant, enrollment); nobody else contacts them before 60 days after what was sent last."""
+    uow: UnitOfWork,
+    ends: Sequence[tuple[str, UUID, EnrollmentEnd]],
+    cause: Envelope | None = None,
+    *,
+    contacted: bool = False,
+) -> set[UUID]:
+    """Let go of the persons of (tenant, enrollment), who were `contacted` just now or not; nobody else contacts them before 60 days
+    after what was sent last. Returns those that had not ended before."""
     if not ends:
-        return
-    for row in await store_enrollments.end(uow, ends):
+        return set()
+    ended = await store_enrollments.end(uow, ends, contacted=contacted)
+    for row in ended:
         event = EnrollmentEnded(
             campaign_id=row["campaign_id"], enrollment_id=row["enrollment_id"], lead_id=row["lead_id"],
             reason=row["end_reason"], occurred_at=uow.now,
         )  # fmt: skip
         uow.publish(row["tenant_id"], event, cause)
+    return {row["enrollment_id"] for row in ended}
 
 
 def variant_of(variants: Sequence[Variant], number: int, enrollment_id: UUID) -> Variant | None:

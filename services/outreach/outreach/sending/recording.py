@@ -6,9 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping
-
-from chassis.unit_of_work import UnitOfWork
+from chassis.unit_of_work import Row, UnitOfWork
 from contracts.outreach.accounts import AutomationThrottled, CaptchaDetected
 from contracts.outreach.campaigns import EnrollmentEnd
 from contracts.outreach.people import SuppressionReason
@@ -19,7 +17,7 @@ from outreach.accounts import store as accounts
 from outreach.accounts.breaking import Tried
 from outreach.accounts.domain_health import BOUNCE_OF, Trouble
 from outreach.people import store as people
-from outreach.sending import store_enrollments, store_going_on, store_queue
+from outreach.sending import store_enrollments, store_queue
 from outreach.sending.going_on import follow_up
 from outreach.sending.leaving import put_back
 from outreach.sending.queueing import about_message, end_enrollments
@@ -74,17 +72,11 @@ async def record(uow: UnitOfWork, results: Sequence[Result]) -> None:
 async def _over(uow: UnitOfWork, results: Sequence[Result]) -> None:
     given = {result.message_id: result for result in results}
     rows = await store_queue.end(uow, [_end(result) for result in results]) if results else []
-    for state in (SendState.SENT, SendState.FAILED, SendState.UNKNOWN):
-        of_state = [row for row in rows if row["state"] == state]
-        if of_state:
-            await store_queue.note(uow, of_state, state.value, [row["reason"] for row in of_state])
     for row in rows:
         _publish(uow, row, given[row["message_id"]])
-    if left := [row for row in rows if row["state"] in (SendState.SENT, SendState.UNKNOWN)]:
-        await store_enrollments.contacted(uow, left)
-    if sent := [row for row in rows if row["state"] == SendState.SENT]:
-        await store_going_on.keep_history(uow, sent)
-        await follow_up(uow, sent)
+    if unknown := [row for row in rows if row["state"] == SendState.UNKNOWN]:
+        await store_enrollments.contacted(uow, unknown)
+    await follow_up(uow, [row for row in rows if row["state"] == SendState.SENT], contacted=True)
     failed = [row for row in rows if row["state"] == SendState.FAILED]
     for tenant in {row["tenant_id"] for row in failed}:
         await judging.hear(uow, tenant, [_trouble(row) for row in failed if row["tenant_id"] == tenant])
@@ -102,7 +94,7 @@ async def _not_sent(uow: UnitOfWork, results: Sequence[Result]) -> None:
         return
     given = {result.message_id: result for result in results}
     rows = await store_queue.sending(uow, {r.message_id: (r.tenant, r.token) for r in results})
-    again: list[tuple[RowMapping, datetime | None, str]] = []
+    again: list[tuple[Row, datetime | None, str]] = []
     failed = []
     for row in rows:
         result = given[row["message_id"]]
@@ -124,7 +116,7 @@ async def _not_sent(uow: UnitOfWork, results: Sequence[Result]) -> None:
     await _over(uow, failed)
 
 
-async def _throttle(uow: UnitOfWork, row: RowMapping, result: Result) -> None:
+async def _throttle(uow: UnitOfWork, row: Row, result: Result) -> None:
     """Have an account send nothing as its provider wants."""
     tenant, account = row["tenant_id"], row["account_id"]
     until = (
@@ -141,7 +133,7 @@ async def _throttle(uow: UnitOfWork, row: RowMapping, result: Result) -> None:
     uow.publish(tenant, AutomationThrottled(account_id=account, reason=reason, until=until, occurred_at=uow.now))
 
 
-def _trouble(row: RowMapping) -> tuple[UUID, UUID, Trouble]:
+def _trouble(row: Row) -> tuple[UUID, UUID, Trouble]:
     kind = BOUNCE_OF[Fault(row["fault"])] if row["fault"] else Trouble.FAILURE
     return row["account_id"], row["message_id"], kind
 
@@ -154,7 +146,7 @@ def _end(result: Result) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _publish(uow: UnitOfWork, row: RowMapping, result: Result) -> None:
+def _publish(uow: UnitOfWork, row: Row, result: Result) -> None:
     about = {**about_message(row), "occurred_at": uow.now}
     if row["state"] == SendState.SENT:
         uow.publish(row["tenant_id"], MessageSent(**about))

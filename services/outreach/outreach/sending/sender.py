@@ -19,8 +19,6 @@ from typing import Any
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from sqlalchemy import RowMapping
-
 from chassis import tenants
 from chassis.failures import describe, is_transient, lost_a_race
 from chassis.logs import get_logger
@@ -56,8 +54,8 @@ AT_ONCE = 512
 are recorded, some dozens in one transaction."""
 OF_ONE_ACCOUNT = 32
 """Of those, the ones of one account, at most: so many have left before what becomes of the first can stop it."""
-BATCH = 50
-"""Messages claimed at once: so few that their lanes are locked for some hundredths of a second, and no more than intake reveals at once."""
+BATCH = 100
+"""Messages claimed at once: so few that their lanes are locked for some hundredths of a second, and as many as intake reveals at once."""
 _PROVIDER_SECONDS = 180.0
 """How long a provider may take, longer than any of them waits for an answer: who gives up sooner never learns whether a message was sent
 (RFC 5321, 4.5.3.2.6). Shorter than the lease, or living workers' messages would become unknown."""
@@ -70,7 +68,7 @@ REVEAL_LIMIT = "reveal_limit"
 _POLL_SECONDS = 0.5
 """How soon is seen what has become due, or what another replica queued; this replica's own is seen at once."""
 
-ProviderOf = Callable[[RowMapping], Provider]
+ProviderOf = Callable[[Row], Provider]
 """Who carries a message, by its row with its account's."""
 
 
@@ -94,7 +92,7 @@ class Worker:
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._of_account: WeakValueDictionary[UUID, asyncio.Semaphore] = WeakValueDictionary()
         # Each tenant's by themselves: who waits for one tenant's locks holds up nobody else.
-        self._begin: dict[str, Coalescing[tuple[UUID, UUID], RowMapping | None]] = {}
+        self._begin: dict[str, Coalescing[tuple[UUID, UUID], Row | None]] = {}
         self._record: dict[str, Coalescing[Result, Exception | None]] = {}
         self._shown_again: dict[str, tuple[datetime, int]] = {}
         """When intake shows more persons of a tenant, and how many an hour the tenant allowed when it showed no more."""
@@ -226,7 +224,7 @@ class Worker:
                 )  # fmt: skip
             return True
 
-    async def _hand_over(self, row: RowMapping, letter: Letter, token: UUID) -> Result:
+    async def _hand_over(self, row: Row, letter: Letter, token: UUID) -> Result:
         about: dict[str, Any] = {"tenant": row["tenant_id"], "message_id": row["message_id"], "token": token}
         message = Outgoing(
             tenant=row["tenant_id"], message_id=row["message_id"], campaign_id=row["campaign_id"],
@@ -262,7 +260,7 @@ class Worker:
             return Result(**about, state=SendState.UNKNOWN, away=isinstance(error, UnansweredError | TimeoutError))
         return Result(**about, state=SendState.SENT, provider_reference=receipt.provider_reference)
 
-    async def _begin_all(self, tenant: str, given: Sequence[tuple[UUID, UUID]]) -> list[RowMapping | None]:
+    async def _begin_all(self, tenant: str, given: Sequence[tuple[UUID, UUID]]) -> list[Row | None]:
         while True:
             try:
                 async with self._beginning, self._database.begin(tenant) as uow:
@@ -291,7 +289,7 @@ class Worker:
                 await asyncio.sleep(0 if lost_a_race(error) else 1)
 
 
-def tried(row: RowMapping, result: Result) -> Tried | None:
+def tried(row: Row, result: Result) -> Tried | None:
     """What a message that was handed over says of its provider."""
     # Where the circuit is not closed it is the probe, or it would not have been let pass.
     if row["account_endpoint"] is None or not result.asked or not (result.away or row["account_circuit"]):

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping
 
-from chassis.unit_of_work import UnitOfWork
+from chassis.unit_of_work import Row, UnitOfWork, columns
 from contracts.outreach.campaigns import EnrollmentEnd
 from outreach.leads.store import OF_MERGED
 
@@ -23,8 +23,9 @@ async def skip_pending(uow: UnitOfWork, tenant: str, enrollments: Collection[UUI
     return list(rows.mappings())
 
 
-async def end(uow: UnitOfWork, ends: Sequence[tuple[str, UUID, EnrollmentEnd]]) -> list[RowMapping]:
-    """End sequences that go on, and let go of their persons; returns those that did."""
+async def end(uow: UnitOfWork, ends: Sequence[tuple[str, UUID, EnrollmentEnd]], *, contacted: bool) -> list[RowMapping]:
+    """End sequences that go on, and let go of their persons, to whom something was sent just now if they were `contacted`; returns those
+    that did."""
     tenants, enrollments = [tenant for tenant, _, _ in ends], [enrollment for _, enrollment, _ in ends]
     rows = await uow.execute(
         """update enrollment set ended_at = :now, end_reason = given.reason, holds = false
@@ -39,6 +40,13 @@ async def end(uow: UnitOfWork, ends: Sequence[tuple[str, UUID, EnrollmentEnd]]) 
     if ended:
         given = {"tenants": [row["tenant_id"] for row in ended], "enrollments": [row["enrollment_id"] for row in ended]}
         await _lock_holds(uow, **given)
+        if contacted:
+            await uow.execute(
+                """update hold set lasts = false, last_sent_at = :now
+                   where tenant_id = any (cast(:tenants as text[])) and enrollment_id = any (cast(:enrollments as uuid[]))""",
+                **given, now=uow.now,
+            )  # fmt: skip
+            return ended
         # What is on its way to them, or may have reached them, counts as sent now.
         await uow.execute(
             """with leaving as materialized (
@@ -64,7 +72,7 @@ async def end(uow: UnitOfWork, ends: Sequence[tuple[str, UUID, EnrollmentEnd]]) 
     return ended
 
 
-async def contacted(uow: UnitOfWork, messages: Sequence[RowMapping]) -> None:
+async def contacted(uow: UnitOfWork, messages: Sequence[Row]) -> None:
     """Something was sent to the persons of these messages, or may have been: from now on the 60 days are counted anew."""
     given = {
         "tenants": list({row["tenant_id"] for row in messages}), "enrollments": [row["enrollment_id"] for row in messages]
@@ -174,7 +182,7 @@ async def going_on_of_persons(uow: UnitOfWork, tenant: str, names: Sequence[str]
     return list(rows.scalars())
 
 
-async def ended(uow: UnitOfWork, messages: Sequence[RowMapping]) -> dict[UUID, str]:
+async def ended(uow: UnitOfWork, messages: Sequence[Row]) -> dict[UUID, str]:
     """Of the sequences of these messages those that have ended, with why."""
     rows = await uow.execute(
         """select enrollment_id, end_reason from enrollment
@@ -183,3 +191,23 @@ async def ended(uow: UnitOfWork, messages: Sequence[RowMapping]) -> dict[UUID, s
         tenants=list({row["tenant_id"] for row in messages}), enrollments=[row["enrollment_id"] for row in messages],
     )  # fmt: skip
     return {row.enrollment_id: row.end_reason for row in rows}
+
+
+async def persons(uow: UnitOfWork, messages: Sequence[Row]) -> dict[UUID, RowMapping]:
+    """Of these messages' sequences those that go on, each with a name of its lead's `person` and the lead's `channels`."""
+    given = columns(messages, "tenant_id", "enrollment_id", "lead_id")
+    rows = await uow.execute(
+        """select enrollment_id, coalesce(lead.names[1], '') as person, lead.channels
+           from unnest(cast(:tenants as text[]), cast(:enrollments as uuid[]), cast(:leads as uuid[]))
+                as given (tenant_id, enrollment_id, lead_id)
+           cross join lateral (
+               select ended_at from enrollment
+               where tenant_id = given.tenant_id and enrollment_id = given.enrollment_id offset 0
+           ) as enrollment
+           cross join lateral (
+               select names, channels from lead where tenant_id = given.tenant_id and lead_id = given.lead_id offset 0
+           ) as lead
+           where enrollment.ended_at is null""",
+        tenants=given["tenant_id"], enrollments=given["enrollment_id"], leads=given["lead_id"],
+    )  # fmt: skip
+    return {row["enrollment_id"]: row for row in rows.mappings()}

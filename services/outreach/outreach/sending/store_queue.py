@@ -6,29 +6,21 @@ hundred thousand messages the planner knows nothing, and would join by the tenan
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import RowMapping
-from uuid_utils.compat import uuid7
+from sqlalchemy import CursorResult, RowMapping
 
 from chassis.unit_of_work import Row, UnitOfWork, columns
 from outreach.accounts.store_circuit import NOT_CLOSED
 from outreach.accounts.store_guard import CAMPAIGN_STOPPED, DOMAIN_STOPPED
 from outreach.leads.store import OF_MERGED
 
-_ACCOUNT = f"""account.settings::text as account_settings, account.state as account_state,
-    account.blocked as account_blocked, account.next_at as account_next_at, account.changed_at as account_changed_at,
-    account.throttled_until as account_throttled_until, account.endpoint as account_endpoint,
-    {DOMAIN_STOPPED} as account_domain_stopped, {NOT_CLOSED} as account_circuit"""
-_CAMPAIGN = """campaign.settings::text as campaign_settings, campaign.state as campaign_state,
-    coalesce(tenant.settings ->> 'region', 'US') as region"""
-_SENDER = """account.address as account_address, account.sender_name, account.transport, account.smtp::text as account_smtp,
-    account.http::text as account_http, account.sandbox::text as account_sandbox"""
-_FACTS = f"""
+LANE: Final = ("tenant_id", "account_id", "campaign_id", "kind")
+"""What a lane is known by; a message has all of it too."""
+_FACTS = """
     message.*, enrollment.holds, enrollment.replied_at, enrollment.paused_until, lead.every_name as names, lead.channels,
-    lead.attribution, lead.metadata as lead_metadata, lead.time_zone, lead.erased, lead.merged_into is not null as merged, {_CAMPAIGN},
-    coalesce(campaign.steps -> (message.step - 1) ->> 'condition', '{{}}') as condition, (
+    lead.attribution, lead.metadata as lead_metadata, lead.time_zone, lead.erased, lead.merged_into is not null as merged, (
         select jsonb_agg(jsonb_build_object(
             'enrollment_id', hold.enrollment_id, 'campaign_id', other.campaign_id, 'lasts', lasts,
             'last_sent_at', last_sent_at))
@@ -53,31 +45,42 @@ _AROUND = f"""
         select * from enrollment where tenant_id = message.tenant_id and enrollment_id = message.enrollment_id offset 0
     ) as enrollment
     cross join lateral (
-        select * from campaign where tenant_id = message.tenant_id and campaign_id = message.campaign_id offset 0
-    ) as campaign
-    cross join lateral (
         select lead.*, names || {OF_MERGED} as every_name from lead
         where tenant_id = message.tenant_id and lead_id = message.lead_id offset 0
     ) as lead
-    cross join lateral (select settings from tenant where tenant_id = message.tenant_id offset 0) as tenant
 """
-_FROM_ACCOUNT = """
+_ACCOUNTS = f"""
+    select account.account_id, account.settings::text as account_settings, account.state as account_state,
+        account.blocked as account_blocked, account.next_at as account_next_at, account.changed_at as account_changed_at,
+        account.throttled_until as account_throttled_until, account.endpoint as account_endpoint,
+        {DOMAIN_STOPPED} as account_domain_stopped, {NOT_CLOSED} as account_circuit, account.address as account_address,
+        account.sender_name, account.transport, account.smtp::text as account_smtp, account.http::text as account_http,
+        account.sandbox::text as account_sandbox
+    from unnest(cast(:tenants as text[]), cast(:ids as uuid[])) as given (tenant_id, account_id)
     cross join lateral (
-        select * from account where tenant_id = message.tenant_id and account_id = message.account_id offset 0
+        select * from account where tenant_id = given.tenant_id and account_id = given.account_id offset 0
     ) as account
 """
-_LANES = f"""
-    select lane.*, {_ACCOUNT}, {_CAMPAIGN}
+_CAMPAIGNS = f"""
+    select campaign.campaign_id, campaign.settings::text as campaign_settings, campaign.state as campaign_state,
+        campaign.steps::text as campaign_steps, coalesce(tenant.settings ->> 'region', 'US') as region,
+        {CAMPAIGN_STOPPED} as campaign_stopped
+    from unnest(cast(:tenants as text[]), cast(:ids as uuid[])) as given (tenant_id, campaign_id)
+    cross join lateral (
+        select * from campaign where tenant_id = given.tenant_id and campaign_id = given.campaign_id offset 0
+    ) as campaign
+    cross join lateral (select settings from tenant where tenant_id = given.tenant_id offset 0) as tenant
+"""
+_LANES = """
+    select lane.*
     from lane
     join account on account.tenant_id = lane.tenant_id and account.account_id = lane.account_id
-    join campaign on campaign.tenant_id = lane.tenant_id and campaign.campaign_id = lane.campaign_id
-    join tenant on tenant.tenant_id = lane.tenant_id
     where lane.tenant_id = any (cast(:tenants as text[])) and lane.ready_at <= :now
     order by lane.ready_at limit :limit
     for update of lane, account skip locked
 """
 _CANDIDATES = f"""
-    select {_FACTS}, {_SENDER}, campaign.steps -> (message.step - 1) ->> 'variants' as step_variants
+    select {_FACTS}
     from unnest(cast(:tenants as text[]), cast(:accounts as uuid[]), cast(:campaigns as uuid[]), cast(:kinds as text[]),
                 cast(:limits as integer[])) as lane (tenant_id, account_id, campaign_id, kind, most)
     cross join lateral (
@@ -86,20 +89,18 @@ _CANDIDATES = f"""
               and kind = lane.kind and state = 'queued' and due_at <= :now
         order by due_at, message_id limit lane.most for update skip locked
     ) as message
-    {_AROUND} {_FROM_ACCOUNT}
+    {_AROUND}
     order by message.due_at, message.message_id
 """
 _OF_TOKENS = f"""
-    select {_FACTS}, {_ACCOUNT}, {_SENDER}
-    from send_queue as message {_AROUND} {_FROM_ACCOUNT}
+    select {_FACTS}
+    from send_queue as message {_AROUND}
     where message.tenant_id = any (cast(:tenants as text[])) and message.message_id = any (cast(:messages as uuid[]))
           and message.state = 'claimed' and message.token = any (cast(:tokens as uuid[]))
-    for update of message
 """
 _SOME = f"""
-    select {_FACTS}, {_ACCOUNT}, {CAMPAIGN_STOPPED} as campaign_stopped
+    select {_FACTS}
     from send_queue as message {_AROUND}
-    left join account on account.tenant_id = message.tenant_id and account.account_id = message.account_id
     where message.tenant_id = :tenant and message.message_id = any (cast(:messages as uuid[]))
 """
 _SPENT = """
@@ -130,6 +131,73 @@ _TAKE = """
 """
 
 
+def _noted(change: str, finds: str, *, reason: str = "null") -> str:
+    """A statement that changes messages, keeps for good in which state each is then, and why, and `finds` something of what it changed."""
+    return f"""
+        with changed as ({change}),
+        noted as (
+            insert into message_event (tenant_id, message_id, event_id, state, at, reason, account_id)
+            select tenant_id, message_id, uuidv7(), state, cast(:now as timestamptz), {reason}, account_id from changed
+        )
+        {finds}"""
+
+
+_CLAIM = """
+    update send_queue
+    set state = 'claimed', token = :token, lease_until = :until, spent_at = :now, waiting_for = null
+    from unnest(cast(:tenants as text[]), cast(:messages as uuid[])) as given (tenant, message)
+    where tenant_id = given.tenant and message_id = given.message and message_id = any (cast(:messages as uuid[]))
+    returning send_queue.*
+"""
+_BEGIN = """
+    update send_queue set state = 'sending', lease_until = :until, reference = given.reference
+    from unnest(cast(:tenants as text[]), cast(:messages as uuid[]), cast(:tokens as uuid[]), cast(:references as text[]))
+         as given (tenant, message, token, reference)
+    where tenant_id = given.tenant and message_id = given.message and message_id = any (cast(:messages as uuid[]))
+          and state = 'claimed' and send_queue.token = given.token
+    returning send_queue.*
+"""
+_PUT_OFF = """
+    update send_queue
+    set state = 'queued', token = null, lease_until = null, spent_at = null, ended_at = null, due_at = given.due_at,
+        waiting_for = given.waiting_for, tries = tries + :tries
+    from unnest(cast(:tenants as text[]), cast(:messages as uuid[]), cast(:due as timestamptz[]),
+                cast(:gates as text[]), cast(:tokens as uuid[])) as given (tenant, message, due_at, waiting_for, token)
+    where tenant_id = given.tenant and message_id = given.message and message_id = any (cast(:messages as uuid[]))
+          and send_queue.token is not distinct from given.token
+          and state in ('queued', 'claimed', 'sending', 'unknown')
+    returning send_queue.*
+"""
+_END = """
+    update send_queue as message
+    set state = given.state, reason = given.reason, fault = given.fault, lease_until = null, ended_at = :now,
+        provider_reference = coalesce(given.provider_reference, message.provider_reference), waiting_for = null,
+        spent_at = case when given.state <> 'skipped' then message.spent_at end
+    from unnest(cast(:tenants as text[]), cast(:messages as uuid[]), cast(:tokens as uuid[]), cast(:states as text[]),
+                cast(:reasons as text[]), cast(:faults as text[]), cast(:provider_references as text[]))
+         as given (tenant_id, message_id, token, state, reason, fault, provider_reference)
+    where message.tenant_id = given.tenant_id and message.message_id = given.message_id
+          and message.message_id = any (cast(:messages as uuid[]))
+          and message.token is not distinct from given.token
+          and message.state <> given.state and (message.state in ('queued', 'claimed')
+              or message.state in ('sending', 'unknown') and given.state <> 'skipped')
+    returning message.*
+"""
+_CONTACTED = """
+    , kept as (
+        insert into outreach_history (tenant_id, history_id, lead_id, channel, campaign_id, message_id, sent_at)
+        select tenant_id, uuidv7(), lead_id, case kind when 'email' then 'email' when 'sms' then 'sms' else 'linkedin' end,
+               campaign_id, message_id, cast(:now as timestamptz)
+        from changed where state = 'sent'
+    )
+    select * from changed
+"""
+_CLAIM_NOTED = _noted(_CLAIM, "select from changed")
+_BEGIN_NOTED = _noted(_BEGIN, "select message_id from changed")
+_PUT_BACK_NOTED = _noted(_PUT_OFF, "select from changed", reason="waiting_for")
+_END_NOTED = _noted(_END, _CONTACTED, reason="reason")
+
+
 async def tenants_with_ready_lanes(uow: UnitOfWork, tenants: Sequence[str], limit: int) -> list[str]:
     """Those of these tenants that one of the lanes which have to be looked at next is of."""
     rows = await uow.execute(
@@ -141,32 +209,34 @@ async def tenants_with_ready_lanes(uow: UnitOfWork, tenants: Sequence[str], limi
     return list(rows.scalars())
 
 
-async def ready_lanes(uow: UnitOfWork, tenants: Sequence[str], limit: int) -> list[RowMapping]:
+async def ready_lanes(uow: UnitOfWork, tenants: Sequence[str], limit: int) -> list[Row]:
     """Lanes that have to be looked at, with their accounts and campaigns; those of other workers are left to them."""
     rows = await uow.execute(_LANES, tenants=list(tenants), now=uow.now, limit=limit)
-    return list(rows.mappings())
+    return await _with_around(uow, rows)
 
 
-async def candidates(uow: UnitOfWork, lanes: Sequence[tuple[Row, int]]) -> list[RowMapping]:
+async def candidates(uow: UnitOfWork, lanes: Sequence[tuple[Row, int]]) -> list[Row]:
     """What is due in these lanes, so many of each at most, the oldest first, with what the gates look at."""
-    given = columns([lane for lane, _ in lanes], "tenant_id", "account_id", "campaign_id", "kind")
+    given = columns([lane for lane, _ in lanes], *LANE)
     rows = await uow.execute(
         _CANDIDATES, now=uow.now, tenants=given["tenant_id"], accounts=given["account_id"],
         campaigns=given["campaign_id"], kinds=given["kind"], limits=[most for _, most in lanes],
     )  # fmt: skip
-    return list(rows.mappings())
+    around = {lane_of(lane): lane for lane, _ in lanes}
+    return [{**around[lane_of(row)], **row} for row in _dicts(rows)]
 
 
-async def claimed(uow: UnitOfWork, messages: Mapping[UUID, tuple[str, UUID]]) -> dict[UUID, RowMapping]:
+async def claimed(uow: UnitOfWork, messages: Mapping[UUID, tuple[str, UUID]]) -> dict[UUID, Row]:
     """Of messages with their tenants and tokens those that are still claimed under them, with what the gates look at."""
     rows = await uow.execute(
         _OF_TOKENS, tenants=list({tenant for tenant, _ in messages.values()}), messages=list(messages),
         tokens=list({token for _, token in messages.values()}),
     )  # fmt: skip
-    return {row["message_id"]: row for row in rows.mappings() if messages[row["message_id"]][1] == row["token"]}
+    found = await _with_around(uow, rows)
+    return {row["message_id"]: row for row in found if messages[row["message_id"]][1] == row["token"]}
 
 
-async def one(uow: UnitOfWork, tenant: str, message_id: UUID, *, lock: bool = False) -> RowMapping | None:
+async def one(uow: UnitOfWork, tenant: str, message_id: UUID, *, lock: bool = False) -> Row | None:
     """A message with what the gates look at; nobody changes a locked one until this unit of work ends."""
     if lock:
         await uow.execute(
@@ -176,10 +246,34 @@ async def one(uow: UnitOfWork, tenant: str, message_id: UUID, *, lock: bool = Fa
     return (await some(uow, tenant, [message_id])).get(message_id)
 
 
-async def some(uow: UnitOfWork, tenant: str, messages: Collection[UUID]) -> dict[UUID, RowMapping]:
+async def some(uow: UnitOfWork, tenant: str, messages: Collection[UUID]) -> dict[UUID, Row]:
     """Those of these messages that the tenant has, with what the gates look at."""
     rows = await uow.execute(_SOME, tenant=tenant, messages=list(messages))
-    return {row["message_id"]: row for row in rows.mappings()}
+    return {row["message_id"]: row for row in await _with_around(uow, rows)}
+
+
+async def campaigns(uow: UnitOfWork, rows: Sequence[Row]) -> dict[UUID, Row]:
+    """The campaigns of messages, or of lanes."""
+    tenants = {row["campaign_id"]: row["tenant_id"] for row in rows}
+    if not tenants:
+        return {}
+    found = await uow.execute(_CAMPAIGNS, tenants=list(tenants.values()), ids=list(tenants))
+    return {row["campaign_id"]: row for row in _dicts(found)}
+
+
+async def _accounts(uow: UnitOfWork, rows: Sequence[Row]) -> dict[UUID, Row]:
+    tenants = {row["account_id"]: row["tenant_id"] for row in rows if row["account_id"]}
+    if not tenants:
+        return {}
+    found = await uow.execute(_ACCOUNTS, tenants=list(tenants.values()), ids=list(tenants))
+    return {row["account_id"]: row for row in _dicts(found)}
+
+
+async def _with_around(uow: UnitOfWork, found: CursorResult[Any]) -> list[Row]:
+    """Messages, or lanes, each with its account and its campaign: these are read once, however many messages they have."""
+    rows = _dicts(found)
+    of_account, of_campaign = await _accounts(uow, rows), await campaigns(uow, rows)
+    return [{**of_account.get(row["account_id"], {}), **of_campaign[row["campaign_id"]], **row} for row in rows]
 
 
 async def spent(uow: UnitOfWork, tenants: Mapping[UUID, str], begins: Mapping[UUID, datetime]) -> Sequence[RowMapping]:
@@ -248,15 +342,9 @@ async def _going_on(uow: UnitOfWork, enrollments: Sequence[tuple[str, UUID]]) ->
     return set(rows.scalars())
 
 
-async def claim(uow: UnitOfWork, messages: Sequence[RowMapping], token: UUID, lease: timedelta) -> None:
-    """Messages are a worker's until its lease runs out, and count as having left their accounts today."""
-    await uow.execute(
-        """update send_queue
-           set state = 'claimed', token = :token, lease_until = :until, spent_at = :now, waiting_for = null
-           from unnest(cast(:tenants as text[]), cast(:messages as uuid[])) as given (tenant, message)
-           where tenant_id = given.tenant and message_id = given.message and message_id = any (cast(:messages as uuid[]))""",
-        **_keys(messages), token=token, until=uow.now + lease, now=uow.now,
-    )  # fmt: skip
+async def claim(uow: UnitOfWork, messages: Sequence[Row], token: UUID, lease: timedelta) -> None:
+    """Messages are a worker's until its lease runs out, which is noted, and count as having left their accounts today."""
+    await uow.execute(_CLAIM_NOTED, **_keys(messages), token=token, until=uow.now + lease, now=uow.now)
 
 
 async def write_by(uow: UnitOfWork, messages: Sequence[tuple[Row, UUID, int | None]]) -> None:
@@ -271,22 +359,15 @@ async def write_by(uow: UnitOfWork, messages: Sequence[tuple[Row, UUID, int | No
     )  # fmt: skip
 
 
-async def put_off(
-    uow: UnitOfWork, messages: Sequence[tuple[RowMapping, datetime | None, str]], *, tried: bool = False
-) -> None:
-    """Have messages that did not leave wait until then, or for something that has no date, because of a gate or a reason."""
-    await uow.execute(
-        """update send_queue
-           set state = 'queued', token = null, lease_until = null, spent_at = null, ended_at = null, due_at = given.due_at,
-               waiting_for = given.waiting_for, tries = tries + :tries
-           from unnest(cast(:tenants as text[]), cast(:messages as uuid[]), cast(:due as timestamptz[]),
-                       cast(:gates as text[]), cast(:tokens as uuid[])) as given (tenant, message, due_at, waiting_for, token)
-           where tenant_id = given.tenant and message_id = given.message and message_id = any (cast(:messages as uuid[]))
-                 and send_queue.token is not distinct from given.token
-                 and state in ('queued', 'claimed', 'sending', 'unknown')""",
-        **_keys([message for message, _, _ in messages]), due=[due or _INFINITY for _, due, _ in messages],
-        gates=[gate for _, _, gate in messages], tokens=[message["token"] for message, _, _ in messages], tries=int(tried),
-    )  # fmt: skip
+async def put_off(uow: UnitOfWork, messages: Sequence[tuple[Row, datetime | None, str]]) -> None:
+    """Have messages that are queued, or that are about to be over, wait until then, or for something that has no date, because of a
+    gate or a reason."""
+    await uow.execute(_PUT_OFF, **_waits(messages), tries=0)
+
+
+async def put_back(uow: UnitOfWork, messages: Sequence[tuple[Row, datetime | None, str]], *, tried: bool) -> None:
+    """Have messages that did not leave be queued again, which is noted, and wait as `put_off` has them."""
+    await uow.execute(_PUT_BACK_NOTED, **_waits(messages), tries=int(tried), now=uow.now)
 
 
 async def rename_followup(uow: UnitOfWork, tenant: str, message_id: UUID, followup_id: UUID) -> None:
@@ -299,7 +380,7 @@ async def rename_followup(uow: UnitOfWork, tenant: str, message_id: UUID, follow
 
 async def rest_lanes(uow: UnitOfWork, lanes: Sequence[tuple[Row, datetime | None]]) -> None:
     """Have lanes be looked at when their next message is due, and not before then; where that has no date, when they are woken."""
-    given = columns([lane for lane, _ in lanes], "tenant_id", "account_id", "campaign_id", "kind")
+    given = columns([lane for lane, _ in lanes], *LANE)
     await uow.execute(
         """update lane set ready_at = greatest(given.floor, coalesce((
                select due_at from send_queue as message
@@ -343,7 +424,7 @@ async def wake_at(uow: UnitOfWork, providers: Sequence[tuple[str, str]]) -> None
 
 async def wake_for(uow: UnitOfWork, messages: Sequence[tuple[Row, datetime | None]]) -> None:
     """Have the lanes of messages that were put back be looked at when these are due, at the latest."""
-    given = columns([message for message, _ in messages], "tenant_id", "account_id", "campaign_id", "kind")
+    given = columns([message for message, _ in messages], *LANE)
     await uow.execute(
         """update lane set ready_at = least(ready_at, given.due_at)
            from (select tenant, account, campaign, kind, min(due_at) as due_at
@@ -369,15 +450,13 @@ async def mind_gap(uow: UnitOfWork, tenants: Mapping[UUID, str], next_at: Mappin
     )  # fmt: skip
 
 
-async def begin(uow: UnitOfWork, messages: Sequence[RowMapping], references: Sequence[str], lease: timedelta) -> None:
-    """Messages are handed over from this commit on."""
-    await uow.execute(
-        """update send_queue set state = 'sending', lease_until = :until, reference = given.reference
-           from unnest(cast(:tenants as text[]), cast(:messages as uuid[]), cast(:references as text[]))
-                as given (tenant, message, reference)
-           where tenant_id = given.tenant and message_id = given.message and message_id = any (cast(:messages as uuid[]))""",
-        **_keys(messages), references=list(references), until=uow.now + lease,
+async def begin(uow: UnitOfWork, messages: Sequence[Row], references: Sequence[str], lease: timedelta) -> set[UUID]:
+    """Messages that are still claimed under their tokens are handed over from this commit on, which is noted; returns which."""
+    begun = await uow.execute(
+        _BEGIN_NOTED, **_keys(messages), tokens=[message["token"] for message in messages], references=list(references),
+        until=uow.now + lease, now=uow.now,
     )  # fmt: skip
+    return set(begun.scalars())
 
 
 async def expired(uow: UnitOfWork, tenants: Collection[str], limit: int) -> list[RowMapping]:
@@ -405,27 +484,15 @@ async def sending(uow: UnitOfWork, messages: Mapping[UUID, tuple[str, UUID]]) ->
 
 
 async def end(uow: UnitOfWork, ends: Sequence[Row]) -> list[RowMapping]:
-    """Messages are over: `tenant_id`, `message_id`, the `token` under which they are, `state`, `reason`, `fault`,
-    `provider_reference`; returns those that were, which they are not under another token or once they are over.
+    """Messages are over, which is noted, and who was contacted when is kept for good: `tenant_id`, `message_id`, the `token` under which
+    they are, `state`, `reason`, `fault`, `provider_reference`; returns those that were, which they are not under another token or once
+    they are over.
 
     An unknown message still carries the token of its last sending: a result that comes late settles it.
     """
     given = columns(ends, "tenant_id", "message_id", "token", "state", "reason", "fault", "provider_reference")
     rows = await uow.execute(
-        """update send_queue as message
-           set state = given.state, reason = given.reason, fault = given.fault, lease_until = null, ended_at = :now,
-               provider_reference = coalesce(given.provider_reference, message.provider_reference), waiting_for = null,
-               spent_at = case when given.state <> 'skipped' then message.spent_at end
-           from unnest(cast(:tenants as text[]), cast(:messages as uuid[]), cast(:tokens as uuid[]), cast(:states as text[]),
-                       cast(:reasons as text[]), cast(:faults as text[]), cast(:provider_references as text[]))
-                as given (tenant_id, message_id, token, state, reason, fault, provider_reference)
-           where message.tenant_id = given.tenant_id and message.message_id = given.message_id
-                 and message.message_id = any (cast(:messages as uuid[]))
-                 and message.token is not distinct from given.token
-                 and message.state <> given.state and (message.state in ('queued', 'claimed')
-                     or message.state in ('sending', 'unknown') and given.state <> 'skipped')
-           returning message.*""",
-        now=uow.now, tenants=given["tenant_id"], messages=given["message_id"], tokens=given["token"],
+        _END_NOTED, now=uow.now, tenants=given["tenant_id"], messages=given["message_id"], tokens=given["token"],
         states=given["state"], reasons=given["reason"], faults=given["fault"],
         provider_references=given["provider_reference"],
     )  # fmt: skip
@@ -433,17 +500,21 @@ async def end(uow: UnitOfWork, ends: Sequence[Row]) -> list[RowMapping]:
 
 
 async def note(uow: UnitOfWork, messages: Sequence[Row], state: str, reasons: Sequence[str | None]) -> None:
-    """Keep for good that messages are in a state now, and why."""
+    """Keep for good that messages are in a state now, and why, where no statement here has brought them there."""
     given = columns(messages, "tenant_id", "message_id", "account_id")
     await uow.execute(
         """insert into message_event (tenant_id, message_id, event_id, state, at, reason, account_id)
-           select tenant_id, message_id, event_id, :state, :now, reason, account_id
-           from unnest(cast(:tenants as text[]), cast(:messages as uuid[]), cast(:events as uuid[]),
-                       cast(:reasons as text[]), cast(:accounts as uuid[]))
-                as given (tenant_id, message_id, event_id, reason, account_id)""",
-        state=state, now=uow.now, tenants=given["tenant_id"], messages=given["message_id"],
-        events=[uuid7() for _ in messages], reasons=list(reasons), accounts=given["account_id"],
+           select tenant_id, message_id, uuidv7(), :state, :now, reason, account_id
+           from unnest(cast(:tenants as text[]), cast(:messages as uuid[]), cast(:reasons as text[]), cast(:accounts as uuid[]))
+                as given (tenant_id, message_id, reason, account_id)""",
+        state=state, now=uow.now, tenants=given["tenant_id"], messages=given["message_id"], reasons=list(reasons),
+        accounts=given["account_id"],
     )  # fmt: skip
+
+
+def lane_of(row: Row) -> tuple[Any, ...]:
+    """In which lane a message is, or which a lane is."""
+    return row["tenant_id"], row["account_id"], row["campaign_id"], row["kind"]
 
 
 _INFINITY = datetime.max  # noqa: DTZ901 - what the driver takes for infinity
@@ -452,3 +523,15 @@ _INFINITY = datetime.max  # noqa: DTZ901 - what the driver takes for infinity
 def _keys(messages: Sequence[Row]) -> dict[str, list[Any]]:
     given = columns(messages, "tenant_id", "message_id")
     return {"tenants": given["tenant_id"], "messages": given["message_id"]}
+
+
+def _waits(messages: Sequence[tuple[Row, datetime | None, str]]) -> dict[str, list[Any]]:
+    return {
+        **_keys([message for message, _, _ in messages]), "due": [due or _INFINITY for _, due, _ in messages],
+        "gates": [gate for _, _, gate in messages], "tokens": [message["token"] for message, _, _ in messages],
+    }  # fmt: skip
+
+
+def _dicts(found: CursorResult[Any]) -> list[dict[str, Any]]:
+    names = tuple(found.keys())
+    return [dict(zip(names, row, strict=True)) for row in found]
