@@ -57,7 +57,6 @@ def stretches() -> Iterator[list[float]]:
         yield found
     finally:
         beating.cancel()
-        gc.unfreeze()
 
 
 async def test_a_check_of_many_events_leaves_the_loop_to_others(
