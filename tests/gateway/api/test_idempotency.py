@@ -130,6 +130,16 @@ async def test_a_key_whose_request_was_refused_for_its_body_is_free_for_the_corr
     assert (await post(acme, "/accounts", ACCOUNT, "k")).status_code == 201
 
 
+async def test_what_would_mean_other_leads_when_it_is_sent_again_takes_no_key(gateway: Gateway, acme: Tenancy) -> None:
+    lead_id, path = await gateway.neglected_lead(acme), "/missing-outcomes/outcomes"
+    all_listed = {"outcome": {"type": "contacted"}}
+    assert_problem(await post(acme, path, all_listed, "k"), 400, "lead_ids")
+    assert (await acme.client.get(acme.path("/missing-outcomes"))).json()["count"] == 1, "nothing was recorded"
+    named = all_listed | {"lead_ids": [lead_id]}
+    made = [(await post(acme, path, named, "k")).json()["counts"] for _ in range(2)]
+    assert made == [{"recorded": 1}, {"duplicate": 1}], "the key was free, and is held from then on"
+
+
 async def test_neither_the_key_nor_what_came_with_it_can_be_read_or_guessed_from_what_is_kept(
     gateway: Gateway, acme: Tenancy
 ) -> None:

@@ -100,3 +100,16 @@ async def test_a_file_is_imported_once(gateway: Gateway, acme: Tenancy, admin: h
     assert {answer.status_code for answer in answers} == {303}, [answer.text for answer in answers]
     assert len({answer.headers["location"] for answer in answers}) == 1
     assert len((await gateway.platform.caller.ask(acme.name, ListImports())).imports) == 1
+
+
+async def test_an_outcome_that_was_missed_is_recorded_once(
+    gateway: Gateway, acme: Tenancy, admin: httpx.AsyncClient
+) -> None:
+    lead_id, page = await gateway.neglected_lead(acme), f"/t/{acme.name}/outcomes/missing"
+    form = {"one": f"{lead_id}:contacted", "once": await own_key(admin, page)}
+    answers = await asyncio.gather(*(admin.post(f"{page}/record", data=form) for _ in range(2)))
+    answers.append(await admin.post(f"{page}/record", data=form))
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 303], "the others say that it was recorded"
+    assert "Recorded before" in answers[-1].text
+    history = (await acme.client.get(acme.path(f"/leads/{lead_id}/outcomes"))).json()
+    assert len(history["outcomes"]) == 1

@@ -98,11 +98,26 @@ async def test_follow_ups_that_are_ticked_are_put_off_and_due_on_another_day(
         week = await read(browser, path, due="week")
         assert f'value="{third}"' in week and f'value="{first}"' not in week
         assert (await browser.post(f"{path}/postpone", data=form | {"days": "90"})).status_code == 400
+        clicked = form | {"message_ids": [str(third)], "once": "4f0c"}
+        for _ in range(2):
+            assert (await browser.post(f"{path}/postpone", data=clicked)).status_code == 303
+        assert (await due())[third] == before[third] + timedelta(days=7), "a double click is one"  # type: ignore[operator]
         far = await browser.post(f"{path}/postpone", data=form | {"days": "60"})
         assert far.status_code == 400 and "at most 60 days" in far.text
     async with signed_in(gateway, acme.name, Role.AGENT) as browser:
         assert "Put off" not in await read(browser, path, due="week")
         assert (await browser.post(f"{path}/postpone", data=form)).status_code == 403
+
+
+async def test_a_follow_up_that_cannot_be_skipped_keeps_no_other_from_it(
+    gateway: Gateway, acme: Tenancy, followups: dict[UUID, UUID]
+) -> None:
+    path, left = f"/t/{acme.name}/tasks/skip", next(iter(followups.values()))
+    async with signed_in(gateway, acme.name, Role.OPERATOR) as browser:
+        await browser.post(path, data={"one": str(left)})
+        some = await browser.post(path, data={"due": "week", "message_ids": list(map(str, followups.values()))})
+        assert some.status_code == 409 and "1 of 3 are as they were: " in text_of(some.text)
+        assert {await state_of(gateway, acme, *each) for each in followups.items()} == {"skipped"}
 
 
 async def test_a_page_of_follow_ups_leads_to_the_next(

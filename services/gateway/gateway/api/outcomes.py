@@ -8,6 +8,7 @@ from typing import Annotated, Final, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.gateway.access import Scope
@@ -126,7 +127,7 @@ class QuickAction(BaseModel):
     outcome: Outcome
     """What to record of each; it happened now, if that is left out."""
     lead_ids: Annotated[list[UUID], Field(min_length=1, max_length=100)] | None = None
-    """Of which leads; of all that are listed, if left out."""
+    """Of which leads; of all that are listed, if left out, which takes no `Idempotency-Key`."""
     recorded_by: Actor | None = None
     """Who acts; the API key, if empty."""
 
@@ -266,7 +267,13 @@ async def missing_outcomes(principal: Admitted) -> MissingOutcomesView:
 
 @router.post("/missing-outcomes/outcomes")
 async def record_missing_outcomes(principal: Admitted, action: QuickAction, key: OptionalKey) -> BulkResults:
-    """Record one outcome of each of the leads that should have one by now, or of some of them; as `/outcomes/bulk` does."""
+    """Record one outcome of each of the leads that should have one by now, or of some of them; as `/outcomes/bulk` does.
+
+    With an `Idempotency-Key` it takes `lead_ids`: those that are listed are others once some were recorded.
+    """
+    if key and action.lead_ids is None:
+        what = "name the leads (`GET /missing-outcomes` lists them): sent again, the same leads would not be meant"
+        raise RequestValidationError([{"type": "value_error", "loc": ("body", "lead_ids"), "msg": what}])
     outcome = action.outcome
     must_be_admin(principal, outcome)
     by = _in_the_name_of(principal, action.recorded_by)

@@ -19,6 +19,7 @@ from gateway.pages.bulk import Done
 from gateway.pages.dashboard import time_zone
 from gateway.pages.filled_in import wrong_with
 from gateway.pages.names import NOT_ASKED_FOR, REVEALS, names_of
+from gateway.pages.once import once
 from gateway.pages.panel import panel
 from gateway.pages.sign_in import see_other
 from gateway.rendering import page
@@ -49,6 +50,8 @@ class QuickAction(BaseModel):
     """What to record of those that were ticked."""
     one: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}:[a-z_]{1,30}$")] | None = None
     """A lead and what to record of it alone: ``<lead_id>:<outcome>``."""
+    once: str = ""
+    """See `gateway.pages.once`."""
 
 
 @router.get("")
@@ -66,17 +69,18 @@ async def missing_by_name(principal: Admitted, request: Request) -> Response:
 
 @router.post("/record")
 async def record_missing(principal: Admitted, form: Annotated[QuickAction, Form()], request: Request) -> Response:
-    """Record that it happened now; the leads leave the list, unless the page says why not."""
+    """Record that it happened when the button was first pressed; the leads leave the list, unless the page says why not."""
     try:
         leads, type_ = _meant(form)
-        results = await principal.ask(
-            RecordOutcomesInBulk(
-                outcome=Outcome(type=type_, occurred_at=datetime.now(UTC)),
-                rows=[BulkRow(lead_id=lead_id) for lead_id in leads],
-                recorded_by=principal.actor,
-            ),
-            seconds=BULK_SECONDS,
-        )
+        async with once(request, principal) as key:
+            results = await principal.ask(
+                RecordOutcomesInBulk(
+                    outcome=Outcome(type=type_, occurred_at=key.came_at),
+                    rows=[BulkRow(lead_id=lead_id) for lead_id in leads],
+                    recorded_by=principal.actor,
+                ),
+                seconds=BULK_SECONDS,
+            )
     except ProblemError as error:
         return await _show(principal, request, Done(wrong=wrong_with(error)))
     if results.verdicts:

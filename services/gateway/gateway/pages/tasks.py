@@ -1,10 +1,11 @@
 """Tasks: follow-ups that are due, whose leads wait for oneself, and what else is due."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from contracts.gateway.access import Scope
 from contracts.intake.distribution import AssignmentPage, CompleteWork, ListAssignments
 from contracts.message import ProblemCode, ProblemError
+from contracts.message import Request as Ask
 from contracts.outcomes import MissingOutcomes, MissingOutcomesView
 from contracts.outreach.activity import ListActivity
 from contracts.outreach.sending import PostponeFollowup, SendState, SkipMessage, SkipReason
@@ -24,6 +26,7 @@ from gateway.gate import Admitted, Principal, needs
 from gateway.limits import Kind, limited
 from gateway.pages.dashboard import time_zone
 from gateway.pages.names import NOT_ASKED_FOR, REVEALS, names_of
+from gateway.pages.once import once
 from gateway.pages.panel import Panel, panel
 from gateway.pages.sign_in import see_other
 from gateway.problems import STATUS
@@ -74,6 +77,8 @@ class Meant(Shown):
     """The only one that is meant."""
     days: Annotated[int, Field(ge=1, le=60)] = 1
     """By how many days they are put off, where they are."""
+    once: str = ""
+    """See `gateway.pages.once`."""
 
     def ids(self) -> list[UUID]:
         """Of which the form speaks.
@@ -100,28 +105,61 @@ async def tasks_by_name(principal: Admitted, shown: Annotated[Shown, Query()], r
 @router.post("/skip", dependencies=[WRITES, limited(Kind.OUTREACH)])
 async def skip_followups(principal: Admitted, form: Annotated[Meant, Form()], request: Request) -> Response:
     """Have follow-ups not be sent, as somebody has seen to them otherwise; each sequence goes on with its next step."""
+    refused = None
     try:
-        for message_id in form.ids():
-            await principal.ask(
-                SkipMessage(message_id=message_id, reason=SkipReason.HANDLED_OTHERWISE, actor=principal.actor)
-            )
+        reason, actor = SkipReason.HANDLED_OTHERWISE, principal.actor
+        orders = [SkipMessage(message_id=message_id, reason=reason, actor=actor) for message_id in form.ids()]
+        async with once(request, principal) as key:
+            refused = None if key.done else await _each(principal, orders)
     except ProblemError as error:
-        return await _show(principal, request, form, error)
-    return see_other(form.address(principal.tenant))
+        refused = error
+    return await _done(principal, request, form, refused)
 
 
 @router.post("/postpone", dependencies=[WRITES, limited(Kind.OUTREACH)])
 async def postpone_followups(principal: Admitted, form: Annotated[Meant, Form()], request: Request) -> Response:
     """Have follow-ups be sent so many days after they are due, or from now where they are overdue."""
-    now = datetime.now(UTC)
+    now, refused = datetime.now(UTC), None
     try:
-        found = await principal.ask(ListActivity(message_ids=form.ids(), limit=ROWS_SHOWN))
-        for entry in found.entries:
-            if entry.message_id:
-                until = max(entry.at or now, now) + timedelta(days=form.days)
-                await principal.ask(PostponeFollowup(message_id=entry.message_id, until=until, actor=principal.actor))
+        wanted = ListActivity(message_ids=form.ids(), limit=ROWS_SHOWN)
+        async with once(request, principal) as key:
+            if not key.done:
+                due = {
+                    entry.message_id: max(entry.at or now, now)
+                    for entry in (await principal.ask(wanted)).entries
+                    if entry.message_id
+                }
+                later, actor = timedelta(days=form.days), principal.actor
+                refused = await _each(
+                    principal,
+                    [PostponeFollowup(message_id=id_, until=at + later, actor=actor) for id_, at in due.items()],
+                )
     except ProblemError as error:
-        return await _show(principal, request, form, error)
+        refused = error
+    return await _done(principal, request, form, refused)
+
+
+async def _each(principal: Principal, orders: Sequence[Ask[Any]]) -> ProblemError | None:
+    """Ask for each by itself; what to say of those that were refused, if any were. Once nobody answers, the rest is not asked."""
+    done, refused = 0, []
+    for order in orders:
+        try:
+            await principal.ask(order)
+            done += 1
+        except ProblemError as error:
+            refused.append(error.problem)
+            if error.problem.code is ProblemCode.UNAVAILABLE:
+                break
+    if not refused:
+        return None
+    why = "; ".join(dict.fromkeys(problem.message for problem in refused))
+    told = f"{len(orders) - done} of {len(orders)} are as they were: {why}" if len(orders) > 1 else why
+    return ProblemError(refused[0].code, told)
+
+
+async def _done(principal: Principal, request: Request, form: Meant, refused: ProblemError | None) -> Response:
+    if refused:
+        return await _show(principal, request, form, refused)
     return see_other(form.address(principal.tenant))
 
 
