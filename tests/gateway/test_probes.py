@@ -8,7 +8,7 @@ import asyncio
 import csv
 import io
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,9 @@ from contracts.gateway.access import Scope
 from contracts.notifier import ListAlerts
 from contracts.taxonomy import Role
 from gateway.gate import each, is_public, needs_of
+from gateway.idempotency import HEADER
 from gateway.identity.domain_access import OF_ROLE
+from tests.gateway.api.test_breadth import example_of, operations
 from tests.gateway.conftest import Gateway, Tenancy, behind_the_gate, each_page, filled, filled_in
 from tests.gateway.hostile import SIGNS, Attacked, attacked
 
@@ -59,6 +61,37 @@ async def test_no_text_of_a_tenants_becomes_a_part_of_any_page(
         assert len(response.content) <= WIRE_BYTES, f"{address} has {len(response.content)} bytes"
         shown += "&lt;script&gt;alert(2)" in response.text
     assert shown >= 3, "or nothing was tried"
+
+
+async def test_what_is_another_tenants_is_as_what_never_was(
+    gateway: Gateway, hostile: Attacked, anyone: Tenancy
+) -> None:
+    """Generated: every operation and every page of one's own tenant, by another tenant's ids and by nobody's."""
+    nobodys = filled("{x}", "")
+    theirs = {name: id_ for name, id_ in hostile.parameters.items() if len(id_) == len(nobodys)}
+    ids = re.compile("|".join({nobodys, *theirs.values()}))
+
+    async def met(client: httpx.AsyncClient, method: str, path: str, known: Mapping[str, str], **more: Any) -> Any:
+        parts = (known.get(part.strip("{}"), nobodys) if part.startswith("{") else part for part in path.split("/"))
+        address = "/".join(parts).replace(f"/{nobodys}", f"/{anyone.name}", 1)
+        response = await client.request(method, address, **more)
+        told = re.sub(r'"instance":"[^"]*"', "", ids.sub("", response.text)) if path.startswith("/api") else ""
+        return response.status_code, ids.sub("", response.headers.get("location", "")), told
+
+    document = (await anyone.client.get("/openapi.json")).json()
+    tried = [(method, path, example_of(document, operation)) for method, path, operation in operations(document)]
+    tried += [(method, path, ({}, b"")) for method, path in behind_the_gate(gateway.app) if path.startswith("/t/")]
+    compared = 0
+    async with gateway.client() as browser:
+        await gateway.sign_in(browser, anyone.name)
+        for method, path, (headers, body) in tried:
+            if not path.endswith("/live") and any(f"{{{name}}}" in path for name in theirs):
+                client = anyone.client if path.startswith("/api") else browser
+                more = {"headers": {name: value for name, value in headers.items() if name != HEADER}, "content": body}
+                found, nothing = [await met(client, method, path, known, **more) for known in (theirs, {})]
+                assert found == nothing, (method, path)
+                compared += 1
+    assert compared > 80
 
 
 @pytest.mark.parametrize("role", [role for role in Role if role not in (Role.ADMIN, Role.SUPERADMIN)])
