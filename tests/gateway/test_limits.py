@@ -77,6 +77,7 @@ def test_what_the_plan_names_is_of_the_kind_it_names(gateway: Gateway) -> None:
     assert {kind for (_, path), kind in kinds.items() if path.startswith("/superadmin")} == {Kind.SUPERADMIN}
     uploads = ("PUT", "/api/t/{tenant}/imports/{run_id}/file"), ("POST", "/t/{tenant}/imports")
     assert [kinds.pop(upload) for upload in uploads] == [Kind.UPLOADING] * 2
+    assert kinds.pop(("GET", "/t/{tenant}/operations/validation")) is Kind.OPERATIONS, "it reads every event"
     reading = {kind for (method, path), kind in kinds.items() if method == "GET" and path.startswith("/t/")}
     assert reading == {Kind.PAGES, Kind.SCORING}
 

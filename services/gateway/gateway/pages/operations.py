@@ -15,6 +15,7 @@ from contracts.message import ProblemError
 from contracts.operations import ListDeadLetters
 from gateway.api.services import Service, list_jobs_of_service
 from gateway.gate import Admitted, Principal
+from gateway.limits import Kind, limited
 from gateway.pages.dashboard import time_zone
 from gateway.pages.filled_in import RIGHT, Filled, Wrong, WrongError, wrong_with
 from gateway.pages.installation import LETTERS_SHOWN, REDRIVE_SECONDS, Done, chosen_letters
@@ -33,7 +34,7 @@ async def operations(principal: Admitted, request: Request) -> Response:
     return await _page(principal, request)
 
 
-@router.get("/validation")
+@router.get("/validation", dependencies=[limited(Kind.OPERATIONS)])
 async def validation(principal: Admitted, request: Request) -> Response:
     """Compare each number with a fold of the events, now; nothing is changed."""
     try:
