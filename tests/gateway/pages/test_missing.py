@@ -6,6 +6,7 @@ import pytest
 
 from contracts.outcomes import LeadState, MissingOutcomes
 from contracts.taxonomy import Role
+from gateway.pages import missing
 from tests.gateway.conftest import Gateway, Tenancy
 from tests.gateway.pages.working import new_lead, read, signed_in, text_of
 from tests.waiting import until
@@ -37,8 +38,7 @@ async def test_a_lead_leaves_the_list_with_one_click_and_those_that_were_ticked_
         page = await read(browser, path)
         said = text_of(page)
         assert "3 leads need outcomes" in said
-        missing = (await gateway.platform.caller.ask(acme.name, MissingOutcomes())).leads
-        for lead in missing:
+        for lead in (await gateway.platform.caller.ask(acme.name, MissingOutcomes())).leads:
             assert f'value="{lead.lead_id}:invalid"' in page
             assert f'<td class="number">{lead.days_stale}</td>' in page
         for text in ("Web".lower(), "0-30", "Timeline, days", "Days stale", "5 Jan"):
@@ -55,6 +55,20 @@ async def test_a_lead_leaves_the_list_with_one_click_and_those_that_were_ticked_
         assert (await browser.post(f"{path}/record", data=both)).headers["location"] == f"{path}?recorded=2"
         assert "No outcome is missing" in await read(browser, path)
         assert [await outcome_of(gateway, acme, lead) for lead in leads[1:]] == ["contacted"] * 2
+
+
+async def test_no_more_are_shown_than_a_page_may_weigh_and_the_others_follow(
+    gateway: Gateway, acme: Tenancy, leads: list[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(missing, "ROWS_SHOWN", 2)
+    path = f"/t/{acme.name}/outcomes/missing"
+    stalest = [lead.lead_id for lead in (await gateway.platform.caller.ask(acme.name, MissingOutcomes())).leads]
+    async with signed_in(gateway, acme.name, Role.AGENT) as browser:
+        page = await read(browser, path)
+        assert [str(lead) in page for lead in stalest] == [True, True, False]
+        assert "3 leads need outcomes" in text_of(page) and "The 2 stalest are shown." in text_of(page)
+        await browser.post(f"{path}/record", data={"one": f"{stalest[0]}:invalid"})
+        assert [str(lead) in await read(browser, path) for lead in stalest] == [False, True, True]
 
 
 async def test_what_could_not_be_recorded_is_said_on_the_page(

@@ -29,6 +29,8 @@ router = APIRouter(prefix="/t/{tenant}/outcomes/missing")
 _PATIENCE_SECONDS: Final = 5.0
 _MOST: Final = 100
 """Leads that outcomes lists at most."""
+ROWS_SHOWN: Final = 50
+"""With a button for each outcome a row weighs 1.4 kB: all that are listed would weigh more than a page may."""
 QUICK: Final = [
     (type_.value, name)
     for type_, name in (
@@ -115,10 +117,10 @@ async def _show(
     named: bool = False,
 ) -> Response:
     found = await panel(principal, MissingOutcomes(), _PATIENCE_SECONDS)
-    leads = [lead.lead_id for lead in found.reply.leads] if found.reply else []
+    shown = found.reply.leads[:ROWS_SHOWN] if found.reply else []
     return page(
-        "missing.html", done.wrong.status if done else HTTPStatus.OK, principal=principal, done=done, recorded=recorded, quick=QUICK, missing=found,
-        names=await names_of(principal, leads) if named else NOT_ASKED_FOR,
+        "missing.html", done.wrong.status if done else HTTPStatus.OK, principal=principal, done=done, recorded=recorded, quick=QUICK, missing=found, shown=shown,
+        names=await names_of(principal, [lead.lead_id for lead in shown]) if named else NOT_ASKED_FOR,
         may_record=Scope.OUTCOMES_WRITE in principal.allowed,
         zone=await time_zone(request, principal.tenant), now=datetime.now(UTC),
     )  # fmt: skip
