@@ -235,9 +235,34 @@ async def test_who_is_out_of_office_is_waited_for(platform: Platform, tenant: st
     assert sequence["ended_at"] is None
     after = await second_step(platform, tenant, sequence["enrollment_id"])
     assert after["state"] == "queued"
-    why = await platform.caller.ask(tenant, ExplainMessage(message_id=after["message_id"]))
-    (verdict,) = [verdict for verdict in why.verdicts if verdict.gate is Gate.REPLIED]
-    assert verdict.opens_at == datetime(back.year, back.month, back.day, tzinfo=UTC)
+    assert await opens(platform, tenant, after["message_id"]) == datetime(back.year, back.month, back.day, tzinfo=UTC)
+
+
+async def test_who_is_out_of_office_is_so_for_every_campaign(platform: Platform, tenant: str, outbox: Outbox) -> None:
+    """For one that has them only once the one that they answered is over, too."""
+    (message,) = await sent(platform, tenant)
+    other = await campaign(platform, tenant, *TWO_STEPS)
+
+    async def queued() -> UUID | None:
+        rows = await messages(platform, tenant)
+        return next((row["message_id"] for row in rows if row["campaign_id"] == other.campaign_id), None)
+
+    waiting = await until(queued, what="the other campaign's message")
+    back = datetime.now(UTC).date() + timedelta(days=30)
+    said = await answer(platform, tenant, message, f"I am out of the office and will be back on {back.isoformat()}.")
+
+    assert await opens(platform, tenant, waiting) == datetime(back.year, back.month, back.day, tzinfo=UTC)
+
+    await platform.caller.ask(
+        tenant, ClassifyReply(reply_id=said.reply_id, actor="user:7", reply_class=ReplyClass.AUTO_REPLY)
+    )
+    assert await opens(platform, tenant, waiting) is None
+
+
+async def opens(platform: Platform, tenant: str, message: UUID) -> datetime | None:
+    """Until when a message waits for its person."""
+    why = await platform.caller.ask(tenant, ExplainMessage(message_id=message))
+    return next(verdict for verdict in why.verdicts if verdict.gate is Gate.REPLIED).opens_at
 
 
 async def test_a_person_corrects_until_when_somebody_is_waited_for(

@@ -1,6 +1,6 @@
 """Every query about what came back of messages."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -57,6 +57,13 @@ async def one(uow: UnitOfWork, tenant: str, reply_id: UUID, *, lock: bool = Fals
     return rows.mappings().first()
 
 
+# In the order in which everybody locks them.
+_NAMED = """(tenant_id, name) in (
+    select tenant_id, name from hold where tenant_id = :tenant and name = any (cast(:names as text[]))
+    order by tenant_id, name for update
+)"""
+
+
 async def page(
     uow: UnitOfWork, tenant: str, before: UUID | None, limit: int, *, lead: UUID | None, campaign: UUID | None,
     needs_person: bool,
@@ -108,23 +115,36 @@ async def replied(uow: UnitOfWork, tenant: str, enrollment_id: UUID, at: datetim
     )  # fmt: skip
 
 
-async def pause(uow: UnitOfWork, tenant: str, enrollments: Collection[UUID], until: datetime) -> None:
-    """Have sequences wait until then; one that waits longer already goes on doing so."""
+async def pause(
+    uow: UnitOfWork, tenant: str, enrollments: Collection[UUID], names: Sequence[str], until: datetime
+) -> None:
+    """Have sequences wait until then, and whichever has their person by one of these names meanwhile; what waits longer already goes
+    on doing so."""
     await uow.execute(
         """update enrollment set paused_until = greatest(paused_until, :until)
            where tenant_id = :tenant and enrollment_id = any (cast(:enrollments as uuid[])) and ended_at is null""",
         tenant=tenant, enrollments=list(enrollments), until=until,
     )  # fmt: skip
+    await uow.execute(
+        f"update hold set away_until = greatest(away_until, :until) where {_NAMED}",
+        tenant=tenant, names=list(names), until=until,
+    )  # fmt: skip
 
 
-async def go_on(uow: UnitOfWork, tenant: str, enrollments: Collection[UUID], until: datetime) -> list[UUID]:
-    """Have sequences that wait until then wait no longer; returns their leads."""
+async def go_on(
+    uow: UnitOfWork, tenant: str, enrollments: Collection[UUID], names: Sequence[str], until: datetime
+) -> list[UUID]:
+    """Have sequences that wait until then wait no longer, nor any other of their person; returns their leads."""
     rows = await uow.execute(
         """update enrollment set paused_until = null
            where tenant_id = :tenant and enrollment_id = any (cast(:enrollments as uuid[])) and ended_at is null
                  and paused_until = :until
            returning lead_id""",
         tenant=tenant, enrollments=list(enrollments), until=until,
+    )  # fmt: skip
+    await uow.execute(
+        f"update hold set away_until = null where {_NAMED} and away_until = :until",
+        tenant=tenant, names=list(names), until=until,
     )  # fmt: skip
     return list(rows.scalars())
 

@@ -120,7 +120,7 @@ async def act(
         return
     concerned = await _concerned(uow, tenant, row)
     if reply_class is ReplyClass.OUT_OF_OFFICE:
-        await store.pause(uow, tenant, concerned, _back(row, received_at, returns_on))
+        await store.pause(uow, tenant, concerned, row["names"], _back(row, received_at, returns_on))
         return
     await store.replied(uow, tenant, row["enrollment_id"], received_at)
     if reply_class is ReplyClass.UNSUBSCRIBE:
@@ -145,7 +145,7 @@ async def wait_no_longer(
     # What is being claimed is just about to wait for them.
     await locks.accounts_change(uow, tenant)
     concerned = await _concerned(uow, tenant, row)
-    leads = await store.go_on(uow, tenant, concerned, _back(row, received_at, returns_on))
+    leads = await store.go_on(uow, tenant, concerned, row["names"], _back(row, received_at, returns_on))
     await store_waiting.look_again(uow, [(tenant, lead) for lead in leads], [Gate.REPLIED])
 
 

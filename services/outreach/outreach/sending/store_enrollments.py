@@ -95,12 +95,14 @@ async def _lock_holds(uow: UnitOfWork, tenants: Sequence[str], enrollments: Sequ
 
 
 async def follow_names(uow: UnitOfWork, leads: Sequence[tuple[str, UUID]]) -> None:
-    """Who holds the person of (tenant, lead), or sent them something, does so by every name that they are known by now."""
+    """Who holds the person of (tenant, lead), or sent them something, does so by every name that they are known by now, and by every one
+    they are out of office."""
     await uow.execute(
-        """insert into hold (tenant_id, name, enrollment_id, lasts, last_sent_at)
-            select known.tenant_id, name, (array_agg(known.mine) filter (where known.mine is not null))[1], bool_or(known.mine is not null), max(known.last_sent_at)
+        """insert into hold (tenant_id, name, enrollment_id, lasts, last_sent_at, away_until)
+            select known.tenant_id, name, (array_agg(known.mine) filter (where known.mine is not null))[1],
+                   bool_or(known.mine is not null), max(known.last_sent_at), max(known.away_until)
             from (
-                select lead.tenant_id, names, max(last_sent_at) as last_sent_at,
+                select lead.tenant_id, names, max(last_sent_at) as last_sent_at, max(away_until) as away_until,
                        (array_agg(hold.enrollment_id) filter (where lasts and enrollment.lead_id = lead.lead_id))[1] as mine
                 from (select lead.tenant_id, lead.lead_id, lead.names || {OF_MERGED} as names
                       from unnest(cast(:tenants as text[]), cast(:leads as uuid[])) as given (tenant_id, lead_id)
@@ -117,7 +119,8 @@ async def follow_names(uow: UnitOfWork, leads: Sequence[tuple[str, UUID]]) -> No
             where known.mine is not null or known.last_sent_at is not null
             group by known.tenant_id, name
             order by known.tenant_id, name
-            on conflict (tenant_id, name) do update set last_sent_at = greatest(hold.last_sent_at, excluded.last_sent_at)""".replace(
+            on conflict (tenant_id, name) do update set last_sent_at = greatest(hold.last_sent_at, excluded.last_sent_at),
+                                                        away_until = greatest(hold.away_until, excluded.away_until)""".replace(
             "{OF_MERGED}", OF_MERGED
         ),
         tenants=[tenant for tenant, _ in leads], leads=[lead for _, lead in leads],

@@ -19,18 +19,9 @@ from outreach.leads.store import OF_MERGED
 LANE: Final = ("tenant_id", "account_id", "campaign_id", "kind")
 """What a lane is known by; a message has all of it too."""
 _FACTS = """
-    message.*, enrollment.holds, enrollment.replied_at, enrollment.paused_until, lead.every_name as names, lead.channels,
-    lead.attribution, lead.metadata as lead_metadata, lead.time_zone, lead.erased, lead.merged_into is not null as merged, (
-        select jsonb_agg(jsonb_build_object(
-            'enrollment_id', hold.enrollment_id, 'campaign_id', other.campaign_id, 'lasts', lasts,
-            'last_sent_at', last_sent_at))
-        from hold
-        left join lateral (
-            select campaign_id from enrollment where tenant_id = hold.tenant_id and enrollment_id = hold.enrollment_id offset 0
-        ) as other on true
-        where hold.tenant_id = message.tenant_id and hold.enrollment_id is distinct from message.enrollment_id
-              and hold.name = any (lead.every_name)
-    ) as held, (
+    message.*, enrollment.holds, enrollment.replied_at, greatest(enrollment.paused_until, holding.away_until) as paused_until,
+    lead.every_name as names, lead.channels, lead.attribution, lead.metadata as lead_metadata, lead.time_zone, lead.erased,
+    lead.merged_into is not null as merged, holding.held, (
         select jsonb_agg(jsonb_build_object(
             'reason', reason, 'channel', channel, 'campaign_id', campaign_id, 'expires_at', expires_at))
         from suppressed_name as about
@@ -48,6 +39,16 @@ _AROUND = f"""
         select lead.*, names || {OF_MERGED} as every_name from lead
         where tenant_id = message.tenant_id and lead_id = message.lead_id offset 0
     ) as lead
+    cross join lateral (
+        select max(away_until) as away_until, jsonb_agg(jsonb_build_object(
+            'enrollment_id', hold.enrollment_id, 'campaign_id', other.campaign_id, 'lasts', lasts,
+            'last_sent_at', last_sent_at)) filter (where hold.enrollment_id is distinct from message.enrollment_id) as held
+        from hold
+        left join lateral (
+            select campaign_id from enrollment where tenant_id = hold.tenant_id and enrollment_id = hold.enrollment_id offset 0
+        ) as other on hold.enrollment_id is distinct from message.enrollment_id
+        where hold.tenant_id = message.tenant_id and hold.name = any (lead.every_name)
+    ) as holding
 """
 _ACCOUNTS = f"""
     select account.account_id, account.settings::text as account_settings, account.state as account_state,
@@ -309,11 +310,12 @@ async def take_holds(
         await uow.execute(
             """with resting as (
                    update hold set lasts = false where tenant_id = any (cast(:tenants as text[]))
-                     and enrollment_id = any (cast(:enrollments as uuid[])) and last_sent_at > :rested
+                     and enrollment_id = any (cast(:enrollments as uuid[])) and (last_sent_at > :rested or away_until > :now)
                )
                delete from hold where tenant_id = any (cast(:tenants as text[]))
-                 and enrollment_id = any (cast(:enrollments as uuid[])) and (last_sent_at is null or last_sent_at <= :rested)""",
-            tenants=list(set(tenants)), enrollments=partly, rested=uow.now - rest,
+                 and enrollment_id = any (cast(:enrollments as uuid[]))
+                 and not coalesce(last_sent_at > :rested or away_until > :now, false)""",
+            tenants=list(set(tenants)), enrollments=partly, rested=uow.now - rest, now=uow.now,
         )  # fmt: skip
     if whole:
         await uow.execute(
