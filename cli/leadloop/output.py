@@ -5,9 +5,8 @@ import json
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 from rich.console import Console
 from rich.table import Table
@@ -15,8 +14,11 @@ from rich.table import Table
 from chassis.exports.errors import LeadLoopError
 from contracts.cells import harmless
 
+if TYPE_CHECKING:  # whoever asks for help needs no messages
+    from pydantic import BaseModel
+
 _WIDE = 400
-R = TypeVar("R", bound=BaseModel)
+R = TypeVar("R", bound="BaseModel")
 Data = Mapping[str, Any] | Sequence[Any]
 
 

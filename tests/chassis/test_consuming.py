@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from chassis.consumer import BATCH, _PendingAcks, most_held
+from chassis.consumer import BATCH, _PendingAcks, batch_after, most_held
 from chassis.failures import LostRaceError
 from chassis.received import Received, encode
 from chassis.unit_of_work import UnitOfWork
@@ -310,3 +310,11 @@ async def test_stopping_a_replica_lets_its_batch_end(scene: Scene) -> None:
         asyncio.get_running_loop().call_later(0.2, go_on.set)
     assert await scene.lines() == list(range(10))
     await scene.drained(COMMANDS, seconds=5)
+
+
+@pytest.mark.parametrize(
+    ("count", "seconds", "then"), [(500, 0.2, 500), (500, 1.0, 125), (100, 1.0, 50), (1, 0.01, 50), (50, 0.03, 416)]
+)
+def test_a_batch_of_commands_is_as_large_as_a_quarter_of_a_second_allows(count: int, seconds: float, then: int) -> None:
+    """Or whoever comes behind a neighbour's thousand waits as long as a slow machine takes for five hundred of them, twice."""
+    assert batch_after(count, seconds) == then

@@ -35,6 +35,9 @@ from contracts.catalogue import Durable, Stream
 log = get_logger("consumer")
 
 BATCH = 500
+_LEAST_BATCH = 50
+_BATCH_SECONDS = 0.25
+"""How long a batch of commands is to take: whoever sends one meanwhile waits for the whole of it, and for the next."""
 ACK_WAIT = timedelta(seconds=5)
 """How long the broker waits for an acknowledgement or a sign of life before it delivers a message again."""
 _MOST_HELD_BYTES = 16 * 2**20
@@ -82,6 +85,11 @@ class _PendingAcks:
             await last.ack_sync(_ACK_SECONDS)
 
 
+def batch_after(count: int, seconds: float) -> int:
+    """How many commands the next batch may have, after one of `count` that took so long."""
+    return min(max(_LEAST_BATCH, int(count * _BATCH_SECONDS / seconds)), BATCH)
+
+
 def most_held(stream: Stream) -> int:
     """How many messages a replica takes in at most. Of events, a batch and the next; of commands, which are taken in turns by
     tenant, one tenant's burst and whoever comes behind it."""
@@ -107,6 +115,7 @@ class Consumer:
         self._asked_at: float | None = None
         self._pending_acks = _PendingAcks()
         self._pause = 0.1
+        self._batch = BATCH
 
     async def run(self) -> None:
         """Pull and handle batches until `stop`, whenever no other replica does; errors that pass are waited out."""
@@ -198,7 +207,7 @@ class Consumer:
                 uow.now = self._database.clock()  # waiting for messages was no part of the work
                 # Where one acknowledgement stands for all before it, it must not be of a message delivered after what is still
                 # held, or the broker takes the next ones for outdated. So what was gathered is one batch.
-                batch = held.next(BATCH if self._durable.stream.work_queue else len(held))
+                batch = held.next(self._batch if self._durable.stream.work_queue else len(held))
                 suspicious = any(each.message.metadata.num_delivered >= _SUSPICIOUS_DELIVERIES for each in batch)
                 incoming = asyncio.create_task(self._take_in(pull, held, waiting))
                 await self._processor.handle(uow, [delivery.read for delivery in batch], suspicious=suspicious)
@@ -221,7 +230,9 @@ class Consumer:
             for delivery in some:
                 await delivery.message.ack()
         self._pending_acks = _PendingAcks([delivery.message for delivery in batch])
-        BATCH_SECONDS.labels(self._database.service, self._durable.stream.name).observe(monotonic() - started)
+        took = monotonic() - started
+        self._batch = batch_after(len(batch), took)
+        BATCH_SECONDS.labels(self._database.service, self._durable.stream.name).observe(took)
         incoming.result()
 
     async def _fetch(self, pull: Pull, held: Held) -> None:

@@ -50,6 +50,7 @@ from gateway.pages.actors import actors
 from gateway.pages.dashboard import settings_of, time_zone
 from gateway.pages.filled_in import RIGHT, Chosen, Filled, TypedCode, Wrong, WrongError, read, typed, wrong_with
 from gateway.pages.names import REVEALS
+from gateway.pages.numbers import BODY_SHOWN
 from gateway.pages.panel import PATIENCE_SECONDS, Panel, panel
 from gateway.pages.sign_in import see_other
 from gateway.rendering import field as as_field
@@ -63,8 +64,6 @@ DECISIONS_SHOWN: Final = 10
 MESSAGES_SHOWN: Final = 20
 NOTE_SHOWN: Final = 240
 """Characters of what somebody wrote; so few that a page of outcomes stays small whatever was written (docs/architecture.md)."""
-BODY_SHOWN: Final = 1_000
-"""Characters of an event's body."""
 EXPLAINED: Final = 5
 """Of how many messages that have not left it is asked why."""
 _RECORDS: Final = (needs(Scope.OUTCOMES_READ, Scope.OUTCOMES_WRITE), limited(Kind.PAGES, Kind.SUBMITTING))

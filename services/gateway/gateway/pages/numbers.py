@@ -21,7 +21,7 @@ from gateway.rendering import page
 router = APIRouter(prefix="/t/{tenant}/numbers")
 
 ROWS_SHOWN: Final = 50
-BODY_SHOWN: Final = 600
+BODY_SHOWN: Final = 1_000
 """Characters of an event's body."""
 
 

@@ -65,9 +65,9 @@ async def make_secret(principal: Admitted, form: Annotated[NewSecret, Form()], r
     """Show the secret this once: the answer to the form has it, and nothing else ever will."""
     shown = Shown(account_id=form.account_id)
     try:
-        await principal.ask(ExplainAccount(account_id=form.account_id))  # there is such an account
         asked = {"account_id": form.account_id, "overlap_hours": form.overlap_hours, "ordered_by": principal.actor}
         order = MakeWebhookSecret.model_validate(asked)
+        await principal.ask(ExplainAccount(account_id=form.account_id))  # there is such an account
         made = await principal.ask(order)
     except ValidationError as error:
         return await _show(principal, shown, request, wrong=invalid(error), hours=form.overlap_hours)
