@@ -25,9 +25,8 @@ class Storing:
 
     async def store(self, uow: UnitOfWork, received: Sequence[Received[Event]]) -> None:
         """Store every event, project what numbers are counted from, and forget the persons that were erased, or whose leads were withdrawn."""
-        for message, lead in _gone(
-            received
-        ):  # before the others are stored: one that is late holds what it is to hold then
+        # Before the others are stored: one that is late holds what it is to hold then.
+        for message, lead in _gone(received):
             await events.keep_erased(uow, message.tenant, lead.lead_id, lead.version)
         received = await self._store(uow, received)
         for message, lead in _gone(received):
