@@ -18,6 +18,8 @@ from contracts.taxonomy import OutcomeType
 from tests.aggregator.recorded import accepted, recorded, voided
 from tests.gateway.conftest import Gateway, Tenancy
 from tests.gateway.test_api import assert_problem
+from tests.gateway.test_numbers_page import events_of
+from tests.gateway.test_probes import WIRE_BYTES
 from tests.waiting import until
 
 WON, LOST = OutcomeType.CLOSED_WON, OutcomeType.CLOSED_LOST
@@ -71,6 +73,7 @@ def shown(page: str) -> list[list[str]]:
 
 
 def _value(cell: str) -> str:
+    cell = re.sub(r'<span class="unseen">.*?</span>', "", cell) if "opens" in cell else cell
     exact = re.findall(r'<data[^>]* value="([^"]*)"', cell)
     return " ".join(exact) or unescape(re.sub(r"<.*?>", "", cell)).strip()
 
@@ -183,3 +186,40 @@ async def test_a_page_leaves_out_groups_of_fewer_than_five_decided_leads_and_say
     assert "No group has 5 leads decided" in nobody and "Show the smaller group" in nobody
     whole = (await filled.client.get(filled.path("/win-rates"))).json()
     assert (whole["total"], whole["left_out"]) == (53, 0), "a program says itself what it leaves out"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "?by=geo",
+        "/win-rates?minimum=0&rows=weeks",
+        "/win-rates?minimum=0&rows=weeks&view=cohort",
+        "/win-rates?view=cohort&minimum=0&weeks=4",
+    ],
+)
+async def test_every_count_opens_one_event_of_each_lead_it_counts(
+    browser: httpx.AsyncClient, filled: Tenancy, query: str
+) -> None:
+    page = (await browser.get(f"/t/{filled.name}{query}")).raise_for_status().text
+    assert len(page.encode()) < WIRE_BYTES
+    (body,) = re.findall(r"<tbody>(.*?)</tbody>", page, re.DOTALL)
+    counts = re.findall(r'<a class="opens" href="([^"]+)">([\d,]+)<span', body)
+    assert len(counts) >= 4 * body.count("<tr>") > 0
+    for href, count in counts[:12]:
+        assert len(await events_of(browser, unescape(href))) == int(count.replace(",", "")), href
+
+
+async def test_the_events_behind_a_count_come_in_pages_that_lead_back(
+    browser: httpx.AsyncClient, filled: Tenancy
+) -> None:
+    opened = (await browser.get(f"/t/{filled.name}/numbers/win_rates?key=source_10&intent=buyer&view=cohort")).text
+    assert "Leads that came: source_10, buyer" in opened and "26 weeks up to the one under way" in opened
+    program = re.search(r'href="([^"]+)">The same for programs', opened)
+    back = re.search(r'href="([^"]+)">All win rates of these weeks', opened)
+    assert program and back
+    events = (await filled.client.get(unescape(program[1]))).raise_for_status().json()["events"]
+    assert len(events) == opened.count("<summary>JSON") > 5
+    assert "source_10" in (await browser.get(unescape(back[1]))).raise_for_status().text
+    nobody = (await browser.get(f"/t/{filled.name}/numbers/win_rates?key=nothing&intent=buyer")).text
+    assert "No lead of this group counts in these weeks." in nobody

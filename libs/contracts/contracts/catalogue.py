@@ -325,6 +325,7 @@ _DECLARED: Final = (
     _order(win_rates.WinRates, "gateway"),
     _order(win_rates.WeeklyWinRates, "gateway"),
     _order(win_rates.TrendOfWinRates, "gateway"),
+    _order(win_rates.ListWinRateEvents, "gateway"),
     _order(events.ListEvents, "gateway", "intake", "outreach"),
     _order(events.ListEventMonths),
     _order(events.ArchiveEvents),

@@ -19,7 +19,7 @@ from contracts import catalogue
 from contracts.aggregator.events import ArchiveEvents, ListEventMonths, ListEvents, RestoreEvents
 from contracts.aggregator.kpis import DashboardStats, ListKpiEvents
 from contracts.aggregator.replay import Replay, Validate
-from contracts.aggregator.win_rates import TrendOfWinRates, WeeklyWinRates, WinRates
+from contracts.aggregator.win_rates import ListWinRateEvents, TrendOfWinRates, WeeklyWinRates, WinRates
 from contracts.message import Kind
 
 
@@ -38,6 +38,7 @@ def build(settings: Settings) -> Service:
             WinRates: win_rates.win_rates,
             WeeklyWinRates: win_rates.weekly_win_rates,
             TrendOfWinRates: win_rates.trend_of_win_rates,
+            ListWinRateEvents: win_rates.list_win_rate_events,
             ListEvents: events.list_events,
             ListEventMonths: archiving.list_months,
             ArchiveEvents: archiving.archive,

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from contracts.aggregator.kpis import CampaignStatus, Kpi
+from contracts.aggregator.win_rates import Count, View, WeeklyWinRate, Windowed, WinRate
 from contracts.taxonomy import SystemStatus
 
 Opens = Callable[..., str]
@@ -125,6 +126,36 @@ def opening(tenant: str, as_of: datetime) -> Opens:
     def opens(kpi: Kpi, part: object = None, **more: str) -> str:
         terms = {"as_of": as_of.isoformat()} | ({} if part is None else {"part": str(part)}) | more
         return f"/t/{tenant}/numbers/{kpi}?{urlencode(terms)}"
+
+    return opens
+
+
+RATES: Final[Mapping[Count, tuple[str, str]]] = {
+    Count.LEADS_ENTERED: ("Leads", "the first outcome of each lead in these weeks"),
+    Count.APPOINTMENTS: ("Leads with an appointment", "the first appointment of each lead"),
+    Count.WON: ("Leads won", "the first outcome by which each lead is won"),
+    Count.LOST: ("Leads lost", "the first outcome by which each lead is lost"),
+    Count.DECIDED: ("Leads decided", "the first outcome by which each lead is won or lost"),
+}
+"""What the counts of win rates are called, and which events are behind them."""
+ARRIVALS: Final = ("Leads that came", "the arrival of each lead")
+"""The same of the leads of a cohort."""
+
+
+def count_in_words(count: Count, view: View) -> tuple[str, str]:
+    """What a count of win rates is called, and which events are behind it."""
+    return ARRIVALS if (count, view) == (Count.LEADS_ENTERED, View.COHORT) else RATES[count]
+
+
+def opening_rates(tenant: str, window: Windowed) -> Callable[[WinRate, str], str]:
+    """Where the events of a row's count are shown: over the window, or in the row's week, where it is of one."""
+
+    def opens(row: WinRate, count: str) -> str:
+        of = {"weeks": 1, "until": row.week} if isinstance(row, WeeklyWinRate) else {}
+        terms = window.model_dump(mode="json", exclude_defaults=True) | of
+        return (
+            f"/t/{tenant}/numbers/win_rates?{urlencode(terms | {'count': count, 'key': row.key, 'intent': row.intent})}"
+        )
 
     return opens
 

@@ -12,10 +12,21 @@ from aggregator.win_rates import store_projections as projections
 from aggregator.win_rates.domain_week import week_before, week_name, week_of
 from aggregator.win_rates.handlers import refresh_weekly
 from chassis.unit_of_work import Database
-from contracts.aggregator.events import ListEvents
+from contracts.aggregator.events import ListEvents, StoredEvent
 from contracts.aggregator.replay import Replay
-from contracts.aggregator.win_rates import Dimension, Order, TrendOfWinRates, View, WeeklyWinRates, WinRates
-from contracts.message import Event
+from contracts.aggregator.win_rates import (
+    Count,
+    Dimension,
+    ListWinRateEvents,
+    Order,
+    TrendOfWinRates,
+    View,
+    WeeklyWinRates,
+    WinRates,
+)
+from contracts.intake.leads import LeadUpdated
+from contracts.message import Event, ProblemError
+from contracts.outcomes import OutcomeRecorded
 from contracts.taxonomy import Intent, OutcomeType
 from tests.aggregator.recorded import accepted, changed, recorded, voided, withdrawn
 from tests.platform import Platform
@@ -277,6 +288,79 @@ async def test_a_lead_that_was_withdrawn_is_in_no_cohort_until_it_comes_again(pl
         await sql.execute("delete from aggregator.event where tenant_id = $1 and lead_id = $2", tenant, gone.lead_id)
     await store(platform, tenant, [changed(gone, 3, source_key="late")])
     assert await rows(platform, tenant, view=View.COHORT) == [("late", "unknown", 1, 0, 0, 0, None), *both]
+
+
+async def opened(platform: Platform, tenant: str, **terms: object) -> list[StoredEvent]:
+    """All pages of the events behind a count."""
+    ask = ListWinRateEvents.model_validate({"limit": 2, **terms})
+    events: list[StoredEvent] = []
+    while True:
+        page = await platform.caller.ask(tenant, ask)
+        events += page.events
+        if page.next_cursor is None:
+            return events
+        ask = ask.model_copy(update={"cursor": page.next_cursor})
+
+
+@pytest.mark.parametrize("view", View)
+@pytest.mark.parametrize("by", Dimension)
+async def test_every_count_of_a_row_opens_one_event_of_each_lead_it_counts(
+    platform: Platform, tenant: str, by: Dimension, view: View
+) -> None:
+    now = datetime.now(UTC)
+    came = [
+        accepted(source_key=("web", "ads", None)[n % 3], geo_key="bonn", created_at=now - timedelta(weeks=n % 4))
+        for n in range(10)
+    ]
+    types = (MET, WON, LOST, OutcomeType.CONTACTED)
+    became = [
+        recorded(
+            types[(n + k) % 4], lead_id=lead.lead_id, occurred_at=now - timedelta(weeks=(n + 2 * k) % 4),
+            source_key=("web", "ads")[(n + k) % 2], geo_key="bonn",
+        )
+        for n, lead in enumerate(came) for k in range(n % 4)
+    ]  # fmt: skip
+    mistake = recorded(WON, lead_id=came[0].lead_id, source_key="web", geo_key="bonn")
+    again = changed(came[3], 3, source_key="ads", geo_key="bonn")
+    await store(platform, tenant, [*came, *became, mistake, voided(mistake), withdrawn(came[3]), again])
+    for weeks in (None, 2):
+        window = {"by": by, "view": view, "weeks": weeks}
+        table = await platform.caller.ask(tenant, WinRates.model_validate(window))
+        weekly = await platform.caller.ask(tenant, WeeklyWinRates.model_validate(window))
+        assert table.rows
+        terms = [(row, window) for row in table.rows]
+        terms += [(row, window | {"weeks": 1, "until": row.week}) for row in weekly.rows]
+        for row, of in terms:
+            for count in Count:
+                found = await opened(platform, tenant, count=count, key=row.key, intent=row.intent, **of)
+                assert len({event.lead_id for event in found}) == len(found) == getattr(row, count), (row, count)
+                arrivals = view is View.COHORT and count is Count.LEADS_ENTERED
+                told = {
+                    event.body.get("type") for event in found if event.type == OutcomeRecorded.topic.type
+                }  # fmt: skip
+                assert all((event.type == OutcomeRecorded.topic.type) != arrivals for event in found)
+                if count in (Count.WON, Count.LOST, Count.APPOINTMENTS):
+                    assert told <= {{Count.WON: WON, Count.LOST: LOST, Count.APPOINTMENTS: MET}[count]}
+    if view is View.COHORT and by is Dimension.SOURCE:
+        leads = await opened(platform, tenant, by=by, view=view, count="leads_entered", key="ads", intent="unknown")
+        (anew,) = [event for event in leads if event.lead_id == again.lead_id]
+        assert (anew.type, anew.body["version"]) == (LeadUpdated.topic.type, 3), "it came when it came again"
+
+
+async def test_a_count_of_archived_events_is_not_opened_as_if_it_were_less(platform: Platform, tenant: str) -> None:
+    outcomes = [recorded(WON, source_key="web") for _ in range(3)]
+    await store(platform, tenant, outcomes)
+    async with platform.sql() as sql:
+        await sql.execute(
+            "delete from aggregator.event where tenant_id = $1 and lead_id = $2", tenant, outcomes[0].lead_id
+        )
+        await sql.execute(
+            """insert into aggregator.event_archive (tenant_id, month, part, path, events, bytes, digest, archived_at)
+               values ($1, '2026-07-01', 1, 'nowhere', 1, 1, '', now())""",
+            tenant,
+        )
+    with pytest.raises(ProblemError, match="events of 2026-07 are archived"):
+        await opened(platform, tenant, count="won", key="web", intent="unknown", limit=50)
 
 
 async def test_a_table_is_filtered_sorted_and_had_in_pages(platform: Platform, tenant: str) -> None:

@@ -43,6 +43,13 @@ WITHOUT_A_ROUTE = {
 """The requests that nobody asks over HTTP, and why."""
 
 
+WANTED = {
+    "/dashboard/events": {"kpi": "todays_sends"},
+    "/win-rates/events": {"count": "won", "key": "unknown", "intent": "unknown"},
+}
+"""What is asked of lists of which one has to say which."""
+
+
 def asked_by_routes() -> set[str]:
     """The names of all that the modules of the API use of the contracts."""
     named = set()
@@ -96,7 +103,7 @@ async def tried(
     answers = {}
     for method, path, operation in operations(document):
         headers, body = example_of(document, operation)
-        wanted = {"kpi": "todays_sends"} if path.endswith("/dashboard/events") else {}
+        wanted = WANTED.get(path.rpartition("}")[2], {})
         async with client.stream(
             method, filled(path, tenant), params=wanted, headers=headers, content=body
         ) as response:

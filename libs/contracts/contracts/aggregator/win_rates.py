@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Final, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field
 
+from contracts.aggregator.events import StoredEvent
 from contracts.cells import harmless
 from contracts.message import Kind, Reply, Request, Topic
 from contracts.taxonomy import KEY_LENGTH, Intent
@@ -144,8 +145,8 @@ def _cell(value: Any) -> Any:
     return harmless(value) if isinstance(value, str) else value
 
 
-class Terms(BaseModel):
-    """Which leads are counted."""
+class Windowed(BaseModel):
+    """By what leads are counted, and of which weeks."""
 
     by: Dimension = Dimension.SOURCE
     view: View = View.CLOSING
@@ -154,6 +155,11 @@ class Terms(BaseModel):
     """How many ISO weeks, `until` included; every week there is, if empty."""
     until: WeekName | None = None
     """The last ISO week; the one under way, if empty."""
+
+
+class Terms(Windowed):
+    """Which leads are counted."""
+
     intent: Intent | None = None
     """Only leads with this intent."""
     key: Annotated[str, Field(min_length=1, max_length=KEY_LENGTH, pattern=NO_NUL, examples=["dublin"])] | None = None
@@ -263,3 +269,39 @@ class TrendOfWinRates(Terms, Request[WinRateTrend]):
     topic: ClassVar = Topic("aggregator", Kind.REQUEST, "win_rate_trend")
     weeks: Weeks | None = 26
     """How many ISO weeks, `until` included; every week there is, if null."""
+
+
+class Count(StrEnum):
+    """A count of a group, as `Counted` has it."""
+
+    LEADS_ENTERED = "leads_entered"
+    APPOINTMENTS = "appointments"
+    WON = "won"
+    LOST = "lost"
+    DECIDED = "decided"
+
+
+class WinRateEventPage(Reply):
+    """A page of the events that a count of a group comes from."""
+
+    events: list[StoredEvent]
+    """One of each lead; all pages together are as many as the count says."""
+    next_cursor: str | None = None
+
+
+class ListWinRateEvents(Windowed, Request[WinRateEventPage]):
+    """The events that a count of a group comes from, one of each lead and by lead, a page at a time: the first outcome by which the lead
+    counts, and of a cohort's `leads_entered`, that the lead came.
+
+    `conflict` where one of them is archived.
+    """
+
+    topic: ClassVar = Topic("aggregator", Kind.REQUEST, "list_win_rate_events")
+    count: Count
+    """Which count."""
+    key: Annotated[str, Field(min_length=1, max_length=KEY_LENGTH, pattern=NO_NUL, examples=["unknown"])]
+    """The group's key, as the table has it."""
+    intent: Annotated[str, Field(min_length=1, max_length=20, pattern=NO_NUL, examples=["unknown"])]
+    """The group's intent, as the table has it."""
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=200)] | None = None

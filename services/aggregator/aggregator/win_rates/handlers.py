@@ -1,14 +1,18 @@
 """What is asked of the win rates, and their weekly job."""
 
 from datetime import datetime
+from uuid import UUID
 
+from aggregator.events.archiving import check_at_hand
 from aggregator.win_rates import domain_rate, store
 from aggregator.win_rates import domain_week as domain
 from aggregator.win_rates.domain_week import Window
+from chassis import paging
 from chassis.jobs import Counts, every_tenant
 from chassis.received import Received
 from chassis.unit_of_work import Database, UnitOfWork
 from contracts.aggregator import win_rates as messages
+from contracts.aggregator.events import StoredEvent
 
 
 async def win_rates(uow: UnitOfWork, request: Received[messages.WinRates]) -> messages.WinRateTable:
@@ -69,6 +73,19 @@ async def trend_of_win_rates(uow: UnitOfWork, request: Received[messages.TrendOf
         for row in sorted(await store.trend(uow, request.tenant, ask, window), key=lambda row: row["week"])
     ]
     return messages.WinRateTrend(by=ask.by, points=points, **await _told(uow, request.tenant, ask, window))
+
+
+async def list_win_rate_events(
+    uow: UnitOfWork, request: Received[messages.ListWinRateEvents]
+) -> messages.WinRateEventPage:
+    ask = request.body
+    window, after = Window.of(uow.now, ask.weeks, ask.until), paging.after(ask.cursor, UUID)
+    rows = await store.counted_events(uow, request.tenant, ask, window, after, ask.limit + 1)
+    if any(row["type"] is None for row in rows):
+        await check_at_hand(uow, request.tenant)
+    page, cursor = paging.cut(rows, ask.limit, lambda row: row["of_lead"])
+    events = [StoredEvent.model_validate(dict(row)) for row in page if row["type"]]
+    return messages.WinRateEventPage(events=events, next_cursor=cursor)
 
 
 async def refresh_weekly(database: Database, slot: datetime) -> Counts:

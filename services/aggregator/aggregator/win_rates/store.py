@@ -1,15 +1,19 @@
 """Every query that counts leads, and the weekly table, which is a cache of what they count."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import RowMapping
 
 from aggregator.win_rates.domain_week import Window
 from aggregator.win_rates.store_projections import MARKED_AGAIN
 from chassis.unit_of_work import UnitOfWork
-from contracts.aggregator.win_rates import Dimension, Terms, View
+from contracts.aggregator.win_rates import Count, Dimension, ListWinRateEvents, Terms, View
+from contracts.intake.imports import LeadWithdrawn
+from contracts.intake.leads import LeadAccepted, LeadUpdated
+from contracts.outcomes import OutcomeRecorded
 from contracts.taxonomy import OutcomeType
 from contracts.taxonomy import key as key_of
 
@@ -94,6 +98,74 @@ async def cohorts(uow: UnitOfWork, tenant: str, terms: Terms, window: Window) ->
 async def trend(uow: UnitOfWork, tenant: str, terms: Terms, window: Window) -> Sequence[RowMapping]:
     """Counts of distinct leads per week, whatever their groups."""
     return await _count(uow, tenant, terms, window, "week")
+
+
+_COUNTED_BY: Final[Mapping[Count, Sequence[OutcomeType]]] = {
+    Count.LEADS_ENTERED: list(OutcomeType),
+    Count.APPOINTMENTS: [OutcomeType.APPOINTMENT_SET],
+    Count.WON: [OutcomeType.CLOSED_WON],
+    Count.LOST: [OutcomeType.CLOSED_LOST],
+    Count.DECIDED: [OutcomeType.CLOSED_WON, OutcomeType.CLOSED_LOST],
+}
+"""The outcomes by which a lead is in a count."""
+_GROUP = """
+    tenant_id = :tenant and {key} = :key and intent = :intent
+    and (cast(:first as date) is null or week >= :first) and (cast(:last as date) is null or week <= :last)
+"""
+_OUTCOME_OF = f"""
+    select event.* from (
+        select outcome_id from outcome
+        where outcome.tenant_id = :tenant and outcome.lead_id = lead.lead_id and not voided and type = any(:types) {{group}}
+        order by week, outcome_id limit 1
+    ) as counted join event on event.tenant_id = :tenant and event.lead_id = lead.lead_id
+        and event.type = '{OutcomeRecorded.topic.type}' and event.body ->> 'outcome_id' = cast(counted.outcome_id as text)
+    order by seq limit 1
+"""
+# One that was withdrawn came when it came again, as `store_projections.ARRIVALS_AFTER_WITHDRAWAL` has it.
+_ARRIVAL_OF = f"""
+    select event.* from (
+        select max(cast(body ->> 'version' as integer)) as version from event
+        where event.tenant_id = :tenant and event.lead_id = lead.lead_id and type = '{LeadWithdrawn.topic.type}'
+    ) as gone join event on event.tenant_id = :tenant and event.lead_id = lead.lead_id and (
+        (gone.version is null and type = '{LeadAccepted.topic.type}')
+        or (type in ('{LeadAccepted.topic.type}', '{LeadUpdated.topic.type}') and cast(body ->> 'version' as integer) > gone.version)
+    ) order by cast(body ->> 'version' as integer), seq limit 1
+"""
+
+
+async def counted_events(
+    uow: UnitOfWork, tenant: str, ask: ListWinRateEvents, window: Window, after: UUID | None, limit: int
+) -> Sequence[RowMapping]:
+    """A page of the leads that are in a count, by id, each with the event by which it is; one that is archived has no type."""
+    group, types = _GROUP.format(key=_KEY[ask.by]), _COUNTED_BY[ask.count]
+    following = "" if after is None else "and lead_id > :after"
+    if ask.view is View.CLOSING:
+        leads = f"""select lead_id from outcome where {group} and not voided and type = any(:types) {following}
+                    group by lead_id order by lead_id limit :limit"""
+        event = _OUTCOME_OF.format(group=f"and {group}")
+    elif ask.count is Count.LEADS_ENTERED:
+        leads, event = (
+            f"select lead_id from arrival where {group} {following} order by lead_id limit :limit",
+            _ARRIVAL_OF,
+        )
+    else:
+        leads = f"""select lead_id from arrival where {group} {following} and exists (
+                        select from outcome where outcome.tenant_id = :tenant and outcome.lead_id = arrival.lead_id
+                            and not voided and type = any(:types)
+                    ) order by lead_id limit :limit"""
+        event = _OUTCOME_OF.format(group="")
+    if ask.view is View.CLOSING:
+        await _plan(uow, ask.view, "off")
+    rows = await uow.execute(
+        f"""select lead.lead_id as of_lead, found.* from ({leads}) as lead left join lateral ({event}) as found on true
+            order by lead.lead_id""",
+        tenant=tenant, key=ask.key, intent=ask.intent, first=window.first, last=window.last, limit=limit,
+        **({} if ask.view is View.COHORT and ask.count is Count.LEADS_ENTERED else {"types": types}),
+        **({} if after is None else {"after": after}),
+    )  # fmt: skip
+    if ask.view is View.CLOSING:
+        await _plan(uow, ask.view, "on")
+    return rows.mappings().all()
 
 
 async def weeks_there(uow: UnitOfWork, tenant: str, view: View) -> Window:

@@ -10,11 +10,13 @@ from pydantic import BaseModel, Field
 from contracts.aggregator.win_rates import (
     MOST_ROWS,
     Columns,
+    ListWinRateEvents,
     Table,
     TrendOfWinRates,
     WeeklyWinRate,
     WeeklyWinRates,
     WeeklyWinRateTable,
+    WinRateEventPage,
     WinRates,
     WinRateTable,
     WinRateTrend,
@@ -81,6 +83,13 @@ class TrendQuery(TrendOfWinRates):
     """How many ISO weeks, `until` included."""
 
 
+class WinRateEventsQuery(ListWinRateEvents):
+    """The events behind which count."""
+
+    weeks: AtMost26 = MOST_WEEKS
+    """How many ISO weeks, `until` included."""
+
+
 @router.get("/win-rates", response_model=WinRateTable, responses=_FILES)
 async def win_rates(
     principal: Admitted, query: Annotated[WinRateQuery, Query()], request: Request
@@ -106,6 +115,12 @@ async def weekly_win_rates(
 async def win_rate_trend(principal: Admitted, query: Annotated[TrendQuery, Query()]) -> WinRateTrend:
     """All matching leads of each week together."""
     return await principal.ask(TrendOfWinRates(**query.model_dump()))
+
+
+@router.get("/win-rates/events")
+async def win_rate_events(principal: Admitted, query: Annotated[WinRateEventsQuery, Query()]) -> WinRateEventPage:
+    """The events that a count of a row comes from, one of each lead, a page at a time; pass the table's `by`, `view`, weeks, key and intent."""
+    return await principal.ask(ListWinRateEvents(**query.model_dump()))
 
 
 async def _answered(

@@ -20,14 +20,14 @@ from starlette.responses import RedirectResponse, StreamingResponse
 from chassis.service import Service
 from contracts.aggregator.events import EventPage, ListEvents
 from contracts.aggregator.kpis import Dashboard, DashboardStats
-from contracts.aggregator.win_rates import Dimension, Order, WinRates
+from contracts.aggregator.win_rates import Dimension, Order, Windowed, WinRates
 from contracts.gateway import TenantSettings
 from contracts.message import ProblemCode, ProblemError
 from contracts.notifier import DismissAlert, ListAlerts
 from gateway import store
 from gateway.api.kpis import campaign_names, named, names_campaigns
 from gateway.domain_activity import Activity, tell
-from gateway.domain_numbers import BEHIND_ACTION, BEHIND_CAMPAIGN, BEHIND_STATUS, opening
+from gateway.domain_numbers import BEHIND_ACTION, BEHIND_CAMPAIGN, BEHIND_STATUS, opening, opening_rates
 from gateway.gate import Admitted, Principal
 from gateway.limits import Kind, limited
 from gateway.live import AGAIN, SIGN_OF_LIFE, SIGN_OF_LIFE_SECONDS, told
@@ -85,6 +85,10 @@ async def dashboard(principal: Admitted, view: Annotated[View, Query()], request
         zone,
         numbers,
         win_rates=win_rates,
+        opens_rates=opening_rates(
+            principal.tenant,
+            Windowed(by=view.by, weeks=WEEKS_SHOWN, until=win_rates.reply.last_week if win_rates.reply else None),
+        ),
         minimum=MINIMUM,
         alerts=alerts,
         alerts_shown=ALERTS_SHOWN,

@@ -18,6 +18,7 @@ from contracts.aggregator.win_rates import (
     WeeklyWinRates,
     WeeklyWinRateTable,
     WeekName,
+    Windowed,
     WinRates,
     WinRateTable,
     WinRateTrend,
@@ -26,6 +27,7 @@ from contracts.taxonomy import KEY_LENGTH, Intent
 from contracts.values import NO_NUL
 from gateway.api.win_rates import MOST_WEEKS, AtMost26, Format
 from gateway.domain_chart import Chart, chart
+from gateway.domain_numbers import opening_rates
 from gateway.gate import Admitted, Principal
 from gateway.pages.panel import Panel, panel
 from gateway.rendering import page
@@ -117,11 +119,14 @@ async def win_rates(principal: Admitted, shown: Annotated[Shown, Query()]) -> Re
         panel(principal, TrendOfWinRates(**terms | {"view": View.COHORT}), _PATIENCE_SECONDS),
     )
     total = (table.reply.total or 0) if table.reply else 0
+    until = table.reply.last_week if table.reply else None
+    window = Windowed(by=shown.by, view=shown.view, weeks=shown.weeks, until=until)
     return page(
         "win_rates.html",
         principal=principal,
         shown=shown,
         table=table,
+        opens=opening_rates(principal.tenant, window),
         total=total,
         pages=-(-total // ROWS_SHOWN),
         closed=_drawn(closed),
