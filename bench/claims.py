@@ -24,7 +24,7 @@ from contracts.outreach.accounts import AccountSettings
 from contracts.outreach.campaigns import BusinessHours, CampaignSettings
 from contracts.taxonomy import SendKind
 from outreach.sending.claiming import claim
-from outreach.sending.sender import BATCH
+from outreach.sending.sender import CLAIMED_AT_ONCE
 
 SIZES = (10_000, 100_000, 1_000_000)
 ACCOUNTS, CAMPAIGNS, CLAIMS = 1_000, 4, 400
@@ -81,7 +81,7 @@ async def measure(database: Database, sql: asyncpg.Connection, messages: int, cl
         async with database.begin() as uow:
             names = await tenants.all_tenants(uow)
             await uow.act_for(names)
-            batch = await claim(uow, names, BATCH, chance)
+            batch = await claim(uow, names, CLAIMED_AT_ONCE, chance)
         took.append(perf_counter() - began)
         claimed, left = claimed + len(batch.messages), left - len(batch.messages)
     cuts = statistics.quantiles(took, n=100)

@@ -9,6 +9,7 @@ from pathlib import Path
 import asyncpg
 
 from chassis import schema
+from chassis.service import collect_seldom
 from chassis.unit_of_work import Database
 from leadloop import embedded
 
@@ -34,6 +35,7 @@ async def filled(service: str, fill: Fill, folder: Path = MEMORY) -> AsyncIterat
             database = Database(service, _url(postgres, schema.role_of(service)))
             try:
                 await fill(sql)
+                collect_seldom()
                 yield database, sql
             finally:
                 await database.close()

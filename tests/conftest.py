@@ -22,6 +22,7 @@ from structlog.processors import add_log_level
 from xdist.scheduler import LoadFileScheduling
 
 from chassis import health
+from chassis.service import collect_seldom
 from tests.platform import Platform
 
 # What one example takes depends on what else the machine does.
@@ -38,14 +39,11 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Garbage is collected as in a service's process (chassis/service.py): what is loaded by then never goes, and is not looked through
-    again and again."""
+    """Garbage is collected as in a service's process."""
     gc.disable()
     collected = yield
     gc.enable()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    collect_seldom()
     return collected
 
 

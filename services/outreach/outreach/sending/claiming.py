@@ -66,9 +66,11 @@ class _Sorted:
     """Those claimed that are to show whether a (tenant, provider) works again."""
 
 
-async def claim(uow: UnitOfWork, tenants: Sequence[str], most: int, chance: Random) -> Claimed:
-    """Claim messages of these tenants, of every account as many as may leave it now."""
-    token = uuid7()
+async def claim(
+    uow: UnitOfWork, tenants: Sequence[str], most: int, chance: Random, token: UUID | None = None
+) -> Claimed:
+    """Claim messages of these tenants, of every account as many as may leave it now, under a token that nobody had before."""
+    token = token or uuid7()
     concerned = await store_queue.tenants_with_ready_lanes(uow, tenants, LOOKED_AT)
     if not concerned:
         return Claimed(token)

@@ -19,10 +19,13 @@ from typing import Any
 from uuid import UUID
 from weakref import WeakValueDictionary
 
+from uuid_utils.compat import uuid7
+
 from chassis import tenants
 from chassis.failures import describe, is_transient, lost_a_race
 from chassis.logs import get_logger
 from chassis.unit_of_work import Database, Row
+from contracts.intake.privacy import MOST_REVEALED
 from contracts.message import Allowance, ProblemError
 from contracts.outreach.sending import SendState
 from contracts.taxonomy import SendKind
@@ -54,8 +57,10 @@ AT_ONCE = 512
 are recorded, some dozens in one transaction."""
 OF_ONE_ACCOUNT = 32
 """Of those, the ones of one account, at most: so many have left before what becomes of the first can stop it."""
-BATCH = 100
-"""Messages claimed at once: so few that their lanes are locked for some hundredths of a second, and as many as intake reveals at once."""
+CLAIMED_AT_ONCE = 50
+"""Messages claimed in one unit of work: so few that their lanes are locked for some hundredths of a second."""
+BATCH = MOST_REVEALED
+"""Messages that are sent together: as many as intake reveals at once."""
 _PROVIDER_SECONDS = 180.0
 """How long a provider may take, longer than any of them waits for an answer: who gives up sooner never learns whether a message was sent
 (RFC 5321, 4.5.3.2.6). Shorter than the lease, or living workers' messages would become unknown."""
@@ -141,6 +146,20 @@ class Worker:
         return 0 if claiming.exception() else await self._send_batch(claiming.result())
 
     async def _claim(self) -> Claimed:
+        token = uuid7()
+        claimed = await self._claim_some(token)
+        looked_at, messages = claimed.looked_at, list(claimed.messages)
+        while claimed.messages and len(messages) + CLAIMED_AT_ONCE <= BATCH:
+            try:
+                claimed = await self._claim_some(token)
+            except Exception as error:  # noqa: BLE001 - what is claimed already leaves, and who claims next meets it again
+                log.warning("fewer messages were claimed than there may be", error=describe(error))
+                break
+            looked_at += claimed.looked_at
+            messages += claimed.messages
+        return Claimed(token, messages, looked_at)
+
+    async def _claim_some(self, token: UUID) -> Claimed:
         async with self._database.begin() as uow:
             names = await tenants.all_tenants(uow)
             for tenant, (at, limit) in list(self._shown_again.items()):
@@ -148,7 +167,7 @@ class Worker:
                     del self._shown_again[tenant]
             names = [name for name in names if name not in self._shown_again]
             await uow.act_for(names)
-            return await claim(uow, names, BATCH, self._chance)
+            return await claim(uow, names, CLAIMED_AT_ONCE, self._chance, token)
 
     async def _send_batch(self, batch: Claimed) -> int:
         """Reveal what is personal, and send; what cannot be sent now waits in the queue again."""
