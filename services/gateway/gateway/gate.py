@@ -46,6 +46,8 @@ _OF_TENANT: Final = re.compile(r"/(?:api/)?t/([^/]+)(?:/.*)?")
 _OF_PLATFORM: Final = re.compile(r"/superadmin(?:/.*)?")
 _COOKIE: Final = "leadloop_session_"
 _POLICY_VIOLATION: Final = 1008
+_MOST_LOOKED_UP: Final = 5
+"""How many sessions of other tenants are looked for: whoever shows more than a person has gets no more work done."""
 R = TypeVar("R", bound=Reply)
 
 
@@ -222,8 +224,22 @@ class Gate:
         shown = set(connection.cookies)
         own = {session_cookie(connection, tenant) for tenant in (cause.tenant, PLATFORM)}
         if shown.isdisjoint(own) and any(name.startswith(cookie_name(connection, _COOKIE)) for name in shown):
-            raise HTTPException(HTTPStatus.NOT_FOUND)
+            await self._note_elsewhere(connection)
+            raise HTTPException(HTTPStatus.NOT_FOUND, headers=_anew(connection))
         raise _unauthenticated(connection)
+
+    async def _note_elsewhere(self, connection: HTTPConnection) -> None:
+        """Count the refusal of somebody who is signed in to another tenant, with that one: the tenant of the address is not told, so
+        that nobody learns from what follows whether there is one."""
+        shown = [(tenant_of_cookie(connection, name), secret) for name, secret in connection.cookies.items()]
+        for tenant, secret in shown[:_MOST_LOOKED_UP]:
+            if tenant is None:
+                continue
+            async with self._service.database.begin(tenant) as uow:
+                session = await store_sessions.session(uow, tenant, credentials.digest(secret), IDLE)
+            if session is not None:
+                cause, actor = cause_of(connection, tenant), audit.user(session["user_id"])
+                await self._refusals.note(cause, RefusedFor.SCOPE, actor, elsewhere=True)
 
 
 def cause_of(connection: HTTPConnection, tenant: str) -> Envelope:
@@ -271,10 +287,13 @@ def is_cross_origin(headers: Headers) -> bool:
 
 
 def _unauthenticated(connection: HTTPConnection) -> HTTPException:
-    headers = {"WWW-Authenticate": 'Bearer realm="leadloop"'}
-    if "hx-request" in connection.headers:
-        headers["HX-Refresh"] = "true"  # A page whose session has ended loads itself anew, and says so.
+    headers = {"WWW-Authenticate": 'Bearer realm="leadloop"', **_anew(connection)}
     return HTTPException(HTTPStatus.UNAUTHORIZED, "sign in, or send `Authorization: Bearer <API key>`", headers)
+
+
+def _anew(connection: HTTPConnection) -> dict[str, str]:
+    """What has a page whose session has ended load itself anew, and say so, where it would ask again and again."""
+    return {"HX-Refresh": "true"} if "hx-request" in connection.headers else {}
 
 
 def _principal(request: Request, tenant: Annotated[Tenant, Path(description="The tenant's name.")]) -> Principal:

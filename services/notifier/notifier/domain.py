@@ -20,6 +20,7 @@ _LOOK_INTO: Final = {
     RefusedFor.SIGN_IN: "passwords were tried that are wrong: ask the user whether it was they, and give them a link if it was",
     RefusedFor.SCOPE: "something was asked for that the role or the key does not allow: allow it, or find out who has the credential",
 }
+_ELSEWHERE: Final = "addresses of other tenants were tried, and none opened: ask the user whether it was they, and suspend them if it was not"
 _LEADS_NAMED = 100
 
 
@@ -156,16 +157,19 @@ def reveals_notice(reached: RevealLimitReached) -> Notice:
 def refusals_notice(refused: AccessRefused) -> Notice:
     """What is said of somebody who was refused again and again."""
     who = refused.actor or "somebody unknown"
+    what = "elsewhere" if refused.elsewhere else refused.refused_for
+    look_into = _ELSEWHERE if refused.elsewhere else _LOOK_INTO[refused.refused_for]
     return Notice(
         code=ACCESS_REFUSED,
-        condition=f"{refused.refused_for} {refused.actor or ''}".strip(),
+        condition=f"{what} {refused.actor or ''}".strip(),
         category=AlertCategory.OPS,
         severity=Severity.WARNING,
         title=f"{who} was refused more than {refused.limit} times",
-        message=f"Within {refused.window_seconds // 60} minutes {_LOOK_INTO[refused.refused_for]}",
+        message=f"Within {refused.window_seconds // 60} minutes {look_into}",
         evidence={
             "actor": refused.actor,
             "refused_for": refused.refused_for,
+            "elsewhere": refused.elsewhere,
             "limit": refused.limit,
             "window_seconds": refused.window_seconds,
             "occurred_at": refused.occurred_at.isoformat(),

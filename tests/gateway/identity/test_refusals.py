@@ -1,9 +1,12 @@
 """Whoever is refused again and again is told of, once, and people are alerted."""
 
+from uuid import uuid4
+
 from contracts.aggregator.events import ListEvents
 from contracts.gateway.access import Scope
 from contracts.gateway.keys import CreateApiKey, RevokeApiKey
 from contracts.notifier import AlertView, ListAlerts
+from contracts.taxonomy import Role
 from gateway.identity.refusals import MOST
 from tests.gateway.conftest import Gateway, Tenancy
 from tests.gateway.identity.test_signing_in import EMAIL, password_of, sign_in
@@ -54,3 +57,37 @@ async def test_repeated_wrong_passwords_raise_an_alert_that_names_the_user(gatew
             attempts.counters._counters.clear()  # as a minute later
     (alert,) = await until(lambda: alerts(gateway, acme.name), what="the alert")
     assert alert.evidence["actor"] == f"user:{user_id}" and EMAIL not in alert.model_dump_json()
+
+
+async def test_whoever_tries_the_addresses_of_other_tenants_is_told_of_to_their_own_tenant_alone(
+    gateway: Gateway, acme: Tenancy, anyone: Tenancy
+) -> None:
+    user_id = await gateway.user(acme.name, Role.AGENT)
+    async with gateway.client() as browser:
+        await gateway.sign_in(browser, acme.name, user_id)
+        for number in range(MOST):
+            address = f"/api/t/no-such-tenant-{number}/leads" if number % 2 else anyone.path(f"/leads/{uuid4()}")
+            assert (await browser.get(address)).status_code == 404
+        assert not await alerts(gateway, acme.name)
+        for _ in range(3):
+            assert (await browser.get(anyone.path("/campaigns"))).status_code == 404
+        assert (await browser.get(acme.path("/leads"))).status_code == 200
+    (alert,) = await until(lambda: alerts(gateway, acme.name), what="the alert")
+    assert (alert.evidence["actor"], alert.evidence["elsewhere"]) == (f"user:{user_id}", True)
+    assert "addresses of other tenants were tried" in alert.message
+    found = await gateway.platform.caller.ask(acme.name, ListEvents(types=["gateway.event.access_refused.v1"]))
+    assert len(found.events) == 1
+    assert not await alerts(gateway, anyone.name), "which would say that there is such a tenant"
+
+
+async def test_cookies_that_open_nothing_are_counted_for_nobody(
+    gateway: Gateway, acme: Tenancy, anyone: Tenancy
+) -> None:
+    async with gateway.client() as browser:
+        browser.cookies.set(f"leadloop_session_{acme.name}", "made-up")
+        for _ in range(MOST + 3):
+            assert (await browser.get(anyone.path("/leads"))).status_code == 404
+        told = await browser.get(anyone.path("/leads"), headers={"HX-Request": "true"})
+        assert told.headers["HX-Refresh"] == "true", "a page that asks by itself does not go on"
+    who = [who for tenant, who in gateway.app.state.refusals.counters._counters if tenant == acme.name]
+    assert not [each for each in who if each.startswith("elsewhere")]

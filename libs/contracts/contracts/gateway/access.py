@@ -70,3 +70,5 @@ class AccessRefused(Event):
     window_seconds: int
     """How long the window is."""
     occurred_at: datetime
+    elsewhere: bool = False
+    """Whether what they asked for was no address of this tenant's: one of another's, or of none."""

@@ -24,9 +24,11 @@ class Refusals:
     counters: Counters
     database: Database
 
-    async def note(self, cause: Envelope, refused_for: RefusedFor, actor: str | None = None) -> None:
-        """Count a refusal of one whom the tenant knows, or of nobody it knows."""
-        tenant, who = cause.tenant, f"{refused_for}|{actor or ''}"
+    async def note(
+        self, cause: Envelope, refused_for: RefusedFor, actor: str | None = None, *, elsewhere: bool = False
+    ) -> None:
+        """Count a refusal of one whom the tenant knows, or of nobody it knows; `elsewhere`, at an address that is not the tenant's."""
+        tenant, who = cause.tenant, f"{'elsewhere' if elsewhere else refused_for}|{actor or ''}"
         granted, _ = await self.counters.take(tenant, who, 1, MOST)
         if granted:
             return
@@ -36,6 +38,6 @@ class Refusals:
             if await store_audit.tell_refusals(uow, tenant, who, _PAUSE):
                 event = AccessRefused(
                     refused_for=refused_for, actor=actor, limit=MOST, window_seconds=WINDOW_SECONDS,
-                    occurred_at=uow.now,
+                    occurred_at=uow.now, elsewhere=elsewhere,
                 )  # fmt: skip
                 uow.publish(tenant, event, cause)
