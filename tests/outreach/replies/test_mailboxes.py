@@ -105,6 +105,22 @@ async def test_what_comes_into_a_mailbox_is_taken_once(
     assert len(await events(platform, tenant, "reply_received")) == 1
 
 
+async def test_what_names_no_message_is_attributed_by_the_account_whose_mailbox_it_came_into(
+    platform: Platform, tenant: str, outbox: Outbox, server: ImapServer
+) -> None:
+    (message,) = await sent(platform, tenant, {"email": "ada@example.com"})
+    await read_from_now_on(platform, tenant, server)
+    await asyncio.to_thread(
+        server.append, b"From: ada@example.com\r\nSubject: Your mail\r\n\r\nPlease leave me alone.\r\n"
+    )
+    await a_minute_passes(platform, tenant)
+
+    async def taken() -> list[UUID]:
+        return [reply.message_id for reply in (await platform.caller.ask(tenant, ListReplies())).replies]
+
+    assert await until(taken, what="the reply is taken") == [message]
+
+
 async def test_a_mail_that_can_never_be_taken_holds_up_none_behind_it(
     platform: Platform, tenant: str, outbox: Outbox, server: ImapServer
 ) -> None:

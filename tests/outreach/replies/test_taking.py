@@ -5,8 +5,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from prometheus_client.samples import Sample
 
 from chassis.unit_of_work import Database
+from contracts.intake.people import MergeLeads
 from contracts.intake.privacy import OnBehalfOf
 from contracts.intake.texts import RevealTexts
 from contracts.message import ProblemCode, ProblemError
@@ -27,6 +29,7 @@ from contracts.outreach.replies import (
 from contracts.outreach.sending import ExplainMessage, Gate
 from contracts.taxonomy import Fault, Purpose, ReplyClass, Role
 from outreach import locks
+from outreach.replies import by_sender
 from tests.outreach.scene import Outbox, Outboxes, account, campaign, count, events, messages, new_lead
 from tests.platform import Platform
 from tests.waiting import until
@@ -46,7 +49,7 @@ async def sent(platform: Platform, tenant: str, *leads: dict[str, Any], **settin
     ids = []
     for lead in leads or ({},):
         number = uuid4().hex[:12]
-        ids.append(await new_lead(platform, tenant, email=f"ada.{number}@example.com", **lead))
+        ids.append(await new_lead(platform, tenant, **{"email": f"ada.{number}@example.com", **lead}))
     await account(platform, tenant)
     await campaign(platform, tenant, *TWO_STEPS, settings=settings)
 
@@ -62,8 +65,8 @@ async def answer(platform: Platform, tenant: str, message: UUID, text: str, key:
     return await platform.caller.ask(tenant, TakeReply(message_id=message, source_key=key, text=text))
 
 
-async def mail(platform: Platform, tenant: str, raw: str) -> MailTaken:
-    return await platform.caller.ask(tenant, TakeMail.model_validate({"raw": _base64(raw)}))
+async def mail(platform: Platform, tenant: str, raw: str, account_id: UUID | None = None) -> MailTaken:
+    return await platform.caller.ask(tenant, TakeMail.model_validate({"raw": _base64(raw), "account_id": account_id}))
 
 
 def _base64(raw: str) -> bytes:
@@ -395,6 +398,159 @@ async def test_of_a_mail_about_nothing_of_the_tenants_nothing_is_kept(
 
     async with platform.sql() as sql:
         assert await sql.fetchval("select count(*) from outreach.taken where tenant_id = any($1)", [tenant, other]) == 0
+
+
+ANEW = """From: "Ada" <{sender}>
+To: sales@example.com
+Subject: {subject}
+Message-ID: <{own}@example.com>
+Date: Mon, 30 Nov 2026 03:00:00 +0000
+{header}Content-Type: text/plain
+
+Not interested, thank you.
+"""
+
+
+async def anew(platform: Platform, tenant: str, sender: str, to: UUID | None, **said: str) -> MailTaken:
+    """A mail comes in to an account that names no message: from another program than the one that got it, or written anew."""
+    raw = ANEW.format(**{"sender": sender, "subject": "Your mail", "own": uuid4().hex, "header": "", **said})
+    return await mail(platform, tenant, raw, to)
+
+
+async def sent_to(platform: Platform, tenant: str, *emails: str, **lead: Any) -> tuple[UUID, list[UUID]]:
+    """An account, and the messages that it sent to new leads with these addresses, in their order."""
+    found = await sent(platform, tenant, *[{**lead, "email": each} for each in emails])
+    rows = {row["message_id"]: row for row in await messages(platform, tenant)}
+    return rows[found[0]]["account_id"], found
+
+
+@pytest.mark.parametrize("subject", ["Your mail", "Re: A question"])
+async def test_a_mail_that_names_no_message_answers_what_its_sender_was_sent(
+    platform: Platform, tenant: str, outbox: Outbox, subject: str
+) -> None:
+    account_id, (message, other) = await sent_to(platform, tenant, "ada.lane@example.com", "grace@example.com")
+
+    taken = await anew(platform, tenant, "Ada.Lane@Example.com", account_id, subject=subject)
+
+    assert taken.message_id == message
+    (reply,) = (await platform.caller.ask(tenant, ListReplies())).replies
+    assert (reply.reply_id, reply.reply_class, reply.has_text) == (taken.reply_id, ReplyClass.NOT_INTERESTED, True)
+    assert (await enrollment(platform, message))["end_reason"] == "replied"
+    assert (await enrollment(platform, other))["ended_at"] is None
+    async with platform.sql() as sql:
+        for table in ("reply", "taken", "outbox", "send_queue", "message_event", "inbox", "lead", "hold"):
+            stored = await sql.fetchval(f"select string_agg({table}::text, ' ') from outreach.{table}")
+            assert "ada.lane" not in (stored or "").lower()
+
+
+async def test_whom_the_account_wrote_to_long_ago_answers_only_a_sequence_that_goes_on(
+    platform: Platform, tenant: str, outbox: Outbox
+) -> None:
+    account_id, (ended, going_on) = await sent_to(platform, tenant, "ada@example.com", "grace@example.com")
+    await answer(platform, tenant, ended, "Not interested.")
+    async with platform.sql() as sql:
+        await sql.execute(
+            "update outreach.send_queue set spent_at = now() - interval '61 days' where tenant_id = $1 and spent_at is not null",
+            tenant,
+        )
+
+    assert (await anew(platform, tenant, "ada@example.com", account_id)).message_id is None
+    assert (await anew(platform, tenant, "grace@example.com", account_id)).message_id == going_on
+
+
+async def test_a_mail_that_names_no_message_is_nobodys_where_its_sender_does_not_tell(
+    platform: Platform, tenant: str, outbox: Outbox
+) -> None:
+    account_id, (message,) = await sent_to(platform, tenant, "ada@example.com")
+    other = await account(platform, tenant)
+    ada = "ada@example.com"
+    before = unattributed()
+
+    for sender, to, header in (
+        ("stranger@example.com", account_id, ""),
+        (ada, other.account_id, ""),
+        (ada, None, ""),
+        (ada, account_id, "List-Id: <news.example.com>\n"),
+        (ada, account_id, "List-Unsubscribe: <https://example.com/u>\n"),
+        ("", account_id, ""),
+    ):
+        assert (await anew(platform, tenant, sender, to, header=header)).message_id is None
+
+    assert unattributed() - before == 6
+    assert (await enrollment(platform, message))["ended_at"] is None
+    async with platform.sql() as sql:
+        assert await sql.fetchval("select count(*) from outreach.taken where tenant_id = $1", tenant) == 0
+
+
+def unattributed() -> float:
+    """How many mails of persons were nobody's."""
+    return sum(sample.value for sample in _samples() if sample.name.endswith("_total"))
+
+
+def _samples() -> list[Sample]:
+    (metric,) = by_sender.UNATTRIBUTED.collect()
+    return metric.samples
+
+
+async def test_a_mail_that_may_answer_several_leads_is_a_persons_to_read(
+    platform: Platform, tenant: str, outbox: Outbox
+) -> None:
+    """Two leads had a message each before they were found to be one person's."""
+    account_id, both = await sent_to(platform, tenant, "ada@example.com", "grace@example.com")
+    rows = {row["message_id"]: row for row in await messages(platform, tenant)}
+    async with platform.sql() as sql:
+        person = "select person_id from intake.lead where lead_id = $1"
+        one, other = [await sql.fetchval(person, rows[each]["lead_id"]) for each in both]
+        await sql.execute("update intake.lead set person_id = $1 where person_id = $2", one, other)
+
+    taken = await anew(platform, tenant, "ada@example.com", account_id, own="several")
+
+    assert taken.message_id in both
+    replies = (await platform.caller.ask(tenant, ListReplies(needs_person=True))).replies
+    assert {reply.message_id for reply in replies} == set(both)
+    for reply in replies:
+        assert (reply.reply_class, reply.has_text, reply.rules) == (None, False, ["sender_of_several"])
+    assert len(await events(platform, tenant, "manual_action_required")) == 2
+    for message in both:
+        assert (await enrollment(platform, message))["end_reason"] == "replied"
+    assert await anew(platform, tenant, "ada@example.com", account_id, own="several") == taken
+    assert len(await events(platform, tenant, "reply_received")) == 2
+
+
+async def test_of_leads_that_were_merged_it_is_the_last_message_that_is_answered(
+    platform: Platform, tenant: str, outbox: Outbox
+) -> None:
+    account_id, (first, last) = await sent_to(platform, tenant, "ada@example.com", "grace@example.com")
+    rows = {row["message_id"]: row for row in await messages(platform, tenant)}
+    stays, merged = rows[first]["lead_id"], rows[last]["lead_id"]
+    await platform.caller.ask(tenant, MergeLeads(survivor_id=stays, merged_id=merged, actor="user:7"))
+    async with platform.sql() as sql:
+        await sql.execute(
+            "update outreach.send_queue set spent_at = now() + interval '1 s' where message_id = $1", last
+        )
+
+        async def known() -> bool:
+            return bool(await sql.fetchval("select merged_into from outreach.lead where lead_id = $1", merged))
+
+        await until(known, what="outreach knows of the merge")
+
+    assert (await anew(platform, tenant, "ada@example.com", account_id)).message_id == last
+    (reply,) = (await platform.caller.ask(tenant, ListReplies())).replies
+    assert reply.reply_class is ReplyClass.NOT_INTERESTED
+
+
+async def test_a_mail_waits_while_intake_does_not_say_who_wrote_it(
+    platform: Platform, tenant: str, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account_id, (message,) = await sent_to(platform, tenant, "ada@example.com")
+    async with platform.sql() as sql:
+        await sql.execute("alter table intake.person_token rename to person_token_away")
+        try:
+            with pytest.raises(ProblemError):
+                await anew(platform, tenant, "ada@example.com", account_id)
+        finally:
+            await sql.execute("alter table intake.person_token_away rename to person_token")
+    assert (await anew(platform, tenant, "ada@example.com", account_id)).message_id == message
 
 
 async def test_an_address_that_does_not_exist_is_not_used_again(

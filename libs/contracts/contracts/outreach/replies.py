@@ -155,7 +155,8 @@ class TakeMail(Request[MailTaken]):
     ]
     """The mail as a server has it, in base64; its beginning is enough."""
     account_id: UUID | None = None
-    """By which account the message must have left that it is about; whichever, if empty."""
+    """By which account the message must have left that it is about; whichever, if empty. Of a mail that names no message it is told
+    by the sender then: the account's last one to them."""
 
 
 class DeliveryTaken(Reply):

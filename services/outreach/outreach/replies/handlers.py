@@ -16,10 +16,11 @@ from contracts.outreach.sending import SendState
 from contracts.taxonomy import Channel, ReplyClass
 from outreach import locks
 from outreach.bounces import domain_bounce
-from outreach.replies import store, taking
+from outreach.replies import by_sender, store, taking
+from outreach.replies.by_sender import Ask
 from outreach.replies.delivery_report import Action
 from outreach.replies.mail import IncomingMail, MailKind, read_mail
-from outreach.replies.taking import Incoming, KeepWords
+from outreach.replies.taking import Incoming
 from outreach.sending import store_queue
 from outreach.sending.leaving import message_of
 
@@ -31,37 +32,49 @@ class Handlers:
     """The answers about replies and reports.
 
     Parameters:
-        keep: has intake keep the words of a reply.
+        ask: asks intake to keep the words of a reply, and who wrote it.
     """
 
-    def __init__(self, keep: KeepWords) -> None:
-        self._keep = keep
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
 
     async def take_reply(self, uow: UnitOfWork, request: Received[messages.TakeReply]) -> messages.ReplyView:
         tenant, given = request.tenant, request.body
         row = await _message(uow, tenant, given.message_id, given.account_id)
         incoming = Incoming(f"service:{given.source_key}", given.received_at or uow.now, given.text)
-        reply_id = await taking.take_reply(uow, tenant, row, incoming, self._keep, request.envelope)
+        reply_id = await taking.take_reply(uow, tenant, row, incoming, self._ask, request.envelope)
         return _view(await _reply(uow, tenant, reply_id))
 
     async def take_mail(self, uow: UnitOfWork, request: Received[messages.TakeMail]) -> messages.MailTaken:
-        return await self.mail(uow, request.tenant, request.body.raw, request.envelope, request.body.account_id)
+        asked = request.body
+        return await self.mail(uow, request.tenant, asked.raw, asked.account_id, request.envelope, only_its_own=True)
 
     async def mail(
-        self, uow: UnitOfWork, tenant: str, raw: bytes, cause: Envelope | None = None, account_id: UUID | None = None
+        self,
+        uow: UnitOfWork,
+        tenant: str,
+        raw: bytes,
+        account_id: UUID | None,
+        cause: Envelope | None = None,
+        *,
+        only_its_own: bool = False,
     ) -> messages.MailTaken:
-        """Take a mail that came in, once; of one that is about none of the tenant's messages, or none of the account's, nothing is kept.
+        """Take a mail that came in, once; of one that is about none of the tenant's messages nothing is kept.
+
+        Parameters:
+            account_id: the account it came to: of one that names no message the sender tells, if that account wrote to them.
+            only_its_own: whether nothing is kept either of what is about messages that left by another account.
 
         Raises:
-            ProblemError: intake does not keep a reply's words for now: nothing was taken.
+            ProblemError: intake does not keep a reply's words for now, or does not say who wrote it: nothing was taken.
         """
         mail = await asyncio.to_thread(read_mail, raw)
+        key = f"mail:{mail.message_id or sha256(raw).hexdigest()}".replace("\0", "")[:500]
         message_id = await store.first_known(uow, tenant, _messages_of(mail))
         if message_id is None:
+            return await self._by_sender(uow, tenant, mail, key, account_id, cause)
+        if only_its_own and account_id not in (None, (await _message(uow, tenant, message_id))["account_id"]):
             return messages.MailTaken(kind=mail.kind.value)
-        if account_id and (await _message(uow, tenant, message_id))["account_id"] != account_id:
-            return messages.MailTaken(kind=mail.kind.value)
-        key = f"mail:{mail.message_id or sha256(raw).hexdigest()}".replace("\0", "")[:500]
         reply_id = None
         if mail.kind is MailKind.COMPLAINT:
             await taking.take_complaint(uow, tenant, message_id, key, cause)
@@ -69,10 +82,31 @@ class Handlers:
             await _reported(uow, tenant, message_id, key, mail, cause)
         else:
             row = await _message(uow, tenant, message_id)
-            received_at = min(mail.sent_at or uow.now, uow.now)  # nobody answers tomorrow, whatever their clock says
-            incoming = Incoming(key, received_at, mail.text, mail.subject, mail.headers)
-            reply_id = await taking.take_reply(uow, tenant, row, incoming, self._keep, cause)
+            reply_id = await taking.take_reply(uow, tenant, row, _incoming(uow, mail, key), self._ask, cause)
         return messages.MailTaken(kind=mail.kind.value, message_id=message_id, reply_id=reply_id)
+
+    async def _by_sender(
+        self,
+        uow: UnitOfWork,
+        tenant: str,
+        mail: IncomingMail,
+        key: str,
+        account_id: UUID | None,
+        cause: Envelope | None,
+    ) -> messages.MailTaken:
+        """Take a mail that names no message for an answer to what its sender was sent last; where that may be several, for each of them
+        as one that a person has to read."""
+        found = await by_sender.answered(uow, tenant, mail, account_id, self._ask, cause) if account_id else []
+        if not found:
+            by_sender.passed_by(tenant, mail)
+            return messages.MailTaken(kind=mail.kind.value)
+        several = len(found) > 1
+        taken = []
+        for message_id in found:
+            row = await _message(uow, tenant, message_id)
+            incoming = _incoming(uow, mail, f"{key[:400]}/{message_id}" if several else key, of_several=several)
+            taken.append(await taking.take_reply(uow, tenant, row, incoming, self._ask, cause))
+        return messages.MailTaken(kind=mail.kind.value, message_id=found[0], reply_id=taken[0])
 
     async def report_delivery(
         self, uow: UnitOfWork, request: Received[messages.ReportDelivery]
@@ -158,6 +192,11 @@ async def _reported(
         )
     elif any(each.action is not Action.DELAYED for each in mail.deliveries):
         await taking.take_delivery(uow, tenant, message_id, key, delivered=True, cause=cause)
+
+
+def _incoming(uow: UnitOfWork, mail: IncomingMail, key: str, *, of_several: bool = False) -> Incoming:
+    received_at = min(mail.sent_at or uow.now, uow.now)  # nobody answers tomorrow, whatever their clock says
+    return Incoming(key, received_at, mail.text, mail.subject, mail.headers, of_several)
 
 
 def _messages_of(mail: IncomingMail) -> list[UUID]:

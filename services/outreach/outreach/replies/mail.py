@@ -63,6 +63,7 @@ class IncomingMail:
         envelope_id: of a delivery report, the ENVID that the message was handed over with (RFC 3461, 4.4).
         text: what its writer wrote, without what they quoted and without their signature; empty of reports.
         headers: those in `AUTOMATIC_HEADERS`, for `domain_classify.classify`.
+        to_many: whether it went to a mailing list or all who take a newsletter (RFC 2919, RFC 2369).
         deliveries: of a delivery report, one for each recipient.
         complaint: of a complaint.
         cut: whether it was longer or deeper than what is looked at.
@@ -78,6 +79,7 @@ class IncomingMail:
     envelope_id: str | None = None
     text: str = field(default="", repr=False)
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    to_many: bool = False
     deliveries: tuple[Delivery, ...] = ()
     complaint: Complaint | None = None
     cut: bool = False
@@ -119,6 +121,7 @@ def read_mail(raw: bytes) -> IncomingMail:
         envelope_id=envelope_id_in(parts) if deliveries else None,
         text="" if reports else new_text(_text(parts)),
         headers=MappingProxyType(automatic),
+        to_many=any(headers(mail, name) for name in ("list-id", "list-unsubscribe")),
         deliveries=deliveries,
         complaint=complaint,
         cut=cut,

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import RowMapping
 
@@ -31,8 +32,8 @@ _LEASE: Final = timedelta(minutes=10)
 """How long a mailbox is one replica's; it is read in far less, or the next one goes on where it was."""
 _POLL_SECONDS: Final = 2.0
 
-TakeMail = Callable[[UnitOfWork, str, bytes], Awaitable[object]]
-"""Takes a mail of a tenant's."""
+TakeMail = Callable[[UnitOfWork, str, bytes, UUID], Awaitable[object]]
+"""Takes a mail of a tenant's that came to an account."""
 
 
 class Mailboxes:
@@ -70,7 +71,7 @@ class Mailboxes:
         except MailboxError as refused:
             error, pause = str(refused), _AFTER_FAILURE
         except ProblemError as away:
-            error = f"a reply waits, for its words cannot be kept: {away.problem.message}"
+            error = f"a reply waits, for whose it is cannot be told, or its words not kept: {away.problem.message}"
         except Exception as failure:
             if not is_transient(failure):
                 log.exception("a mailbox was not read", tenant=tenant, account_id=str(account))
@@ -127,7 +128,7 @@ class Mailboxes:
             async with self._database.begin(tenant) as uow:
                 if not await store.moved(uow, tenant, account, cursor, mail.cursor):
                     return False
-                await self._take(uow, tenant, mail.raw)
+                await self._take(uow, tenant, mail.raw, account)
             return True
         except Exception as error:
             away = isinstance(error, ProblemError) and error.problem.code is ProblemCode.UNAVAILABLE

@@ -44,6 +44,39 @@ async def first_known(uow: UnitOfWork, tenant: str, messages: Collection[UUID]) 
     return rows.scalar()
 
 
+async def last_to_each(
+    uow: UnitOfWork, tenant: str, account_id: UUID, leads: Collection[UUID], since: datetime
+) -> list[UUID]:
+    """The last e-mail that left by an account to each of these leads, by way of it or of one merged into it, the latest first: where it
+    left since then, or its sequence goes on."""
+    rows = await uow.execute(
+        """select message_id
+           from (
+               select distinct on (theirs.stands) message_id, spent_at
+               from (
+                   select lead_id as stands, lead_id from unnest(cast(:leads as uuid[])) as given (lead_id)
+                   union
+                   select merged_into, lead_id from lead where tenant_id = :tenant and merged_into = any (cast(:leads as uuid[]))
+               ) as theirs
+               cross join lateral (
+                   select message_id, enrollment_id, spent_at from send_queue
+                   where tenant_id = :tenant and lead_id = theirs.lead_id and account_id = :account and kind = 'email'
+                         and state in ('sending', 'sent', 'unknown')
+                   order by spent_at desc limit 1
+               ) as message
+               cross join lateral (
+                   select ended_at from enrollment
+                   where tenant_id = :tenant and enrollment_id = message.enrollment_id offset 0
+               ) as sequence
+               where message.spent_at > :since or sequence.ended_at is null
+               order by theirs.stands, spent_at desc
+           ) as last_to_each
+           order by spent_at desc""",
+        tenant=tenant, account=account_id, leads=list(leads), since=since,
+    )  # fmt: skip
+    return list(rows.scalars())
+
+
 async def insert(uow: UnitOfWork, tenant: str, reply: Mapping[str, Any]) -> None:
     await uow.execute(_INSERT, tenant=tenant, taken_id=uuid7(), **reply)
 

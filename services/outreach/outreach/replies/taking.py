@@ -38,6 +38,9 @@ ABSENCE: Final = timedelta(days=7)
 _REPLIES: Final = UUID("4f0b3a52-6d0e-4b6a-9a0f-5a2f6f1d7c11")
 """The namespace of replies' ids: what is taken again has the id it had, and its words are kept once."""
 
+_OF_SEVERAL: Final = Classification(None, 0.0, ("sender_of_several",))
+"""What is said of a reply of which nobody can tell what it is about."""
+
 KeepWords = Callable[[str, KeepText, Envelope | None], Awaitable[TextKept]]
 """Has intake keep the words of a reply of a tenant's."""
 
@@ -50,6 +53,8 @@ class Incoming:
         source_key: by what it is known when it comes again.
         text: what its writer wrote, without what they quoted; empty where that is nothing.
         headers: of a mail, those that tell whether a machine wrote it, see `domain_classify.classify`.
+        of_several: whether it may be about another message as well: a person has to read it, where it came in. Nobody is said to have
+            written its words, and intake keeps them with nobody.
     """
 
     source_key: str
@@ -57,6 +62,7 @@ class Incoming:
     text: str = field(repr=False)
     subject: str | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    of_several: bool = False
 
 
 async def take_reply(
@@ -72,7 +78,7 @@ async def take_reply(
         return reply_id
     # Before anything is locked that others wait for.
     written = incoming.text.replace("\0", "").strip()
-    has_text = bool(written) and not row["erased"]
+    has_text = bool(written) and not row["erased"] and not incoming.of_several
     if has_text:
         words = KeepText(text_id=reply_id, lead_id=row["lead_id"], text=written)
         try:
@@ -82,7 +88,7 @@ async def take_reply(
                 raise
             has_text = False  # what it says is acted on all the same
     row = await _locked(uow, tenant, row["message_id"])
-    found = classify(
+    found = _OF_SEVERAL if incoming.of_several else classify(
         incoming.text, subject=incoming.subject, headers=incoming.headers, region=row["region"],
         received_on=incoming.received_at.astimezone(_zone(row)).date(),
     )  # fmt: skip
