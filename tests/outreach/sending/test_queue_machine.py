@@ -67,7 +67,7 @@ from outreach.sending import handlers as sending
 from outreach.sending import store_queue
 from outreach.sending.claiming import LEASE, claim
 from outreach.sending.domain_gates import ask, binding
-from outreach.sending.facts import Accounts, facts_of
+from outreach.sending.facts import Accounts, facts_of, limits_of
 from outreach.sending.leaving import begin
 from outreach.sending.recording import MOST_TRIES, Result, record
 from outreach.sending.sender import tried
@@ -192,6 +192,8 @@ class Queue(RuleBasedStateMachine):
         """What workers have claimed and not begun, by their tokens."""
         self.leaving: list[tuple[UUID, UUID]] = []
         """What workers have begun to hand over and said nothing of, with their tokens."""
+        self.within: dict[UUID, tuple[Any, ...]] = {}
+        """The limits of their accounts when messages were claimed."""
         self.left_at: dict[UUID, datetime] = {}
         self.may_leave: dict[UUID, bool] = {}
         self.last_of: dict[UUID, datetime] = {}
@@ -562,6 +564,7 @@ class Queue(RuleBasedStateMachine):
             last = self.last_of.get(row["account_id"])
             assert last is None or self.now - last >= timedelta(minutes=6), "the account's last message is too near"
             self.last_of[row["account_id"]] = self.now
+        self.within |= {row["message_id"]: limits_of(row) for row in claimed.messages}
         if claimed.messages:
             self.batches.append((claimed.token, [row["message_id"] for row in claimed.messages]))
         if not claimed.looked_at:
@@ -571,7 +574,7 @@ class Queue(RuleBasedStateMachine):
     async def _begin(self, token: UUID, ids: list[UUID]) -> None:
         blocked, domain = await self._stopped()
         async with self.database.begin(self.tenant) as uow:
-            begun = await begin(uow, dict.fromkeys(ids, (self.tenant, token)))
+            begun = await begin(uow, dict.fromkeys(ids, (self.tenant, token)), self.within)
         rows = await self._rows()
         for id_ in begun:
             assert self.may_leave.get(id_, True), "it leaves a second time"

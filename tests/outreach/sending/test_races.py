@@ -10,7 +10,7 @@ import pytest
 from chassis.unit_of_work import Database
 from contracts.intake.leads import LeadUpdated
 from contracts.message import ProblemCode, ProblemError
-from contracts.outreach.accounts import RemoveAccount
+from contracts.outreach.accounts import NewAccountSettings, RemoveAccount, SetAccount
 from contracts.outreach.campaigns import ArchiveCampaign, NewStep
 from contracts.outreach.people import GetContact, ListSuppressions, Suppress, Unsuppress
 from contracts.outreach.sending import ExplainMessage, SendState, SettleMessage, SkipMessage
@@ -19,6 +19,7 @@ from outreach.accounts import handlers as accounts
 from outreach.sending import store_queue
 from outreach.sending.claiming import Claimed, claim
 from outreach.sending.domain_gates import REST
+from outreach.sending.facts import limits_of
 from outreach.sending.leaving import begin
 from outreach.sending.recording import Result, record
 from outreach.upkeep import look_after_accounts
@@ -304,3 +305,23 @@ async def test_who_cannot_be_had_by_every_name_rests_by_the_others(
             tenant=tenant,
         )
         assert [tuple(row) for row in rows] == [(False, True), (True, False)]
+
+
+@pytest.mark.usefixtures("by_hand")
+@pytest.mark.parametrize(("limit", "leave"), [(1, 0), (3, 3)])
+async def test_what_was_claimed_leaves_within_the_limit_that_its_account_has_by_then(
+    platform: Platform, database: Database, tenant: str, limit: int, leave: int
+) -> None:
+    async with outreach(platform, tenant, Gate(tenant)):
+        sender = await account(platform, tenant)
+        await arrive(platform, tenant, [lead() for _ in range(3)])
+        await campaign(platform, tenant)
+        await until(lambda: queued(platform, tenant, 3))
+        claimed, ids = await taken(database, tenant, leave=False)
+        within = {row["message_id"]: limits_of(row) for row in claimed.messages}
+        less = NewAccountSettings.model_validate(
+            {"daily_limits": {"email": limit}, "least_gap_minutes": 0, "most_gap_minutes": 0}
+        )
+        await platform.caller.ask(tenant, SetAccount(account_id=sender.account_id, settings=less))
+        async with database.begin(tenant) as uow:
+            assert len(await begin(uow, dict.fromkeys(ids, (tenant, claimed.token)), within)) == leave

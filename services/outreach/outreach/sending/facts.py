@@ -1,6 +1,6 @@
 """What the gates look at, read from the database."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -36,8 +36,11 @@ class Accounts:
         self._providers: dict[UUID, tuple[str, str]] = {}
 
     @classmethod
-    async def read(cls, uow: UnitOfWork, rows: Iterable[Row]) -> "Accounts":
-        """Those of rows with `tenant_id`, `account_id` and `account_…` columns, some of which may have no account."""
+    async def read(
+        cls, uow: UnitOfWork, rows: Iterable[Row], *, uncounted: Collection[UUID] = frozenset()
+    ) -> "Accounts":
+        """Those of rows with `tenant_id`, `account_id` and `account_…` columns, some of which may have no account; what has left those
+        that are `uncounted` is not looked at."""
         accounts = cls(uow.now)
         tenants = {}
         for row in rows:
@@ -45,7 +48,7 @@ class Accounts:
                 accounts._facts[row["account_id"]] = account_of(row)
                 accounts._providers[row["account_id"]] = row["tenant_id"], row["account_endpoint"]
                 tenants[row["account_id"]] = row["tenant_id"]
-        days = {id_: facts.day_of(uow.now) for id_, facts in accounts._facts.items()}
+        days = {id_: facts.day_of(uow.now) for id_, facts in accounts._facts.items() if id_ not in uncounted}
         accounts._spent = {id_: Spent(day) for id_, day in days.items()}
         for row in await store_queue.spent(uow, tenants, days) if days else ():
             accounts._spent[row["account_id"]].add(SendKind(row["kind"]), row["campaign_id"], row["messages"])
@@ -55,7 +58,7 @@ class Accounts:
         return self._facts[account_id] if account_id else None
 
     def spent(self, account_id: UUID | None) -> Spent | None:
-        return self._spent[account_id] if account_id else None
+        return self._spent.get(account_id) if account_id else None
 
     def waits_until(self, account_id: UUID, next_at: datetime) -> None:
         """A message leaves the account, and the next one not before that."""
@@ -87,6 +90,14 @@ def account_of(row: Row) -> AccountFacts:
         domain_stopped=row["account_domain_stopped"]["why"] if row["account_domain_stopped"] else None,
         breaker=breaker_of(row["account_circuit"]),
     )
+
+
+def limits_of(row: Row) -> tuple[Any, ...]:
+    """All that says how much may leave a message's account on a day, besides the hour, which allows no less later on: as long as it is the
+    same, what was claimed within it is within it. Whoever claims counts what was claimed before, with the account locked."""
+    return (
+        row["account_id"], row["account_settings"], row["account_blocked"], row["account_changed_at"], row["campaign_settings"]
+    )  # fmt: skip
 
 
 def campaign_of(row: Row) -> CampaignFacts:

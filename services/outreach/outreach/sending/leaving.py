@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, Final
 from uuid import UUID
 
 from chassis.unit_of_work import Row, UnitOfWork
@@ -10,20 +12,28 @@ from outreach import locks
 from outreach.sending import store_enrollments, store_queue
 from outreach.sending.claiming import LATER, LEASE
 from outreach.sending.domain_gates import GATES_OF_THE_MESSAGE, ask, binding, earliest
-from outreach.sending.facts import Accounts, facts_of
+from outreach.sending.facts import Accounts, facts_of, limits_of
 from outreach.sending.going_on import skip
 
 _REFERENCE_END = "@leadloop>"
+_NOTHING: Final[Mapping[UUID, tuple[Any, ...]]] = MappingProxyType({})
 
 
-async def begin(uow: UnitOfWork, messages: Mapping[UUID, tuple[str, UUID]]) -> dict[UUID, Row]:
+async def begin(
+    uow: UnitOfWork, messages: Mapping[UUID, tuple[str, UUID]], within: Mapping[UUID, tuple[Any, ...]] = _NOTHING
+) -> dict[UUID, Row]:
     """Of messages that are claimed, with their tenants and tokens, those that may be handed over once this has committed.
 
     What stops a message waits until then (`locks`); the others are put off, or skipped.
+
+    Parameters:
+        within: the limits within which they were claimed (`facts.limits_of`). Of an account whose limits still are these, what has left
+            is not counted again: it is no more than they allow.
     """
     await locks.messages_leave(uow, {tenant for tenant, _ in messages.values()})
     rows = await store_queue.claimed(uow, messages)
-    accounts = await Accounts.read(uow, rows.values())
+    changed = {row["account_id"] for id_, row in rows.items() if within.get(id_) != limits_of(row)}
+    accounts = await Accounts.read(uow, rows.values(), uncounted={row["account_id"] for row in rows.values()} - changed)
     leaving, skipped = [], []
     kept: list[tuple[Row, datetime | None, str]] = []
     for row in rows.values():

@@ -46,6 +46,7 @@ from outreach.providers.protocol import (
 from outreach.sending import leaving, recording
 from outreach.sending.claiming import LEASE, Claimed, claim
 from outreach.sending.composing import Composer, Letter
+from outreach.sending.facts import limits_of
 from outreach.sending.recording import Result
 
 log = get_logger("sender")
@@ -97,7 +98,7 @@ class Worker:
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._of_account: WeakValueDictionary[UUID, asyncio.Semaphore] = WeakValueDictionary()
         # Each tenant's by themselves: who waits for one tenant's locks holds up nobody else.
-        self._begin: dict[str, Coalescing[tuple[UUID, UUID], Row | None]] = {}
+        self._begin: dict[str, Coalescing[tuple[Row, UUID], Row | None]] = {}
         self._record: dict[str, Coalescing[Result, Exception | None]] = {}
         self._shown_again: dict[str, tuple[datetime, int]] = {}
         """When intake shows more persons of a tenant, and how many an hour the tenant allowed when it showed no more."""
@@ -231,7 +232,7 @@ class Worker:
                 return False
             tenant = row["tenant_id"]
             begin = self._begin.setdefault(tenant, Coalescing(partial(self._begin_all, tenant), AT_ONCE))
-            begun = await begin((row["message_id"], token))
+            begun = await begin((row, token))
             if begun is None:
                 return False
             result = await self._hand_over(begun, letter, token)
@@ -279,12 +280,14 @@ class Worker:
             return Result(**about, state=SendState.UNKNOWN, away=isinstance(error, UnansweredError | TimeoutError))
         return Result(**about, state=SendState.SENT, provider_reference=receipt.provider_reference)
 
-    async def _begin_all(self, tenant: str, given: Sequence[tuple[UUID, UUID]]) -> list[Row | None]:
+    async def _begin_all(self, tenant: str, given: Sequence[tuple[Row, UUID]]) -> list[Row | None]:
+        messages = {row["message_id"]: (tenant, token) for row, token in given}
+        within = {row["message_id"]: limits_of(row) for row, _ in given}
         while True:
             try:
                 async with self._beginning, self._database.begin(tenant) as uow:
-                    begun = await leaving.begin(uow, {message: (tenant, token) for message, token in given})
-                return [begun.get(message) for message, _ in given]
+                    begun = await leaving.begin(uow, messages, within)
+                return [begun.get(row["message_id"]) for row, _ in given]
             except Exception as error:
                 if not lost_a_race(error):
                     raise
