@@ -8,15 +8,17 @@ a tenant that does not exist, so that nobody learns which tenants there are.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Path
 from fastapi.routing import RouteContext, iter_route_contexts
+from sqlalchemy import RowMapping
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
@@ -49,6 +51,8 @@ _POLICY_VIOLATION: Final = 1008
 _MOST_LOOKED_UP: Final = 5
 """How many sessions of other tenants are looked for: whoever shows more than a person has gets no more work done."""
 R = TypeVar("R", bound=Reply)
+Still = Callable[[], Awaitable[bool]]
+"""Looks up whether what let somebody in lets them in now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class Principal:
         actor: their id in records: ``key:<id>`` or ``user:<id>``.
         allowed: what they may do.
         cause: their request, as the cause of the messages it leads to.
+        still: whether what let them in does so now.
         role: a user's; none of an API key.
     """
 
@@ -67,6 +72,7 @@ class Principal:
     actor: str
     allowed: frozenset[Access]
     cause: Envelope
+    still: Still = field(repr=False)
     _caller: Caller = field(repr=False)
     role: Role | None = None
     user_id: UUID | None = None
@@ -192,15 +198,28 @@ class Gate:
         key_id = credentials.key_id_of(presented) if scheme.lower() == "bearer" else None
         if key_id is None:
             raise _unauthenticated(connection)
-        async with self._service.database.begin(cause.tenant) as uow:
-            key = await store_sessions.key(uow, cause.tenant, key_id)
+        key = await self._key(cause.tenant, key_id)
         if key is None:
             await self._refusals.note(cause, RefusedFor.CREDENTIAL)
             raise HTTPException(HTTPStatus.NOT_FOUND)
         if not (credentials.matches(presented, key["digest"]) and key["valid"]):
             await self._refusals.note(cause, RefusedFor.CREDENTIAL, audit.key(key_id))
             raise _unauthenticated(connection)
-        return Principal(cause.tenant, audit.key(key_id), of_key(key["scopes"]), cause, self._service.caller)
+        still = partial(self._key_opens, cause.tenant, key_id)
+        return Principal(cause.tenant, audit.key(key_id), of_key(key["scopes"]), cause, still, self._service.caller)
+
+    async def _key(self, tenant: str, key_id: UUID) -> RowMapping | None:
+        async with self._service.database.begin(tenant) as uow:
+            return await store_sessions.key(uow, tenant, key_id)
+
+    async def _key_opens(self, tenant: str, key_id: UUID) -> bool:
+        key = await self._key(tenant, key_id)
+        return key is not None and key["valid"]
+
+    async def _session_lasts(self, tenant: str, digest: bytes) -> bool:
+        """Whether a session has not ended, which it also does when what its user may do changes."""
+        async with self._service.database.begin(tenant) as uow:
+            return await store_sessions.session(uow, tenant, digest, IDLE) is not None
 
     async def _by_session(self, connection: HTTPConnection, cause: Envelope) -> Principal:
         for tenant in dict.fromkeys((cause.tenant, PLATFORM)):
@@ -216,15 +235,17 @@ class Gate:
                     await store_sessions.note_use(uow, tenant, digest)
                 if cause.tenant not in (tenant, PLATFORM) and await store.registered_tenant(uow, cause.tenant) is None:
                     raise HTTPException(HTTPStatus.NOT_FOUND)
-            role = Role(session["role"])
+            role, still = Role(session["role"]), partial(self._session_lasts, tenant, digest)
             return Principal(
-                cause.tenant, audit.user(session["user_id"]), OF_ROLE[role], cause, self._service.caller,
+                cause.tenant, audit.user(session["user_id"]), OF_ROLE[role], cause, still, self._service.caller,
                 role=role, user_id=session["user_id"] if tenant == cause.tenant else None,
             )  # fmt: skip
         shown = set(connection.cookies)
         own = {session_cookie(connection, tenant) for tenant in (cause.tenant, PLATFORM)}
         if shown.isdisjoint(own) and any(name.startswith(cookie_name(connection, _COOKIE)) for name in shown):
-            await self._note_elsewhere(connection)
+            # A window that is left open goes on asking once its session is over; that is nobody who tries anything.
+            if is_use(connection.scope["method"], connection.headers):
+                await self._note_elsewhere(connection)
             raise HTTPException(HTTPStatus.NOT_FOUND, headers=_anew(connection))
         raise _unauthenticated(connection)
 

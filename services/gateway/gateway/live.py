@@ -5,8 +5,8 @@ says when it stands (`Changes.gap`): what is read from then on misses nothing.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
 from itertools import islice
 from typing import Any, Final
 from uuid import UUID
@@ -15,10 +15,12 @@ from anyio import CancelScope
 from fastapi import Depends
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from starlette.responses import StreamingResponse
 
+from chassis.failures import is_transient
 from contracts import catalogue
 from contracts.catalogue import Entry
-from gateway.gate import Admitted
+from gateway.gate import Admitted, Principal, Still
 from gateway.seats import Seats
 
 SEATS: Final = Seats(100, 20, "too many listen already: read page by page, or come again")
@@ -103,10 +105,50 @@ def _hearing(entry: Entry, heard: Changes) -> Any:
 
 
 SIGN_OF_LIFE: Final = ":\n\n"
-SIGN_OF_LIFE_SECONDS: Final = 15.0
-"""What is silent for longer may be taken for dead by what stands between (HTML Living Standard, 9.2.7)."""
-AGAIN: Final = "retry: 2000\n\n"
+SIGN_OF_LIFE_SECONDS: Final = 10.0
+"""What is silent for longer than 15 s may be taken for dead by what stands between (HTML Living Standard, 9.2.7)."""
+_AGAIN: Final = "retry: 2000\n\n"
 """Has a browser whose stream has ended connect again, after so many milliseconds."""
+_LOOKED_UP_EVERY_SECONDS: Final = 5.0
+_LASTS_SECONDS: Final = 900.0
+"""Then whoever listens connects again, maybe to a replica that has come since."""
+
+
+def stream(principal: Principal, told: AsyncGenerator[str]) -> StreamingResponse:
+    """What is told as it comes (server-sent events), until that ends, or whoever listens may no longer: that is looked up again every
+    5 s at most, so that it ends within 15 s of their session, their key or their role.
+
+    Parameters:
+        told: at least a `SIGN_OF_LIFE` every `SIGN_OF_LIFE_SECONDS`.
+    """
+    return StreamingResponse(
+        _while(principal.still, told), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+    )
+
+
+async def _while(still: Still, told: AsyncGenerator[str]) -> AsyncIterator[str]:
+    clock = asyncio.get_running_loop().time
+    ends, looked_up = clock() + _LASTS_SECONDS, clock()
+    yield _AGAIN
+    async with aclosing(told):
+        async for piece in told:
+            if clock() > ends:
+                return
+            if clock() - looked_up >= _LOOKED_UP_EVERY_SECONDS:
+                if not await _holds(still):
+                    return
+                looked_up = clock()
+            yield piece
+
+
+async def _holds(still: Still) -> bool:
+    """Whether they would be let in again; not while nobody can say."""
+    try:
+        return await still()
+    except Exception as error:
+        if not is_transient(error):
+            raise
+        return False
 
 
 def told(event: str, data: str = "", id_: str = "") -> str:

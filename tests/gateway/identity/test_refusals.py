@@ -80,14 +80,16 @@ async def test_whoever_tries_the_addresses_of_other_tenants_is_told_of_to_their_
     assert not await alerts(gateway, anyone.name), "which would say that there is such a tenant"
 
 
-async def test_cookies_that_open_nothing_are_counted_for_nobody(
+async def test_what_a_page_asks_by_itself_and_cookies_that_open_nothing_are_counted_for_nobody(
     gateway: Gateway, acme: Tenancy, anyone: Tenancy
 ) -> None:
-    async with gateway.client() as browser:
-        browser.cookies.set(f"leadloop_session_{acme.name}", "made-up")
+    by_itself = {"HX-Request": "true", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "same-origin"}
+    async with gateway.client() as browser, gateway.client() as stranger:
+        await gateway.sign_in(browser, acme.name)
+        stranger.cookies.set(f"leadloop_session_{acme.name}", "made-up")
         for _ in range(MOST + 3):
-            assert (await browser.get(anyone.path("/leads"))).status_code == 404
-        told = await browser.get(anyone.path("/leads"), headers={"HX-Request": "true"})
-        assert told.headers["HX-Refresh"] == "true", "a page that asks by itself does not go on"
-    who = [who for tenant, who in gateway.app.state.refusals.counters._counters if tenant == acme.name]
-    assert not [each for each in who if each.startswith("elsewhere")]
+            told = await browser.get(f"/t/{anyone.name}/activity", headers=by_itself)
+            assert (told.status_code, told.headers["HX-Refresh"]) == (404, "true"), "and such a page loads itself anew"
+            assert (await stranger.get(anyone.path("/leads"))).status_code == 404
+    counted = [who for tenant, who in gateway.app.state.refusals.counters._counters if tenant == acme.name]
+    assert not [who for who in counted if who.startswith("elsewhere")]

@@ -4,7 +4,7 @@ import asyncio
 import csv
 import io
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -55,8 +55,6 @@ _ERRORS: Final = {"schema": {"type": "string"}, "example": "row,line,field,reaso
 _COLUMNS: Final = tuple(ImportErrorView.model_fields)
 _CHUNK_SECONDS: Final = 30.0
 _LOOK_SECONDS: Final = 0.5
-_LASTS_SECONDS: Final = 900.0
-"""Then whoever follows connects again, and shows their credentials again."""
 UNDER_WAY: Final = frozenset({ImportState.CHECKING, ImportState.RUNNING, ImportState.REVERTING})
 """Somebody is at work on it."""
 FromChunk = Annotated[
@@ -177,16 +175,14 @@ async def list_kept_leads(principal: Admitted, run_id: UUID, query: Annotated[Pa
 async def follow_import(principal: Admitted, run_id: UUID) -> StreamingResponse:
     """How an import stands whenever that changes, as server-sent events: a `progress` has the data of an import at a glance.
 
-    The stream ends with `end`, where nothing is under way any more; or after a while, or when intake is away: connect again, as
-    browsers do by themselves.
+    The stream ends with `end`, where nothing is under way any more; or after a while, with what let its listener in, or when intake is
+    away: connect again, as browsers do by themselves.
     """
     first = await principal.ask(GetImport(run_id=run_id))
-    following = _follow(principal, first)
-    return StreamingResponse(following, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    return live.stream(principal, _follow(principal, first))
 
 
-async def _follow(principal: Principal, first: ImportDetails) -> AsyncIterator[str]:
-    yield live.AGAIN
+async def _follow(principal: Principal, first: ImportDetails) -> AsyncGenerator[str]:
     async for view in views(principal, first):
         if view is None:
             yield live.SIGN_OF_LIFE
@@ -199,12 +195,11 @@ async def _follow(principal: Principal, first: ImportDetails) -> AsyncIterator[s
 async def views(principal: Principal, view: ImportDetails) -> AsyncIterator[ImportDetails | None]:
     """An import as it stands and whenever that changes, and nothing where it has not for long.
 
-    It ends when nothing is under way any more; and after a while, or when intake is away.
+    It ends when nothing is under way any more, and when intake is away.
     """
     clock = asyncio.get_running_loop().time
-    ends = clock() + _LASTS_SECONDS
     told, told_at = None, clock()
-    while clock() < ends:
+    while True:
         if view != told or clock() - told_at > live.SIGN_OF_LIFE_SECONDS:
             yield view if view != told else None
             told, told_at = view, clock()

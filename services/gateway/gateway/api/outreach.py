@@ -1,7 +1,7 @@
 """What outreach sends: the timeline, page by page and as it changes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
@@ -17,8 +17,6 @@ router = APIRouter(tags=["outreach"])
 
 _TOGETHER_SECONDS: Final = 0.2
 """What changes within this time is asked for at once."""
-_LASTS_SECONDS: Final = 900.0
-"""Then whoever follows connects again, and shows their credentials again."""
 
 
 @router.get("/outreach/activity")
@@ -39,18 +37,15 @@ async def follow_activity(
     """The timeline's entries as they change, as server-sent events: an `entry` has the data of one in a page.
 
     `ready` comes first, and again when something may have been missed: read the page then. An entry that has changed since is told
-    after it. The stream ends after a while, or when outreach is away; connect again, as browsers do by themselves.
+    after it. The stream ends after a while, with what let its listener in, or when outreach is away; connect again, as browsers do by
+    themselves.
     """
-    following = _follow(principal, query, request.app.state.service.broker.connection)
-    return StreamingResponse(following, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    return live.stream(principal, _follow(principal, query, request.app.state.service.broker.connection))
 
 
-async def _follow(principal: Principal, query: ActivityFilter, client: Client) -> AsyncIterator[str]:
-    clock = asyncio.get_running_loop().time
-    ends = clock() + _LASTS_SECONDS
+async def _follow(principal: Principal, query: ActivityFilter, client: Client) -> AsyncGenerator[str]:
     async with live.changes(client, principal.tenant) as changes:
-        yield live.AGAIN
-        while clock() < ends:
+        while True:
             if changes.gap():
                 yield live.told("ready")
             await changes.wait(live.SIGN_OF_LIFE_SECONDS)

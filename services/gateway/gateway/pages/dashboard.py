@@ -30,7 +30,7 @@ from gateway.domain_activity import Activity, tell
 from gateway.domain_numbers import BEHIND_ACTION, BEHIND_CAMPAIGN, BEHIND_STATUS, opening, opening_rates
 from gateway.gate import Admitted, Principal
 from gateway.limits import Kind, limited
-from gateway.live import AGAIN, SIGN_OF_LIFE, SIGN_OF_LIFE_SECONDS, told
+from gateway.live import SIGN_OF_LIFE, SIGN_OF_LIFE_SECONDS, stream, told
 from gateway.newest import Newest, Watching
 from gateway.pages.panel import Panel, panel
 from gateway.pages.win_rates import MINIMUM
@@ -42,8 +42,6 @@ ROWS_SHOWN: Final = 12
 WEEKS_SHOWN: Final = 26
 EVENTS_SHOWN: Final = 20
 ALERTS_SHOWN: Final = 5
-_LIVE_SECONDS: Final = 60.0
-"""How long somebody may go on looking whose session has ended, or who may no longer."""
 
 
 class View(BaseModel):
@@ -112,20 +110,13 @@ async def live(
 ) -> StreamingResponse:
     """The activity list whenever it has changed, as server-sent events; the first time, unless it is the one that was seen."""
     watching: Watching = request.app.state.watching
-    told = _told(watching.follow(principal.tenant, last_event_id or seen, SIGN_OF_LIFE_SECONDS))
-    return StreamingResponse(told, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    return stream(principal, _told(watching.follow(principal.tenant, last_event_id or seen, SIGN_OF_LIFE_SECONDS)))
 
 
-async def _told(lists: AsyncGenerator[Newest | None]) -> AsyncIterator[str]:
-    """It ends after a while: the browser connects again, and shows its session again."""
-    clock = asyncio.get_running_loop().time
-    ends = clock() + _LIVE_SECONDS
-    yield AGAIN
+async def _told(lists: AsyncGenerator[Newest | None]) -> AsyncGenerator[str]:
     async with aclosing(lists):
         async for newest in lists:
             yield told("list", newest.written, newest.mark) if newest else SIGN_OF_LIFE
-            if clock() > ends:
-                return
 
 
 def watching(service: Service) -> Watching:

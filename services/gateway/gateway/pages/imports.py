@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID, uuid4
@@ -142,13 +142,10 @@ async def show_import(principal: Admitted, run_id: UUID) -> Response:
 async def import_live(principal: Admitted, run_id: UUID) -> StreamingResponse:
     """How it goes, as server-sent events, for the page to show in the place of what it shows; at the end it loads itself anew."""
     first = await principal.ask(GetImport(run_id=run_id))
-    return StreamingResponse(
-        _told(principal, first), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
-    )
+    return live.stream(principal, _told(principal, first))
 
 
-async def _told(principal: Principal, first: ImportDetails) -> AsyncIterator[str]:
-    yield live.AGAIN
+async def _told(principal: Principal, first: ImportDetails) -> AsyncGenerator[str]:
     async for view in views(principal, first):
         if view is None:
             yield live.SIGN_OF_LIFE
