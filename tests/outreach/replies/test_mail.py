@@ -30,13 +30,16 @@ def classified(mail: IncomingMail) -> Classification:
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
+        ("apple_mail_forwarded_dsn", MailKind.REPLY),
         ("exchange_dsn", MailKind.DELIVERY_REPORT),
         ("exim_dsn", MailKind.DELIVERY_REPORT),
         ("gmail_dsn", MailKind.DELIVERY_REPORT),
+        ("gmail_forwarded_bounce", MailKind.REPLY),
         ("gmail_out_of_office", MailKind.AUTO_REPLY),
         ("gmail_reply", MailKind.REPLY),
         ("html_reply", MailKind.REPLY),
         ("inline_reply", MailKind.REPLY),
+        ("list_bounce", MailKind.AUTO_REPLY),
         ("newsletter", MailKind.OTHER),
         ("outlook_com_complaint", MailKind.COMPLAINT),
         ("outlook_out_of_office", MailKind.AUTO_REPLY),
@@ -147,6 +150,14 @@ def test_what_comes_in_belongs_to_the_message_it_is_about(name: str, message_ids
     assert read(name).belongs_to == tuple(f"<{each}@agency.example>" for each in message_ids)
 
 
+@pytest.mark.parametrize(
+    ("name", "message_ids"),
+    [("gmail_dsn", ["m-0002"]), ("qmail_bounce", ["m-0006"]), ("yahoo_arf", ["m-0007"]), ("gmail_reply", [])],
+)
+def test_a_report_has_the_message_with_it_that_it_is_about(name: str, message_ids: list[str]) -> None:
+    assert read(name).returned == tuple(f"<{each}@agency.example>" for each in message_ids)
+
+
 def test_of_a_thread_the_latest_message_is_the_likeliest() -> None:
     raw = b"References: <m-1@a.b>\r\n <m-2@a.b> <m-3@a.b>\r\nMessage-ID: <m-4@a.b>\r\n\r\nYes"
     assert read_mail(raw).belongs_to == ("<m-3@a.b>", "<m-2@a.b>", "<m-1@a.b>")
@@ -186,6 +197,31 @@ def test_a_report_that_somebody_passes_on_is_a_reply_of_theirs() -> None:
     assert mail.kind is MailKind.REPLY
     assert mail.deliveries == ()
     assert mail.text == "I got this, what does it mean?"
+
+
+@pytest.mark.parametrize("name", ["apple_mail_forwarded_dsn", "gmail_forwarded_bounce", "list_bounce"])
+def test_what_people_and_lists_pass_on_of_a_report_tells_of_nobody(name: str) -> None:
+    assert read(name).deliveries == ()
+    assert read(name).returned == ()
+
+
+def test_a_subject_makes_no_report_of_what_a_person_passes_on() -> None:
+    raw = MAILS["qmail_bounce"].replace(b"From: MAILER-DAEMON@", b"From: gina.other@", 1)
+    assert read_mail(raw).kind is MailKind.DELIVERY_REPORT, "nobody is to answer it: a server wrote it"
+    passed_on = raw.replace(b"Return-Path: <>", b"Return-Path: <gina.other@mx.example.com>", 1)
+    assert read_mail(passed_on).deliveries == ()
+
+
+def test_a_report_is_one_by_its_outermost_type() -> None:
+    raw = (
+        MAILS["postfix_dsn"]
+        .replace(b"From: MAILER-DAEMON@", b"From: someone@", 1)
+        .replace(b"Return-Path: <>", b"Return-Path: <s@a.example>")
+    )
+    assert len(read_mail(raw).deliveries) == 2
+    for other in (b"multipart/mixed;", b"multipart/report; report-type=disposition-notification;"):
+        changed = raw.replace(b"multipart/report; report-type=delivery-status;", other, 1)
+        assert [each.status for each in read_mail(changed).deliveries if each.recipient == "carol@example.org"] == []
 
 
 def test_what_is_new_in_a_reply_is_told_without_history_signature_or_markup() -> None:

@@ -1,6 +1,7 @@
 """What comes back of a message is kept once, told, and acted on; its words lie in intake's vault."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -29,7 +30,7 @@ from contracts.outreach.replies import (
 from contracts.outreach.sending import ExplainMessage, Gate
 from contracts.taxonomy import Fault, Purpose, ReplyClass, Role
 from outreach import locks
-from outreach.replies import by_sender
+from outreach.replies import by_address
 from tests.outreach.scene import Outbox, Outboxes, account, campaign, count, events, messages, new_lead
 from tests.platform import Platform
 from tests.waiting import until
@@ -488,7 +489,7 @@ def unattributed() -> float:
 
 
 def _samples() -> list[Sample]:
-    (metric,) = by_sender.UNATTRIBUTED.collect()
+    (metric,) = by_address.UNATTRIBUTED.collect()
     return metric.samples
 
 
@@ -568,6 +569,75 @@ async def test_an_address_that_does_not_exist_is_not_used_again(
     (entry,) = (await platform.caller.ask(tenant, ListSuppressions())).suppressions
     assert (entry.reason, entry.channel) == (SuppressionReason.BOUNCE, "email")
     assert (await enrollment(platform, message))["end_reason"] == "failed"
+
+
+ABOUT_ANOTHER = """From: MAILER-DAEMON@example.net
+To: sales@example.com
+Subject: Undelivered Mail Returned to Sender
+Message-ID: <{own}@example.net>
+In-Reply-To: <{message}@leadloop>
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="b"
+
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; example.net
+
+{recipient}
+Action: failed
+Status: 5.1.1
+
+--b
+Content-Type: text/rfc822-headers
+
+{returned}
+From: Ada <ada@example.com>
+Subject: Fwd: A question
+
+--b--
+"""
+
+
+@pytest.mark.parametrize("returned", ["Message-ID: <theirs@example.com>", "To: bob@example.net"])
+async def test_a_report_that_has_not_the_message_with_it_counts_for_the_person_it_was_sent_to(
+    platform: Platform, tenant: str, outbox: Outbox, returned: str
+) -> None:
+    """Ada passed our message on, and that came back; or a server sent back nothing of what it did not deliver."""
+    _, (message, other) = await sent_to(platform, tenant, "ada@example.com", "grace@example.com")
+
+    async def report(recipient: str) -> MailTaken:
+        return await mail(
+            platform,
+            tenant,
+            ABOUT_ANOTHER.format(own=uuid4().hex, message=message, returned=returned, recipient=recipient),
+        )
+
+    for recipient in ("Final-Recipient: rfc822; bob@example.net", "Final-Recipient: rfc822; grace@example.com"):
+        assert (await report(recipient)).message_id is None
+    assert (await platform.caller.ask(tenant, ListSuppressions())).suppressions == []
+    assert (await enrollment(platform, message))["ended_at"] is None
+
+    rewritten = "Final-Recipient: rfc822; a.lovelace@mx.example.net\nOriginal-Recipient: rfc822; Ada@example.com"
+    assert (await report(rewritten)).message_id == message
+    (entry,) = (await platform.caller.ask(tenant, ListSuppressions())).suppressions
+    assert (entry.reason, entry.channel) == (SuppressionReason.BOUNCE, "email")
+    assert (await enrollment(platform, message))["end_reason"] == "failed"
+    assert (await enrollment(platform, other))["ended_at"] is None
+
+
+async def test_what_somebody_forwards_of_a_report_is_their_reply(
+    platform: Platform, tenant: str, outbox: Outbox
+) -> None:
+    (message,) = await sent(platform, tenant)
+    sample = (Path(__file__).parent / "mails" / "apple_mail_forwarded_dsn.eml").read_text("ascii")
+
+    taken = await mail(platform, tenant, sample.replace("m-0021@agency.example", f"{message}@leadloop"))
+
+    assert (taken.kind, taken.message_id) == ("reply", message)
+    assert (await platform.caller.ask(tenant, ListSuppressions())).suppressions == []
+    assert await events(platform, tenant, "delivery_reported") == []
+    assert (await enrollment(platform, message))["end_reason"] == "replied"
 
 
 async def test_what_came_back_by_nobodys_fault_suppresses_nobody(

@@ -1,6 +1,7 @@
 """What a server says became of a message: in the form of RFC 3464, or in words of its own, which flufl.bounce knows.
 
-Anybody can write such a report. It counts for a message of ours that it names, and for nobody that message was not sent to.
+Anybody can write such a report. It counts for a message of ours that it has with it, or that it names and that was sent to the
+recipient of whom it tells. What people, and mailing lists, pass on of one is none.
 """
 
 import logging
@@ -25,6 +26,7 @@ _LONGEST_LINE: Final = 1_000
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
 _SAID = re.compile(r"(?:^|\s)([45]\d\d[ -](?:[45]\.\d{1,3}\.\d{1,3})?.{0,400}?)(?=\n\s{0,80}\n|\n-{3}|\Z)", re.DOTALL)
 """A server's answer in running text (RFC 5321, 4.2)."""
+_TYPE = re.compile(r"report-type\s*=\s*\"?delivery-status\b", re.IGNORECASE)
 _SENDERS = re.compile(r"(mailer-daemon|postmaster|mail-daemon|mailerdaemon|mdaemon|microsoftexchange\w*)@")
 _SUBJECTS = re.compile(
     r"undeliver|delivery (status|failure|has failed|incomplete|report)|returned mail|mail delivery|failure notice"
@@ -63,14 +65,13 @@ class Delivery:
 
 def deliveries_in(mail: Message, parts: list[Message]) -> tuple[Delivery, ...]:
     """What a mail reports of each recipient, nothing if it is no delivery report."""
-    standard = tuple(each for block in _blocks(parts) if (each := _delivery(block)))[:MAX_REPORTED]
-    if standard:
-        return standard
-    sender, subject = address_in(header(mail, "from")), (header(mail, "subject") or "").lower()
-    by_subject = _SUBJECTS.search(subject) and not subject.startswith("re:")  # nobody answers with a report
-    if _SENDERS.match(sender or "") or by_subject or headers(mail, "x-failed-recipients"):
-        return _in_words(mail, parts)
-    return ()
+    if headers(mail, "list-id"):
+        return ()
+    if mail.get_content_type() == "multipart/report" and _TYPE.search(header(mail, "content-type") or ""):
+        standard = tuple(each for block in _blocks(inner_of(mail)) if (each := _delivery(block)))[:MAX_REPORTED]
+        if standard:
+            return standard
+    return _in_words(mail, parts) if _is_by_a_server(mail) else ()
 
 
 def envelope_id_in(parts: list[Message]) -> str | None:
@@ -81,6 +82,15 @@ def envelope_id_in(parts: list[Message]) -> str | None:
 def message_ids_in(parts: list[Message]) -> tuple[str, ...]:
     """The Message-ID that servers add to their report, though no standard has it there."""
     return tuple(value for block in _blocks(parts) if (value := header(block, "x-original-message-id")))
+
+
+def _is_by_a_server(mail: Message) -> bool:
+    """Whether a server wrote a mail to say that it did not deliver one; whoever forwards what it wrote may leave its subject as it is."""
+    if _SENDERS.match(address_in(header(mail, "from")) or "") or headers(mail, "x-failed-recipients"):
+        return True
+    by_machine = header(mail, "return-path") == "<>" or (header(mail, "auto-submitted") or "no").lower() != "no"
+    subject = (header(mail, "subject") or "").lower()
+    return by_machine and bool(_SUBJECTS.search(subject)) and not subject.startswith("re:")
 
 
 def _blocks(parts: list[Message]) -> Iterator[Message]:

@@ -1,6 +1,7 @@
 """What outreach does when somebody hands it what came back of a message, or asks for it."""
 
 import asyncio
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -16,8 +17,8 @@ from contracts.outreach.sending import SendState
 from contracts.taxonomy import Channel, ReplyClass
 from outreach import locks
 from outreach.bounces import domain_bounce
-from outreach.replies import by_sender, store, taking
-from outreach.replies.by_sender import Ask
+from outreach.replies import by_address, store, taking
+from outreach.replies.by_address import Ask
 from outreach.replies.delivery_report import Action
 from outreach.replies.mail import IncomingMail, MailKind, read_mail
 from outreach.replies.taking import Incoming
@@ -72,20 +73,25 @@ class Handlers:
         key = f"mail:{mail.message_id or sha256(raw).hexdigest()}".replace("\0", "")[:500]
         message_id = await store.first_known(uow, tenant, _messages_of(mail))
         if message_id is None:
-            return await self._by_sender(uow, tenant, mail, key, account_id, cause)
+            return await self._of_sender(uow, tenant, mail, key, account_id, cause)
         if only_its_own and account_id not in (None, (await _message(uow, tenant, message_id))["account_id"]):
             return messages.MailTaken(kind=mail.kind.value)
         reply_id = None
         if mail.kind is MailKind.COMPLAINT:
             await taking.take_complaint(uow, tenant, message_id, key, cause)
         elif mail.kind is MailKind.DELIVERY_REPORT:
+            if message_id not in _references(mail.returned) and not await self._is_of_recipient(
+                uow, tenant, message_id, mail, cause
+            ):
+                by_address.passed_by(tenant, mail)
+                return messages.MailTaken(kind=mail.kind.value)
             await _reported(uow, tenant, message_id, key, mail, cause)
         else:
             row = await _message(uow, tenant, message_id)
             reply_id = await taking.take_reply(uow, tenant, row, _incoming(uow, mail, key), self._ask, cause)
         return messages.MailTaken(kind=mail.kind.value, message_id=message_id, reply_id=reply_id)
 
-    async def _by_sender(
+    async def _of_sender(
         self,
         uow: UnitOfWork,
         tenant: str,
@@ -96,9 +102,9 @@ class Handlers:
     ) -> messages.MailTaken:
         """Take a mail that names no message for an answer to what its sender was sent last; where that may be several, for each of them
         as one that a person has to read."""
-        found = await by_sender.answered(uow, tenant, mail, account_id, self._ask, cause) if account_id else []
+        found = await by_address.answered(uow, tenant, mail, account_id, self._ask, cause) if account_id else []
         if not found:
-            by_sender.passed_by(tenant, mail)
+            by_address.passed_by(tenant, mail)
             return messages.MailTaken(kind=mail.kind.value)
         several = len(found) > 1
         taken = []
@@ -107,6 +113,15 @@ class Handlers:
             incoming = _incoming(uow, mail, f"{key[:400]}/{message_id}" if several else key, of_several=several)
             taken.append(await taking.take_reply(uow, tenant, row, incoming, self._ask, cause))
         return messages.MailTaken(kind=mail.kind.value, message_id=found[0], reply_id=taken[0])
+
+    async def _is_of_recipient(
+        self, uow: UnitOfWork, tenant: str, message_id: UUID, mail: IncomingMail, cause: Envelope | None
+    ) -> bool:
+        """Whether a report that has no message with it tells of the person whom the message that it answers was sent to: it may be
+        about what they sent themselves."""
+        row = await _message(uow, tenant, message_id)
+        told = {address for each in mail.deliveries for address in (each.recipient, each.original_recipient) if address}
+        return await by_address.is_one_of(tenant, row, told, self._ask, cause)
 
     async def report_delivery(
         self, uow: UnitOfWork, request: Received[messages.ReportDelivery]
@@ -201,8 +216,12 @@ def _incoming(uow: UnitOfWork, mail: IncomingMail, key: str, *, of_several: bool
 
 def _messages_of(mail: IncomingMail) -> list[UUID]:
     """The messages that a mail may be about, the likeliest first: of the references it names, and of the address it came to."""
-    found = [message_of(reference) for reference in (*mail.belongs_to, *mail.tags)]
-    return list(dict.fromkeys(each for each in found if each))
+    return _references((*mail.belongs_to, *mail.tags))
+
+
+def _references(names: Iterable[str]) -> list[UUID]:
+    """The messages that these are references of, those that are ours."""
+    return list(dict.fromkeys(each for name in names if (each := message_of(name))))
 
 
 async def _message(uow: UnitOfWork, tenant: str, message_id: UUID, account_id: UUID | None = None) -> Row:

@@ -57,6 +57,7 @@ class IncomingMail:
         message_id: its own Message-ID, with angle brackets.
         sender: the address it is from, in lower case.
         sent_at: what its Date header says, in UTC.
+        returned: of a report, the Message-IDs of the message that it has with it, or says that it is about.
         belongs_to: the Message-IDs of what it answers or reports, the likeliest first.
         tags: what stands after the `+` in the addresses it came to. Where none of `belongs_to` is known, they tell the message, or
             with `verp_recipient` the person.
@@ -74,6 +75,7 @@ class IncomingMail:
     sender: str | None = field(default=None, repr=False)
     subject: str | None = field(default=None, repr=False)
     sent_at: datetime | None = None
+    returned: tuple[str, ...] = ()
     belongs_to: tuple[str, ...] = ()
     tags: tuple[str, ...] = field(default=(), repr=False)
     envelope_id: str | None = None
@@ -98,7 +100,8 @@ def read_mail(raw: bytes) -> IncomingMail:
     deliveries = () if complaint else deliveries_in(mail, parts)
     reports = complaint is not None or bool(deliveries)
     own = ids(mail, "message-id")
-    belongs_to = _belongs_to(mail, parts, own, reports=reports)
+    returned = (*message_ids_in(parts), *_ids_of_original(parts)) if reports else ()
+    belongs_to = _belongs_to(mail, returned, own)
     tags = _tags(mail)
     if complaint:
         kind = MailKind.COMPLAINT
@@ -116,6 +119,7 @@ def read_mail(raw: bytes) -> IncomingMail:
         sender=address_in(header(mail, "from")),
         subject=subject,
         sent_at=_date(header(mail, "date")),
+        returned=tuple(dict.fromkeys(returned))[:MAX_REFERENCES],
         belongs_to=belongs_to,
         tags=tags,
         envelope_id=envelope_id_in(parts) if deliveries else None,
@@ -134,10 +138,9 @@ def verp_recipient(tag: str) -> str | None:
     return f"{local}@{domain}".lower() if local and "." in domain else None
 
 
-def _belongs_to(mail: Message, parts: list[Message], own: tuple[str, ...], *, reports: bool) -> tuple[str, ...]:
-    reported = (*message_ids_in(parts), *_ids_of_original(parts)) if reports else ()
+def _belongs_to(mail: Message, returned: tuple[str, ...], own: tuple[str, ...]) -> tuple[str, ...]:
     answered = (*ids(mail, "in-reply-to"), *reversed(ids(mail, "references")))
-    return tuple(dict.fromkeys(each for each in (*reported, *answered) if each not in own))[:MAX_REFERENCES]
+    return tuple(dict.fromkeys(each for each in (*returned, *answered) if each not in own))[:MAX_REFERENCES]
 
 
 def _ids_of_original(parts: list[Message]) -> tuple[str, ...]:

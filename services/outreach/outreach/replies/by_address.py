@@ -1,17 +1,17 @@
-"""Whose a mail is that names no message of ours: people answer from another program, or write anew.
+"""Whose a mail is that does not tell it by a message of ours: people answer from another program, or write anew.
 
-Only its sender tells then. Anybody may claim to be one, as anybody may write an answer: what it can do is have nothing more be sent.
+Only its sender tells then, or the recipient that a report is about. Anybody may claim to be one, as anybody may write an answer: what it can do is have nothing more be sent.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 from uuid import UUID
 
 from prometheus_client import Counter
 
 from chassis.logs import get_logger
-from chassis.unit_of_work import UnitOfWork
-from contracts.intake.people import IdentifiedPersons, IdentifyPersons, PersonRef
+from chassis.unit_of_work import Row, UnitOfWork
+from contracts.intake.people import MOST_IDENTIFIED, IdentifiedPersons, IdentifyPersons, PersonRef
 from contracts.message import Envelope, Request
 from outreach.replies import store
 from outreach.replies.mail import IncomingMail, MailKind
@@ -47,6 +47,22 @@ async def answered(
     found = await store.last_to_each(uow, tenant, account_id, person.lead_ids, uow.now - REST)
     # A machine does not answer twice: whom it answers for is not worth a person's time.
     return found if len(found) == 1 or mail.kind is not MailKind.AUTO_REPLY else []
+
+
+async def is_one_of(tenant: str, message: Row, addresses: Collection[str], ask: Ask, cause: Envelope | None) -> bool:
+    """Whether one of these e-mail addresses is of the person whom a message (`store_queue.one`) was sent to.
+
+    Raises:
+        ProblemError: intake does not answer for now.
+    """
+    if not addresses:
+        return False
+    refs = [PersonRef(email=each) for each in sorted(addresses)[:MOST_IDENTIFIED]]
+    answer: IdentifiedPersons = await ask(tenant, IdentifyPersons(persons=refs), cause)
+    return any(
+        message["lead_id"] in each.lead_ids or f"email:{each.email_token}" in message["names"]
+        for each in answer.persons
+    )
 
 
 def passed_by(tenant: str, mail: IncomingMail) -> None:
