@@ -90,7 +90,7 @@ _DECLARED: Final = (
     _order(users.ChangeUser, "gateway"),
     _order(users.RemoveUser, "gateway"),
     _order(users.EndSessions, "gateway"),
-    _event(users.UserChanged),
+    _event(users.UserChanged, "notifier"),
     _event(users.UserSignedIn),
     _order(keys.CreateApiKey, "gateway"),
     _order(keys.RevokeApiKey, "gateway"),

@@ -8,6 +8,7 @@ from chassis.settings import Settings
 from chassis.unit_of_work import Database
 from contracts import notifier as messages
 from contracts.gateway.access import AccessRefused
+from contracts.gateway.users import UserChanged
 from contracts.intake.privacy import RevealLimitReached
 from contracts.outreach import accounts, campaigns
 from notifier import handlers, jobs
@@ -26,6 +27,7 @@ def build(settings: Settings) -> Service:
         consumes={
             RevealLimitReached: handlers.alert_of_reveals,
             AccessRefused: handlers.alert_of_refusals,
+            UserChanged: handlers.alert_of_keys,
             accounts.AutomationThrottled: handlers.alert_of_stops,
             accounts.AutomationResumed: handlers.alert_of_stops,
             accounts.CaptchaDetected: handlers.alert_of_stops,

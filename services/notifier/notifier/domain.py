@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Final, Protocol
 
 from contracts.gateway.access import AccessRefused, RefusedFor
+from contracts.gateway.users import UserChanged
 from contracts.intake.privacy import RevealLimitReached
 from contracts.notifier import AlertView
 from contracts.outcomes import MissingOutcomesView
@@ -15,6 +16,7 @@ from contracts.taxonomy import AlertCategory, Severity
 OUTCOME_MISSING = "OUTCOME_MISSING"
 REVEAL_LIMIT = "REVEAL_LIMIT"
 ACCESS_REFUSED = "ACCESS_REFUSED"
+KEYS_LEFT = "KEYS_LEFT"
 _LOOK_INTO: Final = {
     RefusedFor.CREDENTIAL: "an API key was shown that opens nothing: give the program that shows it a new one, or find out who guesses",
     RefusedFor.SIGN_IN: "passwords were tried that are wrong: ask the user whether it was they, and give them a link if it was",
@@ -173,5 +175,26 @@ def refusals_notice(refused: AccessRefused) -> Notice:
             "limit": refused.limit,
             "window_seconds": refused.window_seconds,
             "occurred_at": refused.occurred_at.isoformat(),
+        },
+    )
+
+
+def keys_notice(changed: UserChanged) -> Notice:
+    """What is said of a user who may no longer sign in, and whose keys go on opening something."""
+    who, count = f"user:{changed.user_id}", len(changed.keys_left)
+    return Notice(
+        code=KEYS_LEFT,
+        condition=who,
+        category=AlertCategory.OPS,
+        severity=Severity.WARNING,
+        title=f"{who} was {changed.state}, and {'an API key that they made works' if count == 1 else f'{count} API keys that they made work'} on",
+        message="A key is the tenant's, and programs may rest on it: revoke those whose secret the user may still have, and give "
+        "their programs others",
+        evidence={
+            "user_id": str(changed.user_id),
+            "state": changed.state,
+            "changed_by": changed.changed_by,
+            "keys": [f"key:{key_id}" for key_id in changed.keys_left],
+            "occurred_at": changed.occurred_at.isoformat(),
         },
     )

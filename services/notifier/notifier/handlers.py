@@ -8,6 +8,7 @@ from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
 from contracts import notifier as messages
 from contracts.gateway.access import AccessRefused
+from contracts.gateway.users import UserChanged
 from contracts.intake.privacy import RevealLimitReached
 from contracts.message import ProblemCode, ProblemError
 from notifier import domain, domain_stops, raising, store
@@ -24,6 +25,13 @@ async def alert_of_refusals(uow: UnitOfWork, received: Sequence[Received[AccessR
     """Alert people that somebody is refused again and again: one open alert each, kept up to date."""
     for message in received:
         await raising.alert(uow, message.tenant, domain.refusals_notice(message.body), message.envelope)
+
+
+async def alert_of_keys(uow: UnitOfWork, received: Sequence[Received[UserChanged]]) -> None:
+    """Alert people that somebody who may no longer sign in left keys: one open alert each."""
+    for message in received:
+        if message.body.keys_left:
+            await raising.alert(uow, message.tenant, domain.keys_notice(message.body), message.envelope)
 
 
 async def alert_of_stops(uow: UnitOfWork, received: Sequence[Received[StopEvent]]) -> None:

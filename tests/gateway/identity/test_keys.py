@@ -1,5 +1,6 @@
 """API keys allow what was said, as long as was said, and are shown once."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -7,9 +8,13 @@ import httpx
 import pytest
 
 from contracts.gateway.access import Scope
-from contracts.gateway.keys import CreateApiKey
-from contracts.message import ProblemCode, ProblemError
+from contracts.gateway.keys import CreateApiKey, RevokeApiKey
+from contracts.gateway.users import ChangeUser, RemoveUser, UserView
+from contracts.message import ProblemCode, ProblemError, Request
+from contracts.notifier import AlertView, ListAlerts
+from contracts.taxonomy import Role
 from tests.gateway.conftest import Gateway, Tenancy
+from tests.waiting import until as until_there
 
 
 async def test_a_key_is_made_listed_without_its_secret_and_revoked(acme: Tenancy, admin: httpx.AsyncClient) -> None:
@@ -76,3 +81,41 @@ async def test_nobody_revokes_a_key_that_may_more_than_they(gateway: Gateway, ac
         assert (await program.delete(acme.path(f"/keys/{UUID(int=0)}"))).status_code == 404
     async with gateway.client(more.secret) as colleague:
         assert (await colleague.get(acme.path("/me"))).status_code != 401
+
+
+async def alerts(gateway: Gateway, tenant: str) -> list[AlertView]:
+    return (await gateway.platform.caller.ask(tenant, ListAlerts(code="KEYS_LEFT"))).alerts
+
+
+@pytest.mark.parametrize(
+    ("order", "state"),
+    [
+        (lambda user_id: ChangeUser(user_id=user_id, suspended=True), "suspended"),
+        (lambda user_id: RemoveUser(user_id=user_id), "removed"),
+    ],
+    ids=["suspended", "removed"],
+)
+async def test_keys_outlive_their_maker_and_people_are_told_which(
+    gateway: Gateway, acme: Tenancy, admin: httpx.AsyncClient, order: Callable[[UUID], Request[UserView]], state: str
+) -> None:
+    ask, tenant = gateway.platform.caller.ask, acme.name
+    maker, other = await gateway.user(tenant, Role.ADMIN, name="Grace"), await gateway.user(tenant, Role.ADMIN)
+    made = [
+        await ask(tenant, CreateApiKey(label=label, ordered_by=f"user:{maker}", expires_at=until))
+        for label, until in (("crm", None), ("soon over", datetime.now(UTC) + timedelta(days=1)), ("revoked", None))
+    ]
+    await ask(tenant, RevokeApiKey(key_id=made[2].key_id))
+    await ask(tenant, order(other))
+    await ask(tenant, order(maker))
+    (alert,) = await until_there(lambda: alerts(gateway, tenant), what="the alert")
+    assert alert.evidence["keys"] == [f"key:{key.key_id}" for key in (made[1], made[0])]
+    assert f"user:{maker} was {state}, and 2 API keys that they made work on" == alert.title
+    listed = (await admin.get(acme.path("/keys"))).json()["keys"]
+    assert {key["label"]: key["maker_state"] for key in listed} == {
+        "crm": state, "soon over": state, "revoked": state, "default": None,
+    }  # fmt: skip
+    page = (await admin.get(f"/t/{tenant}/settings/keys")).text
+    assert page.count(f'<span class="badge badge-warning">who was {state}</span>') == 2
+    assert '/settings/keys"' in (await admin.get(f"/t/{tenant}/alerts")).text
+    async with gateway.client(made[0].secret) as program:
+        assert (await program.get(acme.path("/leads"))).status_code == 200, "programs rest on it"

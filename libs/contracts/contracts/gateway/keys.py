@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, Field, field_serializer
 
 from contracts.gateway.access import Scope
+from contracts.gateway.users import UserState
 from contracts.message import Kind, Reply, Request, Topic
 from contracts.values import NO_NUL, Actor
 
@@ -66,6 +67,8 @@ class ApiKeyInfo(BaseModel):
     expires_at: datetime | None
     revoked_at: datetime | None
     """Since when it opens nothing, where it was revoked."""
+    maker_state: UserState | None = None
+    """Whether the user who made it may sign in; empty where no user of the tenant's did. A key is the tenant's, and outlives its maker."""
 
 
 class ApiKeyPage(Reply):

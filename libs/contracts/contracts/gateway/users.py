@@ -45,6 +45,8 @@ class UserChanged(Event):
     changed_by: Actor
     """Who changed it: a user, a key, or ``operator``."""
     occurred_at: datetime
+    keys_left: list[UUID] = []
+    """Of a user who was suspended or removed: the API keys that they made and that go on opening something, the newest 100."""
 
 
 class SignInMethod(StrEnum):

@@ -50,14 +50,28 @@ async def key(uow: UnitOfWork, tenant: str, key_id: UUID) -> RowMapping | None:
 
 
 async def keys(uow: UnitOfWork, tenant: str, before: UUID | None, limit: int) -> Sequence[RowMapping]:
-    """A page of keys, newest first, from before one of them."""
+    """A page of keys, newest first, from before one of them, each with the state of the user who made it, if one did."""
     rows = await uow.execute(
-        """select key_id, label, scopes, created_at, created_by, expires_at, revoked_at from api_key
-           where tenant_id = :tenant and (cast(:before as uuid) is null or key_id < :before)
-           order by key_id desc limit :limit""",
+        """select key_id, label, scopes, shown.created_at, created_by, expires_at, revoked_at, maker.state as maker_state
+           from (select * from api_key
+                 where tenant_id = :tenant and (cast(:before as uuid) is null or key_id < :before)
+                 order by key_id desc limit :limit) as shown
+           left join user_account as maker on maker.tenant_id = :tenant and 'user:' || maker.user_id = shown.created_by
+           order by key_id desc""",
         tenant=tenant, before=before, limit=limit,
     )  # fmt: skip
     return rows.mappings().all()
+
+
+async def keys_of(uow: UnitOfWork, tenant: str, maker: str, limit: int) -> list[UUID]:
+    """The keys that somebody made and that open something, newest first."""
+    rows = await uow.execute(
+        """select key_id from api_key where tenant_id = :tenant and created_by = :maker
+               and revoked_at is null and (expires_at is null or expires_at > now())
+           order by key_id desc limit :limit""",
+        tenant=tenant, maker=maker, limit=limit,
+    )  # fmt: skip
+    return list(rows.scalars())
 
 
 async def add_sign_in_link(

@@ -1,6 +1,7 @@
 """What is done to users. Each change is an event, and a row of the audit."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -14,6 +15,7 @@ from gateway.identity import audit, personal, store_sessions, store_users
 from gateway.identity.domain_access import refused_role
 from gateway.identity.personal import Personal
 
+_KEYS_NAMED: Final = 100
 _IN_USE = "another user has this e-mail address"
 
 
@@ -101,7 +103,10 @@ async def change(
         uow, tenant, user_id, role=role, state=state, email_token=token, sealed=personal.sealed(key, user_id, known)
     )
     ended = await store_sessions.end_sessions(uow, tenant, user_id) if privileges else 0
-    _tell(uow, cause, actor, user_id, version, role, state)
+    left: list[UUID] = []
+    if state != old_state and state is not UserState.ACTIVE:
+        left = await store_sessions.keys_of(uow, tenant, audit.user(user_id), _KEYS_NAMED)
+    _tell(uow, cause, actor, user_id, version, role, state, left)
     detail: dict[str, Any] = {}
     if role != old_role:
         detail["role"] = [old_role, role]
@@ -111,6 +116,8 @@ async def change(
         detail["fields"] = [name for name in ("email", "name") if getattr(known, name) != getattr(old_known, name)]
     if ended:
         detail["sessions_ended"] = ended
+    if left:
+        detail["keys_left"] = [audit.key(key_id) for key_id in left]
     action = "user_removed" if state is UserState.REMOVED else "user_changed"
     await audit.record(uow, cause, actor, action, audit.user(user_id), detail)
 
@@ -133,7 +140,16 @@ def must_suit(tenant: str, role: Role) -> None:
 
 
 def _tell(
-    uow: UnitOfWork, cause: Envelope, actor: str, user_id: UUID, version: int, role: Role, state: UserState
+    uow: UnitOfWork,
+    cause: Envelope,
+    actor: str,
+    user_id: UUID,
+    version: int,
+    role: Role,
+    state: UserState,
+    keys_left: Sequence[UUID] = (),
 ) -> None:
-    event = UserChanged(user_id=user_id, version=version, role=role, state=state, changed_by=actor, occurred_at=uow.now)
+    event = UserChanged(
+        user_id=user_id, version=version, role=role, state=state, changed_by=actor, occurred_at=uow.now, keys_left=list(keys_left)
+    )  # fmt: skip
     uow.publish(cause.tenant, event, cause)

@@ -46,6 +46,7 @@ _CATEGORIES: Final = [("", "Any"), *((each.value, each.value.replace("_", " ").c
 _GOES: Final = {
     "REVEAL_LIMIT": "/audit/reveals",
     "ACCESS_REFUSED": "/audit",
+    "KEYS_LEFT": "/settings/keys",
 }
 """Where to look into an alert, by its condition."""
 

@@ -15,6 +15,7 @@ from contracts.values import NO_NUL
 from gateway.api.keys import must_have_all_of
 from gateway.gate import Admitted, Principal
 from gateway.identity.domain_access import OF_PROGRAMS, beyond
+from gateway.pages.actors import actors
 from gateway.pages.filled_in import RIGHT, Filled, Wrong, WrongError, read, several, typed, wrong_with
 from gateway.pages.once import once
 from gateway.pages.sign_in import see_other
@@ -85,8 +86,9 @@ async def _show(
     made: ApiKeyView | None = None,
 ) -> Response:
     found = await principal.ask(ListApiKeys(cursor=cursor))
+    called = await actors(principal, [key.created_by for key in found.keys])
     return page(
-        "keys.html", wrong.status if revoking is RIGHT else revoking.status, principal=principal, found=found, scopes=sorted(principal.allowed - {Scope.SELF}),
+        "keys.html", wrong.status if revoking is RIGHT else revoking.status, principal=principal, found=found, called=called, scopes=sorted(principal.allowed - {Scope.SELF}),
         chosen=OF_PROGRAMS if form is None else several(form, "scopes"), filled={} if form is None else typed(form),
         now=datetime.now(UTC), made=made, wrong=wrong, revoking=revoking,
     )  # fmt: skip
