@@ -59,7 +59,7 @@ async def store_told(uow: UnitOfWork, told: Sequence[Told]) -> None:
     await store.make_months(uow, {each.told_at.date() for each in told})
     await store.store_events(uow, [each.row for each in told])
     await projecting.project(uow, [(each.tenant, each.event_id, each.told_at, each.event.topic.type) for each in told])
-    counted = [each for each in told if isinstance(each.event, win_rates.PROJECTED)]
+    counted = [each for each in told if each.event.topic.type in win_rates.PROJECTED]
     await win_rates.project(uow, [(each.tenant, each.event.topic.type, each.row.body) for each in counted])
 
 

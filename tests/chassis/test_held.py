@@ -2,11 +2,12 @@
 
 from unittest.mock import Mock
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nats.aio.msg import Msg
 
-from chassis.held import Held
+from chassis.held import Held, Stamp
 
 TENANTS = ("ann", "bob", "cy")
 
@@ -90,8 +91,16 @@ def test_of_a_message_delivered_twice_the_later_delivery_is_acknowledged() -> No
     held = Held(by_tenant=True)
     held.add([message(1, "ann", b"12345"), message(1, "ann", b"12345", delivered=2)])
     (delivery,) = held.next(10)
-    assert delivery.message.metadata.num_delivered == 2
+    assert delivery.stamp.delivered == 2
     assert (len(held), held.size) == (1, 5)
     assert delivery in held
     held.done([delivery])
     assert delivery not in held
+
+
+@pytest.mark.parametrize("domain", ["", "hub.AccountHash."])
+def test_the_brokers_stamp_says_what_the_client_librarys_metadata_does(domain: str) -> None:
+    for rest in ("0", "0.random") if domain else ("0",):
+        reply = f"$JS.ACK.{domain}EVENTS.aggregator.3.41.17.1700000000123456789.{rest}"
+        metadata = Msg(Mock(), "intake.event.lead_accepted.v1.ann", reply, b"{}").metadata
+        assert Stamp.read(reply) == (metadata.sequence.stream, metadata.num_delivered, metadata.timestamp)

@@ -208,7 +208,7 @@ class Consumer:
                 # Where one acknowledgement stands for all before it, it must not be of a message delivered after what is still
                 # held, or the broker takes the next ones for outdated. So what was gathered is one batch.
                 batch = held.next(self._batch if self._durable.stream.work_queue else len(held))
-                suspicious = any(each.message.metadata.num_delivered >= _SUSPICIOUS_DELIVERIES for each in batch)
+                suspicious = any(each.stamp.delivered >= _SUSPICIOUS_DELIVERIES for each in batch)
                 incoming = asyncio.create_task(self._take_in(pull, held, waiting))
                 await self._processor.handle(uow, [delivery.read for delivery in batch], suspicious=suspicious)
                 await asyncio.wait([incoming])

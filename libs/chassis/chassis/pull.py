@@ -79,10 +79,11 @@ class Pull:
         try:
             async with asyncio.timeout(seconds + _ANSWER_SECONDS) as patience:
                 while len(messages) < limit:
+                    if self._arrived.empty() and messages:
+                        patience.reschedule(clock() + _ANSWER_SECONDS)
                     message = await self._arrived.get()
                     if message.reply:
                         messages.append(message)
-                        patience.reschedule(clock() + _ANSWER_SECONDS)
                     elif message.subject == reply and _is_end(message):
                         break
         except BaseException:

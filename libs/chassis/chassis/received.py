@@ -14,12 +14,15 @@ from pydantic import BaseModel, ValidationError
 from pydantic.json_schema import models_json_schema
 
 from contracts.catalogue import by_type
-from contracts.message import Envelope, Message, Reply, UnreadableError, given_id
+from contracts.message import Envelope, Message, Reply, UnreadableError, brings_id
 
 if TYPE_CHECKING:  # whoever only sends messages needs no database
     from chassis.unit_of_work import UnitOfWork
 
 M = TypeVar("M", bound=Message)
+
+_NO_ID = UUID(int=0)
+"""Given in the place of an id where none is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +127,10 @@ class Read(NamedTuple):
 
 def read(wire: Wire) -> Read:
     """Read a message that brings its id."""
-    try:
-        id_ = given_id(wire.headers)
-    except ValueError:
-        id_ = None
-    if id_ is None:
+    if not brings_id(wire.headers):
         return Read(wire, None)
     try:
-        return Read(wire, decode(wire, id_))
+        return Read(wire, decode(wire, _NO_ID))
     except UnreadableError as error:
         return Read(wire, error)
 

@@ -52,7 +52,7 @@ class Tenants:
         names = set()
         for message in messages:
             names.add(message.tenant)
-            if isinstance(message.body, TenantChanged):
+            if message.envelope.type == TenantChanged.topic.type:
                 introduced.add(message.tenant)
         unknown = sorted(await uow.act_for(names) - introduced)
         if not unknown or self._ask is None:

@@ -289,8 +289,17 @@ def given_id(headers: Mapping[str, str]) -> UUID | None:
     Raises:
         ValueError: it is no UUID.
     """
-    given = headers.get("ce-id") or headers.get("Nats-Msg-Id")
+    given = _given_id(headers)
     return UUID(given) if given else None
+
+
+def brings_id(headers: Mapping[str, str]) -> bool:
+    """Whether a message brings an id, or something in its place."""
+    return bool(_given_id(headers))
+
+
+def _given_id(headers: Mapping[str, str]) -> str | None:
+    return headers.get("ce-id") or headers.get("Nats-Msg-Id")
 
 
 def id_from_content(*parts: str | bytes) -> UUID:

@@ -38,7 +38,7 @@ class Storing:
             )
             uow.publish(message.tenant, answer, message.envelope)
         await projecting.project(uow, [(m.tenant, m.id, m.envelope.time, m.envelope.type) for m in received])
-        counted = [message for message in received if isinstance(message.body, win_rates.PROJECTED)]
+        counted = [message for message in received if message.envelope.type in win_rates.PROJECTED]
         await win_rates.project(uow, [(m.tenant, m.envelope.type, m.wire.body.decode()) for m in counted])
 
     async def _store(self, uow: UnitOfWork, received: Sequence[Received[Event]]) -> Sequence[Received[Event]]:
@@ -58,9 +58,13 @@ class Storing:
         return [message for key, message in once.items() if key in new]
 
 
+_GONE = frozenset((LeadErased.topic.type, LeadWithdrawn.topic.type))
+
+
 def _gone(received: Sequence[Received[Event]]) -> list[tuple[Received[Event], LeadErased | LeadWithdrawn]]:
     """The leads that are no more, each by the message that says so."""
-    return [(message, body) for message in received if isinstance(body := message.body, LeadErased | LeadWithdrawn)]
+    given = [message for message in received if message.envelope.type in _GONE]
+    return [(message, body) for message in given if isinstance(body := message.body, LeadErased | LeadWithdrawn)]
 
 
 def _row(message: Received[Event]) -> events.Row:

@@ -10,8 +10,10 @@ from contracts.intake.leads import LeadAccepted, LeadUpdated
 from contracts.outcomes import OutcomeRecorded, OutcomeVoided
 from contracts.taxonomy import UNKNOWN
 
-PROJECTED: Final = (OutcomeRecorded, OutcomeVoided, LeadAccepted, LeadUpdated, LeadWithdrawn)
-"""The events that these projections are made of."""
+PROJECTED: Final = frozenset(
+    event.topic.type for event in (OutcomeRecorded, OutcomeVoided, LeadAccepted, LeadUpdated, LeadWithdrawn)
+)
+"""The types of the events that these projections are made of."""
 
 _GROUPS = f"""
     coalesce(nullif(body -> 'attribution' ->> 'source_key', ''), '{UNKNOWN}') as source_key,
