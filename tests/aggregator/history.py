@@ -53,9 +53,8 @@ class Told:
 
 async def store_told(uow: UnitOfWork, told: Sequence[Told]) -> None:
     """What the aggregator does with a batch, once its messages are read."""
-    for tenant, gone in ((each.tenant, each.event) for each in told):
-        if isinstance(gone, LeadWithdrawn):
-            await store.keep_erased(uow, tenant, gone.lead_id, gone.version)
+    withdrawn = [(each.tenant, each.event) for each in told if isinstance(each.event, LeadWithdrawn)]
+    await store.keep_erased(uow, [store.Gone(tenant, lead.lead_id, lead.version) for tenant, lead in withdrawn])
     await store.make_months(uow, {each.told_at.date() for each in told})
     await store.store_events(uow, [each.row for each in told])
     await projecting.project(uow, [(each.tenant, each.event_id, each.told_at, each.event.topic.type) for each in told])

@@ -1,8 +1,9 @@
 """What the aggregator does with every event it hears: it is stored, and what is made of it follows in the same transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import partial
+from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
 
@@ -26,17 +27,12 @@ class Storing:
     async def store(self, uow: UnitOfWork, received: Sequence[Received[Event]]) -> None:
         """Store every event, project what numbers are counted from, and forget the persons that were erased, or whose leads were withdrawn."""
         # Before the others are stored: one that is late holds what it is to hold then.
-        for message, lead in _gone(received):
-            await events.keep_erased(uow, message.tenant, lead.lead_id, lead.version)
+        if gone := _gone(received):
+            await events.keep_erased(uow, gone)
         received = await self._store(uow, received)
-        for message, lead in _gone(received):
-            scrubbed = await events.forget(uow, message.tenant, lead.lead_id, lead.version)
-            if isinstance(lead, LeadWithdrawn):
-                continue
-            answer = PersonalDataDropped(
-                erasure_id=lead.erasure_id, lead_id=lead.lead_id, dropped={"events_scrubbed": scrubbed}
-            )
-            uow.publish(message.tenant, answer, message.envelope)
+        if gone:
+            scrubbed = await events.forget(uow, gone)
+            _answer(uow, received, scrubbed)
         await projecting.project(uow, [(m.tenant, m.id, m.envelope.time, m.envelope.type) for m in received])
         counted = [message for message in received if message.envelope.type in win_rates.PROJECTED]
         await win_rates.project(uow, [(m.tenant, m.envelope.type, m.wire.body.decode()) for m in counted])
@@ -61,10 +57,23 @@ class Storing:
 _GONE = frozenset((LeadErased.topic.type, LeadWithdrawn.topic.type))
 
 
-def _gone(received: Sequence[Received[Event]]) -> list[tuple[Received[Event], LeadErased | LeadWithdrawn]]:
-    """The leads that are no more, each by the message that says so."""
+def _gone(received: Sequence[Received[Event]]) -> list[events.Gone]:
+    """The leads that are no more."""
     given = [message for message in received if message.envelope.type in _GONE]
-    return [(message, body) for message in given if isinstance(body := message.body, LeadErased | LeadWithdrawn)]
+    return [
+        events.Gone(message.tenant, body.lead_id, body.version)
+        for message in given
+        if isinstance(body := message.body, LeadErased | LeadWithdrawn)
+    ]
+
+
+def _answer(uow: UnitOfWork, received: Sequence[Received[Event]], scrubbed: Mapping[tuple[str, UUID], int]) -> None:
+    """Tell of each erasure how much was dropped for it."""
+    for message in received:
+        if isinstance(body := message.body, LeadErased):
+            dropped = {"events_scrubbed": scrubbed.get((message.tenant, body.lead_id), 0)}
+            answer = PersonalDataDropped(erasure_id=body.erasure_id, lead_id=body.lead_id, dropped=dropped)
+            uow.publish(message.tenant, answer, message.envelope)
 
 
 def _row(message: Received[Event]) -> events.Row:

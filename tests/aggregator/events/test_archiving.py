@@ -85,8 +85,9 @@ async def restore(platform: Platform, tenant: str, month: str = "2025-06") -> Mo
 
 async def erase(database: Database, tenant: str, version: int) -> int:
     async with database.begin(tenant) as uow:
-        await store.keep_erased(uow, tenant, LEAD, version)
-        return await store.forget(uow, tenant, LEAD, version)
+        gone = [store.Gone(tenant, LEAD, version)]
+        await store.keep_erased(uow, gone)
+        return (await store.forget(uow, gone))[tenant, LEAD]
 
 
 async def test_a_month_goes_into_a_file_and_comes_back_as_it_was(platform: Platform, tenant: str, folder: Path) -> None:

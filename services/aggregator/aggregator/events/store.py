@@ -1,5 +1,6 @@
 """Every query about stored events."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
@@ -10,7 +11,7 @@ from sqlalchemy import RowMapping
 from aggregator import locks
 from aggregator.events.domain_wanted import FEW, Order, Position, Wanted
 from chassis import inbox
-from chassis.unit_of_work import UnitOfWork
+from chassis.unit_of_work import UnitOfWork, columns
 from contracts.intake.privacy import DERIVED_FROM_A_PERSON
 from contracts.message import UnreadableError
 
@@ -42,6 +43,24 @@ _OTHERS = """
            or event.body - cast(:personal as text[]) <> given.body - cast(:personal as text[])
     ) as some
 """
+_GONE = """
+    select tenant_id, lead_id, max(version) as version
+    from unnest(cast(:tenant as text[]), cast(:lead_id as uuid[]), cast(:version as integer[])) as given (tenant_id, lead_id, version)
+    group by tenant_id, lead_id
+"""
+_HOLDING = f"""
+    select event.* from ({_GONE}) as gone cross join lateral (
+        select tenant_id, event_id, told_at, lead_id from event
+        where tenant_id = gone.tenant_id and lead_id = gone.lead_id and body ?| cast(:personal as text[])
+          and coalesce(cast(body ->> 'version' as integer), 0) <= gone.version
+        offset 0
+    ) as event
+"""
+_SCRUB = """
+    update event set body = body - cast(:personal as text[])
+    from unnest(cast(:tenant_id as text[]), cast(:event_id as uuid[]), cast(:told_at as timestamptz[])) as given (tenant, id, told)
+    where tenant_id = tenant and event_id = id and told_at = told and event_id = any (cast(:event_id as uuid[]))
+"""
 
 
 class Row(NamedTuple):
@@ -63,6 +82,14 @@ class Row(NamedTuple):
     account_id: UUID | None
     body: str
     correlation_id: UUID | None = None
+
+
+class Gone(NamedTuple):
+    """A lead whose person is to be forgotten, up to a version of it."""
+
+    tenant: str
+    lead_id: UUID
+    version: int
 
 
 async def store_events(uow: UnitOfWork, rows: Sequence[Row]) -> set[inbox.Key] | None:
@@ -106,29 +133,33 @@ async def make_months(uow: UnitOfWork, days: Iterable[date]) -> int:
     return int(made.scalar_one())
 
 
-async def keep_erased(uow: UnitOfWork, tenant: str, lead_id: UUID, version: int) -> None:
-    """Keep that a lead's person was erased with this version of it; a later one is another person's."""
+async def keep_erased(uow: UnitOfWork, gone: Sequence[Gone]) -> None:
+    """Keep up to which version leads' persons were erased; a later one is another person's."""
     await uow.execute(
-        """insert into erased_lead (tenant_id, lead_id, version) values (:tenant, :lead_id, :version)
-           on conflict (tenant_id, lead_id) do update set version = greatest(erased_lead.version, excluded.version)""",
-        tenant=tenant, lead_id=lead_id, version=version,
-    )  # fmt: skip
+        f"""insert into erased_lead (tenant_id, lead_id, version) select * from ({_GONE}) as gone
+            on conflict (tenant_id, lead_id) do update set version = greatest(erased_lead.version, excluded.version)""",
+        **columns([each._asdict() for each in gone], *Gone._fields),
+    )
 
 
-async def forget(uow: UnitOfWork, tenant: str, lead_id: UUID, version: int) -> int:
-    """Take what is made of a lead's person from its events, archived ones too, up to this version of it; returns from how many."""
-    await locks.erase(uow, tenant)
+async def forget(uow: UnitOfWork, gone: Sequence[Gone]) -> Counter[tuple[str, UUID]]:
+    """Take what is made of leads' persons from their events, archived ones too, up to these versions; returns from how many of each."""
+    for tenant in sorted({each.tenant for each in gone}):
+        await locks.erase(uow, tenant)
+    given = columns([each._asdict() for each in gone], *Gone._fields)
+    personal = list(DERIVED_FROM_A_PERSON)
     archived = await uow.execute(
-        """delete from archived_personal where tenant_id = :tenant and lead_id = :lead_id and version <= :version""",
-        tenant=tenant, lead_id=lead_id, version=version,
-    )  # fmt: skip
-    scrubbed = await uow.execute(
-        """update event set body = body - cast(:personal as text[])
-           where tenant_id = :tenant and lead_id = :lead_id and body ?| cast(:personal as text[])
-             and coalesce(cast(body ->> 'version' as integer), 0) <= :version""",
-        tenant=tenant, lead_id=lead_id, version=version, personal=list(DERIVED_FROM_A_PERSON),
-    )  # fmt: skip
-    return archived.rowcount + scrubbed.rowcount
+        f"""delete from archived_personal as archived using ({_GONE}) as gone
+            where archived.tenant_id = gone.tenant_id and archived.lead_id = gone.lead_id
+              and archived.lead_id = any (cast(:lead_id as uuid[])) and archived.version <= gone.version
+            returning archived.tenant_id, archived.lead_id""",
+        **given,
+    )
+    found = await uow.execute(_HOLDING, personal=personal, **given)
+    holding = [dict(row) for row in found.mappings()]
+    if holding:
+        await uow.execute(_SCRUB, personal=personal, **columns(holding, "tenant_id", "event_id", "told_at"))
+    return Counter((row["tenant_id"], row["lead_id"]) for row in (*archived.mappings(), *holding))
 
 
 async def events(
