@@ -69,7 +69,7 @@ class Platform:
 
     @property
     def caller(self) -> Caller:
-        return Caller(self.operator)
+        return Caller(self.operator, patience=30)  # other tests load the machine meanwhile
 
     def database_url(self, role: str) -> str:
         return self.postgres.dsn(role).replace("postgresql://", "postgresql+asyncpg://", 1)

@@ -222,7 +222,7 @@ async def a_day_passes(platform: Platform, tenant: str) -> None:
         await sql.execute(
             "update outcomes.waiting set waits_until = waits_until - interval '1 day' where tenant_id = $1", tenant
         )
-    await platform.caller.ask(tenant, RunJob(job="give_up_waiting"), of="outcomes", seconds=30)
+    await platform.caller.ask(tenant, RunJob(job="give_up_waiting"), of="outcomes")
 
 
 async def test_an_outcome_behind_one_that_waits_is_counted_and_neither_lost_nor_waited_for(

@@ -76,7 +76,7 @@ class Gateway:
             return missing.count == 1
 
         await until(missed, what="the lead's arrival at outcomes")
-        run = await self.platform.caller.ask(tenancy.name, RunJob(job="missing_outcomes"), of="notifier", seconds=30)
+        run = await self.platform.caller.ask(tenancy.name, RunJob(job="missing_outcomes"), of="notifier")
         assert run.state == "succeeded"
         return lead_id
 

@@ -101,7 +101,7 @@ class Operator:
     async def caller(self) -> AsyncIterator[Caller]:
         """Asks the services with the operator's credential."""
         async with self.installation.connected() as client:
-            yield Caller(client)
+            yield Caller(client, patience=30)  # other tests load the machine meanwhile
 
     @asynccontextmanager
     async def upstream(self, tenant: str, refusals: list[str] | None = None) -> AsyncIterator[Client]:

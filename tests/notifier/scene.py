@@ -62,7 +62,7 @@ class Scene:
 
     async def look(self) -> JobRunView:
         """Run the daily job by hand."""
-        return await self._platform.caller.ask(PLATFORM, RunJob(job="missing_outcomes"), of="notifier", seconds=30)
+        return await self._platform.caller.ask(PLATFORM, RunJob(job="missing_outcomes"), of="notifier")
 
     async def alerts(self, tenant: str, *, every: bool = False) -> list[AlertView]:
         return (await self._platform.caller.ask(tenant, ListAlerts(all=every))).alerts

@@ -187,7 +187,7 @@ async def test_what_was_in_the_future_when_it_was_reported_is_refused_however_lo
 
 
 async def _give_up(desk: Desk) -> JobRunView:
-    return await desk.platform.caller.ask(desk.tenant, RunJob(job="give_up_waiting"), of="outcomes", seconds=30)
+    return await desk.platform.caller.ask(desk.tenant, RunJob(job="give_up_waiting"), of="outcomes")
 
 
 async def _a_day_passes(running: Platform, *command_ids: UUID) -> None:

@@ -41,13 +41,24 @@ def asker(reply: str) -> str:
 
 
 class Caller:
-    """Asks other services."""
+    """Asks other services.
 
-    def __init__(self, client: Client) -> None:
+    Parameters:
+        patience: how many seconds an answer is waited for, unless whoever asks says otherwise.
+    """
+
+    def __init__(self, client: Client, patience: float = 5.0) -> None:
         self._client = client
+        self._patience = patience
 
     async def ask(
-        self, tenant: str, request: Request[R], *, of: str = "", seconds: float = 5.0, cause: Envelope | None = None
+        self,
+        tenant: str,
+        request: Request[R],
+        *,
+        of: str = "",
+        seconds: float | None = None,
+        cause: Envelope | None = None,
     ) -> R:
         """The reply to a request; `of` names the service where each service has the request under its own name.
 
@@ -55,6 +66,7 @@ class Caller:
             ProblemError: it was refused (`invalid`, `not_found`, ...), is larger than a message may be (`invalid`), nobody answers, or not in time (`unavailable`).
         """
         topic = request.topic.owned_by(of)
+        seconds = self._patience if seconds is None else seconds
         id_ = uuid7()
         envelope = Envelope(
             id=id_,

@@ -180,7 +180,7 @@ async def test_a_new_secret_counts_beside_those_before_it_for_a_while_and_a_remo
             acme.name,
         )
         assert not await lets_in(first) and await lets_in(second)
-        await gateway.platform.caller.ask(acme.name, RunJob(job="sign_ins"), of="gateway", seconds=30)
+        await gateway.platform.caller.ask(acme.name, RunJob(job="sign_ins"), of="gateway")
         assert await sql.fetchval("select count(*) from gateway.webhook_secret where tenant_id = $1", acme.name) == 1
     third = await service_of(gateway, acme, account_id, overlap_hours=0)
     assert not await lets_in(second) and await lets_in(third)

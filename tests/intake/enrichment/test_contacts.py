@@ -112,11 +112,11 @@ async def test_those_without_an_address_may_stay_and_a_run_under_way_is_not_subm
 async def test_a_run_is_forgotten_but_for_its_counts_when_the_tenants_time_is_over(scene: Scene) -> None:
     await scene.three_providers()
     run = await scene.executed("budget_exhausted", budget=Decimal("0.30"))
-    await scene.platform.caller.ask(scene.tenant, RunJob(job="forget_enrichment"), of="intake", seconds=30)
+    await scene.platform.caller.ask(scene.tenant, RunJob(job="forget_enrichment"), of="intake")
     assert (await scene.run(run.run_id)).criteria
     await scene.sql("update intake.enrichment_run set ended_at = ended_at - $2::interval where tenant_id = $1",
                     scene.tenant, timedelta(days=30))  # fmt: skip
-    await scene.platform.caller.ask(scene.tenant, RunJob(job="forget_enrichment"), of="intake", seconds=30)
+    await scene.platform.caller.ask(scene.tenant, RunJob(job="forget_enrichment"), of="intake")
     old = await scene.run(run.run_id)
     assert (old.criteria, old.companies, old.contacts, old.cost) == ({}, 2, 3, run.cost)
     (left,) = await scene.sql(

@@ -77,7 +77,7 @@ async def test_who_maps_a_file_sees_its_first_rows_and_that_is_told(scene: Scene
 async def test_a_file_that_nobody_imports_is_deleted(scene: Scene) -> None:
     run_id = await scene.uploaded(file_of([row(1)]))
     await scene.rows("update intake.import_run set noted_at = now() - interval '25 hours' where tenant_id = $1")
-    await scene.platform.caller.ask(PLATFORM, RunJob(job="forget_imports"), of="intake", seconds=30)
+    await scene.platform.caller.ask(PLATFORM, RunJob(job="forget_imports"), of="intake")
     view = await scene.stands(run_id, ImportState.EXPIRED)
     assert view.columns == []
     assert not await scene.rows("select from intake.import_chunk where tenant_id = $1")

@@ -107,7 +107,7 @@ async def test_an_action_is_recalled_as_long_as_the_tenant_remembers_and_stays_f
     assert (await check(running, tenant, ROOFERS)).similar_action_found
     await age(running, action.action_id, timedelta(hours=2))
     assert not (await check(running, tenant, ROOFERS)).similar_action_found, "gone at once"
-    await running.caller.ask(tenant, RunJob(job="clear_expired"), of="intake", seconds=30)
+    await running.caller.ask(tenant, RunJob(job="clear_expired"), of="intake")
     async with running.sql() as sql:
         assert await sql.fetchval("select count(*) from intake.action_part where tenant_id = $1", tenant) == 0
         (kept,) = await sql.fetch("select fingerprint, parts from intake.action where tenant_id = $1", tenant)

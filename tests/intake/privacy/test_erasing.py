@@ -295,7 +295,7 @@ async def test_what_was_done_about_the_person_is_recalled_no_more_and_leaves_no_
     other = await act(vault, stranger, {"phone": "+16145550143"})
     old = (await act(vault, lead, {**MAILED, "old": "yes"})).action_id
     await vault.rows("update intake.action set expires_at = now() where tenant_id = $1 and action_id = $2", old)
-    await vault.platform.caller.ask(vault.tenant, RunJob(job="clear_expired"), of="intake", seconds=30)
+    await vault.platform.caller.ask(vault.tenant, RunJob(job="clear_expired"), of="intake")
     assert await hashes(vault, old) == [(lead, None, [], 0)], "forgotten before, but for whom it was about"
     assert await recalled(vault, {**MAILED, "number": "0"}, lead)
 
