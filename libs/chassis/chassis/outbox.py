@@ -7,22 +7,23 @@ removes its place and touches no body.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.message import Envelope
 
-_WRITE = text("""
-    with written as (
+WRITE: Final = """
+    written as (
         insert into outbox (id, type, tenant, time, correlation_id, causation_id, traceparent, body)
         select * from unnest(cast(:ids as uuid[]), cast(:types as text[]), cast(:tenants as text[]),
                              cast(:times as timestamptz[]), cast(:correlations as uuid[]), cast(:causes as uuid[]),
                              cast(:traces as text[]), cast(:bodies as bytea[]))
         returning seq
-    )
-    insert into outbox_unsent select seq from written
-""")
+    ), unsent as (insert into outbox_unsent select seq from written)
+"""
+"""Writes events, in the `with` of a statement; its parameters are their `columns`."""
 # A place's event is looked up by it (`offset 0`): nobody has analysed tables whose rows come and go within a second, and the planner
 # would read all that is kept of the last days to find the few that wait.
 _OF_PLACE = """
@@ -71,22 +72,19 @@ class Unsent:
     body: bytes
 
 
-async def write(connection: AsyncConnection, events: Sequence[tuple[Envelope, bytes]]) -> None:
-    """Write events, each with its body, in the order they are to be published in."""
+def columns(events: Sequence[tuple[Envelope, bytes]]) -> dict[str, list[Any]]:
+    """Events, each with its body, in the order they are to be published in: what `WRITE` takes."""
     envelopes = [envelope for envelope, _ in events]
-    await connection.execute(
-        _WRITE,
-        {
-            "ids": [e.id for e in envelopes],
-            "types": [e.type for e in envelopes],
-            "tenants": [e.tenant for e in envelopes],
-            "times": [e.time for e in envelopes],
-            "correlations": [e.correlation_id for e in envelopes],
-            "causes": [e.causation_id for e in envelopes],
-            "traces": [e.traceparent for e in envelopes],
-            "bodies": [body for _, body in events],
-        },
-    )
+    return {
+        "ids": [e.id for e in envelopes],
+        "types": [e.type for e in envelopes],
+        "tenants": [e.tenant for e in envelopes],
+        "times": [e.time for e in envelopes],
+        "correlations": [e.correlation_id for e in envelopes],
+        "causes": [e.causation_id for e in envelopes],
+        "traces": [e.traceparent for e in envelopes],
+        "bodies": [body for _, body in events],
+    }
 
 
 async def unsent(connection: AsyncConnection, limit: int, but: Sequence[int] = ()) -> list[Unsent]:

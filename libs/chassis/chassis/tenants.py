@@ -107,6 +107,7 @@ async def _keep(uow: UnitOfWork, views: Iterable[TenantView]) -> None:
             settings=[view.settings.model_dump_json() for view in kept],
             created=[view.created_at for view in kept],
         )
+        uow.settings.clear()
 
 
 async def get_tenant(uow: UnitOfWork, request: Received[GetTenant]) -> TenantView:
@@ -127,8 +128,10 @@ async def get_tenant(uow: UnitOfWork, request: Received[GetTenant]) -> TenantVie
 
 async def settings_of(uow: UnitOfWork, tenant: str) -> TenantSettings:
     """The settings of a tenant that the unit of work acts for."""
-    rows = await uow.execute("select settings from tenant where tenant_id = :tenant", tenant=tenant)
-    return TenantSettings.model_validate(rows.scalar_one())
+    if (settings := uow.settings.get(tenant)) is None:
+        rows = await uow.execute("select settings from tenant where tenant_id = :tenant", tenant=tenant)
+        settings = uow.settings[tenant] = rows.scalar_one()
+    return TenantSettings.model_validate(settings)
 
 
 async def all_tenants(uow: UnitOfWork) -> list[str]:

@@ -29,12 +29,17 @@ async def linking(uow: UnitOfWork, tenant: str) -> None:
     Whoever links leads to persons takes this first, and looks at the persons after it: so a person is erased either before
     (and refused) or after (and erased with what was linked).
     """
-    await _shared(uow, f"vault/erasure/{tenant}")
+    await _shared(uow, _erasure(tenant))
+
+
+async def taking_in(uow: UnitOfWork, tenant: str) -> None:
+    """Let no person of the tenant be erased and no routing be published: `linking` and `published_routing`, in one statement."""
+    await _shared(uow, _erasure(tenant), _published(tenant))
 
 
 async def erasing(uow: UnitOfWork, tenant: str) -> None:
     """Let no lead of the tenant be linked to a person; the other half of `linking`."""
-    await _alone(uow, f"vault/erasure/{tenant}")
+    await _alone(uow, _erasure(tenant))
 
 
 async def routing_versions(uow: UnitOfWork, tenant: str) -> None:
@@ -47,12 +52,12 @@ async def published_routing(uow: UnitOfWork, tenant: str) -> None:
 
     Whoever routes what comes in takes it: a lead is either routed by the version before, or seen by those who apply the new one.
     """
-    await _shared(uow, f"routing/published/{tenant}")
+    await _shared(uow, _published(tenant))
 
 
 async def publishing(uow: UnitOfWork, tenant: str) -> None:
     """Let nobody route what comes in; the other half of `published_routing`."""
-    await _alone(uow, f"routing/published/{tenant}")
+    await _alone(uow, _published(tenant))
 
 
 async def distribution(uow: UnitOfWork, *tenants: str) -> None:
@@ -83,6 +88,14 @@ async def releasing(uow: UnitOfWork, tenant: str, source: str) -> bool:
     return bool(locked.scalar_one())
 
 
+def _erasure(tenant: str) -> str:
+    return f"vault/erasure/{tenant}"
+
+
+def _published(tenant: str) -> str:
+    return f"routing/published/{tenant}"
+
+
 async def _alone(uow: UnitOfWork, *names: str) -> None:
     await uow.execute(
         """select pg_advisory_xact_lock(hashtextextended(name, 0))
@@ -91,5 +104,9 @@ async def _alone(uow: UnitOfWork, *names: str) -> None:
     )
 
 
-async def _shared(uow: UnitOfWork, name: str) -> None:
-    await uow.execute("select pg_advisory_xact_lock_shared(hashtextextended(:name, 0))", name=name)
+async def _shared(uow: UnitOfWork, *names: str) -> None:
+    await uow.execute(
+        """select pg_advisory_xact_lock_shared(hashtextextended(name, 0))
+           from unnest(cast(:names as text[])) as named (name)""",
+        names=list(names),
+    )

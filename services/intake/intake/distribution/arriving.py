@@ -11,20 +11,20 @@ from intake.distribution.assigning import BATCH, Newcomer, fill, give_out
 from intake.routing import store
 from intake.routing.domain_rules import Rules
 from intake.routing.placing import Arrival, Way, placement, settle, ways_of, write_down
-from intake.routing.published import published
 from intake.routing.store import Placement
 from intake.routing.store_decisions import Decision
 
 
-async def route(uow: UnitOfWork, tenant: str, arrivals: Iterable[Arrival]) -> None:
+async def route(uow: UnitOfWork, tenant: str, rules: Rules | None, arrivals: Iterable[Arrival]) -> None:
     """Route leads that came or changed, by the version that is published while they are stored, and give out what waits there.
 
     One that is assigned, worked or closed stays where it is, whatever it has become; so does one that was routed by hand.
     One that came and can be given to somebody at once never waits.
-    A tenant without published rules costs two short queries; its arrivals are not even looked at.
+    The arrivals of a tenant without published rules are not even looked at.
+
+    Args:
+        rules: the published ones, read under `locks.published_routing`, which is taken before the leads' rows are.
     """
-    await locks.published_routing(uow, tenant)
-    rules = await published(uow, tenant)
     if rules is None:
         return
     await locks.distribution(uow, tenant)
@@ -43,7 +43,7 @@ async def route(uow: UnitOfWork, tenant: str, arrivals: Iterable[Arrival]) -> No
     ) if workspaces else (set(), {})  # fmt: skip
     rest = [way for way in routes if not way.arrival.changed and way.arrival.lead_id not in owned]
     _, others = await settle(uow, tenant, rest, work)
-    await write_down(uow, tenant, [*decisions, *others], refusals)
+    write_down(uow, tenant, [*decisions, *others], refusals)
 
 
 async def begin_anew(uow: UnitOfWork, tenant: str, leads: Sequence[UUID]) -> None:
@@ -77,7 +77,7 @@ async def place_anew(
         uow, tenant, {name: rules.configuration.workspaces[name] for name in sorted(workspaces)}, BATCH + len(leads),
         sought=leads, by_place=False,
     ) if workspaces else (set(), {})  # fmt: skip
-    await write_down(uow, tenant, decisions, refusals)
+    write_down(uow, tenant, decisions, refusals)
     return leads, given
 
 
@@ -97,7 +97,7 @@ async def route_by_hand(
     )  # fmt: skip
     uow.publish(tenant, event)
     _, refusals = await fill(uow, tenant, [workspace], sought=[lead_id])
-    await write_down(uow, tenant, [decision], refusals)
+    write_down(uow, tenant, [decision], refusals)
     return True
 
 

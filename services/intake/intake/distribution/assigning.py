@@ -225,7 +225,7 @@ async def give(
     if contacted := [row["lead_id"] for row in rows if row["contacted_at"]]:
         await routing.set_status(uow, tenant, contacted, WorkStatus.WORKED)
     left, causes = left or {}, causes or {}
-    await store_decisions.record(uow, tenant, [_decision(a, left.get(a.lead_id), grounds) for a in assignments])
+    store_decisions.record(uow, tenant, [_decision(a, left.get(a.lead_id), grounds) for a in assignments])
     for assignment, row in zip(assignments, rows, strict=True):
         if newcomer := assignment.newcomer:
             _publish(uow, tenant, row, None, newcomer.cause, newcomer.placement)

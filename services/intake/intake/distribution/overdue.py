@@ -39,7 +39,7 @@ async def reassign_overdue(uow: UnitOfWork, tenant: str, by: datetime) -> int:
             await store.keep_back(uow, tenant, leads, reason.value)
         await pass_on(uow, tenant, leads, EndReason.SLA_MISSED)
         if reason:
-            await store_decisions.record(uow, tenant, [_why(row, reason) for row in rows])
+            store_decisions.record(uow, tenant, [_why(row, reason) for row in rows])
     return len(overdue)
 
 

@@ -77,4 +77,4 @@ async def _leave(uow: UnitOfWork, tenant: str, ended: Sequence[RowMapping], refu
             actor=row["ended_by"],
         )  # fmt: skip
         uow.publish(tenant, event)
-    await write_down(uow, tenant, decisions, refusals)
+    write_down(uow, tenant, decisions, refusals)

@@ -57,7 +57,7 @@ async def without_erased(uow: UnitOfWork, work: Work, results: Results) -> Resul
     """What of an answer may be kept: not the persons who were erased; none of it (None) where the item's own person was.
 
     The erasure may have been made while the provider was asked, or long before and the person found again: a contact that proves to
-    be theirs is forgotten. From here on no person of the tenant is erased until the unit of work ends.
+    be theirs is forgotten. The unit holds `locks.linking`.
     """
     if work.step["step"] == EnrichmentStep.FIND_COMPANIES:
         return results

@@ -6,8 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping
 
-from chassis.failures import LostRaceError
-from chassis.unit_of_work import Row, UnitOfWork
+from chassis.unit_of_work import Expected, Row, UnitOfWork
 
 _LEAD_TYPES = {
     "lead_id": "uuid", "source_system": "text", "source_id": "text", "version": "integer", "person_id": "uuid",
@@ -93,21 +92,16 @@ async def named(
     return rows.mappings().all()
 
 
-async def insert_leads(uow: UnitOfWork, tenant: str, leads: Sequence[Row]) -> None:
-    """Insert new leads.
-
-    Raises:
-        LostRaceError: another unit of work inserted one of them a moment before.
-    """
+def insert_leads(uow: UnitOfWork, tenant: str, leads: Sequence[Row]) -> None:
+    """Insert new leads; a race is lost where another unit of work inserted one of them a moment before."""
     if leads:
-        inserted = await uow.execute(_INSERT_LEADS, tenant=tenant, **_columns(leads))
-        if inserted.rowcount < len(leads):
-            raise LostRaceError("a lead was inserted by another unit of work")
+        all_new = Expected(len(leads), "a lead was inserted by another unit of work")
+        uow.write(_INSERT_LEADS, all_new, tenant=tenant, **_columns(leads))
 
 
-async def update_leads(uow: UnitOfWork, tenant: str, leads: Sequence[Row]) -> None:
+def update_leads(uow: UnitOfWork, tenant: str, leads: Sequence[Row]) -> None:
     if leads:
-        await uow.execute(_UPDATE_LEADS, tenant=tenant, **_columns(leads))
+        uow.write(_UPDATE_LEADS, tenant=tenant, **_columns(leads))
 
 
 async def change_persons(uow: UnitOfWork, tenant: str, merged: Mapping[UUID, UUID]) -> list[RowMapping]:

@@ -61,7 +61,7 @@ class Admission:
         if not parked:
             return batch
         sealed = [await self._sealed(uow, message) async for some in pieces(parked) for message in some]
-        await store.park(uow, sealed)
+        store.park(uow, sealed)
         kept_back = {(message.tenant, message.id) for message in parked}
         return [message for message in batch if (message.tenant, message.id) not in kept_back]
 

@@ -66,9 +66,9 @@ async def limits(uow: UnitOfWork, sources: Sequence[Source]) -> dict[Source, tup
     }
 
 
-async def park(uow: UnitOfWork, rows: Sequence[ParkedRow]) -> None:
+def park(uow: UnitOfWork, rows: Sequence[ParkedRow]) -> None:
     """Park submissions behind those that are parked already, in this order."""
-    await uow.execute(
+    uow.write(
         _PARK,
         tenants=[row.tenant for row in rows], sources=[row.source_system for row in rows],
         ids=[row.message_id for row in rows], received=[row.received_at for row in rows],

@@ -19,11 +19,13 @@ class Linking:
 
     Attributes:
         persons: the person of each claim, in the claims' order.
+        new: those of them that are new.
         tokens: the person of each token that had none.
         merged: persons found to be another: the one that is given up → the one that stays.
     """
 
     persons: list[UUID]
+    new: set[UUID]
     tokens: dict[str, UUID]
     merged: dict[UUID, UUID]
 
@@ -83,13 +85,16 @@ def link(
             group = root(node)
             oldest[group] = min(oldest.get(group, node), node)
     persons = []
+    new = set()
     for number in range(len(claims)):
         group = root(number)
         if group not in oldest:
             oldest[group] = new_person()
+            new.add(oldest[group])
         persons.append(oldest[group])
     return Linking(
         persons=persons,
+        new=new,
         tokens={node: oldest[root(node)] for node in parent if isinstance(node, str) and node not in known},
         merged={node: oldest[root(node)] for node in parent if isinstance(node, UUID) and oldest[root(node)] != node},
     )

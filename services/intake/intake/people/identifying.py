@@ -11,6 +11,7 @@ from chassis.keys import TenantKey
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.leads import Flaw
 from contracts.intake.people import IdentifiedPerson, Identity, PersonRef
+from intake import locks
 from intake.leads import source_ids
 from intake.leads import store as leads
 from intake.leads.domain_contact import reached_by, read_contact
@@ -29,6 +30,7 @@ async def identify(uow: UnitOfWork, key: TenantKey, refs: Sequence[PersonRef]) -
     region = (await tenants.settings_of(uow, key.tenant)).region
     read = [_read(ref, region) for ref in refs]
     values = [of_person for of_person, _ in read]
+    await locks.linking(uow, key.tenant)
     erased = await suppression.erased_among(uow, key, values)
     tokens = await tokens_of(uow, key, values)
     known = await store.persons_of(uow, key.tenant, [token for each in tokens for token in _all(each)])

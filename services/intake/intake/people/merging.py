@@ -35,6 +35,7 @@ from intake.people.domain_merge import (
     to_merge,
 )
 from intake.routing.placing import Arrival
+from intake.routing.published import published
 
 MOST = 50
 """With more leads than that, what a person is known by is a number that many share, and nothing is merged by itself."""
@@ -133,6 +134,7 @@ async def merge(uow: UnitOfWork, request: Received[messages.MergeLeads], setting
     tenant, ask = request.tenant, request.body
     policy, allowed = settings.merge, settings.metadata_allowed
     await locks.merges(uow, tenant)
+    await locks.published_routing(uow, tenant)
     rows = await store.groups(uow, tenant, [ask.survivor_id, ask.merged_id])
     for name in ("survivor_id", "merged_id"):
         if getattr(ask, name) not in rows:
@@ -171,6 +173,7 @@ async def unmerge(
     tenant, lead_id, actor = request.tenant, request.body.lead_id, request.body.actor
     policy, allowed = settings.merge, settings.metadata_allowed
     await locks.merges(uow, tenant)
+    await locks.published_routing(uow, tenant)
     rows = await store.groups(uow, tenant, [lead_id])
     if lead_id not in rows:
         raise no_such_lead("lead_id")
@@ -210,7 +213,7 @@ async def end_for_good(uow: UnitOfWork, tenant: str, erased: Collection[UUID], b
 
     To be called under `locks.merges`, before the leads are emptied and told as erased.
     """
-    await store_review.drop_blocks(uow, tenant, erased)
+    store_review.drop_blocks(uow, tenant, erased)
     await store.undo(uow, tenant, await store.survivors(uow, tenant, erased), by)
 
 
@@ -219,7 +222,7 @@ async def _route(uow: UnitOfWork, tenant: str, states: Iterable[Row], cause: Env
     standing = [state for state in states if not state["merged_into"]]
     if standing:
         arrivals = [Arrival(s["lead_id"], effective(s), uow.now, cause, changed=True) for s in standing]
-        await route(uow, tenant, arrivals)
+        await route(uow, tenant, await published(uow, tenant), arrivals)
 
 
 def _next(rows: Rows, into: Mapping[UUID, UUID], policy: MergePolicy, now: datetime) -> dict[UUID, dict[str, Any]]:

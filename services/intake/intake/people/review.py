@@ -34,17 +34,15 @@ class Named(NamedTuple):
     is_new: bool
 
 
-async def keep_blocks(uow: UnitOfWork, key: TenantKey, leads: Sequence[Named]) -> None:
+def keep_blocks(uow: UnitOfWork, key: TenantKey, leads: Sequence[Named]) -> None:
     """Keep by what leads that are new, or have another name or place than before, are to be compared.
 
     It is a keyed hash, from which neither can be guessed.
     """
     blocks = {lead.lead_id: block_of(lead.name, lead.geo_key) for lead in leads}
     numbers = [(lead_id, _number(key, block)) for lead_id, block in blocks.items() if block]
-    await store.keep_blocks(uow, key.tenant, numbers)
-    await store.drop_blocks(
-        uow, key.tenant, [lead.lead_id for lead in leads if not lead.is_new and not blocks[lead.lead_id]]
-    )
+    store.keep_blocks(uow, key.tenant, numbers)
+    store.drop_blocks(uow, key.tenant, [lead.lead_id for lead in leads if not lead.is_new and not blocks[lead.lead_id]])
 
 
 async def compare_names(database: Database, keys: TenantKeys, _: datetime) -> Counts:

@@ -5,8 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping
 
-from chassis.failures import LostRaceError
-from chassis.unit_of_work import UnitOfWork
+from chassis.unit_of_work import Expected, UnitOfWork
 from intake.leads.store import LEAD
 
 _KNOWN_TOKENS = """
@@ -72,7 +71,10 @@ async def persons_with(uow: UnitOfWork, tenant: str, person: UUID) -> set[UUID]:
     return set((await uow.execute(_PERSONS_WITH, tenant=tenant, person=person)).scalars())
 
 
-async def known_tokens(uow: UnitOfWork, tenant: str, tokens: Sequence[str]) -> dict[str, UUID]:
+async def known_tokens(uow: UnitOfWork, tenant: str, tokens: Collection[str]) -> dict[str, UUID]:
+    """Whose these tokens are, as far as they are known; locked until the unit ends."""
+    if not tokens:
+        return {}
     rows = await uow.execute(_KNOWN_TOKENS, tenant=tenant, tokens=sorted(tokens))
     return {row.token: row.person_id for row in rows}
 
@@ -104,17 +106,13 @@ async def standing_leads(uow: UnitOfWork, tenant: str, persons: Collection[UUID]
     return found
 
 
-async def keep_tokens(uow: UnitOfWork, tenant: str, tokens: Mapping[str, UUID]) -> None:
-    """Give tokens their persons, in one order everywhere, so that two units of work cannot wait for each other.
-
-    Raises:
-        LostRaceError: another unit of work gave one of them a person a moment before.
-    """
+def keep_tokens(uow: UnitOfWork, tenant: str, tokens: Mapping[str, UUID]) -> None:
+    """Give tokens their persons, in one order everywhere, so that two units of work cannot wait for each other; a race is lost where
+    another one gave one of them a person a moment before."""
     if tokens:
         ordered = sorted(tokens)
-        kept = await uow.execute(_KEEP_TOKENS, tenant=tenant, tokens=ordered, persons=[tokens[t] for t in ordered])
-        if kept.rowcount < len(tokens):
-            raise LostRaceError("a token was linked by another unit of work")
+        all_new = Expected(len(tokens), "a token was linked by another unit of work")
+        uow.write(_KEEP_TOKENS, all_new, tenant=tenant, tokens=ordered, persons=[tokens[t] for t in ordered])
 
 
 async def await_new_tokens(uow: UnitOfWork, tenant: str, persons: Collection[UUID]) -> None:

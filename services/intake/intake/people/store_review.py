@@ -71,18 +71,18 @@ Place = tuple[int, UUID, UUID]
 """Where a pair stands in the list: its score and its leads."""
 
 
-async def keep_blocks(uow: UnitOfWork, tenant: str, blocks: Sequence[tuple[UUID, int]]) -> None:
+def keep_blocks(uow: UnitOfWork, tenant: str, blocks: Sequence[tuple[UUID, int]]) -> None:
     """Keep what leads are compared by: (lead, block); they are compared anew."""
     if blocks:
         leads, numbers = (list(column) for column in zip(*blocks, strict=True))
-        await uow.execute(_KEEP_BLOCKS, tenant=tenant, leads=leads, blocks=numbers)
+        uow.write(_KEEP_BLOCKS, tenant=tenant, leads=leads, blocks=numbers)
 
 
-async def drop_blocks(uow: UnitOfWork, tenant: str, leads: Collection[UUID]) -> None:
+def drop_blocks(uow: UnitOfWork, tenant: str, leads: Collection[UUID]) -> None:
     """Compare these leads with no others any more, and list no pair with one of them."""
     if leads:
-        await uow.execute(_DROP_BLOCKS, tenant=tenant, leads=list(leads))
-        await uow.execute(_REPLACE, tenant=tenant, leads=list(leads))
+        uow.write(_DROP_BLOCKS, tenant=tenant, leads=list(leads))
+        uow.write(_REPLACE, tenant=tenant, leads=list(leads))
 
 
 async def compare_again(uow: UnitOfWork, tenant: str, leads: Collection[UUID]) -> None:

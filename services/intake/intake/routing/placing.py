@@ -85,11 +85,9 @@ async def settle(
     return decided, [_decision(*way) for way in decided]
 
 
-async def write_down(
-    uow: UnitOfWork, tenant: str, decisions: Iterable[Decision], refusals: Mapping[UUID, Refusal]
-) -> None:
+def write_down(uow: UnitOfWork, tenant: str, decisions: Iterable[Decision], refusals: Mapping[UUID, Refusal]) -> None:
     """Keep decisions by which leads wait, each with why nobody could be given the lead, where somebody was looked for."""
-    await store_decisions.record(uow, tenant, [_refused(each, refusals.get(each.lead_id)) for each in decisions])
+    store_decisions.record(uow, tenant, [_refused(each, refusals.get(each.lead_id)) for each in decisions])
 
 
 def _refused(decision: Decision, refusal: Refusal | None) -> Decision:

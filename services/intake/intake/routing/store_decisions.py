@@ -52,14 +52,14 @@ class Decision:
     decision_id: UUID = field(default_factory=uuid7)
 
 
-async def record(uow: UnitOfWork, tenant: str, decisions: Sequence[Decision]) -> None:
+def record(uow: UnitOfWork, tenant: str, decisions: Sequence[Decision]) -> None:
     """Keep decisions for good."""
     if not decisions:
         return
     grounds = {text: uuid7() for d in decisions for text in (d.route, d.round) if text}
     if grounds:
-        await uow.execute(_KEEP_GROUNDS, tenant=tenant, ids=list(grounds.values()), contents=list(grounds))
-    await uow.execute(
+        uow.write(_KEEP_GROUNDS, tenant=tenant, ids=list(grounds.values()), contents=list(grounds))
+    uow.write(
         _RECORD, tenant=tenant, now=uow.now, leads=[d.lead_id for d in decisions], ids=[d.decision_id for d in decisions],
         kinds=[d.kind.value for d in decisions], traces=[orjson.dumps(d.trace).decode() for d in decisions],
         routes=[grounds[d.route] if d.route else None for d in decisions],

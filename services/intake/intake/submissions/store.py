@@ -16,11 +16,11 @@ _KEEP_VERDICTS = """
 """
 
 
-async def keep_verdicts(uow: UnitOfWork, tenant: str, verdicts: Sequence[tuple[Any, ...]]) -> None:
+def keep_verdicts(uow: UnitOfWork, tenant: str, verdicts: Sequence[tuple[Any, ...]]) -> None:
     """Keep verdicts: (submission, verdict, lead, version, correlation id, reasons as JSON)."""
     if verdicts:
         ids, names, leads, versions, correlations, reasons = (list(column) for column in zip(*verdicts, strict=True))
-        await uow.execute(
+        uow.write(
             _KEEP_VERDICTS, tenant=tenant, ids=ids, verdicts=names, leads=leads, versions=versions,
             correlations=correlations, reasons=reasons,
         )  # fmt: skip

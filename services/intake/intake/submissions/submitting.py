@@ -39,12 +39,14 @@ from intake.people import review
 from intake.people import store as people
 from intake.people import store_merges as merges
 from intake.people.domain_merge import SUBMITTED_AS, TOKENS
-from intake.people.domain_person import Claim, link
+from intake.people.domain_person import Claim, Linking, link
 from intake.people.merging import follow
 from intake.people.tokens import tokens_of
 from intake.routing.placing import Arrival
+from intake.routing.published import published
 from intake.submissions import store
 from intake.vault import sealing, suppression
+from intake.vault import store as vault
 
 Submission = Received[Any]
 """A `LeadSubmission` with its envelope: a command's or a request's."""
@@ -115,6 +117,8 @@ async def submit(
     ):
         candidate.tokens, candidate.older_tokens = tokens.by_column, tokens.others
     await _rename(uow, key.tenant, candidates)
+    await locks.taking_in(uow, key.tenant)
+    rules = await published(uow, key.tenant)
     await _refuse_erased(uow, key, candidates, strict)
     merged: dict[UUID, Row] = {}
     for wave in _waves(candidates):
@@ -131,8 +135,8 @@ async def submit(
             uow.publish(key.tenant, event, cause)
         merged = {**{id_: row for id_, row in merged.items() if id_ not in written}, **follows.changed}
     if any(candidate.row for candidate in candidates):
-        await route(uow, key.tenant, _arrivals(uow, candidates, merged))
-    await store.keep_verdicts(uow, key.tenant, [_verdict_row(m, verdicts[m.id]) for m in submissions])
+        await route(uow, key.tenant, rules, _arrivals(uow, candidates, merged))
+    store.keep_verdicts(uow, key.tenant, [_verdict_row(m, verdicts[m.id]) for m in submissions])
     return [verdicts[message.id] for message in submissions]
 
 
@@ -220,21 +224,24 @@ async def _take(
             changing.append(candidate)
     if not changing:
         return
-    persons = await _link(uow, key, settings, changing)
-    keys = await sealing.person_keys(uow, key, persons)
+    linking = await _link(uow, key, settings, changing)
+    persons = linking.persons
+    keys = await sealing.person_keys(uow, key, set(persons) - linking.new)
+    keys |= sealing.new_person_keys(uow, key, linking.new)
     new: list[Row] = []
     known: list[Row] = []
-    sealed = []
+    sealed: dict[UUID, vault.Sealed] = {}
     async for some in pieces(list(zip(changing, persons, strict=True))):
         for candidate, person in some:
             candidate.row = row = _row(uow, candidate, person, key)
             (new if candidate.before is None else known).append(row)
             personal = sealing.seal(candidate.personal, row["lead_id"], key.tenant, keys[person])
-            sealed.append((row["lead_id"], person, personal))
-    await leads.insert_leads(uow, key.tenant, new)
-    await leads.update_leads(uow, key.tenant, known)
-    await sealing.keep(uow, key, sealed)
-    await review.keep_blocks(uow, key, [_named(candidate) for candidate in changing if _is_renamed(candidate, key)])
+            sealed[row["lead_id"]] = row["lead_id"], person, personal
+    leads.insert_leads(uow, key.tenant, new)
+    leads.update_leads(uow, key.tenant, known)
+    vault.keep_new(uow, key.tenant, [sealed[row["lead_id"]] for row in new])
+    await sealing.keep(uow, key, [sealed[row["lead_id"]] for row in known])
+    review.keep_blocks(uow, key, [_named(candidate) for candidate in changing if _is_renamed(candidate, key)])
     if back := [c.before["lead_id"] for c in changing if c.before and c.before["erased_at"]]:
         await begin_anew(uow, key.tenant, back)
 
@@ -288,16 +295,14 @@ def _comparable_digests(candidate: _Candidate, key: TenantKey) -> tuple[bytes, M
     return digests(candidate.message.body, key.token_keys[candidate.before["key_generation"]])
 
 
-async def _link(
-    uow: UnitOfWork, key: TenantKey, settings: TenantSettings, changing: Sequence[_Candidate]
-) -> list[UUID]:
-    """The person of each candidate. Leads of persons found to be one change hands, and that is published."""
+async def _link(uow: UnitOfWork, key: TenantKey, settings: TenantSettings, changing: Sequence[_Candidate]) -> Linking:
+    """Link each candidate to its person. Leads of persons found to be one change hands, and that is published."""
     claims = [Claim((*c.tokens.values(), *c.older_tokens), _person_before(c)) for c in changing]
     tokens = {token for claim in claims for token in claim.tokens}
-    known = await people.known_tokens(uow, key.tenant, list(tokens))
+    known = await people.known_tokens(uow, key.tenant, tokens)
     persons = {*known.values(), *(claim.person_id for claim in claims if claim.person_id)}
     linking = link(claims, known, uuid7, await merges.persons_apart(uow, key.tenant, persons) if persons else ())
-    await people.keep_tokens(uow, key.tenant, linking.tokens)
+    people.keep_tokens(uow, key.tenant, linking.tokens)
     if linking.merged:
         own = {candidate.before["lead_id"]: candidate for candidate in changing if candidate.before}
         await people.await_new_tokens(uow, key.tenant, linking.merged)
@@ -308,7 +313,7 @@ async def _link(
                 told = snapshot(row, settings.metadata_allowed)
                 uow.publish(key.tenant, LeadUpdated(changed=["person_id"], **told))
         await people.merge_persons(uow, key.tenant, linking.merged)
-    return linking.persons
+    return linking
 
 
 def _person_before(candidate: _Candidate) -> UUID | None:

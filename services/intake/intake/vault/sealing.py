@@ -20,15 +20,22 @@ RESEALED = ResealedColumn("person_key", "wrapped", key={"key_id": "uuid"}, conte
 """What `_purpose` is the context of."""
 
 
+def new_person_keys(uow: UnitOfWork, key: TenantKey, persons: Iterable[UUID]) -> dict[UUID, bytes]:
+    """Keys for persons of whom nobody knows yet."""
+    made = {person: random(Aead.KEY_SIZE) for person in persons}
+    store.keep_new_person_keys(uow, key.tenant, _wrapped(key, made))
+    return made
+
+
 async def person_keys(uow: UnitOfWork, key: TenantKey, persons: Iterable[UUID]) -> dict[UUID, bytes]:
     """The unwrapped keys of these persons; whoever has none yet is given one."""
     wanted = sorted(set(persons))
+    if not wanted:
+        return {}
     keys = await _load(uow, key, wanted)
     made = {person: random(Aead.KEY_SIZE) for person in wanted if person not in keys}
     if made:
-        kept = await store.keep_person_keys(
-            uow, key.tenant, {person: key.seal(secret, _purpose(person)) for person, secret in made.items()}
-        )
+        kept = await store.keep_person_keys(uow, key.tenant, _wrapped(key, made))
         keys.update({person: secret for person, secret in made.items() if person in kept})
         if len(kept) < len(made):  # another unit of work made the same person's key a moment before
             keys.update(await _load(uow, key, [person for person in made if person not in kept]))
@@ -38,6 +45,10 @@ async def person_keys(uow: UnitOfWork, key: TenantKey, persons: Iterable[UUID]) 
 async def _load(uow: UnitOfWork, key: TenantKey, persons: Sequence[UUID]) -> dict[UUID, bytes]:
     wrapped = await store.person_keys(uow, key.tenant, persons)
     return {person: key.open(sealed, _purpose(person)) for person, sealed in wrapped.items()}
+
+
+def _wrapped(key: TenantKey, secrets: Mapping[UUID, bytes]) -> dict[UUID, bytes]:
+    return {person: key.seal(secret, _purpose(person)) for person, secret in secrets.items()}
 
 
 def _purpose(person: UUID) -> str:
@@ -65,8 +76,8 @@ def open_wrapped(row: Row, key: TenantKey) -> Mapping[str, Any]:
     return open_sealed(row["sealed"], row["lead_id"], key.tenant, person_key)
 
 
-async def keep(uow: UnitOfWork, key: TenantKey, sealed: Sequence[tuple[UUID, UUID, bytes]]) -> None:
-    """Keep what is personal about leads: (lead, key, sealed). The texts of a lead whose key is another now are sealed with that; a key
+async def keep(uow: UnitOfWork, key: TenantKey, sealed: Sequence[store.Sealed]) -> None:
+    """Keep what is personal about leads. The texts of a lead whose key is another now are sealed with that; a key
     that seals nothing any more is destroyed: what it sealed may lie in copies of the rows."""
     before = await store.keep_sealed(uow, key.tenant, sealed)
     if not before:

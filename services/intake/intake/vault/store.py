@@ -7,18 +7,24 @@ from sqlalchemy import RowMapping
 
 from chassis.unit_of_work import UnitOfWork
 
+Sealed = tuple[UUID, UUID, bytes]
+"""A lead, the key that seals what is personal about it, and that, sealed."""
+
 _PERSON_KEYS = "select key_id, wrapped from person_key where tenant_id = :tenant and key_id = any(cast(:ids as uuid[]))"
-_KEEP_PERSON_KEYS = """
+_KEEP_NEW_PERSON_KEYS = """
     insert into person_key (tenant_id, key_id, wrapped)
     select :tenant, * from unnest(cast(:ids as uuid[]), cast(:wrapped as bytea[]))
-    on conflict do nothing
-    returning key_id
 """
+_KEEP_PERSON_KEYS = f"{_KEEP_NEW_PERSON_KEYS} on conflict do nothing returning key_id"
 _KEEP_SEALED = """
     insert into vault (tenant_id, lead_id, key_id, sealed)
     select :tenant, * from unnest(cast(:leads as uuid[]), cast(:keys as uuid[]), cast(:sealed as bytea[]))
     on conflict (tenant_id, lead_id) do update set key_id = excluded.key_id, sealed = excluded.sealed
     returning new.lead_id, old.key_id as before, new.key_id as after
+"""
+_KEEP_NEW = """
+    insert into vault (tenant_id, lead_id, key_id, sealed)
+    select :tenant, * from unnest(cast(:leads as uuid[]), cast(:keys as uuid[]), cast(:sealed as bytea[]))
 """
 # A text is sealed with the key of its lead's record, so that a key which seals no record seals no text. The offset has each key be
 # looked for by itself, whatever the planner thinks of the others (docs/adr/0009-lookups-by-the-whole-key.md).
@@ -40,8 +46,21 @@ async def keep_person_keys(uow: UnitOfWork, tenant: str, wrapped: Mapping[UUID, 
     return {row.key_id for row in rows}
 
 
-async def keep_sealed(uow: UnitOfWork, tenant: str, rows: Sequence[tuple[UUID, UUID, bytes]]) -> dict[UUID, UUID]:
-    """Keep what is personal about leads: (lead, key, sealed); returns those that had another key before, with that key."""
+def keep_new_person_keys(uow: UnitOfWork, tenant: str, wrapped: Mapping[UUID, bytes]) -> None:
+    """Keep the wrapped keys of persons of whom nobody knows yet."""
+    if wrapped:
+        uow.write(_KEEP_NEW_PERSON_KEYS, tenant=tenant, ids=list(wrapped), wrapped=list(wrapped.values()))
+
+
+def keep_new(uow: UnitOfWork, tenant: str, rows: Sequence[Sealed]) -> None:
+    """Keep what is personal about new leads."""
+    if rows:
+        leads, keys, sealed = (list(column) for column in zip(*rows, strict=True))
+        uow.write(_KEEP_NEW, tenant=tenant, leads=leads, keys=keys, sealed=sealed)
+
+
+async def keep_sealed(uow: UnitOfWork, tenant: str, rows: Sequence[Sealed]) -> dict[UUID, UUID]:
+    """Keep what is personal about leads; returns those that had another key before, with that key."""
     if not rows:
         return {}
     leads, keys, sealed = (list(column) for column in zip(*rows, strict=True))

@@ -7,7 +7,6 @@ from uuid import UUID
 from chassis.keys import TenantKey
 from chassis.unit_of_work import UnitOfWork
 from contracts.intake.leads import Flaw
-from intake import locks
 from intake.vault import store_suppression as store
 
 ERASED: Final = "erased"
@@ -28,10 +27,9 @@ def flaw(field: str) -> Flaw:
 async def erased_among(uow: UnitOfWork, key: TenantKey, submitted: Sequence[Mapping[str, str]]) -> list[Flaw | None]:
     """Of each of one tenant's submissions, why its person is refused; none where the person is not known as erased.
 
-    `submitted` is what each person is reached by, under the kind of its token. From here on no person of the tenant is
-    erased until the unit of work ends.
+    `submitted` is what each person is reached by, under the kind of its token. The unit holds `locks.linking`: no person of the
+    tenant is erased before it ends.
     """
-    await locks.linking(uow, key.tenant)
     if not submitted or not await store.has_suppressions(uow, key.tenant):
         return [None] * len(submitted)
     entries = [dict(_entries(key, values)) for values in submitted]
