@@ -1,6 +1,6 @@
 """The locks in which units of work of one tenant meet, in the order in which whoever takes several takes them.
 
-Each is held until its unit of work ends. After the erasures come rows of `lead` and `person_token`; after the distribution, rows of
+Each is held until its unit of work ends. After the published routing come rows of `lead` and `person_token`; after the distribution, rows of
 `work`, by lead. Replicas of two releases meet in them as well: a lock's name is never changed.
 """
 
@@ -33,7 +33,7 @@ async def linking(uow: UnitOfWork, tenant: str) -> None:
 
 
 async def taking_in(uow: UnitOfWork, tenant: str) -> None:
-    """Let no person of the tenant be erased and no routing be published: `linking` and `published_routing`, in one statement."""
+    """Let no person of the tenant be erased, and no other version be published: `linking` and `published_routing`, in one statement."""
     await _shared(uow, _erasure(tenant), _published(tenant))
 
 

@@ -21,6 +21,7 @@ from intake.distribution.assigning import Newcomer, give_out
 from intake.distribution.staffing import workspaces_of
 from intake.routing import store as routing
 from intake.routing.placing import Arrival
+from intake.routing.published import published
 from intake.routing.store import Placement
 from intake.submissions.submitting import submit
 from tests.intake.distribution.scene import BEGIN, Scene
@@ -230,7 +231,7 @@ async def test_when_leads_come_what_waits_for_an_agent_of_its_place_is_not_gone_
     facts = {"geo_key": "dublin_oh", "metadata": {}}
     lead = uuid7()
     async with scene.unit() as uow:
-        await route(uow, scene.tenant, [Arrival(lead, facts, scene.now)])
+        await route(uow, scene.tenant, await published(uow, scene.tenant), [Arrival(lead, facts, scene.now)])
     assert (await scene.owners(), asked) == ({lead: "a"}, [])
     await scene.fill()
     assert len(asked) == 1
@@ -242,7 +243,9 @@ async def come(scene: Scene, count: int, geo: str) -> list[UUID]:
     async with scene.unit() as uow:
         await routing.drop_work(uow, scene.tenant, leads)
         facts = {"geo_key": geo, "metadata": {}}
-        await route(uow, scene.tenant, [Arrival(lead, facts, scene.now) for lead in leads])
+        await route(
+            uow, scene.tenant, await published(uow, scene.tenant), [Arrival(lead, facts, scene.now) for lead in leads]
+        )
     return leads
 
 
@@ -260,7 +263,9 @@ async def by_change(scene: Scene) -> UUID:
     (lead,) = await scene.leads(1, workspace=None, geo=AUSTIN)
     async with scene.unit() as uow:
         facts = {"geo_key": AUSTIN, "metadata": {}}
-        await route(uow, scene.tenant, [Arrival(lead, facts, scene.now, changed=True)])
+        await route(
+            uow, scene.tenant, await published(uow, scene.tenant), [Arrival(lead, facts, scene.now, changed=True)]
+        )
     return lead
 
 

@@ -136,6 +136,7 @@ async def erase(uow: UnitOfWork, key: TenantKey, order: EraseLead, who: Asker, c
     tenant = key.tenant
     await locks.merges(uow, tenant)
     await locks.erasing(uow, tenant)  # before the lead's person is looked up: it may be found to be another
+    await locks.published_routing(uow, tenant)
     person_id = await store.person_of(uow, tenant, order.lead_id) if order.lead_id else order.person_id
     persons = await people.persons_with(uow, tenant, person_id) if person_id else set()
     leads = await store.leads_of(uow, tenant, persons) if persons else []
@@ -159,7 +160,7 @@ async def erase(uow: UnitOfWork, key: TenantKey, order: EraseLead, who: Asker, c
         "actions": actions,
     }
     await inbox.drop(uow, tenant, await store.submissions_of(uow, tenant, ids))
-    await locks.whose_work(uow, tenant)
+    await locks.distribution(uow, tenant)
     ended = await progress.close(uow, tenant, ids, EndReason.WITHDRAWN, who.actor)
     counts["assignments_ended"] = len(ended)
     erasure: dict[str, Any] = {"erasure_id": erasure_id, "person_id": person_id, "lead_ids": ids}
