@@ -1,4 +1,8 @@
-"""Leads join the audiences of campaigns: each is enrolled once in each, holds its person if nothing else does, and is queued."""
+"""Leads join the audiences of campaigns: each is enrolled once in each, holds its person if nothing else does, and is queued.
+
+One that was withdrawn before anything was sent to it, and comes again, is enrolled anew: under another id, so that what was told of the
+former enrollment stays true.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -20,11 +24,19 @@ BATCH = 500
 
 
 async def enrol(
-    uow: UnitOfWork, leads: Sequence[tuple[str, UUID]], causes: Mapping[tuple[str, UUID], Envelope] | None = None
+    uow: UnitOfWork,
+    leads: Sequence[tuple[str, UUID]],
+    causes: Mapping[tuple[str, UUID], Envelope] | None = None,
+    known: Sequence[tuple[str, UUID]] = (),
 ) -> None:
-    """Enroll (tenant, lead), which came or changed, in every campaign that is for them."""
-    if leads:
-        await _begin(uow, await store.enrol(uow, leads), causes or {})
+    """Enroll (tenant, lead), which came or changed, in every campaign that is for them; those that were `known` before, and may have
+    been withdrawn meanwhile, also where they were then."""
+    if not leads:
+        return
+    rows = await store.enrol(uow, leads)
+    if known:
+        rows += await store.enrol_anew(uow, known)
+    await _begin(uow, rows, causes or {})
 
 
 async def _begin(uow: UnitOfWork, rows: Sequence[RowMapping], causes: Mapping[tuple[str, UUID], Envelope]) -> None:

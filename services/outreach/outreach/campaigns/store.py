@@ -31,27 +31,47 @@ _ENROL = (
         where {which} and """
     + _IS_MEANT
     + """
-    ), enrolled as (
-        insert into enrollment (tenant_id, enrollment_id, campaign_id, lead_id, holds, started_at)
-        select tenant_id, uuidv7(), campaign_id, lead_id, false, :now from meant
-        on conflict (tenant_id, campaign_id, lead_id) do nothing
-        returning tenant_id, enrollment_id, campaign_id, lead_id
+    ), enrolled as ({enrolled}
+        returning enrollment.tenant_id, enrollment.enrollment_id, enrollment.campaign_id, enrollment.lead_id
     )
     select enrolled.*, meant.names, meant.steps -> 0 as step, meant.settings::text as settings
     from enrolled join meant using (tenant_id, campaign_id, lead_id)
     order by enrolled.tenant_id, enrolled.enrollment_id
 """
 )
-_ENROL_LEADS = _ENROL.format(
-    leads="""unnest(cast(:tenants as text[]), cast(:leads as uuid[])) as given (tenant_id, lead_id)
-             join lead using (tenant_id, lead_id)""",
-    which="true",
-    of_merged=OF_MERGED,
-)
+_INSERT = """
+    insert into enrollment (tenant_id, enrollment_id, campaign_id, lead_id, holds, started_at)
+    select tenant_id, uuidv7(), campaign_id, lead_id, false, :now from meant
+    on conflict (tenant_id, campaign_id, lead_id) do nothing
+"""
+# Its first message must be there, and have been stopped by that alone: another system may have sent what comes before a later one.
+_BEGIN_ANEW = """
+    with former as materialized (
+        select former.tenant_id, former.enrollment_id
+        from meant
+        cross join lateral (
+            select * from enrollment
+            where tenant_id = meant.tenant_id and campaign_id = meant.campaign_id and lead_id = meant.lead_id offset 0
+        ) as former
+        where end_reason = 'erased' and (
+            select bool_and(state = 'skipped' and reason = 'erased' and not has_text) and min(step) = 1 from send_queue as message
+            where message.tenant_id = former.tenant_id and message.enrollment_id = former.enrollment_id)
+    )
+    update enrollment
+    set enrollment_id = uuidv7(), started_at = :now, ended_at = null, end_reason = null, replied_at = null, paused_until = null
+    from former
+    where enrollment.tenant_id = former.tenant_id and enrollment.enrollment_id = former.enrollment_id
+          and enrollment.enrollment_id = any (array(select enrollment_id from former)) and end_reason = 'erased'
+"""
+_LEADS = """unnest(cast(:tenants as text[]), cast(:leads as uuid[])) as given (tenant_id, lead_id)
+             join lead using (tenant_id, lead_id)"""
+_ENROL_LEADS = _ENROL.format(leads=_LEADS, which="true", of_merged=OF_MERGED, enrolled=_INSERT)
+_ENROL_ANEW = _ENROL.format(leads=_LEADS, which="true", of_merged=OF_MERGED, enrolled=_BEGIN_ANEW)
 _ENROL_KNOWN = _ENROL.format(
     leads="""(select * from lead where tenant_id = :tenant and lead_id > :after order by lead_id limit :limit) as lead""",
     which="campaign.campaign_id = :campaign",
     of_merged=OF_MERGED,
+    enrolled=_INSERT,
 )
 _COUNTS = f"""
     select campaign.*, campaign.settings::text as settings_text, {CAMPAIGN_STOPPED} as stopped, (
@@ -168,10 +188,18 @@ async def set_state(
 async def enrol(uow: UnitOfWork, leads: Sequence[tuple[str, UUID]]) -> list[RowMapping]:
     """Enroll (tenant, lead) in every campaign whose audience they are of; returns the enrollments that are new, with the persons'
     `names`, the first `step` and the campaign's `settings`."""
-    rows = await uow.execute(
-        _ENROL_LEADS, tenants=[tenant for tenant, _ in leads], leads=[lead for _, lead in leads], now=uow.now
-    )
-    return list(rows.mappings())
+    return await _enrol(uow, _ENROL_LEADS, leads)
+
+
+async def enrol_anew(uow: UnitOfWork, leads: Sequence[tuple[str, UUID]]) -> list[RowMapping]:
+    """Enroll (tenant, lead) anew where they were before they were withdrawn, if nothing was sent to them by then; returns the new
+    enrollments as `enrol` does. The former ones are no more, but for their messages."""
+    return await _enrol(uow, _ENROL_ANEW, leads)
+
+
+async def _enrol(uow: UnitOfWork, statement: str, leads: Sequence[tuple[str, UUID]]) -> list[RowMapping]:
+    given = {"tenants": [tenant for tenant, _ in leads], "leads": [lead for _, lead in leads]}
+    return list((await uow.execute(statement, **given, now=uow.now)).mappings())
 
 
 async def enrolling(uow: UnitOfWork, tenants: Sequence[str]) -> list[tuple[str, UUID]]:

@@ -47,7 +47,7 @@ async def keep_leads(uow: UnitOfWork, received: Sequence[Received[domain_lead.Le
         # A new lead too may tell more of a person who was contacted, or is not to be, before there was a lead of theirs.
         await store_enrollments.follow_names(uow, kept)
         await people.follow_names(uow, kept)
-    await enrol(uow, kept, causes)
+    await enrol(uow, kept, causes, [key for key in kept if known[key].version > 1])
 
 
 async def forget_leads(uow: UnitOfWork, received: Sequence[Received[LeadErased | LeadWithdrawn]]) -> None:

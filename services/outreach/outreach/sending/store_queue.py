@@ -31,10 +31,10 @@ _FACTS = """
         where about.tenant_id = message.tenant_id and about.name = any (lead.every_name) and lifted_at is null
     ) as suppressed
 """
-_AROUND = f"""
-    cross join lateral (
+_SEQUENCE = """lateral (
         select * from enrollment where tenant_id = message.tenant_id and enrollment_id = message.enrollment_id offset 0
-    ) as enrollment
+    ) as enrollment"""
+_BESIDE = f"""
     cross join lateral (
         select lead.*, names || {OF_MERGED} as every_name from lead
         where tenant_id = message.tenant_id and lead_id = message.lead_id offset 0
@@ -50,6 +50,7 @@ _AROUND = f"""
         where hold.tenant_id = message.tenant_id and hold.name = any (lead.every_name)
     ) as holding
 """
+_AROUND = f"cross join {_SEQUENCE} {_BESIDE}"
 _ACCOUNTS = f"""
     select account.account_id, account.settings::text as account_settings, account.state as account_state,
         account.blocked as account_blocked, account.next_at as account_next_at, account.changed_at as account_changed_at,
@@ -99,9 +100,10 @@ _OF_TOKENS = f"""
     where message.tenant_id = any (cast(:tenants as text[])) and message.message_id = any (cast(:messages as uuid[]))
           and message.state = 'claimed' and message.token = any (cast(:tokens as uuid[]))
 """
+# What was skipped as its lead was withdrawn has no sequence any more once that begins anew.
 _SOME = f"""
     select {_FACTS}
-    from send_queue as message {_AROUND}
+    from send_queue as message left join {_SEQUENCE} on true {_BESIDE}
     where message.tenant_id = :tenant and message.message_id = any (cast(:messages as uuid[]))
 """
 _SPENT = """
