@@ -9,9 +9,9 @@ import pytest
 from contracts.intake.imports import LeadWithdrawn
 from contracts.intake.leads import LeadAccepted, LeadUpdated
 from contracts.outreach.campaigns import Audience, GetCampaign, NewStep
-from contracts.outreach.people import Suppress
+from contracts.outreach.people import ContactStatus, GetContact, Suppress
 from contracts.outreach.sending import ExplainMessage, MessageHistory, SkipMessage, SkipReason
-from contracts.taxonomy import Tier
+from contracts.taxonomy import Channel, Tier
 from tests.outreach.scene import account, arrive, campaign, count, events, lead, messages, outreach
 from tests.platform import Platform
 from tests.waiting import until
@@ -72,7 +72,8 @@ async def test_a_lead_that_comes_again_is_sent_once_what_it_was_not_sent_before(
         history = await platform.caller.ask(tenant, MessageHistory(message_id=former))
         assert [change.state for change in history.changes] == ["queued", "skipped"]
 
-        await arrive(platform, tenant, [withdrawn(again(one, 4)), again(one, 6)])
+        await arrive(platform, tenant, [withdrawn(again(one, 4))])
+        await arrive(platform, tenant, [again(one, 6)])
         assert await of(platform, tenant, one) == [
             ("skipped", "erased", 1), ("sent", None, 1), ("skipped", "erased", 2),
         ], "something was sent to it: it begins no more"  # fmt: skip
@@ -155,3 +156,23 @@ async def test_who_comes_again_is_enrolled_only_where_they_are_meant_to_be(platf
 
 async def _queued(platform: Platform, tenant: str, number: int) -> bool:
     return await count(platform, tenant, "queued") == number
+
+
+async def test_a_lead_that_came_again_stays_when_its_withdrawal_is_heard_of_late(
+    platform: Platform, tenant: str
+) -> None:
+    """Of a batch the leads that came are handled before those that went; a dead letter is redriven days later."""
+    one = lead()
+    async with outreach(platform, tenant):
+        await arrive(platform, tenant, [one])
+        await campaign(platform, tenant)
+        await until(lambda: count(platform, tenant, "queued"))
+        await arrive(platform, tenant, [again(one)])
+        await arrive(platform, tenant, [withdrawn(one)])
+
+        contact = await platform.caller.ask(tenant, GetContact(lead_id=one.lead_id))
+        assert (contact.status, contact.channels) == (ContactStatus.IN_SEQUENCE, [Channel.EMAIL])
+        assert await of(platform, tenant, one) == [("queued", None, 1)]
+
+        await arrive(platform, tenant, [withdrawn(again(one))])
+        assert await of(platform, tenant, one) == [("skipped", "erased", 1)]

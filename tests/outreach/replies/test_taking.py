@@ -13,6 +13,7 @@ from contracts.intake.people import MergeLeads
 from contracts.intake.privacy import OnBehalfOf
 from contracts.intake.texts import RevealTexts
 from contracts.message import ProblemCode, ProblemError
+from contracts.outreach.accounts import PauseAccount, ResumeAccount
 from contracts.outreach.campaigns import NewStep
 from contracts.outreach.people import ListSuppressions, SuppressionReason
 from contracts.outreach.replies import (
@@ -27,7 +28,7 @@ from contracts.outreach.replies import (
     TakeMail,
     TakeReply,
 )
-from contracts.outreach.sending import ExplainMessage, Gate
+from contracts.outreach.sending import ExplainMessage, Gate, SettleMessage
 from contracts.taxonomy import Fault, Purpose, ReplyClass, Role
 from outreach import locks
 from outreach.replies import by_address
@@ -671,6 +672,74 @@ async def test_what_comes_back_of_an_unknown_message_settles_it(
     after = await second_step(platform, tenant, sequence["enrollment_id"])
     assert after["state"] == ("skipped" if back == "replied" else "queued")
     assert await count(platform, tenant, "unknown") == 0
+
+
+async def sent_again(platform: Platform, tenant: str) -> tuple[UUID, UUID]:
+    """An account, and its message of which nobody knew what became of it; somebody had it be sent again, and it waits."""
+    account_id, (message,) = await sent_to(platform, tenant, "ada@example.com")
+    async with platform.sql() as sql:
+        await sql.execute(
+            """with lost as (
+                   update outreach.send_queue set state = 'unknown' where message_id = $1 returning tenant_id, message_id, state
+               )
+               insert into outreach.message_event (tenant_id, message_id, event_id, state, at)
+               select tenant_id, message_id, uuidv7(), state, now() from lost""",
+            message,
+        )
+        await sql.execute("delete from outreach.send_queue where tenant_id = $1 and step = 2", tenant)
+    await platform.caller.ask(tenant, PauseAccount(account_id=account_id, actor="user:7"))
+    await platform.caller.ask(tenant, SettleMessage(message_id=message, outcome="send_again"))
+    return account_id, message
+
+
+@pytest.mark.parametrize("by", ["service", "mail", "sender"])
+async def test_who_answers_what_was_taken_for_lost_is_not_sent_it_again(
+    platform: Platform, tenant: str, outbox: Outbox, by: str
+) -> None:
+    account_id, message = await sent_again(platform, tenant)
+
+    if by == "service":
+        await answer(platform, tenant, message, "Not interested.")
+    elif by == "mail":
+        await mail(platform, tenant, REPLY.format(own="r1", message=message))
+    else:
+        await anew(platform, tenant, "ada@example.com", account_id)
+
+    (reply,) = (await platform.caller.ask(tenant, ListReplies())).replies
+    assert reply.message_id == message
+    assert (await enrollment(platform, message))["end_reason"] == "replied"
+    assert [row["state"] for row in await messages(platform, tenant)] == ["sent", "skipped"]
+    await left_alone(platform, tenant, account_id, outbox)
+
+
+async def left_alone(platform: Platform, tenant: str, account_id: UUID, outbox: Outbox) -> None:
+    """Whatever the account sends now, the message that it sent is not among it."""
+    handed = [outgoing.message_id for outgoing in outbox.handed]
+    await platform.caller.ask(tenant, ResumeAccount(account_id=account_id, actor="user:7"))
+    await new_lead(platform, tenant, email="later@example.com")
+
+    async def goes_on() -> bool:
+        return len(outbox.handed) > len(handed)
+
+    await until(goes_on, what="the account sends again")
+    assert len({outgoing.message_id for outgoing in outbox.handed}) == len(outbox.handed)
+
+
+@pytest.mark.parametrize(
+    ("fault", "state"), [(None, "sent"), (Fault.RECIPIENT, "skipped"), (Fault.TRANSIENT, "queued")]
+)
+async def test_what_is_reported_of_a_message_that_was_taken_for_lost_decides_whether_it_is_sent_again(
+    platform: Platform, tenant: str, outbox: Outbox, fault: Fault | None, state: str
+) -> None:
+    _, message = await sent_again(platform, tenant)
+
+    report = ReportDelivery(message_id=message, source_key="1", delivered=fault is None, fault=fault)
+    for _ in range(2):
+        await platform.caller.ask(tenant, report)
+
+    first, *others = await messages(platform, tenant)
+    assert (first["message_id"], first["state"]) == (message, state)
+    assert [row["state"] for row in others] == (["queued"] if state == "sent" else [])
 
 
 async def test_a_delivery_is_taken_while_messages_leave_as_it_stops_none(

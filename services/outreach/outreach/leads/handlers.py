@@ -54,13 +54,15 @@ async def forget_leads(uow: UnitOfWork, received: Sequence[Received[LeadErased |
     """Nobody can be reached any more by way of a lead that was erased or withdrawn, and no message to it is begun.
 
     Who was erased is refused by intake when they come again, and forgotten here. Who was withdrawn may come again: that they are not to be
-    contacted, or were lately, stays known.
+    contacted, or were lately, stays known. They may have come again before their withdrawal is heard of: it is over then.
     """
     tenants = {message.tenant for message in received}
     await locks.leads_arrive(uow, tenants)
     await locks.stop_messages(uow, tenants)
     for message in received:
         tenant, gone = message.tenant, message.body
+        if isinstance(gone, LeadWithdrawn) and await store.is_known_since(uow, tenant, gone.lead_id, gone.version):
+            continue
         before = await store.forget(uow, tenant, gone.lead_id, gone.version)
         sequences = await store_enrollments.going_on(uow, tenant, [gone.lead_id])
         stopped = await stop(uow, tenant, sequences, EnrollmentEnd.ERASED, cause=message.envelope)

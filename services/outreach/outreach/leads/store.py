@@ -56,6 +56,15 @@ async def keep(uow: UnitOfWork, leads: Sequence[tuple[str, Lead]]) -> list[tuple
     return [(row.tenant_id, row.lead_id) for row in rows]
 
 
+async def is_known_since(uow: UnitOfWork, tenant: str, lead_id: UUID, version: int) -> bool:
+    """Whether a later version of a lead than this one was kept."""
+    rows = await uow.execute(
+        "select version > :version from lead where tenant_id = :tenant and lead_id = :lead",
+        tenant=tenant, lead=lead_id, version=version,
+    )  # fmt: skip
+    return bool(rows.scalar())
+
+
 async def forget(uow: UnitOfWork, tenant: str, lead_id: UUID, version: int) -> RowMapping:
     """Keep of a lead nothing but that it is erased; returns the `names` and `channels` it had."""
     before = await one(uow, tenant, lead_id)

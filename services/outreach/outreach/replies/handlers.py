@@ -13,7 +13,6 @@ from chassis.received import Received
 from chassis.unit_of_work import Row, UnitOfWork
 from contracts.message import Envelope, ProblemCode, ProblemError
 from contracts.outreach import replies as messages
-from contracts.outreach.sending import SendState
 from contracts.taxonomy import Channel, ReplyClass
 from outreach import locks
 from outreach.bounces import domain_bounce
@@ -24,9 +23,6 @@ from outreach.replies.mail import IncomingMail, MailKind, read_mail
 from outreach.replies.taking import Incoming
 from outreach.sending import store_queue
 from outreach.sending.leaving import message_of
-
-_LEFT = (SendState.SENDING, SendState.SENT, SendState.FAILED, SendState.UNKNOWN)
-"""The states of messages that something may come back of."""
 
 
 class Handlers:
@@ -228,7 +224,7 @@ async def _message(uow: UnitOfWork, tenant: str, message_id: UUID, account_id: U
     row = await store_queue.one(uow, tenant, message_id)
     if row is None or account_id not in (None, row["account_id"]):
         raise ProblemError(ProblemCode.NOT_FOUND, "this tenant has no such message", "message_id")
-    if row["state"] not in _LEFT:
+    if not await store.has_left(uow, tenant, message_id):
         raise ProblemError(
             ProblemCode.CONFLICT, f"the message is {row['state']}: it has not left, so nothing comes back of it", "message_id"
         )  # fmt: skip

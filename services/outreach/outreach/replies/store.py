@@ -17,6 +17,10 @@ _INSERT = """
             :received_at, :reply_class, :confidence, :rules, :returns_on, :needs_person, :has_text)
 """
 
+_HAS_LEFT = """(message.state in ('sending', 'sent', 'failed', 'unknown') or exists (
+    select from message_event as change
+    where change.tenant_id = message.tenant_id and change.message_id = message.message_id and change.state = 'unknown'))"""
+"""Whether something may come back of a message: also of one that nobody knew the fate of, and that somebody had be sent again."""
 _GOES_ON = """exists (
     select from enrollment
     where enrollment.tenant_id = reply.tenant_id and enrollment.enrollment_id = reply.enrollment_id and enrollment.ended_at is null
@@ -36,12 +40,21 @@ async def take(uow: UnitOfWork, tenant: str, source_key: str, message_id: UUID |
 async def first_known(uow: UnitOfWork, tenant: str, messages: Collection[UUID]) -> UUID | None:
     """The first of these messages that the tenant has, and that has begun to leave."""
     rows = await uow.execute(
-        """select message_id from unnest(cast(:messages as uuid[])) with ordinality as given (message_id, number)
-           join send_queue using (message_id)
-           where tenant_id = :tenant and state in ('sending', 'sent', 'failed', 'unknown') order by number limit 1""",
+        f"""select message_id from unnest(cast(:messages as uuid[])) with ordinality as given (message_id, number)
+            join send_queue as message using (message_id)
+            where message.tenant_id = :tenant and {_HAS_LEFT} order by number limit 1""",
         tenant=tenant, messages=list(messages),
     )  # fmt: skip
     return rows.scalar()
+
+
+async def has_left(uow: UnitOfWork, tenant: str, message_id: UUID) -> bool:
+    """Whether something may come back of a message."""
+    rows = await uow.execute(
+        f"select {_HAS_LEFT} from send_queue as message where tenant_id = :tenant and message_id = :message",
+        tenant=tenant, message=message_id,
+    )  # fmt: skip
+    return bool(rows.scalar())
 
 
 async def last_to_each(
@@ -50,7 +63,7 @@ async def last_to_each(
     """The last e-mail that left by an account to each of these leads, by way of it or of one merged into it, the latest first: where it
     left since then, or its sequence goes on."""
     rows = await uow.execute(
-        """select message_id
+        f"""select message_id
            from (
                select distinct on (theirs.stands) message_id, spent_at
                from (
@@ -59,9 +72,9 @@ async def last_to_each(
                    select merged_into, lead_id from lead where tenant_id = :tenant and merged_into = any (cast(:leads as uuid[]))
                ) as theirs
                cross join lateral (
-                   select message_id, enrollment_id, spent_at from send_queue
+                   select message_id, enrollment_id, spent_at from send_queue as message
                    where tenant_id = :tenant and lead_id = theirs.lead_id and account_id = :account and kind = 'email'
-                         and state in ('sending', 'sent', 'unknown')
+                         and state <> 'failed' and {_HAS_LEFT}
                    order by spent_at desc limit 1
                ) as message
                cross join lateral (

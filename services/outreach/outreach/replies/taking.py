@@ -179,9 +179,11 @@ async def take_delivery(
     told = {} if delivered else {"reason": reason, "fault": fault}
     event = messages.DeliveryReported(**_about(uow, row), delivered=delivered, **told)
     uow.publish(tenant, event, cause)
-    await _was_sent(uow, tenant, row)
     if delivered:
+        await _was_sent(uow, tenant, row)
         return
+    if row["state"] == SendState.UNKNOWN:
+        await _was_sent(uow, tenant, row)
     trouble = BOUNCE_OF[fault] if fault else Trouble.FAILURE
     await judging.hear(uow, tenant, [(row["account_id"], message_id, trouble)])
     if fault is Fault.RECIPIENT:
@@ -213,9 +215,15 @@ async def _locked(uow: UnitOfWork, tenant: str, message_id: UUID, *, stops: bool
 
 
 async def _was_sent(uow: UnitOfWork, tenant: str, row: Row) -> None:
-    """What comes back of a message shows that it was sent, where nobody knew."""
-    if row["state"] == SendState.UNKNOWN:
-        await record(uow, [Result(tenant, row["message_id"], row["token"], SendState.SENT)])
+    """What comes back of a message shows that it was sent, where nobody knew; also where somebody had it be sent again since, and it
+    waits."""
+    token = row["token"]
+    if row["state"] in (SendState.QUEUED, SendState.CLAIMED):
+        token = await store_queue.take_out(uow, tenant, row["message_id"])
+    elif row["state"] != SendState.UNKNOWN:
+        return
+    if token:
+        await record(uow, [Result(tenant, row["message_id"], token, SendState.SENT)])
 
 
 async def _suppress(

@@ -10,6 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import CursorResult, RowMapping
+from uuid_utils.compat import uuid7
 
 from chassis.unit_of_work import Row, UnitOfWork, columns
 from outreach.accounts.store_circuit import NOT_CLOSED
@@ -186,6 +187,11 @@ _END = """
               or message.state in ('sending', 'unknown') and given.state <> 'skipped')
     returning message.*
 """
+_TAKE_OUT = """
+    update send_queue set state = 'unknown', token = :token, lease_until = null, spent_at = :now, waiting_for = null
+    where tenant_id = :tenant and message_id = :message and state in ('queued', 'claimed') and account_id is not null
+    returning *
+"""
 _CONTACTED = """
     , kept as (
         insert into outreach_history (tenant_id, history_id, lead_id, channel, campaign_id, message_id, sent_at)
@@ -198,6 +204,7 @@ _CONTACTED = """
 _CLAIM_NOTED = _noted(_CLAIM, "select from changed")
 _BEGIN_NOTED = _noted(_BEGIN, "select message_id from changed")
 _PUT_BACK_NOTED = _noted(_PUT_OFF, "select from changed", reason="waiting_for")
+_TAKE_OUT_NOTED = _noted(_TAKE_OUT, "select message_id from changed")
 _END_NOTED = _noted(_END, _CONTACTED, reason="reason")
 
 
@@ -461,6 +468,14 @@ async def begin(uow: UnitOfWork, messages: Sequence[Row], references: Sequence[s
         until=uow.now + lease, now=uow.now,
     )  # fmt: skip
     return set(begun.scalars())
+
+
+async def take_out(uow: UnitOfWork, tenant: str, message_id: UUID) -> UUID | None:
+    """Have a message be handed over by nobody, whoever claimed it, and be as it was before somebody had it be sent again, which is noted;
+    returns the token under which what became of it can be recorded, none if it has no account."""
+    token = uuid7()
+    taken = await uow.execute(_TAKE_OUT_NOTED, tenant=tenant, message=message_id, token=token, now=uow.now)
+    return token if taken.rowcount else None
 
 
 async def expired(uow: UnitOfWork, tenants: Collection[str], limit: int) -> list[RowMapping]:
