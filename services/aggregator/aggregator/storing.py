@@ -29,29 +29,33 @@ class Storing:
         # Before the others are stored: one that is late holds what it is to hold then.
         if gone := _gone(received):
             await events.keep_erased(uow, gone)
-        received = await self._store(uow, received)
+        received, stored = await self._store(uow, received)
         if gone:
             scrubbed = await events.forget(uow, gone)
             _answer(uow, received, scrubbed)
-        await projecting.project(uow, [(m.tenant, m.id, m.envelope.time, m.envelope.type) for m in received])
-        counted = [message for message in received if message.envelope.type in win_rates.PROJECTED]
-        await win_rates.project(uow, [(m.tenant, m.envelope.type, m.wire.body.decode()) for m in counted])
+        await projecting.project(uow, stored)
+        counted = [event for event in stored if event.type in win_rates.PROJECTED]
+        await win_rates.project(uow, [(event.tenant, event.type, event.body) for event in counted])
 
-    async def _store(self, uow: UnitOfWork, received: Sequence[Received[Event]]) -> Sequence[Received[Event]]:
-        """Store events, and return those that were not there."""
-        months = {events.month_of(message.envelope.time.date()) for message in received}
+    async def _store(
+        self, uow: UnitOfWork, received: Sequence[Received[Event]]
+    ) -> tuple[Sequence[Received[Event]], Sequence[events.Row]]:
+        """Store events, and return those that were not there, as they were received and as rows."""
+        rows = [_row(message) for message in received]
+        months = {events.month_of(row.told_at.date()) for row in rows}
         if missing := months - self._months:
             await events.make_months(uow, missing)
             uow.after_commit.append(partial(self._months.update, missing))
         try:
-            new = await events.store_events(uow, [_row(message) for message in received])
+            new = await events.store_events(uow, rows)
         except DBAPIError:
             self._months.clear()  # a database that was put back may lack some: the next try looks
             raise
         if new is None:
-            return received
-        once = {(message.tenant, message.id): message for message in received}
-        return [message for key, message in once.items() if key in new]
+            return received, rows
+        once = {(row.tenant, row.event_id): (message, row) for message, row in zip(received, rows, strict=True)}
+        kept = [each for key, each in once.items() if key in new]
+        return [message for message, _ in kept], [row for _, row in kept]
 
 
 _GONE = frozenset((LeadErased.topic.type, LeadWithdrawn.topic.type))

@@ -7,10 +7,10 @@ rows, each with from when to when it holds.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from uuid import UUID
+from typing import Any
 
 from aggregator import locks
+from aggregator.events.store import Row
 from chassis.unit_of_work import UnitOfWork
 from contracts.gateway import TenantChanged
 from contracts.message import Message
@@ -73,11 +73,12 @@ _SUBJECT = _when(
     },
     "'campaign'",
 )
-# Each by its key, whatever the planner knows: of a tenant that nobody has counted yet it takes all events of a type for a few.
-_STORED = """
-    unnest(cast(:tenants as text[]), cast(:ids as uuid[]), cast(:told as timestamptz[])) as stored (tenant, id, told)
-    cross join lateral (select * from event where tenant_id = tenant and event_id = id and told_at = told offset 0) as event
+_GIVEN = """
+    unnest(cast(:tenant as text[]), cast(:event_id as uuid[]), cast(:told_at as timestamptz[]), cast(:type as text[]),
+           cast(:occurred_at as timestamptz[]), cast(:campaign_id as uuid[]), cast(:lead_id as uuid[]), cast(:body as jsonb[]))
+    as event (tenant_id, event_id, told_at, type, occurred_at, campaign_id, lead_id, body)
 """
+_COLUMNS = ("tenant", "event_id", "told_at", "type", "occurred_at", "campaign_id", "lead_id", "body")
 
 
 def _standing_from(events: str) -> str:
@@ -92,7 +93,7 @@ def _standing_from(events: str) -> str:
 
 
 STANDING_FROM_EVENTS = _standing_from("event")
-_STANDING_FROM_STORED = _standing_from(_STORED).format(standing="standing", which="true")
+_STANDING_FROM_GIVEN = _standing_from(_GIVEN).format(standing="standing", which="true")
 STANDING_UNTIL = """
     update {standing} as standing set ends_at = found.ends_at
     from (
@@ -104,24 +105,26 @@ STANDING_UNTIL = """
       and standing.ends_at <> found.ends_at
 """
 _OF_FIRST = ("event_id", "told_at", "campaign_id", "lead_id", "due_at", "stage", "value", "currency")
-_FIRST = ", ".join(f"(array_agg({name} order by occurred_at, event_id) filter (where opens))[1]" for name in _OF_FIRST)
 _KIND = _when({message: f"'{kind}'" for message, kind in {**_OPENS, **_CLOSES}.items()})
 _KEY = _when({message: _KEY_OF[kind] for message, kind in {**_OPENS, **_CLOSES}.items()})
 
 
 def _items_from(events: str) -> str:
     return f"""
-    insert into {{open_item}} (tenant_id, kind, key, opened_at, closed_at, {", ".join(_OF_FIRST)})
-    select tenant_id, kind, key, coalesce(min(occurred_at) filter (where opens), 'infinity'),
-           coalesce(min(occurred_at) filter (where not opens), 'infinity'), {_FIRST}
-    from (
+    with told as (
         select tenant_id, event_id, told_at, occurred_at, campaign_id, lead_id,
                cast(body ->> 'due_at' as timestamptz) as due_at, body ->> 'stage' as stage,
                cast(body ->> 'value' as numeric) as value, body ->> 'currency' as currency,
                {_KIND} as kind, cast({_KEY} as uuid) as key, type in ({_types(list(_OPENS))}) as opens
         from {events} where type in ({_types([*_OPENS, *_CLOSES])}) and {{which}}
-    ) as told
-    group by tenant_id, kind, key
+    ), first as (
+        select distinct on (tenant_id, kind, key, opens) * from told
+        order by tenant_id, kind, key, opens, occurred_at, event_id
+    ), opening as (select * from first where opens), closing as (select * from first where not opens)
+    insert into {{open_item}} (tenant_id, kind, key, opened_at, closed_at, {", ".join(_OF_FIRST)})
+    select tenant_id, kind, key, coalesce(opening.occurred_at, 'infinity'), coalesce(closing.occurred_at, 'infinity'),
+           {", ".join(f"opening.{name}" for name in _OF_FIRST)}
+    from opening full join closing using (tenant_id, kind, key)
     on conflict (tenant_id, kind, key) do update set
         closed_at = least(live.closed_at, excluded.closed_at),
         (opened_at, {", ".join(_OF_FIRST)}) = (
@@ -135,23 +138,27 @@ def _items_from(events: str) -> str:
 
 
 ITEMS_FROM_EVENTS = _items_from("event")
-_ITEMS_FROM_STORED = _items_from(_STORED).format(open_item="open_item as live", which="true")
+_ITEMS_FROM_GIVEN = _items_from(_GIVEN).format(open_item="open_item as live", which="true")
 _TOUCHED = """(tenant_id, subject, key) in (
     select tenant_id, subject, key from standing
-    where (tenant_id, event_id) in (select * from unnest(cast(:tenants as text[]), cast(:ids as uuid[]))))"""
+    where (tenant_id, event_id) in (select * from unnest(cast(:tenant as text[]), cast(:event_id as uuid[]))))"""
 
 
-async def project(uow: UnitOfWork, stored: Sequence[tuple[str, UUID, datetime, str]]) -> None:
-    """Project what has just been stored (tenant, event, when it was told, its type)."""
-    stands = [event for event in stored if event[3] in STANDING_TYPES]
-    items = [event for event in stored if event[3] in ITEM_TYPES]
+async def project(uow: UnitOfWork, events: Sequence[Row]) -> None:
+    """Project events that are stored: by what they say, and not by what is stored of it, which nothing here looks at is dropped from."""
+    stands = [event for event in events if event.type in STANDING_TYPES]
+    items = [event for event in events if event.type in ITEM_TYPES]
     if not stands and not items:
         return
-    await locks.project(uow, {tenant for tenant, *_ in (*stands, *items)})
+    await locks.project(uow, {event.tenant for event in (*stands, *items)})
     if stands:
-        tenants, ids, told, _ = map(list, zip(*stands, strict=True))
-        await uow.execute(_STANDING_FROM_STORED, tenants=tenants, ids=ids, told=told)
-        await uow.execute(STANDING_UNTIL.format(standing="standing", which=_TOUCHED), tenants=tenants, ids=ids)
+        given = _columns(stands)
+        await uow.execute(_STANDING_FROM_GIVEN, **given)
+        touched = STANDING_UNTIL.format(standing="standing", which=_TOUCHED)
+        await uow.execute(touched, tenant=given["tenant"], event_id=given["event_id"])
     if items:
-        tenants, ids, told, _ = map(list, zip(*items, strict=True))
-        await uow.execute(_ITEMS_FROM_STORED, tenants=tenants, ids=ids, told=told)
+        await uow.execute(_ITEMS_FROM_GIVEN, **_columns(items))
+
+
+def _columns(events: Sequence[Row]) -> dict[str, list[Any]]:
+    return {name: [getattr(event, name) for event in events] for name in _COLUMNS}
