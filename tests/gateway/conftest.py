@@ -47,8 +47,8 @@ class Gateway:
         # It meets no certificate, and to read those that would be believed takes longer than most requests.
         return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=20, verify=False, **options)  # type: ignore[arg-type]
 
-    async def tenant(self, name: str, settings: NewTenantSettings | None = None) -> "Tenancy":
-        """A tenant that every service knows, with an API key."""
+    async def registered(self, name: str, settings: NewTenantSettings | None = None) -> None:
+        """A tenant that every service knows, and in which there is nothing."""
         await self.platform.caller.ask(name, CreateTenant(settings=settings or NewTenantSettings()))
 
         async def known() -> bool:
@@ -60,6 +60,10 @@ class Gateway:
             return True
 
         await until(known, what=f"every service's copy of {name}")
+
+    async def tenant(self, name: str, settings: NewTenantSettings | None = None) -> "Tenancy":
+        """A tenant that every service knows, with an API key."""
+        await self.registered(name, settings)
         key = await self.platform.caller.ask(name, CreateApiKey(scopes=frozenset(Scope)))
         return Tenancy(name, key.key_id, key.secret, self.client(key.secret))
 

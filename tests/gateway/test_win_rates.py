@@ -222,4 +222,4 @@ async def test_the_events_behind_a_count_come_in_pages_that_lead_back(
     assert len(events) == opened.count("<summary>JSON") > 5
     assert "source_10" in (await browser.get(unescape(back[1]))).raise_for_status().text
     nobody = (await browser.get(f"/t/{filled.name}/numbers/win_rates?key=nothing&intent=buyer")).text
-    assert "No lead of this group counts in these weeks." in nobody
+    assert "No lead of this group counts in these weeks" in nobody

@@ -123,7 +123,7 @@ async def _rate(principal: Principal, opened: OpenedRate, request: Request, *, n
         title=f"{title}: {opened.key}, {opened.intent}",
         note=f"{weeks} up to {opened.until or 'the one under way'}",
         means=means,
-        nothing="No lead of this group counts in these weeks.",
+        nothing="No lead of this group counts in these weeks; those that do are in all win rates, below.",
         all_parts="",
         address=lambda **more: f"{home}/numbers/win_rates?{urlencode(terms | more)}",
         back=(f"{home}/win-rates?{urlencode(rates)}", "All win rates of these weeks"),
