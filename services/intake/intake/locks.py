@@ -4,7 +4,7 @@ Each is held until its unit of work ends. After the published routing come rows 
 `work`, by lead. Replicas of two releases meet in them as well: a lock's name is never changed.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from chassis.unit_of_work import UnitOfWork
 
@@ -15,12 +15,7 @@ async def merges(uow: UnitOfWork, tenant: str) -> None:
     Whoever merges locks leads of many persons in many orders, and would else run into deadlocks. That a lead has one
     survivor does not hang on it: the database refuses a second.
     """
-    await _alone(uow, f"intake/merges/{tenant}")
-
-
-async def source_ids(uow: UnitOfWork, tenant: str, sources: Collection[tuple[str, str]]) -> None:
-    """Let nobody else take leads of these sources (source_system, source_id)."""
-    await _alone(uow, *(f"intake/source/{tenant}/{system}/{id_}" for system, id_ in sources))
+    await _take(uow, alone=[_merges(tenant)])
 
 
 async def linking(uow: UnitOfWork, tenant: str) -> None:
@@ -29,22 +24,17 @@ async def linking(uow: UnitOfWork, tenant: str) -> None:
     Whoever links leads to persons takes this first, and looks at the persons after it: so a person is erased either before
     (and refused) or after (and erased with what was linked).
     """
-    await _shared(uow, _erasure(tenant))
-
-
-async def taking_in(uow: UnitOfWork, tenant: str) -> None:
-    """Let no person of the tenant be erased, and no other version be published: `linking` and `published_routing`, in one statement."""
-    await _shared(uow, _erasure(tenant), _published(tenant))
+    await _take(uow, shared=[_erasure(tenant)])
 
 
 async def erasing(uow: UnitOfWork, tenant: str) -> None:
     """Let no lead of the tenant be linked to a person; the other half of `linking`."""
-    await _alone(uow, _erasure(tenant))
+    await _take(uow, alone=[_erasure(tenant)])
 
 
 async def routing_versions(uow: UnitOfWork, tenant: str) -> None:
     """Let nobody else make or publish versions of the tenant's routing."""
-    await _alone(uow, f"routing/versions/{tenant}")
+    await _take(uow, alone=[f"routing/versions/{tenant}"])
 
 
 async def published_routing(uow: UnitOfWork, tenant: str) -> None:
@@ -52,12 +42,19 @@ async def published_routing(uow: UnitOfWork, tenant: str) -> None:
 
     Whoever routes what comes in takes it: a lead is either routed by the version before, or seen by those who apply the new one.
     """
-    await _shared(uow, _published(tenant))
+    await _take(uow, shared=[_published(tenant)])
+
+
+async def taking_in(uow: UnitOfWork, tenant: str, sources: Collection[tuple[str, str]], *, merging: bool) -> None:
+    """What whoever takes in leads needs, in one statement: `merges` if some may be merged; that nobody else takes leads of these sources
+    (source_system, source_id); `linking`; and `published_routing`."""
+    alone = [*([_merges(tenant)] if merging else []), *_sources(tenant, sources)]
+    await _take(uow, alone=alone, shared=[_erasure(tenant), _published(tenant)])
 
 
 async def publishing(uow: UnitOfWork, tenant: str) -> None:
     """Let nobody route what comes in; the other half of `published_routing`."""
-    await _alone(uow, _published(tenant))
+    await _take(uow, alone=[_published(tenant)])
 
 
 async def distribution(uow: UnitOfWork, *tenants: str) -> None:
@@ -66,7 +63,7 @@ async def distribution(uow: UnitOfWork, *tenants: str) -> None:
     One lock for a tenant and not one for each workspace, because an agent's capacity is for all their workspaces. It is taken
     before any row of `work` or `progress` that others can see, so that nobody waits in a circle.
     """
-    await _alone(uow, *(f"intake/distribution/{tenant}" for tenant in tenants))
+    await _take(uow, alone=[f"intake/distribution/{tenant}" for tenant in sorted(set(tenants))])
 
 
 async def whose_work(uow: UnitOfWork, tenant: str) -> None:
@@ -77,7 +74,7 @@ async def whose_work(uow: UnitOfWork, tenant: str) -> None:
 
 async def reveals(uow: UnitOfWork, tenant: str, caller: str) -> None:
     """Let nothing else be revealed to the caller: what was revealed is counted. Taken with no other."""
-    await _alone(uow, f"vault/reveal/{tenant}/{caller}")
+    await _take(uow, alone=[f"vault/reveal/{tenant}/{caller}"])
 
 
 async def releasing(uow: UnitOfWork, tenant: str, source: str) -> bool:
@@ -88,6 +85,14 @@ async def releasing(uow: UnitOfWork, tenant: str, source: str) -> bool:
     return bool(locked.scalar_one())
 
 
+def _merges(tenant: str) -> str:
+    return f"intake/merges/{tenant}"
+
+
+def _sources(tenant: str, sources: Collection[tuple[str, str]]) -> list[str]:
+    return sorted({f"intake/source/{tenant}/{system}/{id_}" for system, id_ in sources})
+
+
 def _erasure(tenant: str) -> str:
     return f"vault/erasure/{tenant}"
 
@@ -96,17 +101,11 @@ def _published(tenant: str) -> str:
     return f"routing/published/{tenant}"
 
 
-async def _alone(uow: UnitOfWork, *names: str) -> None:
+async def _take(uow: UnitOfWork, *, alone: Sequence[str] = (), shared: Sequence[str] = ()) -> None:
+    """Take locks in this order, first those that nobody else may have, then those that are shared."""
     await uow.execute(
-        """select pg_advisory_xact_lock(hashtextextended(name, 0))
-           from unnest(cast(:names as text[])) as named (name)""",
-        names=sorted(set(names)),
-    )
-
-
-async def _shared(uow: UnitOfWork, *names: str) -> None:
-    await uow.execute(
-        """select pg_advisory_xact_lock_shared(hashtextextended(name, 0))
-           from unnest(cast(:names as text[])) as named (name)""",
-        names=list(names),
-    )
+        """select case when place <= :alone then pg_advisory_xact_lock(hashtextextended(name, 0))
+                       else pg_advisory_xact_lock_shared(hashtextextended(name, 0)) end
+           from unnest(cast(:names as text[])) with ordinality as named (name, place)""",
+        names=[*alone, *shared], alone=len(alone),
+    )  # fmt: skip

@@ -39,6 +39,11 @@ _UPDATE_LEADS = f"""
     where lead.tenant_id = :tenant and lead.lead_id = given.lead_id
 """
 
+HIDING = """
+    select system from unnest(cast(:systems as text[])) as named (system)
+    where exists (select from lead where tenant_id = :tenant and source_system = system and source_id like '~%')
+"""
+
 
 async def find_leads(
     uow: UnitOfWork, tenant: str, keys: Sequence[tuple[str, str]]
@@ -50,12 +55,7 @@ async def find_leads(
 
 async def systems_with_hidden_ids(uow: UnitOfWork, tenant: str, systems: Collection[str]) -> set[str]:
     """Those of these systems that know some of their leads by what events may not tell."""
-    rows = await uow.execute(
-        """select system from unnest(cast(:systems as text[])) as named (system) where exists (
-               select from lead where tenant_id = :tenant and source_system = system and source_id like '~%')""",
-        tenant=tenant, systems=sorted(systems),
-    )  # fmt: skip
-    return set(rows.scalars())
+    return set((await uow.execute(HIDING, tenant=tenant, systems=sorted(systems))).scalars())
 
 
 async def which_sources_are_known(

@@ -17,14 +17,12 @@ from intake import locks
 _SUMMARY = """version, status, restores, created_by, created_at, published_by, published_at, caught_up,
     catching_up is not null as catching_up"""
 
+PUBLISHED = "select version, published_at from routing_version where tenant_id = :tenant and status = 'published'"
+
 
 async def published(uow: UnitOfWork, tenant: str) -> tuple[int, datetime] | None:
     """The published version, and when it was."""
-    rows = await uow.execute(
-        "select version, published_at from routing_version where tenant_id = :tenant and status = 'published'",
-        tenant=tenant,
-    )
-    row = rows.first()
+    row = (await uow.execute(PUBLISHED, tenant=tenant)).first()
     return (row.version, row.published_at) if row else None
 
 

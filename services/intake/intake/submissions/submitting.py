@@ -43,7 +43,7 @@ from intake.people.domain_person import Claim, Linking, link
 from intake.people.merging import follow
 from intake.people.tokens import tokens_of
 from intake.routing.placing import Arrival
-from intake.routing.published import published
+from intake.routing.published import ready
 from intake.submissions import store
 from intake.vault import sealing, suppression
 from intake.vault import store as vault
@@ -102,12 +102,14 @@ async def submit(
         LostRaceError: another unit of work took the same lead or person at the same moment; try again.
     """
     settings = await tenants.settings_of(uow, key.tenant)
-    if settings.merge is not MergePolicy.KEEP_BOTH:
-        await locks.merges(uow, key.tenant)
+    numbers = source_ids.numbers(submissions)
+    await locks.taking_in(uow, key.tenant, numbers, merging=settings.merge is not MergePolicy.KEEP_BOTH)
+    standing = await store.standing(uow, key.tenant, {system for system, _ in numbers})
+    rules = await ready(uow, key.tenant, *standing.published) if standing.published else None
     verdicts: dict[UUID, SubmissionResult] = {}
     candidates = []
-    hidden = zip(submissions, await source_ids.hide(uow, key, submissions), strict=True)
-    async for some in pieces(list(hidden)):
+    hidden = await source_ids.hide(uow, key, submissions, standing.hiding)
+    async for some in pieces(list(zip(submissions, hidden, strict=True))):
         for given, message in some:
             lead = _read(message, settings, key, strict)
             source_id = given.body.source_id if message is not given else None
@@ -117,9 +119,8 @@ async def submit(
     ):
         candidate.tokens, candidate.older_tokens = tokens.by_column, tokens.others
     await _rename(uow, key.tenant, candidates)
-    await locks.taking_in(uow, key.tenant)
-    rules = await published(uow, key.tenant)
-    await _refuse_erased(uow, key, candidates, strict)
+    if standing.suppressing:
+        await _refuse_erased(uow, key, candidates, strict)
     merged: dict[UUID, Row] = {}
     for wave in _waves(candidates):
         await _take(uow, key, settings, wave, strict)
@@ -173,7 +174,7 @@ def _reached_by(lead: NormalLead | Rejection) -> dict[str, str]:
 
 async def _refuse_erased(uow: UnitOfWork, key: TenantKey, candidates: Sequence[_Candidate], strict: bool) -> None:
     """Reject the candidates whose persons were erased."""
-    flaws = await suppression.erased_among(uow, key, [_reached_by(candidate.lead) for candidate in candidates])
+    flaws = await suppression.refusals(uow, key, [_reached_by(candidate.lead) for candidate in candidates])
     for candidate, flaw in zip(candidates, flaws, strict=True):
         if flaw:
             _refuse(candidate, flaw, strict)

@@ -13,10 +13,12 @@ _SUPPRESSED = """
     ) as kept
 """
 
+ANY = "select from suppression where tenant_id = :tenant"
+
 
 async def has_suppressions(uow: UnitOfWork, tenant: str) -> bool:
     """Whether the tenant has erased anybody at all; spares the others looking everybody up."""
-    rows = await uow.execute("select exists(select from suppression where tenant_id = :tenant)", tenant=tenant)
+    rows = await uow.execute(f"select exists({ANY})", tenant=tenant)
     return bool(rows.scalar_one())
 
 

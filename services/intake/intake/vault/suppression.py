@@ -32,6 +32,11 @@ async def erased_among(uow: UnitOfWork, key: TenantKey, submitted: Sequence[Mapp
     """
     if not submitted or not await store.has_suppressions(uow, key.tenant):
         return [None] * len(submitted)
+    return await refusals(uow, key, submitted)
+
+
+async def refusals(uow: UnitOfWork, key: TenantKey, submitted: Sequence[Mapping[str, str]]) -> list[Flaw | None]:
+    """The same of a tenant who has erased somebody (`store_suppression.ANY`)."""
     entries = [dict(_entries(key, values)) for values in submitted]
     kept = await store.suppressed(uow, key.tenant, [entry for found in entries for entry in found])
     fields = [[field for entry, field in found.items() if entry in kept] for found in entries]
