@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event
 
+from chassis.caller import Caller
 from contracts.intake.leads import SubmitLeadNow
 from tests.platform import Platform
 
@@ -35,18 +36,24 @@ async def units(platform: Platform) -> AsyncIterator[list[Unit]]:
 
 
 @pytest.mark.parametrize(
-    ("fields", "most"),
+    ("sender", "fields", "most"),
     [
-        ({"full_name": "Jane Roe"}, 7),
-        ({"full_name": "Jane Roe", "phone": "+1415555013{}", "email": "{}@roe.example", "geo": "Austin, TX"}, 9),
+        ("operator", {"full_name": "Jane Roe"}, 7),
+        ("gateway", {"full_name": "Jane Roe"}, 8),  # whose sources are limited
+        (
+            "operator",
+            {"full_name": "Jane Roe", "phone": "+1415555013{}", "email": "{}@roe.example", "geo": "Austin, TX"},
+            9,
+        ),
     ],
-    ids=["a name", "a person in a place"],
+    ids=["a name", "a name by HTTP", "a person in a place"],
 )
 async def test_a_new_lead_takes_few_turns_with_the_database(
-    platform: Platform, units: list[Unit], tenant: str, fields: dict[str, str], most: int
+    platform: Platform, units: list[Unit], tenant: str, sender: str, fields: dict[str, str], most: int
 ) -> None:
-    for number in range(2):  # with the first, the tenant is introduced, and its keys are made
-        own = {name: value.format(number) for name, value in fields.items()}
-        await platform.caller.ask(tenant, SubmitLeadNow(source_system="web", source_id=f"{number:010}", **own))
+    async with platform.connect(sender) as client:
+        for number in range(2):  # with the first, the tenant is introduced, and its keys are made
+            own = {name: value.format(number) for name, value in fields.items()}
+            await Caller(client).ask(tenant, SubmitLeadNow(source_system="web", source_id=f"614555{number:04}", **own))
     unit = [unit for unit in units if any("insert into lead " in said for said in unit)][-1]
     assert len(unit) <= most, "\n".join(said[:160] for said in unit)
