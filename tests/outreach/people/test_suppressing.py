@@ -18,6 +18,7 @@ from contracts.outreach.people import (
     SuppressionReason,
     Unsuppress,
 )
+from contracts.outreach.replies import ReportDelivery
 from contracts.taxonomy import Channel, Fault, Tier
 from outreach.providers.protocol import Outgoing, Receipt, RefusedError
 from tests.outreach.campaigns.test_merged import gone, stands
@@ -157,6 +158,41 @@ async def test_an_address_that_does_not_exist_is_not_written_to_again(platform: 
         await campaign(platform, tenant)
         await until(lambda: count(platform, tenant, "skipped"))
         assert len(strict.handed) == 1
+
+
+async def test_a_person_whose_address_was_put_right_may_be_written_to(platform: Platform, tenant: str) -> None:
+    """The address that messages came back from stays given up, whoever has it."""
+    wrong = lead(phone=True)
+    gate = Gate(tenant)
+    gate.open()
+    async with outreach(platform, tenant, gate):
+        await account(platform, tenant)
+        await arrive(platform, tenant, [wrong])
+        await campaign(platform, tenant)
+        await until(lambda: count(platform, tenant, "sent"))
+        (message,) = await messages(platform, tenant)
+        report = {"message_id": message["message_id"], "source_key": "1", "delivered": False, "fault": Fault.RECIPIENT}
+        await platform.caller.ask(tenant, ReportDelivery.model_validate(report))
+
+        right = lead(wrong.lead_id, version=2, phone=True, email_token="the-right-one")
+        other = lead(email_token=wrong.email_token)
+        await arrive(platform, tenant, [right, other])
+        second = await campaign(platform, tenant)
+
+        async def judged() -> bool:
+            mine = {m["lead_id"]: m for m in await messages(platform, tenant) if m["campaign_id"] == second.campaign_id}
+            kept = {lead_id: (m["state"], m["reason"] or m["waiting_for"]) for lead_id, m in mine.items()}
+            return kept == {wrong.lead_id: ("queued", "sixty_days"), other.lead_id: ("skipped", "suppression")}
+
+        await until(judged, what="the one waits for its 60 days, the other is not written to")
+        asked = Suppress(lead_id=wrong.lead_id, reason=SuppressionReason.BOUNCE)
+        await platform.caller.ask(tenant, asked)
+
+        async def given_up() -> bool:
+            mine = [m for m in await messages(platform, tenant) if m["campaign_id"] == second.campaign_id]
+            return all(m["state"] == "skipped" for m in mine)
+
+        await until(given_up, what="whom somebody enters by hand is not written to")
 
 
 async def test_a_contact_is_shown_as_campaigns_see_them(platform: Platform, tenant: str) -> None:

@@ -19,6 +19,8 @@ from outreach.leads.store import OF_MERGED
 
 LANE: Final = ("tenant_id", "account_id", "campaign_id", "kind")
 """What a lane is known by; a message has all of it too."""
+# What came back says something of an address, and not of its person: it counts where the lead has that one now. A lead's own names come
+# first, those that it had behind them.
 _FACTS = """
     message.*, enrollment.holds, enrollment.replied_at, greatest(enrollment.paused_until, holding.away_until) as paused_until,
     lead.every_name as names, lead.channels, lead.attribution, lead.metadata as lead_metadata, lead.time_zone, lead.erased,
@@ -30,6 +32,9 @@ _FACTS = """
             select * from suppression where tenant_id = about.tenant_id and suppression_id = about.suppression_id offset 0
         ) as entry
         where about.tenant_id = message.tenant_id and about.name = any (lead.every_name) and lifted_at is null
+              and (reason <> 'bounce' or about.name = (
+                  select name from unnest(lead.names) with ordinality as its_own (name, number)
+                  where split_part(name, ':', 1) = split_part(about.name, ':', 1) order by number limit 1))
     ) as suppressed
 """
 _SEQUENCE = """lateral (
