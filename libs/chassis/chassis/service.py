@@ -91,9 +91,11 @@ class Service:
         self.settings = settings
         self.sealed = tuple(sealed)
         self.database = database or Database(name, settings.database_url)
-        self.consumes: dict[type[Message], Handler] = dict(consumes or {})
-        own_handler = self.consumes.get(TenantChanged)
-        self.consumes[TenantChanged] = tenants.keeping_copy(own_handler) if own_handler else tenants.keep_copy
+        others = dict(consumes or {})
+        own_handler = others.pop(TenantChanged, None)
+        keep = tenants.keeping_copy(own_handler) if own_handler else tenants.keep_copy
+        # First, for the handlers of a batch are called in this order: what is told of a tenant rests on its settings.
+        self.consumes: dict[type[Message], Handler] = {TenantChanged: keep, **others}
         self.broker = broker(name, settings)
         service_of_keys = key_service(settings.kms_uri)
         keys = keys or TenantKeys(service_of_keys)
