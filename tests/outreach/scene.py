@@ -12,9 +12,11 @@ from uuid_utils.compat import uuid7
 
 from chassis.received import encode
 from contracts.intake.leads import LeadAccepted, LeadUpdated, SubmitLeadNow
+from contracts.intake.memory import ActionRecall
 from contracts.message import Envelope, Event
 from contracts.outreach.accounts import AccountView, NewAccountSettings, SetAccount
 from contracts.outreach.campaigns import (
+    CampaignStartResult,
     CampaignView,
     CreateCampaign,
     ListCampaigns,
@@ -25,6 +27,7 @@ from contracts.outreach.campaigns import (
 from contracts.taxonomy import Channel, SendKind
 from contracts.values import Attribution
 from outreach.app import build
+from outreach.campaigns.recalling import Memory
 from outreach.providers.protocol import Outgoing, Provider, Receipt
 from tests.platform import Platform
 from tests.waiting import until
@@ -35,6 +38,14 @@ UNLIMITED = {
     Channel.LINKEDIN: {SendKind.CONNECTION_REQUEST: 100_000, SendKind.LINKEDIN_MESSAGE: 100_000},
     Channel.SMS: {SendKind.SMS: 100_000},
 }
+
+
+async def _nothing_similar(*_: object) -> ActionRecall:
+    return ActionRecall(similar_action_found=False)
+
+
+NO_MEMORY = Memory(_nothing_similar)
+"""For tests that call handlers themselves: nothing is known of any campaign."""
 
 
 class Gate:
@@ -127,7 +138,7 @@ async def keep_from_sending(platform: Platform, account_id: UUID, how: str) -> N
 
 async def campaign(
     platform: Platform, tenant: str, *steps: NewStep, settings: dict[str, Any] | None = None, **about: Any
-) -> CampaignView:
+) -> CampaignStartResult:
     """A campaign that sends around the clock without a cap, but for what is said."""
     how = NewCampaignSettings.model_validate({"hours": ALWAYS, "daily_cap": 100_000, **(settings or {})})
     order = CreateCampaign(title="Hello", steps=steps or (NewStep(),), settings=how, **about)

@@ -1,14 +1,16 @@
 """Intake: leads become clean, private, routed and owned, those of one person are merged, and what was done is known."""
 
+from collections.abc import Sequence
 from functools import partial
 from time import monotonic
 
 from chassis.jobs import Job
 from chassis.keys import TenantKeys, key_service
 from chassis.limits.counters import Clock, counters_in
+from chassis.received import Received
 from chassis.service import Service
 from chassis.settings import Settings
-from chassis.unit_of_work import Database
+from chassis.unit_of_work import Database, UnitOfWork
 from contracts import outcomes
 from contracts.catalogue import EVENTS
 from contracts.intake import aliases as alias_messages
@@ -18,7 +20,9 @@ from contracts.intake import people as people_messages
 from contracts.intake import privacy as privacy_messages
 from contracts.intake import texts as text_messages
 from contracts.operations import PersonalDataDropped
-from contracts.outreach import sending
+from contracts.outcomes import OutcomeRecorded
+from contracts.outreach import campaigns, sending
+from contracts.outreach.sending import MessageSent
 from intake.distribution import catching_up, progress, reopening
 from intake.distribution import handlers as distributor
 from intake.distribution.jobs import distribute
@@ -41,6 +45,7 @@ from intake.limits.handlers import list_parked
 from intake.limits.limiter import Limiter
 from intake.limits.releasing import Releaser
 from intake.listing import handlers as listing
+from intake.memory.campaigns import Campaigns, note_sent
 from intake.memory.handlers import Handlers as Memory
 from intake.memory.jobs import clear_expired
 from intake.people import handlers as people
@@ -61,6 +66,7 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
     releaser = Releaser(database, keys, limiter, clock)
     submissions = Submissions(keys, Admission(limiter, keys))
     actions = Memory(keys)
+    remembered = Campaigns(keys)
     runs = Enrichment(keys)
     runner = Runner(database, keys, Providers(ProviderSettings()))
     importer = Imports(keys)
@@ -81,9 +87,12 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
         sealed=[sealing.RESEALED, admission.RESEALED, *contents.RESEALED, *imported.RESEALED],
         consumes={
             messages.SubmitLead: submissions.submit_leads,
-            outcomes.OutcomeRecorded: progress.follow,
+            # Of a batch these are handled first: a campaign's first message is told behind its start.
+            campaigns.CampaignStarted: remembered.follow,
+            campaigns.CampaignCompleted: remembered.follow,
+            outcomes.OutcomeRecorded: _follow,
             outcomes.OutcomeVoided: reopening.reopen,
-            sending.MessageSent: progress.follow,
+            sending.MessageSent: _follow,
             PersonalDataDropped: confirm_drop,
         },
         answers={
@@ -182,3 +191,9 @@ def build(settings: Settings, clock: Clock = monotonic) -> Service:
         closes=[counters.close],
     )
     return service
+
+
+async def _follow(uow: UnitOfWork, received: Sequence[Received[OutcomeRecorded | MessageSent]]) -> None:
+    """The work on leads follows what is heard of them, and what is remembered of a campaign its messages."""
+    await progress.follow(uow, received)
+    await note_sent(uow, received)

@@ -7,6 +7,7 @@ from chassis.clock import MovedClock, real
 from chassis.jobs import Job
 from chassis.keys import TenantKeys, key_service
 from chassis.outside import Outside
+from chassis.requests import InOwnUnits
 from chassis.service import Service
 from chassis.settings import PublicAddress, Settings
 from chassis.unit_of_work import Database, Row
@@ -29,6 +30,7 @@ from outreach.accounts import handlers as accounts
 from outreach.activity import handlers as activity
 from outreach.backfill.handlers import Handlers as Backfill
 from outreach.campaigns import handlers as campaigns
+from outreach.campaigns.recalling import PATIENCE_SECONDS, Memory
 from outreach.generated.handlers import Handlers as Generated
 from outreach.leads import handlers as leads
 from outreach.people import handlers as people
@@ -68,6 +70,9 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
     replies = Replies(lambda tenant, request, cause: service.caller.ask(tenant, request, cause=cause))
     backfill = Backfill(keys, lambda tenant, request, cause: service.caller.ask(tenant, request, cause=cause))
     generated = Generated(lambda tenant, request, cause: service.caller.ask(tenant, request, cause=cause))
+    memory = Memory(
+        lambda tenant, request, cause: service.caller.ask(tenant, request, seconds=PATIENCE_SECONDS, cause=cause)
+    )
     composer = Composer(database, lambda tenant, request: service.caller.ask(tenant, request, seconds=15), links)
     worker, upkeep = Worker(database, provider_of, composer, chance), Upkeep(database)
     # Whatever makes a message due, or a campaign begin, publishes an event.
@@ -94,13 +99,14 @@ def build(settings: Settings, provider: Provider | None = None, chance: Random |
             account_messages.PauseAccount: accounts.pause_account,
             account_messages.ResumeAccount: accounts.resume_account,
             account_messages.RemoveAccount: accounts.remove_account,
-            campaign_messages.CreateCampaign: campaigns.create_campaign,
+            campaign_messages.CheckCampaign: InOwnUnits(memory.check_campaign),
+            campaign_messages.CreateCampaign: partial(campaigns.create_campaign, memory),
             campaign_messages.ListCampaigns: campaigns.list_campaigns,
             campaign_messages.ListCampaignTitles: campaigns.list_campaign_titles,
             campaign_messages.GetCampaign: campaigns.get_campaign,
             campaign_messages.JudgeVariants: campaigns.judge_variants,
             campaign_messages.PauseCampaign: campaigns.pause_campaign,
-            campaign_messages.ResumeCampaign: campaigns.resume_campaign,
+            campaign_messages.ResumeCampaign: partial(campaigns.resume_campaign, memory),
             campaign_messages.ArchiveCampaign: campaigns.archive_campaign,
             messages.LeadMessages: sending.lead_messages,
             messages.ExplainMessage: sending.explain_message,

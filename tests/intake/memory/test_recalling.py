@@ -55,6 +55,7 @@ async def test_the_same_request_again_is_recalled_with_its_date_and_what_came_of
         day = action.acted_at.date()
         assert recall == ActionRecall(
             similar_action_found=True,
+            previous_action_id=action.action_id,
             previous_action_date=action.acted_at,
             previous_action_status=status,
             message=f"a similar action on {day}, {words}: it asked for the very same",

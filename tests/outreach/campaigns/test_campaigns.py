@@ -13,6 +13,7 @@ from contracts.outreach.campaigns import (
     Audience,
     CampaignState,
     CampaignView,
+    CheckCampaign,
     CreateCampaign,
     GetCampaign,
     ListCampaigns,
@@ -313,3 +314,19 @@ async def test_a_long_queue_is_counted_before_all_that_leaves_is_stopped(
         monkeypatch.setattr("outreach.locks.stop_messages", stopping)
         paused = await platform.caller.ask(tenant, PauseCampaign(campaign_id=made.campaign_id))
     assert (paused.state, done) == (CampaignState.PAUSED, ["counted", "stopped"])
+
+
+async def test_where_intake_is_away_a_campaign_starts_and_is_remembered_when_it_is_back(
+    platform: Platform, tenant: str
+) -> None:
+    async with outreach(platform, tenant):
+        made = await campaign(platform, tenant)
+        assert (made.state, made.recall) == (CampaignState.RUNNING, None)
+        assert not (await platform.caller.ask(tenant, CheckCampaign())).similar_action_found
+        async with platform.running("intake"):
+            await platform.introduce(tenant, "intake")
+
+            async def remembered() -> bool:
+                return (await platform.caller.ask(tenant, CheckCampaign())).similar_action_found
+
+            await until(remembered, what="the campaign being remembered")

@@ -73,6 +73,7 @@ from outreach.sending.recording import MOST_TRIES, Result, record
 from outreach.sending.sender import tried
 from outreach.templates import store as templates
 from outreach.upkeep import Upkeep, look_after_accounts
+from tests.outreach.scene import NO_MEMORY
 from tests.platform import Platform
 
 RUNS, SECONDS = (100, 7200) if os.environ.get("LEADLOOP_SIMULATION") == "whole" else (12, 300)
@@ -352,7 +353,7 @@ class Queue(RuleBasedStateMachine):
     @rule(number=numbers)
     def a_campaign_is_resumed(self, number: int) -> None:
         id_ = self._one(self.running, number)
-        view = self.ask(campaigns.resume_campaign, ResumeCampaign(campaign_id=id_))
+        view = self.ask(partial(campaigns.resume_campaign, NO_MEMORY), ResumeCampaign(campaign_id=id_))
         self._goes_on(id_, view.state)
 
     @precondition(lambda self: len(self.running) > 2)
@@ -547,7 +548,7 @@ class Queue(RuleBasedStateMachine):
             settings=how,
             steps=(NewStep(variants=(self.variant,)), NewStep(delay_days=2, variants=(self.variant,))),
         )
-        view = await self._in_a_unit(lambda uow: campaigns.create_campaign(uow, self.received(order)))
+        view = await self._in_a_unit(lambda uow: campaigns.create_campaign(NO_MEMORY, uow, self.received(order)))
         self.running[view.campaign_id] = True
         while await enrol_audiences(self.database):
             pass
@@ -861,7 +862,9 @@ class Queue(RuleBasedStateMachine):
     async def _resume_campaigns(self) -> None:
         for id_ in self.running:
             view = await self._in_a_unit(
-                lambda uow, id_=id_: campaigns.resume_campaign(uow, self.received(ResumeCampaign(campaign_id=id_)))
+                lambda uow, id_=id_: campaigns.resume_campaign(
+                    NO_MEMORY, uow, self.received(ResumeCampaign(campaign_id=id_))
+                )
             )
             self._goes_on(id_, view.state)
 

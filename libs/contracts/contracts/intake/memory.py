@@ -2,8 +2,8 @@
 
 Whoever acts asks `check_action` first and shows the recall to whoever decides. Once it is decided, `record_action` under an id of
 the caller's own, with `proceeded_anyway` as the recall's `similar_action_found`; and `update_action` when it is known what came of it.
-There are kinds of actions for discovery, enrichment and outreach. Enrichment's runs ask and record by themselves, and nothing else
-does: of any other discovery, and of a campaign, whoever starts it asks.
+There are kinds of actions for discovery, enrichment and outreach. A run that finds companies only is a discovery, any other an
+enrichment. Runs and outreach's campaigns ask and record by themselves; of anything else whoever does it asks.
 
 All of it is advice. Whoever cannot get it, because the answer is `unavailable` or does not come, goes on as if nothing
 similar had been done.
@@ -25,6 +25,8 @@ class ActionRecall(Reply):
 
     similar_action_found: bool
     """Whether there is an earlier action of the same type whose request was the same, or nearly so."""
+    previous_action_id: UUID | None = None
+    """The latest such action; that of a run, or of a campaign, has its id."""
     previous_action_date: datetime | None = None
     """When the latest such action was taken."""
     previous_action_status: ActionStatus | None = None

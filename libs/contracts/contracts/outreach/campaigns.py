@@ -2,14 +2,15 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from contracts.intake.memory import ActionRecall
 from contracts.message import Event, Kind, Reply, Request, Topic
 from contracts.outreach.accounts import GuardStop
-from contracts.taxonomy import Channel, Intent, SendKind, Tier
+from contracts.taxonomy import ActionStatus, ActionType, Channel, EntityType, Intent, SendKind, Tier
 from contracts.values import NO_NUL, Actor, Key, Slug
 
 MOST_STEPS: Final = 20
@@ -142,6 +143,40 @@ class NewCampaignSettings(CampaignSettings):
     """When its messages leave."""
 
 
+class StepOutline(BaseModel):
+    """What a step is compared by: when it is due, and how often each of its texts is chosen, make no other outreach of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: SendKind
+    templates: tuple[UUID, ...] = ()
+    """The templates it is written by, whichever of their versions."""
+    condition: AudienceView = AudienceView()
+    """Whom it is for."""
+
+
+class CampaignOutline(BaseModel):
+    """What makes two campaigns the same outreach, or a similar one: whom they are for, what they offer, and their steps."""
+
+    model_config = ConfigDict(frozen=True)
+
+    audience: AudienceView
+    offer: Key | None = None
+    """What it offers."""
+    steps: tuple[StepOutline, ...]
+    """Its sequence."""
+
+    def about(self) -> dict[str, Any]:
+        """How intake's memory of actions is asked about such a campaign, and told of it: the fields of `CheckAction`.
+
+        Each step is told with whom the campaign is for: the same long sequence for others is no repetition of it.
+        """
+        outline = self.model_dump(mode="json")
+        steps = [{"audience": outline["audience"], **step} for step in outline["steps"]]
+        request = {"offer": outline["offer"], "steps": steps}
+        return {"action_type": ActionType.OUTREACH, "entity_type": EntityType.INDIVIDUAL, "request": request}
+
+
 class _CampaignEvent(Event):
     campaign_id: UUID
     occurred_at: datetime
@@ -157,6 +192,18 @@ class CampaignCreated(_CampaignEvent):
     """What it offers."""
     draft: bool = False
     """Whether it sends nothing before it is resumed."""
+
+
+class CampaignStarted(_CampaignEvent):
+    """A campaign begins to send, as it was made or later; told once."""
+
+    topic: ClassVar = Topic("outreach", Kind.EVENT, "campaign_started")
+    actor: Actor | None = None
+    """Who started it."""
+    outline: CampaignOutline
+    """What similar campaigns are found by."""
+    proceeded_anyway: bool = False
+    """Whether a similar campaign was known, and it was started all the same."""
 
 
 class CampaignPaused(_CampaignEvent):
@@ -181,6 +228,9 @@ class CampaignCompleted(_CampaignEvent):
 
     topic: ClassVar = Topic("outreach", Kind.EVENT, "campaign_completed")
     actor: Actor | None = None
+    outcome: ActionStatus | None = None
+    """What came of it: ``no_action`` where nothing was sent, ``partial`` where somebody was still in its sequence, else
+    ``completed``."""
 
 
 class EnrollmentEnd(StrEnum):
@@ -250,7 +300,29 @@ class CampaignView(Reply):
     """Messages of which nobody heard whether they were sent; none is sent again by itself."""
 
 
-class CreateCampaign(Request[CampaignView]):
+class CampaignStartResult(CampaignView):
+    """A campaign, and whether a similar one was started before."""
+
+    recall: ActionRecall | None = None
+    """What intake remembers of a similar campaign. Advice only: the campaign sends, unless it is paused. Empty where this request
+    started nothing, or intake could not be asked."""
+
+
+class CheckCampaign(Request[ActionRecall]):
+    """Ask before a campaign is started whether a similar one was. Nothing is made, and nothing recorded.
+
+    Where intake cannot be asked it is answered as if nothing similar were known: nobody is kept from starting a campaign.
+    """
+
+    topic: ClassVar = Topic("outreach", Kind.REQUEST, "check_campaign")
+    audience: Audience = Audience()
+    steps: Annotated[tuple[NewStep, ...], Field(min_length=1, max_length=MOST_STEPS)] = (NewStep(),)
+    """Its sequence."""
+    offer: Key | None = None
+    """What it offers."""
+
+
+class CreateCampaign(Request[CampaignStartResult]):
     """Make a campaign: each lead of the audience, present and future, is sent its steps."""
 
     topic: ClassVar = Topic("outreach", Kind.REQUEST, "create_campaign")
@@ -260,6 +332,11 @@ class CreateCampaign(Request[CampaignView]):
     """Its sequence."""
     settings: NewCampaignSettings = NewCampaignSettings()
     """How it is to send."""
+    actor: Actor | None = None
+    """Who makes it."""
+    proceed_anyway: bool = False
+    """Whether the actor was told of a similar campaign, by `check_campaign` for instance, and starts this one; auditors see it. Where
+    one is found now, that is recorded anyway: the reply tells of it, and the campaign starts."""
     start: bool = True
     """Whether it sends at once; otherwise it is a draft until it is resumed."""
     campaign_id: UUID | None = None
@@ -398,13 +475,18 @@ class PauseCampaign(_OfCampaign):
     topic: ClassVar = Topic("outreach", Kind.REQUEST, "pause_campaign")
 
 
-class ResumeCampaign(_OfCampaign):
+class ResumeCampaign(Request[CampaignStartResult]):
     """Let a paused campaign, or a draft, send.
 
     What was known of one that a guard paused goes on counting, but cannot stop it again; what is heard from then on can.
     """
 
     topic: ClassVar = Topic("outreach", Kind.REQUEST, "resume_campaign")
+    campaign_id: UUID
+    actor: Actor | None = None
+    """Who asks for it."""
+    proceed_anyway: bool = False
+    """Whether the actor was told of a campaign like this draft, and starts it; as in `create_campaign`."""
 
 
 class ArchiveCampaign(_OfCampaign):

@@ -4,6 +4,7 @@ It is advice for whoever is about to act. A caller that cannot get it (the datab
 `unavailable`) acts as if nothing had been found.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -58,16 +59,26 @@ async def check(uow: UnitOfWork, key: TenantKey, about: CheckAction | RecordActi
     status = ActionStatus(found["status"])
     return ActionRecall(
         similar_action_found=True,
+        previous_action_id=found["action_id"],
         previous_action_date=found["acted_at"],
         previous_action_status=status,
         message=recall_message(found["acted_at"], zone, status, same=found["same"]),
     )
 
 
-async def record(uow: UnitOfWork, key: TenantKey, order: RecordAction, cause: Envelope | None = None) -> ActionView:
+async def record(
+    uow: UnitOfWork,
+    key: TenantKey,
+    order: RecordAction,
+    cause: Envelope | None = None,
+    told_of: UUID | None = None,
+) -> ActionView:
     """Record an action; one that was recorded under its id before is returned as it stands.
 
     Of one about an erased person nothing stays that would tell whom it was about.
+
+    Parameters:
+        told_of: the action its actor was told of, and went on; the most similar of its type, if empty.
     """
     made = fingerprint(key, order)
     if order.entity_id:
@@ -75,11 +86,13 @@ async def record(uow: UnitOfWork, key: TenantKey, order: RecordAction, cause: En
         await locks.linking(uow, key.tenant)
         if await store.is_erased(uow, key.tenant, order.entity_id):
             made = replace(made, entity_id=None, whole=None, parts=[])
-    similar = await store.most_similar(uow, key.tenant, made) if order.proceeded_anyway else None
+    if order.proceeded_anyway and told_of is None:
+        similar = await store.most_similar(uow, key.tenant, made)
+        told_of = similar["action_id"] if similar else None
     action_id = order.action_id or uuid7()
     hours = (await tenants.settings_of(uow, key.tenant)).memory_ttl_hours
     recorded = await store.record(
-        uow, key.tenant, action_id, order, made, similar["action_id"] if similar else None,
+        uow, key.tenant, action_id, order, made, told_of if order.proceeded_anyway else None,
         uow.now + timedelta(hours=hours),
     )  # fmt: skip
     if recorded is None:
@@ -103,6 +116,17 @@ async def update(
     view = ActionView.model_validate(dict(updated))
     uow.publish(tenant, ActionUpdated(occurred_at=uow.now, **view.model_dump()), cause)
     return view
+
+
+async def advance(uow: UnitOfWork, told: Mapping[tuple[str, UUID], Envelope], status: ActionStatus) -> None:
+    """Set what came of outreach's actions, by (tenant, id) with what tells of it; more than this is known of some, and stays.
+
+    Actions that nobody recorded are left out.
+    """
+    for row in await store.advance(uow, list(told), status):
+        tenant = row["tenant_id"]
+        view = ActionView.model_validate({name: row[name] for name in ActionView.model_fields})
+        uow.publish(tenant, ActionUpdated(occurred_at=uow.now, **view.model_dump()), told[tenant, view.action_id])
 
 
 async def _action(uow: UnitOfWork, tenant: str, action_id: UUID) -> ActionView:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import RowMapping
@@ -13,6 +13,7 @@ from contracts.intake.memory import RecordAction
 from contracts.taxonomy import ActionStatus, ActionType, EntityType
 from intake.memory.domain_fingerprint import SIMILAR, telling_parts
 
+_FROM_LITTLE_TO_MUCH: Final = (ActionStatus.NO_ACTION, ActionStatus.PARTIAL, ActionStatus.COMPLETED)
 _SEEN = (
     "action_id, action_type, entity_type, entity_id, actor, status, proceeded_anyway, similar_to, acted_at, updated_at"
 )
@@ -66,6 +67,17 @@ _RECORD_PARTS = """
 _UPDATE = f"""
     update action set status = :status, updated_at = :now
     where tenant_id = :tenant and action_id = :action_id and status <> :status returning {_SEEN}
+"""
+# In the order of their keys, or two replicas that hear of the same campaigns wait for each other.
+_ADVANCE = f"""
+    with told as (
+        select tenant_id, action_id from action
+        where (tenant_id, action_id) in (select * from unnest(cast(:tenants as text[]), cast(:actions as uuid[])))
+          and action_type = 'outreach' and status = any(cast(:below as text[]))
+        order by tenant_id, action_id for update
+    )
+    update action set status = :status, updated_at = :now
+    where (tenant_id, action_id) in (select tenant_id, action_id from told) returning tenant_id, {_SEEN}
 """
 _PAGE = f"""
     select {_SEEN} from action
@@ -158,6 +170,16 @@ async def update(uow: UnitOfWork, tenant: str, action_id: UUID, status: ActionSt
     """Set an action's status; none if there is no such action, or it stands so already."""
     rows = await uow.execute(_UPDATE, tenant=tenant, action_id=action_id, status=status, now=uow.now)
     return rows.mappings().first()
+
+
+async def advance(uow: UnitOfWork, actions: Sequence[tuple[str, UUID]], status: ActionStatus) -> Sequence[RowMapping]:
+    """Set the status of those of outreach's actions (tenant, id) of which less is known; returns them, with their tenants."""
+    below = _FROM_LITTLE_TO_MUCH[: _FROM_LITTLE_TO_MUCH.index(status)]
+    rows = await uow.execute(
+        _ADVANCE, tenants=[tenant for tenant, _ in actions], actions=[action for _, action in actions], status=status,
+        below=[each.value for each in below], now=uow.now,
+    )  # fmt: skip
+    return rows.mappings().all()
 
 
 async def action(uow: UnitOfWork, tenant: str, action_id: UUID) -> RowMapping | None:

@@ -9,27 +9,42 @@ from uuid_utils.compat import uuid7
 from chassis import paging
 from chassis.received import Received
 from chassis.unit_of_work import UnitOfWork
+from contracts.intake.memory import ActionRecall
 from contracts.message import ProblemCode, ProblemError
 from contracts.outreach import campaigns as messages
-from contracts.outreach.campaigns import AudienceView, CampaignState, CampaignView, Step
+from contracts.outreach.campaigns import (
+    AudienceView,
+    CampaignOutline,
+    CampaignStartResult,
+    CampaignState,
+    CampaignView,
+    Step,
+)
 from contracts.taxonomy import CHANNEL_OF
 from outreach import locks
 from outreach.accounts import store as accounts
 from outreach.accounts import store_guard
 from outreach.accounts.domain_guard import Level
 from outreach.campaigns import store, variants
+from outreach.campaigns.domain_outline import outcome, outline
+from outreach.campaigns.recalling import Memory
 from outreach.sending import store_queue
 from outreach.sending.facts import campaign_settings, steps_of
 from outreach.templates import store as templates
 
 
-async def create_campaign(uow: UnitOfWork, request: Received[messages.CreateCampaign]) -> CampaignView:
+async def create_campaign(
+    memory: Memory, uow: UnitOfWork, request: Received[messages.CreateCampaign]
+) -> CampaignStartResult:
     """Its audience is enrolled batch by batch after the reply."""
     tenant, order = request.tenant, request.body
     campaign_id = order.campaign_id or uuid7()
+    about = outline(order.audience, order.steps, order.settings.offer)
+    # Before anything is locked that others wait for.
+    recall = await memory.recall(tenant, about, request.envelope) if order.start else None
     await locks.campaign_begins(uow, tenant)
     if order.campaign_id and await store.one(uow, tenant, campaign_id):
-        return await _campaign(uow, tenant, campaign_id)
+        return _started(await _campaign(uow, tenant, campaign_id), None)
     if order.start and (number := await _unwritten(uow, tenant, order.steps, order.settings.rotation_set)):
         raise _nothing_written(ProblemCode.INVALID, number, f"steps.{number - 1}.variants")
     await store.insert(uow, tenant, campaign_id, order, await _with_templates(uow, tenant, order.steps))
@@ -41,7 +56,9 @@ async def create_campaign(uow: UnitOfWork, request: Received[messages.CreateCamp
         occurred_at=uow.now,
     )
     uow.publish(tenant, event, request.envelope)
-    return await _campaign(uow, tenant, campaign_id)
+    if order.start:
+        uow.publish(tenant, _start(uow, campaign_id, about, order, recall), request.envelope)
+    return _started(await _campaign(uow, tenant, campaign_id), recall)
 
 
 async def list_campaigns(uow: UnitOfWork, request: Received[messages.ListCampaigns]) -> messages.CampaignList:
@@ -92,23 +109,34 @@ async def pause_campaign(uow: UnitOfWork, request: Received[messages.PauseCampai
     return counted.model_copy(update={"state": state, "in_flight": in_flight})
 
 
-async def resume_campaign(uow: UnitOfWork, request: Received[messages.ResumeCampaign]) -> CampaignView:
+async def resume_campaign(
+    memory: Memory, uow: UnitOfWork, request: Received[messages.ResumeCampaign]
+) -> CampaignStartResult:
     """A draft begins: its audience is enrolled after the reply."""
     tenant, ask = request.tenant, request.body
+    plan = await store.plan(uow, tenant, ask.campaign_id)
+    if plan is None:
+        raise _no_such_campaign()
+    steps, settings = steps_of(plan["steps"]), campaign_settings(plan["settings_text"])
+    about = outline(AudienceView.model_validate(dict(plan)), steps, settings.offer)
+    drafted = plan["state"] == CampaignState.DRAFT
+    # Before anything is locked that others wait for.
+    recall = await memory.recall(tenant, about, request.envelope) if drafted else None
     state = await _state(uow, tenant, ask.campaign_id)
     if state in (CampaignState.PAUSED, CampaignState.DRAFT):
         begins = state is CampaignState.DRAFT
         if begins:
             await locks.campaign_begins(uow, tenant)
-        steps, settings = await store.plan(uow, tenant, ask.campaign_id)
-        if number := await _unwritten(uow, tenant, steps_of(steps), campaign_settings(settings).rotation_set):
+        if number := await _unwritten(uow, tenant, steps, settings.rotation_set):
             raise _nothing_written(ProblemCode.CONFLICT, number, "campaign_id")
         await store.set_state(uow, tenant, ask.campaign_id, CampaignState.RUNNING, enrol=begins)
         await store_guard.let_go_on(uow, tenant, Level.CAMPAIGN, str(ask.campaign_id))
         await store_queue.wake_lanes(uow, tenant, campaign=ask.campaign_id)
         event = messages.CampaignResumed(campaign_id=ask.campaign_id, actor=ask.actor, occurred_at=uow.now)
         uow.publish(tenant, event, request.envelope)
-    return await _campaign(uow, tenant, ask.campaign_id)
+        if begins:
+            uow.publish(tenant, _start(uow, ask.campaign_id, about, ask, recall), request.envelope)
+    return _started(await _campaign(uow, tenant, ask.campaign_id), recall)
 
 
 async def archive_campaign(uow: UnitOfWork, request: Received[messages.ArchiveCampaign]) -> CampaignView:
@@ -116,10 +144,34 @@ async def archive_campaign(uow: UnitOfWork, request: Received[messages.ArchiveCa
     tenant, ask = request.tenant, request.body
     await locks.stop_messages(uow, [tenant])
     if await _state(uow, tenant, ask.campaign_id) is not CampaignState.ARCHIVED:
+        row = await store.one(uow, tenant, ask.campaign_id)
+        assert row, "its state was just read, and no campaign is deleted"
+        going_on = bool(row["enrolled"]) or row["enrolled_through"] is not None
         await store.set_state(uow, tenant, ask.campaign_id, CampaignState.ARCHIVED)
-        event = messages.CampaignCompleted(campaign_id=ask.campaign_id, actor=ask.actor, occurred_at=uow.now)
+        event = messages.CampaignCompleted(
+            campaign_id=ask.campaign_id, actor=ask.actor, outcome=outcome(sent=row["sent"], going_on=going_on),
+            occurred_at=uow.now,
+        )  # fmt: skip
         uow.publish(tenant, event, request.envelope)
     return await _campaign(uow, tenant, ask.campaign_id)
+
+
+def _start(
+    uow: UnitOfWork,
+    campaign_id: UUID,
+    about: CampaignOutline,
+    order: messages.CreateCampaign | messages.ResumeCampaign,
+    recall: ActionRecall | None,
+) -> messages.CampaignStarted:
+    known = recall is not None and recall.similar_action_found
+    return messages.CampaignStarted(
+        campaign_id=campaign_id, actor=order.actor, outline=about, proceeded_anyway=order.proceed_anyway or known,
+        occurred_at=uow.now,
+    )  # fmt: skip
+
+
+def _started(view: CampaignView, recall: ActionRecall | None) -> CampaignStartResult:
+    return CampaignStartResult(**dict(view), recall=recall)
 
 
 async def _with_templates(uow: UnitOfWork, tenant: str, steps: Sequence[Step]) -> list[Step]:

@@ -153,14 +153,14 @@ async def state_of(uow: UnitOfWork, tenant: str, campaign_id: UUID) -> CampaignS
     return CampaignState(state) if state else None
 
 
-async def plan(uow: UnitOfWork, tenant: str, campaign_id: UUID) -> tuple[list[object], str]:
-    """The steps of a campaign, and its settings, as JSON."""
+async def plan(uow: UnitOfWork, tenant: str, campaign_id: UUID) -> RowMapping | None:
+    """What a campaign was made as, its `steps` and its `settings_text` as JSON, and its state."""
     rows = await uow.execute(
-        "select steps, settings::text as settings from campaign where tenant_id = :tenant and campaign_id = :campaign",
+        """select state, source_key, geo_key, intent, tier, steps, settings::text as settings_text from campaign
+           where tenant_id = :tenant and campaign_id = :campaign""",
         tenant=tenant, campaign=campaign_id,
     )  # fmt: skip
-    row = rows.one()
-    return row.steps, row.settings
+    return rows.mappings().first()
 
 
 async def in_flight(uow: UnitOfWork, tenant: str, campaign_id: UUID) -> int:
