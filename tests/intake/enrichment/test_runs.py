@@ -190,6 +190,26 @@ async def test_a_run_that_goes_on_although_a_similar_one_is_known_is_recorded_as
     assert (audited.action_id, audited.similar_to) == (again.run_id, first.run_id)
 
 
+async def test_a_run_that_only_finds_companies_is_a_discovery_and_repeats_what_found_them_before(scene: Scene) -> None:
+    await scene.three_providers()
+    only = {"find_companies": ["directory"]}
+    first = await scene.executed(providers=only)
+    (action,) = (await scene.ask(ListActions())).actions
+    assert (action.action_id, action.action_type, action.status) == (first.run_id, "discovery", "completed")
+    again = await scene.start(providers=only)
+    assert again.recall.similar_action_found and again.recall.previous_action_id == first.run_id
+    whole = await scene.start()
+    assert not whole.recall.similar_action_found, "people in those companies were not looked for before"
+    dentists = {"industry": "dentists", "state": "CA"}
+    enriched = await scene.executed(criteria=dentists)
+    found = await scene.start(criteria=dentists, providers=only)
+    assert found.recall.previous_action_id == enriched.run_id, "an enrichment begins with the same"
+    audited = {
+        each.action_id: each.similar_to for each in (await scene.ask(ListActions(proceeded_anyway=True))).actions
+    }
+    assert audited == {again.run_id: first.run_id, found.run_id: enriched.run_id}
+
+
 async def test_a_run_that_was_stopped_half_way_is_remembered_as_partial(scene: Scene) -> None:
     await scene.three_providers()
     run = await scene.executed("budget_exhausted", budget=Decimal("0.10"))

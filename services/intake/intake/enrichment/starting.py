@@ -1,5 +1,7 @@
 """How a run is started: who is to be asked must be able to answer, and whether it was done before is told and recorded."""
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from chassis.keys import TenantKey
@@ -8,7 +10,7 @@ from chassis.unit_of_work import UnitOfWork
 from contracts.intake.enrichment import EnrichmentStarted, StartRun
 from contracts.intake.memory import ActionRecall, CheckAction, RecordAction
 from contracts.message import ProblemCode, ProblemError
-from contracts.taxonomy import ActionStatus, ActionType, EntityType
+from contracts.taxonomy import ActionStatus, ActionType, EnrichmentStep, EntityType
 from intake.enrichment import contents, providers, store, store_providers
 from intake.enrichment.events import cause_of
 from intake.memory import recalling
@@ -25,8 +27,8 @@ async def start(uow: UnitOfWork, key: TenantKey, run_id: UUID, request: Received
     """
     order = request.body
     await _check(uow, key.tenant, order)
-    about = {"action_type": ActionType.ENRICHMENT, "entity_type": EntityType.COMPANY, "request": order.criteria}
-    recall = await recalling.check(uow, key, CheckAction.model_validate(about))
+    about = {"entity_type": EntityType.COMPANY, "request": order.criteria}
+    recall = await _recall(uow, key, order, about)
     run = {
         **order.model_dump(include={"actor", "budget", "currency", "most_companies", "most_contacts"}),
         "run_id": run_id,
@@ -38,19 +40,33 @@ async def start(uow: UnitOfWork, key: TenantKey, run_id: UUID, request: Received
     record = RecordAction.model_validate(
         {
             **about,
+            "action_type": _type(order),
             "action_id": run_id,
             "actor": order.actor,
             "status": ActionStatus.NO_ACTION,  # so far
             "proceeded_anyway": order.proceed_anyway or recall.similar_action_found,
         }
     )
-    await recalling.record(uow, key, record, request.envelope)
+    await recalling.record(uow, key, record, request.envelope, recall.previous_action_id)
     event = EnrichmentStarted(
         run_id=run_id, occurred_at=uow.now, cost=0, currency=order.currency, actor=order.actor, budget=order.budget,
         resumed=False,
     )  # fmt: skip
     uow.publish(key.tenant, event, request.envelope)
     return recall
+
+
+def _type(order: StartRun) -> ActionType:
+    """A run that only finds companies is a discovery; what finds people in them, too, is an enrichment."""
+    return ActionType.ENRICHMENT if order.providers.get(EnrichmentStep.FIND_CONTACTS) else ActionType.DISCOVERY
+
+
+async def _recall(uow: UnitOfWork, key: TenantKey, order: StartRun, about: Mapping[str, Any]) -> ActionRecall:
+    """A discovery repeats one before, or the first step of an enrichment; an enrichment goes beyond a discovery, and repeats none."""
+    recall = await recalling.check(uow, key, CheckAction(action_type=_type(order), **about))
+    if recall.similar_action_found or _type(order) is ActionType.ENRICHMENT:
+        return recall
+    return await recalling.check(uow, key, CheckAction(action_type=ActionType.ENRICHMENT, **about))
 
 
 async def _check(uow: UnitOfWork, tenant: str, order: StartRun) -> None:
