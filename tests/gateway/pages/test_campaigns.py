@@ -3,11 +3,15 @@
 import re
 from typing import Any
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import httpx
 
+from contracts.intake.memory import ActionView, ListActions
 from contracts.outreach.campaigns import CampaignView, GetCampaign
+from contracts.taxonomy import ActionType
 from tests.gateway.pages.conftest import Shop, rows_of, text_of
+from tests.waiting import until
 
 USUAL = {
     "title": "Autumn <b>", "source_key": "nobody", "geo_key": "", "intent": "buyer", "tier": "", "offer": "loan",
@@ -98,6 +102,71 @@ async def test_a_campaign_is_made_step_by_step_and_keeps_what_was_typed(admin: h
     like = (await admin.get(f"{new}?like={campaign.campaign_id}")).raise_for_status().text
     assert "Step 2" in like and 'value="17:30"' in like and f'<option value="{second}" selected>' in like
     assert "<b>" not in like
+
+
+async def remembered(shop: Shop, campaign: CampaignView) -> ActionView:
+    async def action() -> ActionView | None:
+        known = (await shop.ask(ListActions(action_type=ActionType.OUTREACH))).actions
+        return next((each for each in known if each.action_id == campaign.campaign_id), None)
+
+    return await until(action, what="the campaign being remembered")
+
+
+async def test_who_starts_a_campaign_like_one_before_is_told_of_it_and_may_proceed(
+    admin: httpx.AsyncClient, shop: Shop
+) -> None:
+    new, given = f"/t/{shop.name}/campaigns/new", USUAL | steps(("sms", "0", [])) | {"source_key": "recalled"}
+    first = await made(shop, await admin.post(new, data=given | {"do": "start", "once": "one"}))
+    action = await remembered(shop, first)
+    assert action.actor.startswith("user:") and not action.proceeded_anyway
+    again = await made(shop, await admin.post(new, data=given | {"do": "start", "once": "one"}))
+    assert again.campaign_id == first.campaign_id, "the same form sent twice is no other campaign"
+
+    day = action.acted_at.astimezone(ZoneInfo(shop.zone)).date()
+    says = f"A similar campaign was started on {day}: no action"
+    for once in ("two", "two", "three"):
+        told = (await admin.post(new, data=given | {"do": "start", "once": once})).raise_for_status().text
+        assert says in text_of(told) and 'value="proceed">Proceed anyway<' in told and "Autumn &lt;b&gt;" in told
+        assert f'href="/t/{shop.name}/campaigns/{first.campaign_id}"' in told
+    second = await made(shop, await admin.post(new, data=given | {"do": "proceed", "once": "two"}))
+    assert second.state == "running" and second.campaign_id != first.campaign_id
+    audited = await remembered(shop, second)
+    assert (audited.proceeded_anyway, audited.similar_to) == (True, first.campaign_id)
+
+    draft = await made(shop, await admin.post(new, data=given | {"do": "draft"}))
+    here = f"/t/{shop.name}/campaigns/{draft.campaign_id}"
+    page = (await admin.get(here)).raise_for_status().text
+    assert says in text_of(page) and "Proceed anyway" in page and ">Start<" not in page
+    assert (await made(shop, await admin.post(f"{here}/resume", data={"proceed_anyway": "true"}))).state == "running"
+    assert (await remembered(shop, draft)).proceeded_anyway
+    assert says not in text_of((await admin.get(here)).text), "it is told before the start, and not of itself"
+
+
+async def test_a_draft_like_none_before_is_started_without_a_word(admin: httpx.AsyncClient, shop: Shop) -> None:
+    new, given = f"/t/{shop.name}/campaigns/new", USUAL | steps(("sms", "0", [])) | {"source_key": "unheard_of"}
+    draft = await made(shop, await admin.post(new, data=given | {"do": "draft"}))
+    page = (await admin.get(f"/t/{shop.name}/campaigns/{draft.campaign_id}")).raise_for_status().text
+    assert ">Start<" in page and "similar campaign" not in page
+
+
+async def test_the_api_tells_of_a_similar_campaign_and_starts_this_one(shop: Shop) -> None:
+    client, path = shop.tenancy.client, shop.tenancy.path
+    about = {"audience": {"source_key": "by_api"}, "steps": [{"kind": "sms"}]}
+    order = {"title": "Hello", "settings": {"offer": "loan"}, **about}
+    first = await client.post(path("/campaigns"), json=order)
+    assert (first.status_code, first.json()["recall"]["similar_action_found"]) == (201, False)
+    known = await remembered(shop, CampaignView.model_validate(first.json()))
+    asked = (await client.post(path("/campaigns/check"), json={"offer": "loan", **about})).raise_for_status().json()
+    again = await client.post(path("/campaigns"), json=order)
+    assert (again.status_code, again.json()["state"], again.json()["recall"]) == (201, "running", asked)
+    assert (asked["similar_action_found"], asked["previous_action_status"]) == (True, "no_action")
+    draft = (await client.post(path("/campaigns"), json=order | {"start": False})).json()
+    assert draft["recall"] is None
+    started = await client.post(path(f"/campaigns/{draft['campaign_id']}/resume"))
+    assert (started.status_code, started.json()["state"]) == (200, "running")
+    assert started.json()["recall"]["similar_action_found"]
+    assert (await remembered(shop, CampaignView.model_validate(draft))).proceeded_anyway
+    assert known.actor.startswith("key:")
 
 
 async def test_a_campaign_is_started_paused_resumed_and_ended(admin: httpx.AsyncClient, shop: Shop) -> None:

@@ -7,11 +7,14 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
+from contracts.intake.memory import ActionRecall
 from contracts.outreach.campaigns import (
     ArchiveCampaign,
     CampaignList,
+    CampaignStartResult,
     CampaignTitleList,
     CampaignView,
+    CheckCampaign,
     CreateCampaign,
     GetCampaign,
     JudgeVariants,
@@ -37,14 +40,24 @@ async def list_campaigns(principal: Admitted, query: Annotated[ListCampaigns, Qu
 @router.post("", status_code=HTTPStatus.CREATED)
 async def create_campaign(
     principal: Admitted,
-    given: Annotated[BaseModel, sent(CreateCampaign, "campaign_id")],
+    given: Annotated[BaseModel, sent(CreateCampaign, "campaign_id", "actor")],
     key: OptionalKey,
     response: Response,
-) -> CampaignView:
-    """Make a campaign: each lead of its audience, present and future, is sent its steps; with `start` false once it is resumed."""
-    made = await principal.ask(order(CreateCampaign, given, campaign_id=key.made_id if key else None))
+) -> CampaignStartResult:
+    """Make a campaign: each lead of its audience, present and future, is sent its steps; with `start` false once it is resumed.
+
+    `recall` tells of a similar one that was started before; it is advice, and stops nothing.
+    """
+    campaign_id = key.made_id if key else None
+    made = await principal.ask(order(CreateCampaign, given, campaign_id=campaign_id, actor=principal.actor))
     response.headers["Location"] = f"/api/t/{principal.tenant}/campaigns/{made.campaign_id}"
     return made
+
+
+@router.post("/check")
+async def check_campaign(principal: Admitted, about: CheckCampaign) -> ActionRecall:
+    """Ask before a campaign is started whether a similar one was. Nothing is made, and nothing recorded."""
+    return await principal.ask(about)
 
 
 @router.get("/titles")
@@ -72,9 +85,11 @@ async def pause_campaign(principal: Admitted, campaign_id: UUID) -> CampaignView
 
 
 @router.post("/{campaign_id}/resume")
-async def resume_campaign(principal: Admitted, campaign_id: UUID) -> CampaignView:
-    """Let a paused campaign send again, or a draft begin."""
-    return await principal.ask(ResumeCampaign(campaign_id=campaign_id, actor=principal.actor))
+async def resume_campaign(
+    principal: Admitted, campaign_id: UUID, given: Annotated[BaseModel, sent(ResumeCampaign, "campaign_id", "actor")]
+) -> CampaignStartResult:
+    """Let a paused campaign send again, or a draft begin; of a draft, `recall` tells of a similar one that was started before."""
+    return await principal.ask(order(ResumeCampaign, given, campaign_id=campaign_id, actor=principal.actor))
 
 
 @router.post("/{campaign_id}/archive")

@@ -11,13 +11,17 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contracts.gateway.access import Scope
+from contracts.intake.memory import ActionRecall
 from contracts.message import ProblemError
+from contracts.message import Request as Ask
 from contracts.outreach.campaigns import (
     MOST_STEPS,
     ArchiveCampaign,
     BusinessHours,
     CampaignSettings,
+    CampaignState,
     CampaignView,
+    CheckCampaign,
     CreateCampaign,
     GetCampaign,
     JudgeVariants,
@@ -81,7 +85,8 @@ class CampaignForm(BaseModel):
     once: str = ""
     """See `gateway.pages.once`."""
     do: str = ""
-    """What the button says that was pressed: ``start`` and ``draft`` make it, ``add`` and ``drop-<step>`` change the form."""
+    """What the button says that was pressed: ``start``, ``proceed`` (start it although a similar one is known) and ``draft`` make it,
+    ``add`` and ``drop-<step>`` change the form."""
 
     def steps(self) -> list[dict[str, Any]]:
         """What was typed of each step, from the first."""
@@ -110,7 +115,7 @@ class CampaignForm(BaseModel):
             }
         )  # fmt: skip
 
-    def order(self, campaign_id: UUID) -> CreateCampaign:
+    def order(self, campaign_id: UUID, actor: str) -> CreateCampaign:
         """What is asked of outreach: a campaign of this id.
 
         Raises:
@@ -125,8 +130,8 @@ class CampaignForm(BaseModel):
                 "hours": {"opens": self.opens, "closes": self.closes, "weekdays": self.weekdays, "holidays": self.holidays},
                 "stop_for_company": self.stop_for_company,
             },
-            "start": self.do == "start",
-            "campaign_id": campaign_id,
+            "start": self.do in ("start", "proceed"), "proceed_anyway": self.do == "proceed",
+            "campaign_id": campaign_id, "actor": actor,
         }  # fmt: skip
         try:
             return CreateCampaign.model_validate(given)
@@ -151,26 +156,31 @@ async def campaigns(
 
 
 @router.get("/new", dependencies=[needs(Scope.OUTREACH_WRITE)])
-async def new_campaign(principal: Admitted, like: UUID | None = None) -> Response:
+async def new_campaign(request: Request, principal: Admitted, like: UUID | None = None) -> Response:
     """The form for a new campaign; with `like` as another one is."""
     form = CampaignForm(weekdays=[1, 2, 3, 4, 5])
     if like:
         form = _as_typed(await principal.ask(GetCampaign(campaign_id=like)))
-    return await _form(principal, form)
+    return await _form(request, principal, form)
 
 
 @router.post("/new")
 async def make_campaign(principal: Admitted, form: Annotated[CampaignForm, Form()], request: Request) -> Response:
-    """Make it; or, as the button says, only show the form again, with one step more or less."""
-    if form.do not in ("start", "draft"):
+    """Make it; or only show the form again: with one step more or less, as the button says, or with a similar campaign that is known."""
+    if form.do not in ("start", "proceed", "draft"):
         steps = [step for number, step in enumerate(form.steps(), 1) if f"drop-{number}" != form.do]
         more = [_NEW_STEP] if form.do == "add" or not steps else []
-        return await _form(principal, form.with_steps([*steps, *more][:MOST_STEPS]))
+        return await _form(request, principal, form.with_steps([*steps, *more][:MOST_STEPS]))
     try:
         async with once(request, principal) as key:
-            made = await principal.ask(form.order(key.made_id))
+            order = form.order(key.made_id, principal.actor)
+            if form.do == "start" and not (key.done and await _is_made(principal, key.made_id)):
+                recall = await _recall(principal, order)
+                if recall.similar_action_found:
+                    return await _form(request, principal, form, recall=recall)
+            made = await principal.ask(order)
     except ProblemError as error:
-        return await _form(principal, form, error)
+        return await _form(request, principal, form, error)
     return see_other(_home(principal, made.campaign_id))
 
 
@@ -181,27 +191,42 @@ async def campaign(principal: Admitted, campaign_id: UUID, request: Request) -> 
 
 @router.post("/{campaign_id}/pause")
 async def pause_campaign(principal: Admitted, campaign_id: UUID, request: Request) -> Response:
-    return await _do(principal, PauseCampaign(campaign_id=campaign_id, actor=principal.actor), request)
+    return await _do(principal, campaign_id, PauseCampaign(campaign_id=campaign_id, actor=principal.actor), request)
 
 
 @router.post("/{campaign_id}/resume")
-async def resume_campaign(principal: Admitted, campaign_id: UUID, request: Request) -> Response:
-    return await _do(principal, ResumeCampaign(campaign_id=campaign_id, actor=principal.actor), request)
+async def resume_campaign(
+    principal: Admitted, campaign_id: UUID, request: Request, proceed_anyway: Annotated[bool, Form()] = False
+) -> Response:
+    order = ResumeCampaign(campaign_id=campaign_id, actor=principal.actor, proceed_anyway=proceed_anyway)
+    return await _do(principal, campaign_id, order, request)
 
 
 @router.post("/{campaign_id}/archive")
 async def archive_campaign(principal: Admitted, campaign_id: UUID, request: Request) -> Response:
-    return await _do(principal, ArchiveCampaign(campaign_id=campaign_id, actor=principal.actor), request)
+    return await _do(principal, campaign_id, ArchiveCampaign(campaign_id=campaign_id, actor=principal.actor), request)
 
 
-async def _do(
-    principal: Principal, asked: PauseCampaign | ResumeCampaign | ArchiveCampaign, request: Request
-) -> Response:
+async def _do(principal: Principal, campaign_id: UUID, asked: Ask[Any], request: Request) -> Response:
     try:
         await principal.ask(asked)
     except ProblemError as error:
-        return await _detail(principal, asked.campaign_id, request, error)
-    return see_other(_home(principal, asked.campaign_id))
+        return await _detail(principal, campaign_id, request, error)
+    return see_other(_home(principal, campaign_id))
+
+
+async def _is_made(principal: Principal, campaign_id: UUID) -> bool:
+    """Whether the form was sent before, and there is what it makes: that is no other campaign to be told of."""
+    return (await panel(principal, GetCampaign(campaign_id=campaign_id))).reply is not None
+
+
+async def _recall(principal: Principal, campaign: CreateCampaign | CampaignView) -> ActionRecall:
+    """What is remembered of a campaign like this one; nothing where it cannot be asked, which keeps nobody from starting it."""
+    about = CheckCampaign.model_validate(
+        campaign.model_dump(include={"audience", "steps"}) | {"offer": campaign.settings.offer}
+    )
+    found = await panel(principal, about)
+    return found.reply or ActionRecall(similar_action_found=False)
 
 
 async def _list(principal: Principal, request: Request, cursor: str | None) -> Response:
@@ -222,16 +247,23 @@ async def _detail(
         panel(principal, JudgeVariants(campaign_id=campaign_id), _PATIENCE_SECONDS),
         time_zone(request, principal.tenant),
     )
+    may = Scope.OUTREACH_WRITE in principal.allowed
+    recall = await _recall(principal, found) if may and found.state is CampaignState.DRAFT else None
     names = await template_names(principal, {variant.template_id for step in found.steps for variant in step.variants})
     return page(
         "campaign.html", STATUS[wrong.problem.code] if wrong else HTTPStatus.OK, principal=principal, campaign=found,
         results=results, judged=_by_step(results.reply), names=names, zone=zone, now=datetime.now(UTC),
-        wrong=wrong.problem.message if wrong else "", **_WORDS,
+        recall=recall, wrong=wrong.problem.message if wrong else "", **_WORDS,
     )  # fmt: skip
 
 
-async def _form(principal: Principal, form: CampaignForm, wrong: ProblemError | None = None) -> Response:
-    templates = await panel(principal, ListTemplates(limit=200))
+async def _form(
+    request: Request, principal: Principal, form: CampaignForm, wrong: ProblemError | None = None,
+    recall: ActionRecall | None = None,
+) -> Response:  # fmt: skip
+    templates, zone = await asyncio.gather(
+        panel(principal, ListTemplates(limit=200)), time_zone(request, principal.tenant)
+    )
     found = templates.reply.templates if templates.reply else []
     return page(
         "campaign_form.html", STATUS[wrong.problem.code] if wrong else HTTPStatus.OK, principal=principal, form=form,
@@ -239,7 +271,7 @@ async def _form(principal: Principal, form: CampaignForm, wrong: ProblemError | 
         more_templates=[("", "None"), *map(_offered, found)], some=bool(found),
         intents=[("", "All"), *((each.value, each.value.capitalize() + "s") for each in Intent)],
         tiers=[("", "All"), *((each.value, each.value) for each in Tier)], most=MOST_STEPS,
-        wrong=wrong.problem.message if wrong else "", **_WORDS,
+        recall=recall, zone=zone, wrong=wrong.problem.message if wrong else "", **_WORDS,
     )  # fmt: skip
 
 
