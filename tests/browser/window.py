@@ -86,7 +86,7 @@ class Window:
     async def picture(self, name: str, *, whole: bool = True) -> None:
         """Keep a picture of the whole page, or of what is in the window."""
         PICTURES.mkdir(parents=True, exist_ok=True)
-        await self.page.screenshot(path=PICTURES / f"{name}.png", full_page=whole)
+        await self.page.screenshot(path=PICTURES / f"{name}.jpeg", full_page=whole, quality=60)
 
 
 async def no_serious_fault(page: Page) -> None:
