@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
-import psycopg
 import pytest
 import structlog
 from structlog.contextvars import merge_contextvars
@@ -146,15 +145,7 @@ def _nobody_looks_after_it_any_more(request: pytest.FixtureRequest) -> Iterator[
         return
     platform, tenant = request.getfixturevalue("platform"), request.getfixturevalue("tenant")
     yield
-    with psycopg.connect(platform.postgres.dsn(), autocommit=True) as connection:
-        # Not outcomes: the notifier hears of a tenant whenever it runs next, and asks outcomes about it.
-        for service in ("intake", "outreach", "aggregator"):
-            # What a service that runs in this process has in hand is left: it goes on only once this is over.
-            connection.execute(
-                f"""delete from {service}.tenant where tenant_id in (
-                        select tenant_id from {service}.tenant where position(%s in tenant_id) > 0 for update skip locked)""",
-                [tenant],
-            )
+    platform.forget(tenant)
 
 
 @pytest.hookimpl(wrapper=True)

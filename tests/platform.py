@@ -1,5 +1,6 @@
 """A provisioned installation for tests: embedded servers, roles, schemas, streams, credentials, and running services."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from uuid import UUID
 
 import asyncpg
 import nats
+import psycopg
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from uuid_utils.compat import uuid7
@@ -43,6 +45,9 @@ class Platform:
     seeds: dict[str, str]
     operator: Client = field(init=False)
     _upstreams: list[topology.User] = field(default_factory=list)
+    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+    _sessions: asyncpg.Pool = field(init=False)
+    _janitor: psycopg.Connection | None = None
 
     @classmethod
     @asynccontextmanager
@@ -59,9 +64,14 @@ class Platform:
             for service in SERVICES:
                 if (Path(import_module(service).__file__).parent / "migrations").exists():
                     await schema.prepare(platform.database_url("postgres"), service)
+            platform._sessions = await stack.enter_async_context(
+                asyncpg.create_pool(postgres.dsn(), min_size=0, max_size=40, statement_cache_size=0, reset=_as_new)
+            )
             async with platform.connect(OPERATOR) as platform.operator:
                 await topology.declare(platform.operator)
                 yield platform
+                if platform._janitor is not None:
+                    platform._janitor.close()
 
     @property
     def key_file(self) -> Path:
@@ -111,6 +121,27 @@ class Platform:
         await self.publish("gateway", tenant, news)
         for service in services:
             await until(lambda service=service: self._knows(service, tenant), what=f"{service} knowing the tenant")
+
+    def forget(self, tenant: str) -> None:
+        """Have no service know a tenant any more, nor those whose names contain its name."""
+        try:
+            self._forget(tenant)
+        except psycopg.OperationalError:  # the database was taken down since
+            self._janitor.close()
+            self._janitor = None
+            self._forget(tenant)
+
+    def _forget(self, tenant: str) -> None:
+        if self._janitor is None:
+            self._janitor = psycopg.connect(self.postgres.dsn(), autocommit=True)
+        # Not outcomes: the notifier hears of a tenant whenever it runs next, and asks outcomes about it.
+        for service in ("intake", "outreach", "aggregator"):
+            # What a service that runs in this process has in hand is left: it goes on only once this is over.
+            self._janitor.execute(
+                f"""delete from {service}.tenant where tenant_id in (
+                        select tenant_id from {service}.tenant where position(%s in tenant_id) > 0 for update skip locked)""",
+                [tenant],
+            )
 
     async def _knows(self, service: str, tenant: str) -> bool:
         try:
@@ -164,7 +195,14 @@ class Platform:
 
     @asynccontextmanager
     async def sql(self, role: str = "postgres") -> AsyncIterator[asyncpg.Connection]:
-        """A database session, the superuser's unless another role is named."""
+        """A database session, the superuser's unless another role is named.
+
+        His are kept, for who works in the platform's own loop: to begin one takes longer than most queries.
+        """
+        if role == "postgres" and asyncio.get_running_loop() is self._loop:
+            async with self._sessions.acquire() as connection:
+                yield connection
+            return
         connection = await asyncpg.connect(self.postgres.dsn(role))
         try:
             yield connection
@@ -176,6 +214,11 @@ def _make(folder: Path) -> None:
     """Make a folder, if need be, that the database's user can enter."""
     folder.mkdir(exist_ok=True)
     folder.chmod(0o711)
+
+
+async def _as_new(session: asyncpg.Connection) -> None:
+    """The role that a test took on is not among what asyncpg itself resets."""
+    await session.execute("discard all")
 
 
 def _insiders(seeds: dict[str, str]) -> list[topology.User]:
