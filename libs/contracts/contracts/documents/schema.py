@@ -30,8 +30,12 @@ class _AsDeclared(GenerateJsonSchema):
         return value
 
 
+@cache
 def schema_of(model: type[BaseModel]) -> Schema:
-    """The JSON Schema (2020-12) of a message or reply, as its readers see it, the same bytes in every process."""
+    """The JSON Schema (2020-12) of a message or reply, as its readers see it, the same bytes in every process.
+
+    It is made once, and whoever asks is given the same: it is to be read, and not changed.
+    """
     schema = model.model_json_schema(schema_generator=_AsDeclared, mode="validation")
     classes = {nested.__name__: nested for nested in nested_in(model)}
     for name, definition in (model.__name__, schema), *schema.get("$defs", {}).items():
