@@ -48,7 +48,7 @@ def made(type_: type[Event], **fields: Any) -> Event:
         "channel": "email", "step": 1, "kind": "email", "reason": "replied", "occurred_at": NOON,
         "due_at": NOON, "received_at": NOON, "reply_class": "interested", "daily_limits": {"email": 20},
         "delivered": True, "version": 1, "template": "welcome", "send_kind": "email", "saved_by": "session:1",
-        "actor": "session:1", "role": "admin", "until": NOON,
+        "actor": "session:1", "role": "admin", "until": NOON, "outline": {"audience": {}, "steps": []},
     }  # fmt: skip
     return type_.model_validate(given | fields)
 

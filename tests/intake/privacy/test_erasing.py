@@ -259,7 +259,7 @@ MAILED = {"email": "ada@example.com", "phone": "+16145550142"}
 
 async def act(vault: Vault, entity: UUID | None, request: dict[str, Any] = MAILED, actor: str = "user:7") -> ActionView:
     order = RecordAction(**OUTREACH, entity_id=entity, request=request, actor=actor)
-    recorded: ActionView = await vault.ask("outreach", order)
+    recorded: ActionView = await vault.ask("gateway", order)
     return recorded
 
 

@@ -239,7 +239,7 @@ async def act(vault: Vault, entity: UUID | None) -> UUID:
         action_type=ActionType.OUTREACH, entity_type=EntityType.INDIVIDUAL, entity_id=entity,
         request={"email": ADA["email"]}, actor="user:7",
     )  # fmt: skip
-    id_: UUID = (await vault.ask("outreach", order)).action_id
+    id_: UUID = (await vault.ask("gateway", order)).action_id
     return id_
 
 
