@@ -120,7 +120,8 @@ class Platform:
         news = TenantChanged(version=1, settings=TenantSettings(**settings), created_at=datetime.now(UTC))
         await self.publish("gateway", tenant, news)
         for service in services:
-            await until(lambda service=service: self._knows(service, tenant), what=f"{service} knowing the tenant")
+            known = f"{service} knowing the tenant"
+            await until(lambda service=service: self._knows(service, tenant), seconds=60, what=known)
 
     def forget(self, tenant: str) -> None:
         """Have no service know a tenant any more, nor those whose names contain its name."""

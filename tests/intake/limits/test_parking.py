@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -275,7 +276,11 @@ async def test_replicas_that_share_a_valkey_share_the_limit_and_go_on_without_it
                 return False
             return True
 
-        assert sum(await asyncio.gather(*map(post, range(40)))) == 10
+        began = monotonic()
+        admitted = sum(await asyncio.gather(*map(post, range(40))))
+        assert (
+            10 <= admitted <= 10 + (monotonic() - began) / 6
+        )  # one more every six seconds, while a loaded machine takes its time
         await valkey.kill()
         assert await post(40)
 
