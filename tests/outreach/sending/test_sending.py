@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from random import Random
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -17,7 +18,7 @@ from outreach.sending import recording, sender
 from outreach.sending.claiming import Claimed, claim
 from outreach.sending.leaving import begin
 from outreach.sending.recording import Result, record
-from outreach.sending.sender import OF_ONE_ACCOUNT, Worker
+from outreach.sending.sender import CLAIMED_AT_ONCE, OF_ONE_ACCOUNT, Worker
 from outreach.upkeep import Upkeep
 from tests.outreach.scene import (
     Gate,
@@ -93,6 +94,30 @@ async def test_two_workers_share_a_queue_and_send_nothing_twice(
     assert sorted([*one.handed, *other.handed]) == sorted(message["message_id"] for message in found)
     assert len(found) == 600
     assert max(message["deliveries"] for message in found) == 1
+
+
+async def test_what_is_claimed_leaves_though_the_claim_after_it_fails(
+    platform: Platform, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims: list[int] = []
+
+    async def failing_once(*about: Any) -> Claimed:
+        if claims and claims[-1] == CLAIMED_AT_ONCE and 0 not in claims:
+            claims.append(0)
+            raise ConnectionResetError
+        claimed = await claim(*about)
+        if claimed.messages:
+            claims.append(len(claimed.messages))
+        return claimed
+
+    monkeypatch.setattr(sender, "claim", failing_once)
+    async with outreach(platform, tenant):
+        await account(platform, tenant)
+        await arrive(platform, tenant, [lead() for _ in range(2 * CLAIMED_AT_ONCE)])
+        await campaign(platform, tenant)
+        await until(lambda: settled(platform, tenant), seconds=30)
+    assert 0 in claims
+    assert sum(claims) == 2 * CLAIMED_AT_ONCE, "nothing had to be claimed a second time"
 
 
 async def test_nothing_is_handed_over_once_a_campaign_is_paused(platform: Platform, tenant: str) -> None:
