@@ -5,7 +5,7 @@ from typing import Any
 from faststream.nats import NatsBroker, NatsMessage
 from faststream.nats.security import NatsNKey
 
-from chassis import headers
+from chassis import deliveries, headers
 from chassis.caller import inbox_prefix
 from chassis.settings import Settings
 
@@ -14,6 +14,7 @@ def broker(service: str, settings: Settings) -> NatsBroker:
     """The shared connection: it never gives up, and notices within 30 seconds that the other side is gone."""
 
     headers.install()
+    deliveries.install()
 
     async def as_it_is(message: NatsMessage) -> NatsMessage:
         return message

@@ -14,6 +14,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js.errors import APIError
 
+from chassis.deliveries import deliver
 from contracts.catalogue import Durable
 
 _NANOSECONDS = 1_000_000_000
@@ -25,26 +26,27 @@ _NOTHING_MORE = ("404", "408", "409 Message Size Exceeds MaxBytes", "409 Exceede
 class Pull:
     """An open pull on one durable."""
 
-    def __init__(self, subscription: Subscription, client: Client, durable: Durable, inbox: str) -> None:
+    def __init__(
+        self, subscription: Subscription, client: Client, durable: Durable, inbox: str, arrived: asyncio.Queue[Msg]
+    ) -> None:
         self._subscription = subscription
         self._client = client
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{durable.stream.name}.{durable.name}"
         self._inbox = inbox
-        self._arrived: asyncio.Queue[Msg] = asyncio.Queue()
+        self._arrived = arrived
         self._numbers = count()
 
     @classmethod
     async def open(cls, client: Client, durable: Durable) -> "Pull":
         inbox: str = client.new_inbox()
-        arrived: list[Pull] = []
+        arrived: asyncio.Queue[Msg] = asyncio.Queue()
 
         async def keep(message: Msg) -> None:
-            arrived[0]._arrived.put_nowait(message)
+            arrived.put_nowait(message)
 
         subscription = await client.subscribe(f"{inbox}.*", cb=keep, pending_msgs_limit=-1, pending_bytes_limit=-1)
-        pull = cls(subscription, client, durable, inbox)
-        arrived.append(pull)
-        return pull
+        deliver(client, subscription, arrived.put_nowait)
+        return cls(subscription, client, durable, inbox, arrived)
 
     async def close(self) -> None:
         """Take no more, and give back what is left over."""
@@ -81,7 +83,7 @@ class Pull:
                 while len(messages) < limit:
                     if self._arrived.empty() and messages:
                         patience.reschedule(clock() + _ANSWER_SECONDS)
-                    message = await self._arrived.get()
+                    message = await self._arrived.get() if self._arrived.empty() else self._arrived.get_nowait()
                     if message.reply:
                         messages.append(message)
                     elif message.subject == reply and _is_end(message):
