@@ -36,7 +36,7 @@ log = get_logger("consumer")
 
 BATCH = 500
 _LEAST_BATCH = 50
-_BATCH_SECONDS = 0.25
+_BATCH_SECONDS = 0.1
 """How long a batch of commands is to take: whoever sends one meanwhile waits for the whole of it, and for the next."""
 ACK_WAIT = timedelta(seconds=5)
 """How long the broker waits for an acknowledgement or a sign of life before it delivers a message again."""
@@ -304,9 +304,10 @@ class Consumer:
         async def tell() -> None:
             while True:
                 await asyncio.sleep(_SIGN_OF_LIFE_SECONDS)
-                for delivery in held:  # a copy: of what is acknowledged meanwhile no sign is to be given
-                    if delivery in held:
-                        await delivery.message.in_progress()
+                async for some in pieces(list(held)):
+                    for delivery in some:
+                        if delivery in held:  # of what is acknowledged meanwhile no sign is to be given
+                            await delivery.message.in_progress()
 
         telling = asyncio.create_task(tell())
         try:

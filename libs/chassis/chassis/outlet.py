@@ -18,6 +18,8 @@ import nats.js.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from chassis.pieces import pieces
+
 _ACK_SECONDS = 10.0
 _CLOSE_SECONDS = 2.0
 _HEADERS_BYTES = 4096
@@ -86,18 +88,19 @@ class Outlet:
             nats.errors.Error: the connection is lost.
         """
         answers = []
-        for message in messages:
-            answer: Answer = asyncio.get_running_loop().create_future()
-            answers.append(answer)
-            if (
-                len(message.body) + _HEADERS_BYTES > self._client.max_payload
-                and message.size > self._client.max_payload
-            ):
-                answer.set_result(TooLargeError())
-                continue
-            reply = f"{self._inbox}.{next(self._numbers)}"
-            self._answers[reply] = answer
-            await self._client.publish(message.subject, message.body, reply=reply, headers=message.headers)
+        async for some in pieces(messages):
+            for message in some:
+                answer: Answer = asyncio.get_running_loop().create_future()
+                answers.append(answer)
+                if (
+                    len(message.body) + _HEADERS_BYTES > self._client.max_payload
+                    and message.size > self._client.max_payload
+                ):
+                    answer.set_result(TooLargeError())
+                    continue
+                reply = f"{self._inbox}.{next(self._numbers)}"
+                self._answers[reply] = answer
+                await self._client.publish(message.subject, message.body, reply=reply, headers=message.headers)
         return answers
 
     async def answers(self, sent: Sequence[Answer]) -> list[Exception | None]:
