@@ -43,6 +43,8 @@ _TICK_SECONDS = 0.01
 _PROBE_SECONDS = 0.01
 _DEADLINE_SECONDS = 300.0
 _WARM_UP = 5_000
+_EVENTS = "select told_at, event_id from aggregator.event where tenant_id = $1"
+"""One process publishes them, one after the other, and they are handled in that order: so they can be followed by it."""
 
 
 async def main(events: int, rate: int, seconds: float, folder: Path | None) -> dict[str, float]:
@@ -94,15 +96,15 @@ async def _alone(client: Client, database: asyncpg.Connection, tenant: str, publ
 async def _steady(database: asyncpg.Connection, tenant: str, publishing: Awaitable[None]) -> dict[str, float]:
     """How long it takes until an event can be read, in milliseconds, and how many cannot."""
     took: list[float] = []
-    before = await database.fetchval("select coalesce(max(seq), 0) from aggregator.event where tenant_id = $1", tenant)
-    last, published, quiet_since = before, asyncio.ensure_future(publishing), time.monotonic()
+    last = await database.fetchrow(f"{_EVENTS} order by told_at desc, event_id desc limit 1", tenant)
+    published, quiet_since = asyncio.ensure_future(publishing), time.monotonic()
     while not published.done() or time.monotonic() < quiet_since + 5:
         rows = await database.fetch(
-            "select seq, told_at from aggregator.event where tenant_id = $1 and seq > $2 order by seq", tenant, last
+            f"{_EVENTS} and (told_at, event_id) > ($2, $3) order by told_at, event_id", tenant, *last
         )
         now = datetime.now(UTC)
         if rows:
-            last, quiet_since = rows[-1]["seq"], time.monotonic()
+            last, quiet_since = rows[-1], time.monotonic()
             took += [1000 * (now - row["told_at"]).total_seconds() for row in rows]
         await asyncio.sleep(_PROBE_SECONDS)
     count = await published

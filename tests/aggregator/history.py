@@ -56,7 +56,8 @@ async def store_told(uow: UnitOfWork, told: Sequence[Told]) -> None:
     withdrawn = [(each.tenant, each.event) for each in told if isinstance(each.event, LeadWithdrawn)]
     await store.keep_erased(uow, [store.Gone(tenant, lead.lead_id, lead.version) for tenant, lead in withdrawn])
     await store.make_months(uow, {each.told_at.date() for each in told})
-    await store.store_events(uow, [each.row for each in told])
+    items = projecting.with_events({each.event.topic.type for each in told})
+    await store.store_events(uow, [each.row for each in told], *items)
     await projecting.project(uow, [each.row for each in told])
     counted = [each for each in told if each.event.topic.type in win_rates.PROJECTED]
     await win_rates.project(uow, [(each.tenant, each.event.topic.type, each.row.body) for each in counted])

@@ -50,14 +50,17 @@ async def admit(uow: UnitOfWork, messages: Sequence[Received[Any]]) -> tuple[lis
     return [message for key, message in first.items() if key in new], reused
 
 
-async def newly(uow: UnitOfWork, insert: str, /, ids: Sequence[UUID], **columns: Any) -> set[Key] | None:
+async def newly(uow: UnitOfWork, insert: str, *others: str, ids: Sequence[UUID], **columns: Any) -> set[Key] | None:
     """Insert what is not there: the rows of `ids`, by a statement that returns the tenants and ids of those it inserts.
+
+    Parameters:
+        others: what it reads, or is written in the same turn; each ``name as (statement)``.
 
     Returns:
         Those; none where it inserted every one, as it does as a rule: to name them takes longer than to write them.
     """
     told = f"""
-        with put (tenant, id) as ({insert})
+        with {", ".join((*others, f"put (tenant, id) as ({insert})"))}
         select case when count(*) < :given then coalesce(array_agg(tenant), '{{}}') end as tenants,
                case when count(*) < :given then coalesce(array_agg(id), '{{}}') end as ids
         from put"""

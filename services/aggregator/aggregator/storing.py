@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
 
+from aggregator import locks
 from aggregator.events import store as events
 from aggregator.kpis import projecting
 from aggregator.win_rates import store_projections as win_rates
@@ -42,12 +43,15 @@ class Storing:
     ) -> tuple[Sequence[Received[Event]], Sequence[events.Row]]:
         """Store events, and return those that were not there, as they were received and as rows."""
         rows = [_row(message) for message in received]
+        types = {row.type for row in rows}
+        if not projecting.TYPES.isdisjoint(types):
+            await locks.project(uow, {row.tenant for row in rows})
         months = {events.month_of(row.told_at.date()) for row in rows}
         if missing := months - self._months:
             await events.make_months(uow, missing)
             uow.after_commit.append(partial(self._months.update, missing))
         try:
-            new = await events.store_events(uow, rows)
+            new = await events.store_events(uow, rows, *projecting.with_events(types))
         except DBAPIError:
             self._months.clear()  # a database that was put back may lack some: the next try looks
             raise

@@ -35,10 +35,10 @@ def test_a_name_that_no_event_has_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     ("wanted", "order"),
     [
-        (Wanted({}), Order.STORED),
-        (Wanted({"lead_id": LEAD}), Order.STORED),
-        (Wanted({"correlation_id": LEAD}), Order.STORED),
-        (Wanted({"correlation_id": LEAD}, told_since=NOW), Order.STORED),
+        (Wanted({}), Order.TOLD),
+        (Wanted({"lead_id": LEAD}), Order.TOLD),
+        (Wanted({"correlation_id": LEAD}), Order.TOLD),
+        (Wanted({"correlation_id": LEAD}, told_since=NOW), Order.TOLD),
         (Wanted({"lead_id": LEAD, "campaign_id": LEAD}), Order.OCCURRED),
         (Wanted({"account_id": LEAD}), Order.OCCURRED),
         (Wanted({}, ("a.event.b.v1",)), Order.OCCURRED),
@@ -50,21 +50,31 @@ def test_a_name_that_no_event_has_is_refused(name: str) -> None:
     ],
 )
 def test_a_cursor_is_of_one_order(wanted: Wanted, order: Order) -> None:
-    row = {"seq": 17, "occurred_at": NOW, "told_at": NOW + timedelta(hours=1)}
+    row = {"event_id": UUID(int=17), "occurred_at": NOW, "told_at": NOW + timedelta(hours=1)}
     assert wanted.order is order
     position = wanted.position_of(row)
-    assert position.at == (None if order is Order.STORED else row[order])
+    assert (position.at, position.id) == (row[order], UUID(int=17))
     assert wanted.position(str(position)) == position
     for other in Order:
         if other is not order:
             with pytest.raises(ValueError, match="order"):
-                wanted.position(str(Position(other, 17, None if other is Order.STORED else NOW)))
+                wanted.position(str(Position(other, NOW, UUID(int=17))))
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "-1", str(2**63), "2026-12-01T00:00:00~1", "~1", "2026-12-01T00:00:00!1", "!1"]
+    "text",
+    [
+        "",
+        "x",
+        "7",
+        *(
+            at + mark + id_
+            for mark in "~!"
+            for at, id_ in (("", LEAD.hex), ("2026-12-01T00:00:00", LEAD.hex), (f"{NOW}", "7"))
+        ),
+    ],
 )
 def test_what_is_no_cursor_is_none(text: str) -> None:
-    for wanted in (Wanted({}), Wanted({}, since=NOW), Wanted({}, told_since=NOW)):
+    for wanted in (Wanted({}), Wanted({}, since=NOW)):
         with pytest.raises(ValueError):
             wanted.position(text)

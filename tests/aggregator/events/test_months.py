@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -16,7 +16,7 @@ from aggregator.events.handlers import make_months
 from chassis import schema
 from chassis.received import encode
 from chassis.unit_of_work import Database
-from contracts.aggregator.events import EventPage, ListEvents
+from contracts.aggregator.events import ListEvents
 from contracts.message import Envelope
 from contracts.taxonomy import OutcomeType
 from tests.aggregator.recorded import recorded
@@ -69,12 +69,14 @@ async def test_an_event_of_any_month_is_stored_once_however_often_it_comes(
                 await sql.execute("delete from aggregator.inbox where tenant = $1", tenant)
     last = await platform.publish("outcomes", tenant, recorded(OutcomeType.CONTACTED))
 
-    async def both() -> EventPage | None:
-        page = await platform.caller.ask(tenant, ListEvents())
-        return page if page.events and page.events[0].event_id == last else None
+    async def found() -> list[UUID]:
+        return [event.event_id for event in (await platform.caller.ask(tenant, ListEvents())).events]
 
-    page = await until(both, what="the event behind it")
-    assert [event.event_id for event in page.events] == [last, id_]
+    async def is_there() -> bool:
+        return last in await found()
+
+    await until(is_there, what="the event behind it")
+    assert sorted(await found()) == sorted([last, id_])
     assert month in await stored_in(platform, tenant)
 
 

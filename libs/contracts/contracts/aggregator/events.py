@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from contracts.message import Kind, Reply, Request, Topic
 
+_CURSOR: Final = "2026-01-05T09:00:00+00:00!0194338c-7f00-7000-8000-000000000001"
 MonthName = Annotated[str, Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", examples=["2026-01"])]
 
 
@@ -49,7 +50,7 @@ class EventPage(Reply):
 
     events: list[StoredEvent]
     """The events of this page."""
-    next_cursor: Annotated[str, Field(examples=["1762"])] | None = None
+    next_cursor: Annotated[str, Field(examples=[_CURSOR])] | None = None
     archived_months: list[MonthName] = []
     """The months, by when events were published, of which events are archived: those are on no page."""
 
@@ -66,9 +67,8 @@ class EventPage(Reply):
 
 
 class ListEvents(Request[EventPage]):
-    """A tenant's events, a page at a time: last stored first; where `types`, `campaign_id`, `account_id`, `since` or `until` is
-    given, last occurred first; where only `told_since` or `told_until` is, last told first. An event is shown if it fits everything
-    that is given.
+    """A tenant's events, a page at a time: last told first; where `types`, `campaign_id`, `account_id`, `since` or `until` is
+    given, last occurred first. An event is shown if it fits everything that is given.
 
     A page is as quick among a million events, and however far into them; where both what is ordered by occurrence and when it was told
     are given, it reads a month's events of the kind at most.
@@ -95,7 +95,7 @@ class ListEvents(Request[EventPage]):
     correlation_id: UUID | None = None
     """Only what follows from this cause: the id of an HTTP request (`X-Request-Id`), a submission, an import's row."""
     limit: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: Annotated[str, Field(max_length=200, examples=["1762"])] | None = None
+    cursor: Annotated[str, Field(max_length=200, examples=[_CURSOR])] | None = None
 
 
 class Month(Reply):

@@ -13,7 +13,7 @@ from contracts.message import Kind, ProblemCode, ProblemError
 
 _IDS: Final = ("lead_id", "campaign_id", "account_id", "correlation_id")
 FEW: Final = frozenset({"lead_id", "correlation_id"})
-"""Of one of these there are few events, and an index that has them as they were stored."""
+"""Of one of these there are few events, and an index that has them as they were told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,8 @@ class Wanted:
     @property
     def order(self) -> "Order":
         """Which of them come first."""
-        if self.types or self.since or self.until or self.ids.keys() - FEW:
-            return Order.OCCURRED
-        return Order.TOLD if (self.told_since or self.told_until) and not self.ids else Order.STORED
+        occurred = self.types or self.since or self.until or self.ids.keys() - FEW
+        return Order.OCCURRED if occurred else Order.TOLD
 
     def position(self, text: str) -> "Position":
         """A position in their order, from its text.
@@ -58,47 +57,39 @@ class Wanted:
         Raises:
             ValueError: it is none.
         """
-        order = next((order for order in (Order.OCCURRED, Order.TOLD) if _MARKS[order] in text), Order.STORED)
-        if order is not self.order:
+        at, mark, id_ = text.partition(_MARKS[self.order])
+        if not mark:
             raise ValueError("a position in another order")
-        at, _, seq = text.rpartition(_MARKS[order]) if order is not Order.STORED else ("", "", text)
-        moment = datetime.fromisoformat(at) if at else None
-        if order is not Order.STORED and (moment is None or moment.tzinfo is None):
+        moment = datetime.fromisoformat(at)
+        if moment.tzinfo is None:
             raise ValueError("a moment without a time zone")
-        return Position(order, _in_range(int(seq)), moment)
+        return Position(self.order, moment, UUID(id_))
 
     def position_of(self, row: Mapping[Any, Any]) -> "Position":
         """Where an event stands in their order."""
-        return Position(self.order, row["seq"], None if self.order is Order.STORED else row[self.order])
+        return Position(self.order, row[self.order], row["event_id"])
 
 
 class Order(StrEnum):
-    """What events are ordered by, the last first: a moment of theirs, by its column, or how they were stored."""
+    """What events are ordered by, the last first: a moment of theirs, by its column."""
 
-    STORED = "seq"
     OCCURRED = "occurred_at"
     TOLD = "told_at"
 
 
 _MARKS: Final = {Order.OCCURRED: "~", Order.TOLD: "!"}
-"""What parts a position's moment from its number tells which order it is in."""
+"""What parts a position's moment from its id tells which order it is in."""
 
 
 class Position(NamedTuple):
-    """Where an event stands in an order; `at` is none where events come as they were stored."""
+    """Where an event stands in an order: those of one moment by their ids, in which they were made."""
 
     order: Order
-    seq: int
-    at: datetime | None = None
+    at: datetime
+    id: UUID
 
     def __str__(self) -> str:
-        return f"{self.at.isoformat()}{_MARKS[self.order]}{self.seq}" if self.at else str(self.seq)
-
-
-def _in_range(seq: int) -> int:
-    if not 0 <= seq < 2**63:
-        raise ValueError("no event has such a number")
-    return seq
+        return f"{self.at.isoformat()}{_MARKS[self.order]}{self.id}"
 
 
 def _types(names: Iterable[str]) -> Iterator[str]:

@@ -15,6 +15,15 @@ from chassis.unit_of_work import UnitOfWork, columns
 from contracts.intake.privacy import DERIVED_FROM_A_PERSON
 from contracts.message import UnreadableError
 
+_GIVEN = """
+    given (tenant_id, event_id, told_at, type, occurred_at, lead_id, campaign_id, account_id, body, correlation_id) as materialized (
+        select * from unnest(
+            cast(:tenants as text[]), cast(:ids as uuid[]), cast(:told as timestamptz[]), cast(:types as text[]),
+            cast(:occurred as timestamptz[]), cast(:leads as uuid[]), cast(:campaigns as uuid[]), cast(:accounts as uuid[]),
+            cast(:bodies as jsonb[]), cast(:correlations as uuid[])
+        )
+    )
+"""
 _STORE_EVENTS = """
     insert into event (tenant_id, event_id, told_at, type, occurred_at, lead_id, campaign_id, account_id, correlation_id, body)
     select tenant_id, event_id, told_at, type, occurred_at, lead_id, campaign_id, account_id, correlation_id,
@@ -26,10 +35,7 @@ _STORE_EVENTS = """
                 ) then body - cast(:personal as text[])
                 else body
            end
-    from unnest(cast(:tenants as text[]), cast(:ids as uuid[]), cast(:told as timestamptz[]), cast(:types as text[]),
-                cast(:occurred as timestamptz[]), cast(:leads as uuid[]), cast(:campaigns as uuid[]),
-                cast(:accounts as uuid[]), cast(:bodies as jsonb[]), cast(:correlations as uuid[]))
-         as given (tenant_id, event_id, told_at, type, occurred_at, lead_id, campaign_id, account_id, body, correlation_id)
+    from given
     on conflict do nothing
     returning tenant_id, event_id
 """
@@ -92,10 +98,14 @@ class Gone(NamedTuple):
     version: int
 
 
-async def store_events(uow: UnitOfWork, rows: Sequence[Row]) -> set[inbox.Key] | None:
+async def store_events(uow: UnitOfWork, rows: Sequence[Row], *projecting: str) -> set[inbox.Key] | None:
     """Store events, each in its month; one that is there already is left as it is.
 
     An event's id and when it was told are made together, once, and never change: together they are what it is known by.
+
+    Parameters:
+        projecting: what else is written of them, in the same turn; each ``name as (statement)``, of the events as `given`, those that were there
+            already among them.
 
     Returns:
         Which were not there before; none stands for all of them.
@@ -108,7 +118,7 @@ async def store_events(uow: UnitOfWork, rows: Sequence[Row]) -> set[inbox.Key] |
     )
     personal = list(DERIVED_FROM_A_PERSON)
     new = await inbox.newly(
-        uow, _STORE_EVENTS, tenants=tenants, ids=ids, told=told, types=types, occurred=occurred, leads=leads,
+        uow, _STORE_EVENTS, _GIVEN, *projecting, tenants=tenants, ids=ids, told=told, types=types, occurred=occurred, leads=leads,
         campaigns=campaigns, accounts=accounts, bodies=bodies, correlations=correlations, personal=personal,
     )  # fmt: skip
     if new is not None:
@@ -134,7 +144,10 @@ async def make_months(uow: UnitOfWork, days: Iterable[date]) -> int:
 
 
 async def keep_erased(uow: UnitOfWork, gone: Sequence[Gone]) -> None:
-    """Keep up to which version leads' persons were erased; a later one is another person's."""
+    """Keep up to which version leads' persons were erased; a later one is another person's. They can be forgotten in the same unit of work:
+    nobody else erases anybody of these tenants until it ends."""
+    for tenant in sorted({each.tenant for each in gone}):
+        await locks.erase(uow, tenant)
     await uow.execute(
         f"""insert into erased_lead (tenant_id, lead_id, version) select * from ({_GONE}) as gone
             on conflict (tenant_id, lead_id) do update set version = greatest(erased_lead.version, excluded.version)""",
@@ -143,9 +156,10 @@ async def keep_erased(uow: UnitOfWork, gone: Sequence[Gone]) -> None:
 
 
 async def forget(uow: UnitOfWork, gone: Sequence[Gone]) -> Counter[tuple[str, UUID]]:
-    """Take what is made of leads' persons from their events, archived ones too, up to these versions; returns from how many of each."""
-    for tenant in sorted({each.tenant for each in gone}):
-        await locks.erase(uow, tenant)
+    """Take what is made of leads' persons from their events, archived ones too, up to these versions; returns from how many of each.
+
+    That they are gone is kept (`keep_erased`).
+    """
     given = columns([each._asdict() for each in gone], *Gone._fields)
     personal = list(DERIVED_FROM_A_PERSON)
     archived = await uow.execute(
@@ -186,11 +200,11 @@ def page(wanted: Wanted, before: Position | None) -> tuple[str, dict[str, Any]]:
             conditions.append(condition)
             parameters[name] = moment
     if before:
-        conditions.append("seq < :seq" if before.at is None else f"({order}, seq) < (:at, :seq)")
-        parameters |= {"seq": before.seq} | ({"at": before.at} if before.at else {})
+        conditions.append(f"({order}, event_id) < (:at, :id)")
+        parameters |= {"at": before.at, "id": before.id}
     if wanted.types:
         parameters["types"] = list(wanted.types)
-    ordered = "seq desc" if order is Order.STORED else f"{order} desc, seq desc"
+    ordered = f"{order} desc, event_id desc"
     if order is not Order.OCCURRED or wanted.ids.keys() & FEW:
         if wanted.types:
             conditions.append("type = any(:types)")
@@ -202,7 +216,7 @@ def page(wanted: Wanted, before: Position | None) -> tuple[str, dict[str, Any]]:
                          order by {ordered} limit :limit
                      ) as found"""
     statement = f"""
-        select seq, event_id, type, occurred_at, stored_at, told_at, lead_id, campaign_id, account_id, correlation_id, body,
+        select event_id, type, occurred_at, stored_at, told_at, lead_id, campaign_id, account_id, correlation_id, body,
                octet_length(cast(body as text)) as size
         from ({source}) as found order by {ordered} limit :limit"""
     return statement, parameters

@@ -1,7 +1,9 @@
 """Every query about archiving events."""
 
-from collections.abc import AsyncIterator, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import RowMapping
 
@@ -54,13 +56,17 @@ _KEEP_PERSONAL = f"""
     on conflict do nothing
 """
 _TAKE_SOME = f"""
-    with these as (
-        select seq from event where {_OF_MONTH} and seq > :after order by seq limit {_GROUP}
+    with these (at, id) as (
+        select told_at, event_id from event where {_OF_MONTH} and (told_at, event_id) > (:at, :id) order by told_at, event_id limit {_GROUP}
     ), taken as (
-        delete from event using these where event.{_OF_MONTH} and event.seq = these.seq returning event.seq
+        delete from event using these
+        where {_OF_MONTH} and told_at = at and event_id = id
+        returning at, id
     )
-    select count(*) as events, max(seq) as last from taken
+    select at, id, count(*) over () as events from taken order by at desc, id desc limit 1
 """
+_NONE: Final[Mapping[str, Any]] = {"at": datetime.min.replace(tzinfo=UTC), "id": UUID(int=0)}
+"""What is ahead of every event of a month: of those of one moment the first has the lowest id."""
 # What was read of the file's events a moment ago may have been erased since.
 _SCRUB_ERASED = f"""
     update event set body = body - cast(:personal as text[])
@@ -138,20 +144,20 @@ async def parts_away(uow: UnitOfWork, tenant: str) -> Sequence[RowMapping]:
 
 
 async def to_archive(uow: UnitOfWork, tenant: str, month: date) -> AsyncIterator[Sequence[RowMapping]]:
-    """A month's events without what is made of a person, some at a time, in the order in which they were stored."""
-    after = -1
+    """A month's events without what is made of a person, some at a time, in the order in which they were told."""
+    after = _NONE
     while True:
         rows = await uow.execute(
             f"""select seq, event_id, told_at, type, occurred_at, stored_at, lead_id, campaign_id, account_id, correlation_id,
                        cast(case when lead_id is null then body else body - cast(:personal as text[]) end as text) as body
-                from event where {_OF_MONTH} and seq > :after order by seq limit {_GROUP}""",
-            tenant=tenant, month=month, after=after, personal=list(DERIVED_FROM_A_PERSON),
+                from event where {_OF_MONTH} and (told_at, event_id) > (:at, :id) order by told_at, event_id limit {_GROUP}""",
+            tenant=tenant, month=month, personal=list(DERIVED_FROM_A_PERSON), **after,
         )  # fmt: skip
         group = rows.mappings().all()
         if not group:
             return
         yield group
-        after = group[-1]["seq"]
+        after = {"at": group[-1]["told_at"], "id": group[-1]["event_id"]}
 
 
 async def take_out(uow: UnitOfWork, tenant: str, month: date) -> int:
@@ -163,13 +169,13 @@ async def take_out(uow: UnitOfWork, tenant: str, month: date) -> int:
     await locks.erase(uow, tenant)
     await uow.execute(_KEEP_PERSONAL, tenant=tenant, month=month, personal=list(DERIVED_FROM_A_PERSON))
     await uow.execute(_LEAVE_ENDS, tenant=tenant, month=month)
-    taken, after = 0, -1
+    taken, after = 0, _NONE
     while True:  # some at a time, so that no month is too long for the time that a statement has
-        rows = await uow.execute(_TAKE_SOME, tenant=tenant, month=month, after=after)
-        some = rows.one()
-        if some.last is None:
+        rows = await uow.execute(_TAKE_SOME, tenant=tenant, month=month, **after)
+        last = rows.one_or_none()
+        if last is None:
             return taken
-        taken, after = taken + some.events, some.last
+        taken, after = taken + last.events, {"at": last.at, "id": last.id}
 
 
 async def note_part(

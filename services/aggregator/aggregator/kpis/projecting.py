@@ -6,10 +6,9 @@ enrollment, a follow-up, an outcome, which a void closes as of when it occurred.
 rows, each with from when to when it holds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from aggregator import locks
 from aggregator.events.store import Row
 from chassis.unit_of_work import UnitOfWork
 from contracts.gateway import TenantChanged
@@ -64,6 +63,7 @@ def _when(values: Mapping[type[Message], str], otherwise: str = "null") -> str:
 
 STANDING_TYPES = frozenset(message.topic.type for message in _STATE_OF)
 ITEM_TYPES = frozenset(message.topic.type for message in (*_OPENS, *_CLOSES))
+TYPES = STANDING_TYPES | ITEM_TYPES
 _SUBJECT = _when(
     {
         TenantChanged: "'settings'",
@@ -138,26 +138,27 @@ def _items_from(events: str) -> str:
 
 
 ITEMS_FROM_EVENTS = _items_from("event")
-_ITEMS_FROM_GIVEN = _items_from(_GIVEN).format(open_item="open_item as live", which="true")
+_ITEMS_FROM_GIVEN = _items_from("given").format(open_item="open_item as live", which="true")
 _TOUCHED = """(tenant_id, subject, key) in (
     select tenant_id, subject, key from standing
     where (tenant_id, event_id) in (select * from unnest(cast(:tenant as text[]), cast(:event_id as uuid[]))))"""
 
 
+def with_events(types: Collection[str]) -> Sequence[str]:
+    """What is projected of events of these types as they are stored, in the same statement (`aggregator.events.store.store_events`).
+
+    Of those that were there before it is projected again, which changes nothing. Whoever has it done holds the lock for it (`aggregator.locks.project`).
+    """
+    return [] if ITEM_TYPES.isdisjoint(types) else [f"items as ({_ITEMS_FROM_GIVEN})"]
+
+
 async def project(uow: UnitOfWork, events: Sequence[Row]) -> None:
-    """Project events that are stored: by what they say, and not by what is stored of it, which nothing here looks at is dropped from."""
-    stands = [event for event in events if event.type in STANDING_TYPES]
-    items = [event for event in events if event.type in ITEM_TYPES]
-    if not stands and not items:
-        return
-    await locks.project(uow, {event.tenant for event in (*stands, *items)})
-    if stands:
+    """Project the rest of events that are stored: by what they say, and not by what is stored of it, which nothing here looks at is dropped from."""
+    if stands := [event for event in events if event.type in STANDING_TYPES]:
         given = _columns(stands)
         await uow.execute(_STANDING_FROM_GIVEN, **given)
         touched = STANDING_UNTIL.format(standing="standing", which=_TOUCHED)
         await uow.execute(touched, tenant=given["tenant"], event_id=given["event_id"])
-    if items:
-        await uow.execute(_ITEMS_FROM_GIVEN, **_columns(items))
 
 
 def _columns(events: Sequence[Row]) -> dict[str, list[Any]]:

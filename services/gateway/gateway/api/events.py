@@ -24,7 +24,7 @@ class EventQuery(ListEvents):
 async def list_events(
     principal: Admitted, query: Annotated[EventQuery, Query()], request: Request, response: Response
 ) -> EventPage | Response:
-    """Events, a page at a time: last stored first, or last occurred first where types, a campaign, an account or a time is given.
+    """Events, a page at a time: last told first, or last occurred first where types, a campaign, an account or when they occurred is given.
 
     The next page is named in the header `Link` too. As CSV it has a column for each field, the body in JSON.
     """
