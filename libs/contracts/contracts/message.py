@@ -106,7 +106,8 @@ class Message(BaseModel):
 class Event(Message):
     """A fact. Unknown fields are ignored, so that a producer may add optional ones (tolerant reader)."""
 
-    model_config = ConfigDict(extra="ignore")
+    # A process meets a few of all messages: what validates one is built when it is first met, which takes some milliseconds.
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
 
 class Command(Message):
@@ -118,7 +119,7 @@ class Command(Message):
 class Reply(BaseModel):
     """What a request is answered with. Unknown fields are ignored, as in an event."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
 R = TypeVar("R", bound=Reply)
