@@ -29,6 +29,7 @@ from typing import Any, Final
 import asyncpg
 import httpx
 import psutil
+from fastapi import FastAPI
 
 from bench import stats, throwaway
 from bench.filled import MEMORY, TENANT, seed
@@ -222,7 +223,9 @@ async def settle(caller: Caller) -> None:
 async def opened(sql: asyncpg.Connection) -> tuple[list[str], list[str]]:
     """The addresses of a tenant's pages, filled in, and the paths of those that cannot be."""
     addresses, left_out = [], []
-    for route, method in each(pages.router.routes):
+    app = FastAPI()
+    pages.include_in(app)
+    for route, method in each(app.routes):
         path = str(route.path)
         if method != "GET" or not path.startswith("/t/{tenant}") or path.endswith(_NO_PAGES):
             continue

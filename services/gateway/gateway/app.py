@@ -124,9 +124,9 @@ def application(service: Service, rates: RateSettings | None = None, address: Pu
     app.state.oidc = Oidc(service.database, tenant_keys, Outside())
     app.openapi = cache(partial(openapi.describe, app))  # type: ignore[method-assign]
     app.routes.extend(Route(path, answer) for path, answer in service.health_routes())
-    app.include_router(api.router)
+    api.include_in(app)
     app.include_router(routes.router, responses=problems.DOCUMENTED)
-    app.include_router(pages.router)
+    pages.include_in(app)
     app.mount("/static", pages.STATIC)
     must_be_guarded(app.routes)
     must_be_limited(app.routes)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends, FastAPI
 
 from contracts.gateway.access import Scope
 from gateway.api import (
@@ -85,12 +85,15 @@ PARTS: Final = (
 """What there is, what whoever reads it needs and whoever changes it, and of which kind it is for either."""
 
 SHALLOW: Final = Depends(shallow)
-of_tenant = APIRouter(prefix="/api/t/{tenant}", responses=DOCUMENTED)
-for part, *asked in PARTS:
-    of_tenant.include_router(part.router, dependencies=[*asked, SHALLOW, HEEDED])
-router = APIRouter()
-router.include_router(of_tenant)
-router.include_router(
-    operations.router,
-    dependencies=[needs(Scope.OPERATIONS_READ, Scope.OPERATIONS_WRITE), limited(Kind.SUPERADMIN)],
-)
+
+
+def include_in(app: FastAPI) -> None:
+    """Add every operation to the application itself: of routers within routers each level is searched anew for every request."""
+    for part, *asked in PARTS:
+        app.include_router(
+            part.router, prefix="/api/t/{tenant}", responses=DOCUMENTED, dependencies=[*asked, SHALLOW, HEEDED]
+        )
+    app.include_router(
+        operations.router,
+        dependencies=[needs(Scope.OPERATIONS_READ, Scope.OPERATIONS_WRITE), limited(Kind.SUPERADMIN)],
+    )

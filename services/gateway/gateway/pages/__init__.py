@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from fastapi import APIRouter
+from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from contracts.gateway.access import Scope
@@ -87,8 +87,11 @@ PARTS: Final = (
 page counts with the same done through the API (`gateway.api.PARTS`), or else the page would be a way around its limit."""
 
 TEMPLATES.globals |= {"menu": menu, "leads_to": leads_to}
-router = APIRouter(include_in_schema=False)
-for public in (sign_in, unsubscribe):
-    router.include_router(public.router)
-for part, *asked in PARTS:
-    router.include_router(part.router, dependencies=asked)
+
+
+def include_in(app: FastAPI) -> None:
+    """Add every page to the application itself: of routers within routers each level is searched anew for every request."""
+    for public in (sign_in, unsubscribe):
+        app.include_router(public.router, include_in_schema=False)
+    for part, *asked in PARTS:
+        app.include_router(part.router, dependencies=asked, include_in_schema=False)
