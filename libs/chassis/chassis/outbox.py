@@ -4,11 +4,12 @@ An event's row is written once. Beside it `outbox_unsent` has the place of each 
 removes its place and touches no body.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from asyncpg import InterfaceError, InternalClientError, PostgresError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -38,6 +39,7 @@ _UNSENT = text("""
     left join lateral (select * from outbox where outbox.seq = next.seq offset 0) as written on true
     order by next.seq
 """)
+_ANY_WAITS: Final = "select exists (select from outbox_unsent)"
 _SENT = text("delete from outbox_unsent where seq = any(cast(:seqs as bigint[]))")
 _PARK = text("""
     with out as (delete from outbox_unsent where seq = :seq) update outbox set parked = :reason where seq = :seq
@@ -96,6 +98,23 @@ async def unsent(connection: AsyncConnection, limit: int, but: Sequence[int] = (
         events = [Unsent(seq, Envelope(*attributes), body) for seq, *attributes, body in found if body is not None]
         if events or not of_none:
             return events
+
+
+async def lookout(connection: AsyncConnection) -> Callable[[], Awaitable[bool]]:
+    """Tells whether any event waits; the connection must be in no transaction when it is asked.
+
+    It asks the driver itself: an idle service asks this ten times a second, and hardly anything else.
+    """
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    statement = await driver.prepare(_ANY_WAITS)
+
+    async def any_waits() -> bool:
+        try:
+            return bool(await statement.fetchval())
+        except (PostgresError, InterfaceError, InternalClientError):
+            return True  # whoever reads what waits is told what is wrong
+
+    return any_waits
 
 
 async def mark_sent(connection: AsyncConnection, seqs: Sequence[int]) -> None:

@@ -6,7 +6,7 @@ can never take (too large) is parked.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -65,6 +65,7 @@ class Relay:
     async def _relay(self, session: AsyncConnection, outlet: Outlet) -> None:
         rows: Sequence[Unsent] = []
         answers: Sequence[Answer] = []
+        any_waits = await outbox.lookout(session)
         while True:
             self._wake.clear()
             following = await outbox.unsent(session, _PIPELINE, but=[row.seq for row in rows])
@@ -75,10 +76,17 @@ class Relay:
                 if refusal := await self._settle(session, rows, await outlet.answers(answers)):
                     raise refusal
             elif not following:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_POLL_SECONDS):
-                        await self._wake.wait()
+                await self._wait(any_waits)
             rows, answers = following, sent
+
+    async def _wait(self, any_waits: Callable[[], Awaitable[bool]]) -> None:
+        """Wait until an event waits: whoever committed it here wakes the relay, and what another replica committed is looked for."""
+        while not self._wake.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_POLL_SECONDS):
+                    await self._wake.wait()
+            if await any_waits():
+                return
 
     async def _settle(
         self, session: AsyncConnection, rows: Sequence[Unsent], errors: Sequence[Exception | None]
