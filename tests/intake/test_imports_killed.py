@@ -10,7 +10,7 @@ from tests.intake.imports.scene import ACTOR, Scene, file_of, row
 from tests.platform import Platform
 from tests.waiting import until
 
-ROWS = 9000
+ROWS = 4000
 
 
 async def test_a_killed_replicas_import_goes_on_elsewhere(platform: Platform, tenant: str) -> None:

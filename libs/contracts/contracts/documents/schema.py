@@ -6,11 +6,11 @@ is the same in every message.
 
 import ast
 import inspect
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from functools import cache
 from itertools import pairwise
-from textwrap import dedent
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -60,11 +60,9 @@ def meaning_of(model: type[BaseModel], field: str) -> str | None:
 @cache
 def attribute_docstrings(declaring: type) -> dict[str, str]:
     """The strings that stand under a class's attributes, by the attribute's name."""
-    try:
-        (definition,) = ast.parse(dedent(inspect.getsource(declaring))).body
-    except OSError:
+    definition = _definitions_in(declaring.__module__).get(declaring.__qualname__)
+    if definition is None:
         return {}  # The class was made at run time.
-    assert isinstance(definition, ast.ClassDef)
     found = {}
     for statement, after in pairwise(definition.body):
         if not (isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)):
@@ -73,6 +71,25 @@ def attribute_docstrings(declaring: type) -> dict[str, str]:
             case ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]):
                 found[name] = " ".join(str(after.value.value).split())
     return found
+
+
+@cache
+def _definitions_in(module: str) -> dict[str, ast.ClassDef]:
+    """A module's classes by their qualified names. `inspect` would parse the module for each of them."""
+    try:
+        return dict(_definitions(ast.parse(inspect.getsource(sys.modules[module])).body))
+    except OSError:
+        return {}
+
+
+def _definitions(body: Iterable[ast.stmt], within: str = "") -> Iterator[tuple[str, ast.ClassDef]]:
+    for statement in body:
+        match statement:
+            case ast.ClassDef(name=name):
+                yield within + name, statement
+                yield from _definitions(statement.body, f"{within}{name}.")
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield from _definitions(statement.body, f"{within}{name}.<locals>.")
 
 
 def nested_in(model: type[BaseModel]) -> Iterator[type[BaseModel | StrEnum]]:
