@@ -127,7 +127,7 @@ app.command(
 events.command(
     "leadloop.commands_events:list_events",
     name="list",
-    help="Show a tenant's events: last stored first, or last occurred first where any of --type, --campaign, --account, --since and "
+    help="Show a tenant's events: last told first, or last occurred first where any of --type, --campaign, --account, --since and "
     "--until is given.",
 )
 events.command(
