@@ -1,7 +1,9 @@
 """Events as the activity list tells them, in words of ours only."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from uuid import UUID
 
 from contracts.aggregator.events import StoredEvent
@@ -18,7 +20,7 @@ class Activity:
         owner: the service whose event it is.
         what: e.g. ``Outcome recorded``.
         more: e.g. ``closed won``; empty where the event has no such word.
-        at: when it came in, by which the list is ordered; an imported outcome can have occurred long before.
+        at: when it was told, by which the list is ordered; an imported outcome can have occurred long before.
         lead: the end of the lead's id, which tells leads apart better than its beginning.
     """
 
@@ -40,10 +42,16 @@ def tell(event: StoredEvent) -> Activity:
         owner=owner,
         what=_words(name).capitalize(),
         more=", ".join(map(_words, words)),
-        at=event.stored_at,
+        at=event.told_at or event.stored_at,
         lead_id=event.lead_id,
         lead=event.lead_id.hex[-6:] if event.lead_id else "",
     )
+
+
+def mark_of(events: Sequence[StoredEvent]) -> str:
+    """What a list of events is known by; of none, nothing. One that comes late takes its place behind the first, and it is another list."""
+    ids = "".join(str(event.event_id) for event in events)
+    return sha256(ids.encode()).hexdigest() if ids else ""
 
 
 def _words(name: str) -> str:

@@ -26,7 +26,7 @@ from contracts.message import ProblemCode, ProblemError
 from contracts.notifier import DismissAlert, ListAlerts
 from gateway import store
 from gateway.api.kpis import campaign_names, named, names_campaigns
-from gateway.domain_activity import Activity, tell
+from gateway.domain_activity import Activity, mark_of, tell
 from gateway.domain_numbers import BEHIND_ACTION, BEHIND_CAMPAIGN, BEHIND_STATUS, opening, opening_rates
 from gateway.gate import Admitted, Principal
 from gateway.limits import Kind, limited
@@ -91,6 +91,7 @@ async def dashboard(principal: Admitted, view: Annotated[View, Query()], request
         alerts=alerts,
         alerts_shown=ALERTS_SHOWN,
         activity=activity,
+        activity_mark=mark_of(activity.reply.events) if activity.reply else "",
         lines=_lines(activity),
     )
 
@@ -124,13 +125,13 @@ def watching(service: Service) -> Watching:
 
     async def look(tenant: str, mark: str) -> Newest | None:
         events = await service.caller.ask(tenant, ListEvents(limit=EVENTS_SHOWN))
-        newest = str(events.events[0].event_id) if events.events else ""
-        if newest == mark:
+        found = mark_of(events.events)
+        if found == mark:
             return None
         lines = [tell(event) for event in events.events]
         zone = (await settings_of(service, tenant)).time_zone
         now = datetime.now(UTC)
-        return Newest(newest, fragment("activity_lines.html", tenant=tenant, lines=lines, zone=zone, now=now))
+        return Newest(found, fragment("activity_lines.html", tenant=tenant, lines=lines, zone=zone, now=now))
 
     return Watching(look)
 
