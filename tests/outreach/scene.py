@@ -14,7 +14,7 @@ from chassis.received import encode
 from contracts.intake.leads import LeadAccepted, LeadUpdated, SubmitLeadNow
 from contracts.intake.memory import ActionRecall
 from contracts.message import Envelope, Event
-from contracts.outreach.accounts import AccountView, NewAccountSettings, SetAccount
+from contracts.outreach.accounts import AccountView, NewAccountSettings, NewSandbox, SetAccount
 from contracts.outreach.campaigns import (
     CampaignStartResult,
     CampaignView,
@@ -119,13 +119,15 @@ async def outreach(platform: Platform, tenant: str, *providers: Provider) -> Asy
                     provider.open()  # or a test that failed waits until the provider's time is up
 
 
-async def account(platform: Platform, tenant: str, channel: Channel = Channel.EMAIL, **settings: Any) -> AccountView:
-    """An account that sends as much as it likes, as fast as it likes, but for what is said."""
+async def account(
+    platform: Platform, tenant: str, channel: Channel = Channel.EMAIL, *, refuses: float = 0.0, **settings: Any
+) -> AccountView:
+    """An account that sends as much as it likes, as fast as it likes, but for what is said; its provider `refuses` a share of it."""
     given = {"daily_limits": UNLIMITED[channel], "least_gap_minutes": 0, "most_gap_minutes": 0, **settings}
     sender_name = given.pop("sender_name", None)
     order = SetAccount(
         title="Sales", channel=channel, address="sales@example.com", sender_name=sender_name,
-        settings=NewAccountSettings.model_validate(given),
+        settings=NewAccountSettings.model_validate(given), sandbox=NewSandbox(refuses=refuses),
     )  # fmt: skip
     return await platform.caller.ask(tenant, order)
 

@@ -75,6 +75,7 @@ async def test_lanes_in_which_nothing_will_leave_again_are_forgotten_and_no_othe
         await until(lambda: _rest(platform, tenant, 3))
         await platform.caller.ask(tenant, RemoveAccount(account_id=gone))
         await platform.caller.ask(tenant, ArchiveCampaign(campaign_id=over.campaign_id))
+        await until(lambda: _rest(platform, tenant, 3))  # what changed has them looked at once more
         async with database.begin(tenant) as uow:
             now = uow.now
         await forget_old(database, now)

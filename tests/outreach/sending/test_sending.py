@@ -54,13 +54,13 @@ class GatedSandbox(Gate):
 
 async def test_each_message_is_delivered_once_or_fails_with_its_reason(platform: Platform, tenant: str) -> None:
     async with outreach(platform, tenant):
-        await account(platform, tenant)
+        await account(platform, tenant, refuses=0.2)
         await arrive(platform, tenant, [lead() for _ in range(40)])
         await campaign(platform, tenant)
         done = await until(lambda: settled(platform, tenant))
 
     found = await messages(platform, tenant)
-    refused = {message["message_id"] for message in found if refusal(message["message_id"])}
+    refused = {message["message_id"] for message in found if refusal(message["message_id"], 0.2)}
     assert (done.sent, done.failed) == (40 - len(refused), len(refused))
     assert all(message["deliveries"] == (message["message_id"] not in refused) for message in found)
     sent, failed = [await events(platform, tenant, f"message_{end}") for end in ("sent", "failed")]
